@@ -1,0 +1,1 @@
+//! The `admission` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `audit` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `authn` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `authz` crate; see gateway/ARCHITECTURE.md.

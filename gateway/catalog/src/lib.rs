@@ -1,0 +1,1 @@
+//! The `catalog` crate; see gateway/ARCHITECTURE.md.

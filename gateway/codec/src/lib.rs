@@ -1,0 +1,1 @@
+//! The `codec` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `controllers` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `flow` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,2 @@
+//! The `gatehouse` program; see gateway/ARCHITECTURE.md.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The `model` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `schema` crate; see gateway/ARCHITECTURE.md.

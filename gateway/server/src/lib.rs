@@ -1,0 +1,1 @@
+//! The `server` crate; see gateway/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The `wasm` crate; see gateway/ARCHITECTURE.md.

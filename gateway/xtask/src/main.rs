@@ -1,0 +1,2 @@
+//! The `xtask` program; see gateway/ARCHITECTURE.md.
+fn main() {}
