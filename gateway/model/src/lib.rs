@@ -1,1 +1,24 @@
-//! The `model` crate; see gateway/ARCHITECTURE.md.
+//! What every part of Gatehouse speaks of: objects, kinds, requests, users, revisions, errors.
+//! Holds no I/O and no async code; the few abilities that a lower part borrows from a higher one are traits here.
+
+pub mod authorizer;
+pub mod clock;
+pub mod field;
+pub mod gvk;
+pub mod meta;
+pub mod request;
+pub mod status;
+pub mod user;
+pub mod world;
+
+pub use authorizer::{Attributes, Authorizer, Decision};
+pub use clock::Clock;
+pub use gvk::{GroupKind, GroupResource, GroupVersionKind, GroupVersionResource};
+pub use request::{RequestInfo, Verb};
+pub use serde_json::{Map, Value};
+pub use status::Status;
+pub use user::User;
+pub use world::World;
+
+/// A store revision; 0 means "none yet". Only rises, over crashes and restores too.
+pub type Revision = u64;

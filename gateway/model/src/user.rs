@@ -1,0 +1,47 @@
+//! Who speaks. Does not know how they proved it (`authn`).
+
+use std::collections::BTreeMap;
+
+/// The group of cluster administrators, allowed everything.
+pub const MASTERS: &str = "system:masters";
+/// The group of everyone who proved an identity.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of those who did not.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// The user name of those who did not.
+pub const ANONYMOUS: &str = "system:anonymous";
+
+/// An identity as `authentication.k8s.io` UserInfo carries it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// User name, such as `system:serviceaccount:default:builder`.
+    pub name: String,
+    /// Unique id, often empty.
+    pub uid: String,
+    /// Groups in the order they were granted.
+    pub groups: Vec<String>,
+    /// Further facts by key, such as `authentication.kubernetes.io/pod-name`.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl User {
+    /// A user with a name and groups only.
+    pub fn new(name: impl Into<String>, groups: &[&str]) -> Self {
+        Self { name: name.into(), groups: groups.iter().map(|g| (*g).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// The loopback identity of the server's own parts.
+    pub fn loopback() -> Self {
+        Self::new("system:apiserver", &[MASTERS, AUTHENTICATED])
+    }
+
+    /// Whether the user belongs to a group.
+    pub fn in_group(&self, group: &str) -> bool {
+        self.groups.iter().any(|g| g == group)
+    }
+
+    /// Namespace and name when the user is a service account.
+    pub fn service_account(&self) -> Option<(&str, &str)> {
+        self.name.strip_prefix("system:serviceaccount:")?.split_once(':')
+    }
+}

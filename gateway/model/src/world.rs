@@ -1,0 +1,85 @@
+//! The cluster as the server's own parts see it: controllers, allocation and admission plugins are clients of this
+//! trait, so that they work over any store and on a fake world in tests. Implemented by `server` on the write path.
+
+use futures::stream::BoxStream;
+
+use crate::{GroupVersionResource, Revision, Status, Value};
+
+/// What a watch reports; the object is in the version asked for, with `apiVersion` and `kind`.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The object appeared or began to match.
+    Added(Value),
+    /// The object changed.
+    Modified(Value),
+    /// The object went away; its last state.
+    Deleted(Value),
+}
+
+/// How dependants of a deleted object are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// The resource's own default.
+    Default,
+    /// Leave dependants behind.
+    Orphan,
+    /// Delete dependants later.
+    Background,
+    /// Delete dependants first.
+    Foreground,
+}
+
+/// What must hold for a delete, and how it spreads.
+#[derive(Clone, Debug)]
+pub struct DeleteOptions {
+    /// Only if the object has this uid.
+    pub uid: Option<String>,
+    /// Only if the object has this resourceVersion.
+    pub resource_version: Option<String>,
+    /// Seconds of grace, the kind's default when absent.
+    pub grace_period_seconds: Option<i64>,
+    /// What happens to dependants.
+    pub propagation: Propagation,
+}
+
+impl Default for DeleteOptions {
+    fn default() -> Self {
+        Self { uid: None, resource_version: None, grace_period_seconds: None, propagation: Propagation::Default }
+    }
+}
+
+/// A client of the API inside the process. Cluster-scoped objects have the empty namespace.
+/// Every write runs the whole write path (defaulting, admission, validation) under the identity the world was made for.
+/// Errors are the `Status` that a remote client would get: 404, 409, 422 and so on.
+#[async_trait::async_trait]
+pub trait World: Send + Sync {
+    /// Reads one object.
+    async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status>;
+    /// Lists objects of a namespace, or of all when it is empty; `labels` is a label selector in text form or empty.
+    async fn list(&self, resource: &GroupVersionResource, namespace: &str, labels: &str) -> Result<(Vec<Value>, Revision), Status>;
+    /// Follows changes after `from`; ends when the revision is too old (list again) or the server stops.
+    async fn watch(&self, resource: &GroupVersionResource, namespace: &str, from: Revision) -> Result<BoxStream<'static, Event>, Status>;
+    /// Creates an object and returns it as stored.
+    async fn create(&self, resource: &GroupVersionResource, namespace: &str, object: Value) -> Result<Value, Status>;
+    /// Replaces an object; its resourceVersion, when set, must be current. `subresource` is empty, `status`, `finalize`…
+    async fn update(&self, resource: &GroupVersionResource, subresource: &str, object: Value) -> Result<Value, Status>;
+    /// Applies a JSON merge patch.
+    async fn merge_patch(&self, resource: &GroupVersionResource, subresource: &str, namespace: &str, name: &str, patch: Value) -> Result<Value, Status>;
+    /// Deletes an object.
+    async fn delete(&self, resource: &GroupVersionResource, namespace: &str, name: &str, options: DeleteOptions) -> Result<(), Status>;
+    /// Every resource that can be listed and watched, custom ones too, in its preferred version.
+    fn resources(&self) -> Vec<ResourceFacts>;
+}
+
+/// What a generic controller (garbage collector, namespace deletion) must know of a resource.
+#[derive(Clone, Debug)]
+pub struct ResourceFacts {
+    /// Its name in the preferred version.
+    pub resource: GroupVersionResource,
+    /// Its kind.
+    pub kind: String,
+    /// Whether it lives in namespaces.
+    pub namespaced: bool,
+    /// Verbs it serves.
+    pub verbs: Vec<String>,
+}
