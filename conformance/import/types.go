@@ -1,0 +1,241 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/kube-openapi/pkg/util"
+)
+
+// leaves are the Go types with an encoding of their own, by the word that the table uses for them.
+var leaves = map[reflect.Type]string{
+	reflect.TypeFor[resource.Quantity]():     "quantity",
+	reflect.TypeFor[metav1.Time]():           "time",
+	reflect.TypeFor[metav1.MicroTime]():      "microtime",
+	reflect.TypeFor[metav1.Duration]():       "duration",
+	reflect.TypeFor[intstr.IntOrString]():    "intorstring",
+	reflect.TypeFor[runtime.RawExtension]():  "raw",
+	reflect.TypeFor[metav1.FieldsV1]():       "fields",
+	reflect.TypeFor[apiextensionsv1.JSON]():  "json",
+	reflect.TypeFor[any]():                   "json",
+	reflect.TypeFor[runtime.Object]():        "json",
+	reflect.TypeFor[metav1.InternalEvent]():  "json",
+	reflect.TypeFor[[]byte]():                "bytes",
+	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrBool]():        "json",
+	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrArray]():       "json",
+	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrStringArray](): "json",
+}
+
+var scalars = map[reflect.Kind]string{
+	reflect.String: "string", reflect.Bool: "bool", reflect.Int32: "int32", reflect.Int64: "int64", reflect.Int: "int",
+	reflect.Uint8: "uint8", reflect.Uint32: "uint32", reflect.Uint64: "uint64", reflect.Float64: "float64",
+}
+
+// table collects struct types on the way from the registered kinds.
+type table struct {
+	published published
+	defaults  map[fieldKey]string
+	seen      map[reflect.Type]bool
+	types     []reflect.Type
+}
+
+type fieldKey struct {
+	owner reflect.Type
+	json  string
+}
+
+// field is one JSON field of a struct, with the fields of inlined structs already lifted into their owner.
+type field struct {
+	reflect.StructField
+	json   string
+	inside string // protobuf number of the inlined message that holds it, or empty
+	index  []int
+}
+
+func fieldsOf(t reflect.Type) []field {
+	var all []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || (!f.IsExported() && !f.Anonymous) {
+			continue
+		}
+		inline := strings.Contains(options, "inline") || (f.Anonymous && name == "")
+		if !inline {
+			if name == "" {
+				name = f.Name
+			}
+			all = append(all, field{f, name, "", []int{i}})
+			continue
+		}
+		for _, inner := range fieldsOf(f.Type) {
+			inner.inside = protoNumber(f)
+			inner.index = append([]int{i}, inner.index...)
+			all = append(all, inner)
+		}
+	}
+	return all
+}
+
+func protoNumber(f reflect.StructField) string {
+	if parts := strings.Split(f.Tag.Get("protobuf"), ","); len(parts) > 1 {
+		return parts[1]
+	}
+	return ""
+}
+
+func modelName(t reflect.Type) string {
+	if named, ok := reflect.Zero(t).Interface().(interface{ OpenAPIModelName() string }); ok {
+		return named.OpenAPIModelName()
+	}
+	return util.ToRESTFriendlyName(t.PkgPath() + "." + t.Name())
+}
+
+// word spells a type as the table does: a scalar's word, a struct's OpenAPI name, [] and {} before elements.
+func (t *table) word(of reflect.Type) string {
+	if leaf, ok := leaves[of]; ok {
+		return leaf
+	}
+	switch of.Kind() {
+	case reflect.Pointer:
+		return t.word(of.Elem())
+	case reflect.Slice:
+		if of.Elem().Kind() == reflect.Uint8 {
+			return "bytes"
+		}
+		return "[]" + t.word(of.Elem())
+	case reflect.Map:
+		return "{}" + t.word(of.Elem())
+	case reflect.Struct:
+		t.add(of)
+		return modelName(of)
+	}
+	if scalar, ok := scalars[of.Kind()]; ok {
+		return scalar
+	}
+	panic(fmt.Sprintf("no word for %s", of))
+}
+
+func (t *table) add(of reflect.Type) {
+	if t.seen[of] {
+		return
+	}
+	t.seen[of] = true
+	t.types = append(t.types, of)
+	for _, f := range fieldsOf(of) {
+		t.word(f.Type)
+	}
+}
+
+// plainGo is the Go type that a reader of the table infers from the word.
+func plainGo(of reflect.Type) string {
+	if _, ok := leaves[of]; ok {
+		return of.String()
+	}
+	switch of.Kind() {
+	case reflect.Pointer:
+		return plainGo(of.Elem())
+	case reflect.Slice:
+		return "[]" + plainGo(of.Elem())
+	case reflect.Map:
+		return "map[string]" + plainGo(of.Elem())
+	case reflect.Struct:
+		return of.String()
+	}
+	return of.Kind().String()
+}
+
+func (t *table) line(owner reflect.Type, f field) string {
+	goType := f.Type
+	words := []string{f.json, f.Name, ""}
+	star := ""
+	if goType.Kind() == reflect.Pointer {
+		star, goType = "*", goType.Elem()
+	}
+	words[2] = star + t.word(goType)
+	if number := protoNumber(f.StructField); number != "" {
+		if f.inside != "" {
+			number = f.inside + "." + number
+		}
+		words = append(words, number)
+	} else {
+		words = append(words, "0")
+	}
+	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	for _, option := range strings.Split(options, ",") {
+		if option == "omitempty" || option == "omitzero" {
+			words = append(words, option)
+		}
+	}
+	if goType.String() != plainGo(goType) {
+		words = append(words, "go="+strings.ReplaceAll(goType.String(), "interface {}", "any"))
+	}
+	if strategy := f.Tag.Get("patchStrategy"); strategy != "" {
+		words = append(words, "patch="+strategy)
+	}
+	if key := f.Tag.Get("patchMergeKey"); key != "" {
+		words = append(words, "key="+key)
+	}
+	words = append(words, t.published.facts(modelName(owner), f.json, kindWord(words[2]), isRequired(f))...)
+	if value, ok := t.defaults[fieldKey{owner, f.json}]; ok {
+		words = append(words, "default="+value)
+	}
+	return "\t" + strings.Join(words, " ")
+}
+
+// isRequired is the rule by which upstream's OpenAPI generator usually decides; the table holds the exceptions.
+func isRequired(f field) bool {
+	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return !strings.Contains(options, "omit")
+}
+
+func kindWord(word string) string { return strings.TrimPrefix(word, "*") }
+
+func (t *table) render(kinds []kindRow) string {
+	var out strings.Builder
+	out.WriteString("# Derived by `cargo x import`; the format is told in gateway/schema/src/types.rs.\n")
+	for _, kind := range kinds {
+		fmt.Fprintf(&out, "kind %s %s %s\n", kind.gv, kind.kind, modelName(kind.of))
+	}
+	sort.Slice(t.types, func(i, j int) bool { return modelName(t.types[i]) < modelName(t.types[j]) })
+	for _, of := range t.types {
+		words := append([]string{"type", modelName(of), of.String()}, t.published.typeFacts(modelName(of))...)
+		out.WriteString(strings.Join(words, " ") + "\n")
+		for _, f := range fieldsOf(of) {
+			out.WriteString(t.line(of, f) + "\n")
+		}
+	}
+	return out.String()
+}
+
+// kindRow is a kind that may come in a body or go out in an answer.
+type kindRow struct {
+	gv   string
+	kind string
+	of   reflect.Type
+}
+
+// kindsOf lists every kind registered for the versions, and the group-less ones of meta/v1.
+func kindsOf(scheme *runtime.Scheme, versions []schema.GroupVersion) []kindRow {
+	var rows []kindRow
+	for _, gv := range versions {
+		for kind, of := range scheme.KnownTypes(gv) {
+			rows = append(rows, kindRow{gv.String(), kind, of})
+		}
+	}
+	sort.Slice(rows, func(i, j int) bool {
+		return rows[i].gv < rows[j].gv || rows[i].gv == rows[j].gv && rows[i].kind < rows[j].kind
+	})
+	return rows
+}
+
+func quote(text string) string { return strconv.Quote(text) }

@@ -1,0 +1,20 @@
+//! The cells that `kubectl get` shows: one function a kind, one file a family. Names, types and priorities of the columns
+//! are data (`data/columns.txt`); only the values are computed here. Does not build the Table (`codec`).
+//!
+//! A file has `pub(super) const ALL: Rows = &[("", "Pod", pod), …]` and one line in [`FAMILIES`].
+
+use jiff::Timestamp;
+use model::Value;
+
+/// Computes the cells of one object, one per column of the kind in order. `now` is what ages are counted from.
+pub type Cells = fn(&Value, now: Timestamp) -> Vec<Value>;
+
+/// Group, kind, cells.
+pub type Rows = &'static [(&'static str, &'static str, Cells)];
+
+static FAMILIES: &[Rows] = &[];
+
+/// The cells of a kind, where it has columns of its own; the others show Name and Created At.
+pub fn of(group: &str, kind: &str) -> Option<Cells> {
+    FAMILIES.iter().flat_map(|rows| rows.iter()).find(|(g, k, _)| *g == group && *k == kind).map(|(_, _, cells)| *cells)
+}

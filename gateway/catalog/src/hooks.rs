@@ -1,0 +1,104 @@
+//! The code that a few kinds need beside their row: conditional defaults, strategy, validation, allocation, delete.
+//! Does not hold what is the same for every kind (the write path), nor unconditional defaults (`data/defaults.txt`).
+//!
+//! One file a kind, `hooks/<kind>.rs`, with `pub(super) const HOOKS: Hooks = Hooks { …, ..Hooks::NONE };`, one `mod` line
+//! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,
+//! with `apiVersion` and `kind`.
+
+use futures::future::BoxFuture;
+use model::field::Errors;
+use model::{Status, Value, World};
+
+/// What a kind does that its row cannot say. Every member that is `None` means "nothing to do".
+pub struct Hooks {
+    /// Conditional defaults, after the unconditional rows; the object is in the version of the request.
+    /// Upstream: `pkg/apis/<group>/<version>/defaults.go`.
+    pub default: Option<fn(&mut Value)>,
+    /// `strategy.PrepareForCreate`, without status reset and generation, which the strategy row does.
+    pub prepare_create: Option<fn(&mut Value)>,
+    /// `strategy.PrepareForUpdate`, likewise.
+    pub prepare_update: Option<fn(new: &mut Value, old: &Value)>,
+    /// `PrepareForUpdate` of the status strategy, beyond keeping spec and metadata as the reset fields say.
+    pub prepare_status: Option<fn(new: &mut Value, old: &Value)>,
+    /// `strategy.Validate`, without `metadata`, which the path validates by the strategy row's name rule.
+    pub validate: Option<fn(&Value, &mut Errors)>,
+    /// `strategy.ValidateUpdate`, without `metadata`; it repeats `validate` where upstream does.
+    pub validate_update: Option<fn(new: &Value, old: &Value, &mut Errors)>,
+    /// `ValidateUpdate` of the status strategy, without `metadata`.
+    pub validate_status: Option<fn(new: &Value, old: &Value, &mut Errors)>,
+    /// `WarningsOnCreate` and `WarningsOnUpdate` (with `old`).
+    pub warnings: Option<fn(new: &Value, old: Option<&Value>) -> Vec<String>>,
+    /// `BeginCreate` and `BeginUpdate`: allocates, after validation and before the put.
+    pub begin: Option<Begin>,
+    /// `AfterDelete`: gives back what the object held, once it is gone from the store.
+    pub after_delete: Option<AfterDelete>,
+    /// Fields for field selectors, besides `metadata.name` and `metadata.namespace`.
+    pub selectable: &'static [Selectable],
+    /// Seconds of grace for a delete, from what was requested; `None` means the object goes at once.
+    /// Upstream: `CheckGracefulDelete`.
+    pub grace: Option<fn(&Value, requested: Option<i64>) -> Option<i64>>,
+}
+
+impl Hooks {
+    /// Nothing at all; what rows alone describe.
+    pub const NONE: Hooks = Hooks {
+        default: None,
+        prepare_create: None,
+        prepare_update: None,
+        prepare_status: None,
+        validate: None,
+        validate_update: None,
+        validate_status: None,
+        warnings: None,
+        begin: None,
+        after_delete: None,
+        selectable: &[],
+        grace: None,
+    };
+}
+
+/// A field that a field selector may name.
+pub struct Selectable {
+    /// As the selector spells it: `spec.nodeName`.
+    pub field: &'static str,
+    /// Its value in an object, empty when absent.
+    pub value: fn(&Value) -> String,
+}
+
+/// What is about to be written, before the put.
+pub struct Change<'a> {
+    /// The object to be stored; a hook writes what it allocated into it.
+    pub new: &'a mut Value,
+    /// What is stored now; `None` on create.
+    pub old: Option<&'a Value>,
+    /// A dry run allocates nothing that stays.
+    pub dry_run: bool,
+}
+
+/// Allocates through the world. Fails with the `Status` that the caller of the request gets.
+pub type Begin = for<'a> fn(&'a dyn World, Change<'a>) -> BoxFuture<'a, Result<Begun, Status>>;
+
+/// Releases what a deleted object held.
+pub type AfterDelete = for<'a> fn(&'a dyn World, &'a Value) -> BoxFuture<'a, ()>;
+
+/// A last step of a request that began with an allocation. It logs its own failure: the request is decided by then, and
+/// the periodic repair gives back what was missed.
+pub type Finish = Box<dyn for<'a> FnOnce(&'a dyn World) -> BoxFuture<'a, ()> + Send>;
+
+/// What to do once the outcome of the request is known.
+#[derive(Default)]
+pub struct Begun {
+    /// After the put: releases what the old object held and the new one does not.
+    pub on_success: Option<Finish>,
+    /// When the request failed after all: releases what was allocated for it.
+    pub on_failure: Option<Finish>,
+}
+
+/// Group, kind, hooks; sorted by group and kind.
+static ALL: &[(&str, &str, &Hooks)] = &[];
+
+/// The hooks of a kind, [`Hooks::NONE`] for most.
+pub fn of(group: &str, kind: &str) -> &'static Hooks {
+    static NONE: Hooks = Hooks::NONE;
+    ALL.iter().find(|(g, k, _)| *g == group && *k == kind).map_or(&NONE, |(_, _, hooks)| hooks)
+}
