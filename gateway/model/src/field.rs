@@ -5,40 +5,74 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// Where a field is: `spec.containers[0].name`. Cheap to extend; built only as deep as the walk goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Path(String);
+/// Where a field is: `spec.containers[0].name`. A step that borrows the path it continues, so that a walk over an object
+/// that has no faults allocates nothing; the text is made by [`std::fmt::Display`] when a fault is found.
+///
+/// A path borrows its parent, so bind every level that lives longer than a statement, or name several fields at once:
+/// `spec.child("template.spec")`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
 
-impl Path {
+#[derive(Clone, Copy, Debug, Default)]
+enum Step<'a> {
+    #[default]
+    Root,
+    Field(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> Path<'a> {
     /// A path that starts at a field.
-    pub fn new(name: &str) -> Self {
-        Self(name.to_owned())
+    pub fn new(name: &'a str) -> Self {
+        Self { parent: None, step: Step::Field(name) }
     }
 
-    /// A field below.
-    pub fn child(&self, name: &str) -> Self {
-        Self(if self.0.is_empty() { name.to_owned() } else { format!("{}.{name}", self.0) })
+    /// A field below, or several separated by dots.
+    pub fn child<'b>(&'b self, name: &'b str) -> Path<'b> {
+        self.step(Step::Field(name))
     }
 
     /// An element of a list.
-    pub fn index(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+    pub fn index(&self, index: usize) -> Path<'_> {
+        self.step(Step::Index(index))
     }
 
     /// An entry of a map.
-    pub fn key(&self, key: &str) -> Self {
-        Self(format!("{}[{key}]", self.0))
+    pub fn key<'b>(&'b self, key: &'b str) -> Path<'b> {
+        self.step(Step::Key(key))
     }
 
-    /// The path in text; the root is `<nil>`, as upstream prints it.
-    pub fn as_str(&self) -> &str {
-        if self.0.is_empty() { "<nil>" } else { &self.0 }
+    fn step<'b>(&'b self, step: Step<'b>) -> Path<'b> {
+        Path { parent: Some(self), step }
+    }
+
+    /// Whether nothing has been written yet, so that a field needs no dot before it.
+    fn is_root(&self) -> bool {
+        matches!(self.step, Step::Root) || matches!(self.step, Step::Field("")) && self.parent.is_none()
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.write(f)?;
+        }
+        match self.step {
+            Step::Root => Ok(()),
+            Step::Field(name) if self.parent.is_none_or(Path::is_root) => f.write_str(name),
+            Step::Field(name) => write!(f, ".{name}"),
+            Step::Index(index) => write!(f, "[{index}]"),
+            Step::Key(key) => write!(f, "[{key}]"),
+        }
     }
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for Path<'_> {
+    /// The root is `<nil>`, as upstream prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        if self.is_root() { f.write_str("<nil>") } else { self.write(f) }
     }
 }
 
@@ -255,5 +289,22 @@ impl Errors {
     pub fn too_few(&mut self, field: &Path, actual: usize, min: usize) {
         let unit = if min == 1 { "item" } else { "items" };
         self.push(Fault::TooFew, field, Some(actual.into()), format!("must have at least {min} {unit}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_prints_as_upstream_spells_it() {
+        let root = Path::default();
+        assert_eq!(root.to_string(), "<nil>");
+        let spec = root.child("spec");
+        let containers = spec.child("containers");
+        let first = containers.index(0);
+        assert_eq!(first.child("resources.limits").key("cpu").to_string(), "spec.containers[0].resources.limits[cpu]");
+        assert_eq!(Path::new("metadata").child("labels").to_string(), "metadata.labels");
+        assert_eq!(root.index(3).child("name").to_string(), "[3].name");
     }
 }
