@@ -1,1 +1,10 @@
-//! The `admission` crate; see gateway/ARCHITECTURE.md.
+//! Which plugins and policies apply to a request, in what order, and what their answers add up to.
+//! Does not read requests or write objects (`server`), and does not run wasm itself (`wasm`).
+
+pub mod chain;
+pub mod plugin;
+pub mod review;
+
+pub use chain::Chain;
+pub use plugin::Plugin;
+pub use review::{Notes, Operation, Review};

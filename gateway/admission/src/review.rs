@@ -1,0 +1,87 @@
+//! What admission is asked about: one write, its author and its objects; and what admission says besides yes and no.
+//! Decides nothing.
+
+use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value};
+
+/// What the write does, as `admission.k8s.io` spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// An object is made.
+    Create,
+    /// An object is replaced, patched or applied.
+    Update,
+    /// An object is deleted.
+    Delete,
+    /// A subresource is reached through (`pods/exec`, `services/proxy`).
+    Connect,
+}
+
+impl Operation {
+    /// The operation in upper case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// One write under review. The object itself is an argument of its own, because mutation changes it.
+/// Objects are in normal form, in the version of the request, with `apiVersion` and `kind`.
+#[derive(Clone, Copy)]
+pub struct Review<'a> {
+    /// The request as it was read.
+    pub request: &'a RequestInfo,
+    /// Who asks, after impersonation.
+    pub user: &'a User,
+    /// What the write does; a patch that creates is a `Create`.
+    pub operation: Operation,
+    /// The resource in the version of the request.
+    pub resource: &'a GroupVersionResource,
+    /// The kind of the object in the request: `Scale` for `deployments/scale`, `Binding` for `pods/binding`.
+    pub kind: &'a GroupVersionKind,
+    /// Subresource or empty.
+    pub subresource: &'a str,
+    /// Namespace or empty. For a Namespace itself it is that namespace's own name, as upstream has it.
+    pub namespace: &'a str,
+    /// Object name; empty on a create with `generateName` before the name is made.
+    pub name: &'a str,
+    /// What is stored now; `None` on create and connect.
+    pub old: Option<&'a Value>,
+    /// `CreateOptions`, `UpdateOptions` or `DeleteOptions` of the request; `Null` where there are none.
+    pub options: &'a Value,
+    /// Nothing will be stored.
+    pub dry_run: bool,
+    /// Identifies the request; the audit id.
+    pub uid: &'a str,
+    /// When the request arrived.
+    pub now: jiff::Timestamp,
+}
+
+/// What admission has to say besides its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// For the `Warning:` headers of the answer, without code and agent.
+    pub warnings: Vec<String>,
+    /// For the audit record: key, value.
+    pub annotations: Vec<(String, String)>,
+    /// A mutator that ran late changed the object, so that earlier plugins must look once more.
+    pub reinvoke: bool,
+}
+
+impl Notes {
+    /// Adds a warning unless the same was said before.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+
+    /// Adds an audit annotation.
+    pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.annotations.push((key.into(), value.into()));
+    }
+}
