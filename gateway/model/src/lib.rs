@@ -3,10 +3,13 @@
 
 pub mod authorizer;
 pub mod clock;
+pub mod content;
 pub mod field;
 pub mod gvk;
 pub mod meta;
+pub mod query;
 pub mod request;
+pub mod selector;
 pub mod status;
 pub mod user;
 pub mod world;
@@ -14,6 +17,7 @@ pub mod world;
 pub use authorizer::{Attributes, Authorizer, Decision};
 pub use clock::Clock;
 pub use gvk::{GroupKind, GroupResource, GroupVersionKind, GroupVersionResource};
+pub use query::Query;
 pub use request::{RequestInfo, Verb};
 pub use serde_json::{Map, Value};
 pub use status::Status;
