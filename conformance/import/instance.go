@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"sync"
+	"time"
 	"unsafe"
 
+	"google.golang.org/grpc"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
 	"k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
@@ -22,6 +24,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/apiserver/pkg/util/compatibility"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
@@ -31,6 +34,7 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	"k8s.io/kubernetes/pkg/controlplane"
 	controlplaneapiserver "k8s.io/kubernetes/pkg/controlplane/apiserver"
+	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
 	"k8s.io/kubernetes/pkg/kubeapiserver"
 	kubeletclient "k8s.io/kubernetes/pkg/kubelet/client"
 	"k8s.io/kubernetes/pkg/serviceaccount"
@@ -46,7 +50,9 @@ type served struct {
 }
 
 // restOptions answers every registry with the real storage factory's layout and no storage behind it.
-type restOptions struct{ *serverstorage.DefaultStorageFactory }
+type restOptions struct {
+	*serverstorage.DefaultStorageFactory
+}
 
 func (o restOptions) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
 	config, err := o.NewConfig(resource, example)
@@ -59,6 +65,16 @@ func (o restOptions) GetRESTOptions(resource schema.GroupResource, example runti
 	return generic.RESTOptions{StorageConfig: config, Decorator: none, ResourcePrefix: o.ResourcePrefix(resource)}, nil
 }
 
+// silentEtcd listens like an etcd that nobody asks anything: the node port allocator waits for a connection.
+var silentEtcd = sync.OnceValues(func() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen in place of etcd: %w", err)
+	}
+	go func() { _ = grpc.NewServer().Serve(listener) }()
+	return "http://" + listener.Addr().String(), nil
+})
+
 func storageFactory(codecs runtime.StorageSerializer, scheme *runtime.Scheme) (restOptions, error) {
 	config := kubeapiserver.NewStorageFactoryConfig()
 	config.APIResourceConfig = controlplane.DefaultAPIResourceConfigSource()
@@ -67,7 +83,11 @@ func storageFactory(codecs runtime.StorageSerializer, scheme *runtime.Scheme) (r
 		config.DefaultResourceEncoding = serverstorage.NewDefaultResourceEncodingConfig(scheme)
 	}
 	etcd := genericoptions.NewEtcdOptions(storagebackend.NewDefaultConfig("/registry", nil))
-	etcd.StorageConfig.Transport.ServerList = []string{"http://127.0.0.1:1"}
+	address, err := silentEtcd()
+	if err != nil {
+		return restOptions{}, err
+	}
+	etcd.StorageConfig.Transport.ServerList = []string{address}
 	made, err := config.Complete(etcd).New()
 	return restOptions{made}, err
 }
@@ -83,7 +103,7 @@ func groups() ([]genericapiserver.APIGroupInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	expiry, err := genericapiserver.NewResourceExpirationEvaluatorFromOptions(genericapiserver.ResourceExpirationEvaluatorOptions{CurrentVersion: kubeVersion()})
+	expiry, err := genericapiserver.NewResourceExpirationEvaluatorFromOptions(genericapiserver.ResourceExpirationEvaluatorOptions{CurrentVersion: compatibility.DefaultBuildEffectiveVersion().EmulationVersion()})
 	if err != nil {
 		return nil, err
 	}
@@ -126,32 +146,41 @@ func withExtensions(all []genericapiserver.APIGroupInfo) ([]genericapiserver.API
 	return append(all, info, apiservicerest.NewRESTStorage(enabled, options, false)), nil
 }
 
+// noTokens stands for the signer whose presence makes `serviceaccounts/token` served; nobody asks it for a token here.
+type noTokens struct{ serviceaccount.TokenGenerator }
+
 func providers(options restOptions) ([]controlplaneapiserver.RESTStorageProvider, error) {
-	_, network, _ := net.ParseCIDR("10.0.0.0/24")
-	client, err := kubernetes.NewForConfig(&restclient.Config{Host: "127.0.0.1:1"})
+	_, network, err := net.ParseCIDR("10.0.0.0/24")
 	if err != nil {
 		return nil, err
 	}
-	allow := authorizerfactory.NewAlwaysAllowAuthorizer()
-	issuer, err := serviceaccount.JWTTokenGenerator("https://issuer.invalid", signingKey())
+	loopback := &restclient.Config{Host: "127.0.0.1:1"}
+	client, err := kubernetes.NewForConfig(loopback)
 	if err != nil {
 		return nil, err
 	}
+	generic := genericapiserver.NewConfig(legacyscheme.Codecs)
+	generic.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
+	generic.ExternalAddress = "127.0.0.1:443"
+	generic.LoopbackClientConfig = loopback
+	generic.Authorization.Authorizer = authorizerfactory.NewAlwaysAllowAuthorizer()
+	shared := informers.NewSharedInformerFactory(client, 0)
 	config := controlplane.Config{
-		ControlPlane: controlplaneapiserver.Config{Generic: genericapiserver.NewConfig(legacyscheme.Codecs)},
+		ControlPlane: controlplaneapiserver.Config{Generic: generic, Extra: controlplaneapiserver.Extra{
+			APIResourceConfigSource: controlplane.DefaultAPIResourceConfigSource(),
+			StorageFactory:          options,
+			EventTTL:                time.Hour,
+			ServiceAccountIssuer:    noTokens{},
+			VersionedInformers:      shared,
+		}},
 		Extra: controlplane.Extra{
 			KubeletClientConfig:    kubeletclient.KubeletClientConfig{Port: 10250},
 			ServiceIPRange:         *network,
 			APIServerServiceIP:     net.ParseIP("10.0.0.1"),
-			EndpointReconcilerType: "none",
-			ServiceNodePortRange:   utilnet.PortRange{Base: 30000, Size: 2768},
+			EndpointReconcilerType: reconcilers.NoneEndpointReconcilerType,
 		},
 	}
-	_, _ = client, issuer
-	_ = allow
-	_ = informers.NewSharedInformerFactory
-	_ = config
-	return nil, nil
+	return config.Complete().StorageProviders(client)
 }
 
 // storeOf finds the generic store inside a storage; status and scale storages keep it in an unexported field.

@@ -1,17 +1,37 @@
+// Command import records facts of upstream's kube-apiserver as the tables in gateway/catalog/data: what the registered
+// types look like, which resources a server with default flags serves, how they are stored, printed and defaulted, and
+// what a fresh cluster holds. It takes no sentence and no code.
 package main
 
 import (
-	_ "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/install"
-	_ "k8s.io/apimachinery/pkg/apis/meta/v1"
-	_ "k8s.io/apiserver/pkg/registry/rest"
-	_ "k8s.io/client-go/kubernetes"
-	_ "k8s.io/kubectl/pkg/cmd"
-	_ "k8s.io/kube-aggregator/pkg/apis/apiregistration/install"
-	_ "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	_ "k8s.io/kubernetes/pkg/controlplane"
-	_ "k8s.io/kubernetes/pkg/printers/internalversion"
-	_ "k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap"
-	_ "k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
 )
 
-func main() {}
+func main() {
+	out := flag.String("out", "../gateway/catalog/data", "folder of the tables")
+	module := flag.String("module", "", "folder of the module k8s.io/kubernetes")
+	flag.Parse()
+	if err := run(*out, *module); err != nil {
+		fmt.Fprintln(os.Stderr, "import:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out, module string) error {
+	tables, err := derive(module)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	for name, text := range tables {
+		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

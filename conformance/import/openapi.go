@@ -39,12 +39,9 @@ func readPublished(module string) (published, error) {
 }
 
 // facts are the words for what the schema of a field says beyond its type.
-func (p published) facts(owner, name, kind string, requiredByTag bool) []string {
+func (p published) facts(owner, name, word string, omitted bool) []string {
 	schema, ok := p[owner]
 	if !ok {
-		if requiredByTag {
-			return []string{"required"}
-		}
 		return nil
 	}
 	var words []string
@@ -56,10 +53,10 @@ func (p published) facts(owner, name, kind string, requiredByTag bool) []string 
 	if !ok {
 		return append(words, "unpublished")
 	}
-	return append(words, propertyFacts(property, kind)...)
+	return append(words, propertyFacts(property, strings.TrimPrefix(word, "*"), zeroOf(word, omitted))...)
 }
 
-func propertyFacts(property map[string]any, kind string) []string {
+func propertyFacts(property map[string]any, kind, zero string) []string {
 	var words []string
 	if list, ok := property["x-kubernetes-list-type"].(string); ok {
 		if keys, ok := property["x-kubernetes-list-map-keys"].([]any); ok {
@@ -75,11 +72,35 @@ func propertyFacts(property map[string]any, kind string) []string {
 	} else if !ok && formatOf(kind) != "" {
 		words = append(words, "format=")
 	}
-	if value, ok := property["default"]; ok {
-		text, _ := json.Marshal(value)
-		words = append(words, "schema-default="+string(text))
+	return append(words, schemaDefault(property, zero)...)
+}
+
+// schemaDefault is the word for a default that does not follow from the type: values that are no pointers and are always
+// written default to their zero value, structs that are no pointers to {}.
+func schemaDefault(property map[string]any, inferred string) []string {
+	value, ok := property["default"]
+	text, _ := json.Marshal(value)
+	switch {
+	case !ok && inferred == "":
+		return nil
+	case !ok:
+		return []string{"schema-default=none"}
+	case string(text) == inferred:
+		return nil
 	}
-	return words
+	return []string{"schema-default=" + string(text)}
+}
+
+// zeroOf is the published default that follows from a field's word and tag.
+func zeroOf(word string, omitted bool) string {
+	zeros := map[string]string{"string": `""`, "bool": "false", "int32": "0", "int64": "0", "float64": "0"}
+	switch {
+	case strings.HasPrefix(word, "io.k8s."):
+		return "{}"
+	case omitted:
+		return ""
+	}
+	return zeros[word]
 }
 
 func formatOf(kind string) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"sort"
-	"strconv"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -13,23 +12,24 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/kube-openapi/pkg/util"
 )
 
 // leaves are the Go types with an encoding of their own, by the word that the table uses for them.
 var leaves = map[reflect.Type]string{
-	reflect.TypeFor[resource.Quantity]():     "quantity",
-	reflect.TypeFor[metav1.Time]():           "time",
-	reflect.TypeFor[metav1.MicroTime]():      "microtime",
-	reflect.TypeFor[metav1.Duration]():       "duration",
-	reflect.TypeFor[intstr.IntOrString]():    "intorstring",
-	reflect.TypeFor[runtime.RawExtension]():  "raw",
-	reflect.TypeFor[metav1.FieldsV1]():       "fields",
-	reflect.TypeFor[apiextensionsv1.JSON]():  "json",
-	reflect.TypeFor[any]():                   "json",
-	reflect.TypeFor[runtime.Object]():        "json",
-	reflect.TypeFor[metav1.InternalEvent]():  "json",
-	reflect.TypeFor[[]byte]():                "bytes",
+	reflect.TypeFor[resource.Quantity]():                            "quantity",
+	reflect.TypeFor[metav1.Time]():                                  "time",
+	reflect.TypeFor[metav1.MicroTime]():                             "microtime",
+	reflect.TypeFor[metav1.Duration]():                              "duration",
+	reflect.TypeFor[intstr.IntOrString]():                           "intorstring",
+	reflect.TypeFor[runtime.RawExtension]():                         "raw",
+	reflect.TypeFor[metav1.FieldsV1]():                              "fields",
+	reflect.TypeFor[apiextensionsv1.JSON]():                         "json",
+	reflect.TypeFor[any]():                                          "json",
+	reflect.TypeFor[runtime.Object]():                               "json",
+	reflect.TypeFor[metav1.InternalEvent]():                         "json",
+	reflect.TypeFor[[]byte]():                                       "bytes",
 	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrBool]():        "json",
 	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrArray]():       "json",
 	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrStringArray](): "json",
@@ -58,6 +58,7 @@ type field struct {
 	reflect.StructField
 	json   string
 	inside string // protobuf number of the inlined message that holds it, or empty
+	number string // protobuf number, 0 where protobuf does not carry the field
 	index  []int
 }
 
@@ -74,11 +75,13 @@ func fieldsOf(t reflect.Type) []field {
 			if name == "" {
 				name = f.Name
 			}
-			all = append(all, field{f, name, "", []int{i}})
+			all = append(all, field{f, name, "", protoNumber(f), []int{i}})
 			continue
 		}
 		for _, inner := range fieldsOf(f.Type) {
-			inner.inside = protoNumber(f)
+			if inner.inside = protoNumber(f); inner.inside == "0" {
+				inner.inside, inner.number = "", "0"
+			}
 			inner.index = append([]int{i}, inner.index...)
 			all = append(all, inner)
 		}
@@ -90,7 +93,7 @@ func protoNumber(f reflect.StructField) string {
 	if parts := strings.Split(f.Tag.Get("protobuf"), ","); len(parts) > 1 {
 		return parts[1]
 	}
-	return ""
+	return "0"
 }
 
 func modelName(t reflect.Type) string {
@@ -162,14 +165,11 @@ func (t *table) line(owner reflect.Type, f field) string {
 		star, goType = "*", goType.Elem()
 	}
 	words[2] = star + t.word(goType)
-	if number := protoNumber(f.StructField); number != "" {
-		if f.inside != "" {
-			number = f.inside + "." + number
-		}
-		words = append(words, number)
-	} else {
-		words = append(words, "0")
+	number := f.number
+	if f.inside != "" {
+		number = f.inside + "." + number
 	}
+	words = append(words, number)
 	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 	for _, option := range strings.Split(options, ",") {
 		if option == "omitempty" || option == "omitzero" {
@@ -185,20 +185,12 @@ func (t *table) line(owner reflect.Type, f field) string {
 	if key := f.Tag.Get("patchMergeKey"); key != "" {
 		words = append(words, "key="+key)
 	}
-	words = append(words, t.published.facts(modelName(owner), f.json, kindWord(words[2]), isRequired(f))...)
+	words = append(words, t.published.facts(modelName(owner), f.json, words[2], strings.Contains(options, "omit"))...)
 	if value, ok := t.defaults[fieldKey{owner, f.json}]; ok {
 		words = append(words, "default="+value)
 	}
 	return "\t" + strings.Join(words, " ")
 }
-
-// isRequired is the rule by which upstream's OpenAPI generator usually decides; the table holds the exceptions.
-func isRequired(f field) bool {
-	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-	return !strings.Contains(options, "omit")
-}
-
-func kindWord(word string) string { return strings.TrimPrefix(word, "*") }
 
 func (t *table) render(kinds []kindRow) string {
 	var out strings.Builder
@@ -224,18 +216,24 @@ type kindRow struct {
 	of   reflect.Type
 }
 
-// kindsOf lists every kind registered for the versions, and the group-less ones of meta/v1.
-func kindsOf(scheme *runtime.Scheme, versions []schema.GroupVersion) []kindRow {
+// kindsOf lists every kind registered for a version.
+func kindsOf(scheme *runtime.Scheme, gv schema.GroupVersion) []kindRow {
 	var rows []kindRow
-	for _, gv := range versions {
-		for kind, of := range scheme.KnownTypes(gv) {
-			rows = append(rows, kindRow{gv.String(), kind, of})
-		}
+	for kind, of := range scheme.KnownTypes(gv) {
+		rows = append(rows, kindRow{gv.String(), kind, of})
 	}
-	sort.Slice(rows, func(i, j int) bool {
-		return rows[i].gv < rows[j].gv || rows[i].gv == rows[j].gv && rows[i].kind < rows[j].kind
-	})
 	return rows
 }
 
-func quote(text string) string { return strconv.Quote(text) }
+// metaKinds are the kinds of meta.k8s.io/v1, which answers in every group use.
+func metaKinds() []kindRow {
+	scheme := runtime.NewScheme()
+	gv := schema.GroupVersion{Group: "meta.k8s.io", Version: "v1"}
+	metav1.AddToGroupVersion(scheme, gv)
+	utilruntime.Must(metav1.AddMetaToScheme(scheme))
+	return kindsOf(scheme, gv)
+}
+
+func newTable(schemas published) *table {
+	return &table{published: schemas, defaults: map[fieldKey]string{}, seen: map[reflect.Type]bool{}}
+}

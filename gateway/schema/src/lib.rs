@@ -1,1 +1,6 @@
-//! The `schema` crate; see gateway/ARCHITECTURE.md.
+//! What objects look like: struct types, normal form, patches. No I/O.
+//! Knows no kind by name; which kinds exist is `catalog`'s.
+
+pub mod types;
+
+pub use types::{Field, Kind, Struct, TypeId, Types};

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"sort"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+)
+
+// derive makes every table, by file name.
+func derive(module string) (map[string]string, error) {
+	if module == "" {
+		found, err := moduleFolder()
+		if err != nil {
+			return nil, err
+		}
+		module = found
+	}
+	schemas, err := readPublished(module)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := groups()
+	if err != nil {
+		return nil, err
+	}
+	kinds := allKinds(infos)
+	types := newTable(schemas)
+	for _, kind := range kinds {
+		types.add(kind.of)
+	}
+	return map[string]string{
+		"types.txt": types.render(kinds),
+	}, nil
+}
+
+func moduleFolder() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").Output()
+	if err != nil {
+		return "", fmt.Errorf("go list -m k8s.io/kubernetes: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func allKinds(infos []genericapiserver.APIGroupInfo) []kindRow {
+	var rows []kindRow
+	for _, info := range infos {
+		for version := range info.VersionedResourcesStorageMap {
+			rows = append(rows, kindsOf(info.Scheme, schema.GroupVersion{Group: info.PrioritizedVersions[0].Group, Version: version})...)
+		}
+	}
+	rows = append(rows, metaKinds()...)
+	sort.Slice(rows, func(i, j int) bool {
+		return rows[i].gv < rows[j].gv || rows[i].gv == rows[j].gv && rows[i].kind < rows[j].kind
+	})
+	return rows
+}
