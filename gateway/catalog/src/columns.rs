@@ -6,13 +6,24 @@
 use jiff::Timestamp;
 use model::Value;
 
+mod access;
+mod autoscaling;
+mod cell;
+mod core;
+mod device;
+mod network;
+mod pod;
+mod storage;
+mod workload;
+
 /// Computes the cells of one object, one per column of the kind in order. `now` is what ages are counted from.
 pub type Cells = fn(&Value, now: Timestamp) -> Vec<Value>;
 
 /// Group, kind, cells.
 pub type Rows = &'static [(&'static str, &'static str, Cells)];
 
-static FAMILIES: &[Rows] = &[];
+static FAMILIES: &[Rows] =
+    &[access::ALL, autoscaling::ALL, core::ALL, device::ALL, network::ALL, pod::ALL, storage::ALL, workload::ALL];
 
 /// The cells of a kind, where it has columns of its own; the others show Name and Created At.
 pub fn of(group: &str, kind: &str) -> Option<Cells> {

@@ -88,12 +88,17 @@ impl Status {
 
     /// 409: the object changed meanwhile, or a precondition failed.
     pub fn conflict(resource: &GroupResource, name: &str, why: impl fmt::Display) -> Self {
-        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {resource} {}: {why}", quote(name))).about(resource, name)
+        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {resource} {}: {why}", quote(name)))
+            .about(resource, name)
     }
 
     /// 409 with the words of a stale resourceVersion.
     pub fn modified(resource: &GroupResource, name: &str) -> Self {
-        Self::conflict(resource, name, "the object has been modified; please apply your changes to the latest version and try again")
+        Self::conflict(
+            resource,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
     }
 
     /// 403: refused by authorization or admission.
@@ -147,17 +152,17 @@ impl Status {
 
     /// 405: the resource does not do that.
     pub fn method_not_supported(resource: &GroupResource, action: &str) -> Self {
-        Self::new(405, "MethodNotAllowed", format!("{action} is not supported on resources of kind {}", quote(&resource.to_string())))
-            .about(resource, "")
+        Self::new(
+            405,
+            "MethodNotAllowed",
+            format!("{action} is not supported on resources of kind {}", quote(&resource.to_string())),
+        )
+        .about(resource, "")
     }
 
     /// 406: none of the accepted media types is spoken here.
     pub fn not_acceptable(accepted: &[&str]) -> Self {
-        Self::new(
-            406,
-            "NotAcceptable",
-            format!("only the following media types are accepted: {}", accepted.join(", ")),
-        )
+        Self::new(406, "NotAcceptable", format!("only the following media types are accepted: {}", accepted.join(", ")))
     }
 
     /// 415: the body's media type is not understood.
@@ -165,10 +170,7 @@ impl Status {
         Self::new(
             415,
             "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: {}",
-                accepted.join(", ")
-            ),
+            format!("the body of the request was in an unknown format - accepted media types include: {}", accepted.join(", ")),
         )
     }
 
@@ -189,7 +191,8 @@ impl Status {
 
     /// 504: it took too long.
     pub fn timeout(message: impl fmt::Display, retry_after_seconds: i32) -> Self {
-        Self::new(504, "Timeout", format!("Timeout: {message}")).with_details(Details { retry_after_seconds, ..Details::default() })
+        Self::new(504, "Timeout", format!("Timeout: {message}"))
+            .with_details(Details { retry_after_seconds, ..Details::default() })
     }
 
     /// 503: not now.

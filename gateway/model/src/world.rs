@@ -56,17 +56,40 @@ pub trait World: Send + Sync {
     /// Reads one object.
     async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status>;
     /// Lists objects of a namespace, or of all when it is empty; `labels` is a label selector in text form or empty.
-    async fn list(&self, resource: &GroupVersionResource, namespace: &str, labels: &str) -> Result<(Vec<Value>, Revision), Status>;
+    async fn list(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<(Vec<Value>, Revision), Status>;
     /// Follows changes after `from`; ends when the revision is too old (list again) or the server stops.
-    async fn watch(&self, resource: &GroupVersionResource, namespace: &str, from: Revision) -> Result<BoxStream<'static, Event>, Status>;
+    async fn watch(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        from: Revision,
+    ) -> Result<BoxStream<'static, Event>, Status>;
     /// Creates an object and returns it as stored.
     async fn create(&self, resource: &GroupVersionResource, namespace: &str, object: Value) -> Result<Value, Status>;
     /// Replaces an object; its resourceVersion, when set, must be current. `subresource` is empty, `status`, `finalize`…
     async fn update(&self, resource: &GroupVersionResource, subresource: &str, object: Value) -> Result<Value, Status>;
     /// Applies a JSON merge patch.
-    async fn merge_patch(&self, resource: &GroupVersionResource, subresource: &str, namespace: &str, name: &str, patch: Value) -> Result<Value, Status>;
+    async fn merge_patch(
+        &self,
+        resource: &GroupVersionResource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+        patch: Value,
+    ) -> Result<Value, Status>;
     /// Deletes an object.
-    async fn delete(&self, resource: &GroupVersionResource, namespace: &str, name: &str, options: DeleteOptions) -> Result<(), Status>;
+    async fn delete(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        name: &str,
+        options: DeleteOptions,
+    ) -> Result<(), Status>;
     /// Every resource that can be listed and watched, custom ones too, in its preferred version.
     fn resources(&self) -> Vec<ResourceFacts>;
 }
