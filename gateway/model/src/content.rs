@@ -136,12 +136,12 @@ fn too_long(value: &str, bytes_max: usize) -> Vec<String> {
     if value.len() > bytes_max { vec![format!("must be no more than {bytes_max} bytes")] } else { Vec::new() }
 }
 
-fn is_dns1123_label(value: &str) -> bool {
+pub(crate) fn is_dns1123_label(value: &str) -> bool {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     framed(value, inner, |c| inner(c) || c == b'-')
 }
 
-fn is_dns1123_subdomain(value: &str) -> bool {
+pub(crate) fn is_dns1123_subdomain(value: &str) -> bool {
     value.split('.').all(is_dns1123_label)
 }
 
@@ -151,7 +151,7 @@ fn is_label_name(value: &str) -> bool {
 }
 
 /// Not empty, first and last byte of one class, all bytes of another.
-fn framed(value: &str, edge: impl Fn(u8) -> bool, middle: impl Fn(u8) -> bool) -> bool {
+pub(crate) fn framed(value: &str, edge: impl Fn(u8) -> bool, middle: impl Fn(u8) -> bool) -> bool {
     let bytes = value.as_bytes();
     bytes.first().is_some_and(|c| edge(*c)) && bytes.last().is_some_and(|c| edge(*c)) && bytes.iter().all(|c| middle(*c))
 }
