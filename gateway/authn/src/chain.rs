@@ -1,0 +1,164 @@
+//! The links of authentication, tried in turn: front proxy, client certificate, bearer token, nobody.
+//! Follows `k8s.io/kubernetes/pkg/kubeapiserver/authenticator`. Reads no socket and writes no answer.
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use model::User;
+use model::user::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
+
+use crate::certificate::{Certificates, Use};
+use crate::front_proxy::{self, FrontProxy};
+use crate::roots::Roots;
+use crate::service_account::Verifier;
+use crate::token_file::Tokens;
+
+/// What a request brings to prove who sends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// What the client showed in the handshake of its connection.
+    pub certificates: &'a Certificates,
+    /// All headers of the request.
+    pub headers: &'a HeaderMap,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+/// Who sends a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub user: User,
+    /// Those of the wanted audiences the credential is for; all wanted ones when it knows no audiences.
+    pub audiences: Vec<String>,
+}
+
+/// Whether a request without any credential is let through as `system:anonymous`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// It is (`--anonymous-auth`).
+    #[default]
+    Allowed,
+    /// It is not.
+    Refused,
+}
+
+/// 401: the client reads "Unauthorized", the log reads this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", if .0.is_empty() { "no credential was accepted".to_owned() } else { .0.join("; ") })]
+pub struct Refused(pub Vec<String>);
+
+/// The chain. Its parts are public: the server puts together what the flags ask for.
+#[derive(Default)]
+pub struct Chain {
+    /// Trusted proxies.
+    pub front_proxy: Option<FrontProxy>,
+    /// Authorities of client certificates.
+    pub client_roots: Option<Roots>,
+    /// Tokens from a file.
+    pub tokens: Option<Tokens>,
+    /// Tokens of service accounts.
+    pub service_accounts: Option<Verifier>,
+    /// What this server is called in tokens (`--api-audiences`).
+    pub audiences: Vec<String>,
+    /// What happens without any credential.
+    pub anonymous: Anonymous,
+}
+
+impl Chain {
+    /// Says who sends a request. A credential that nobody accepts is an error, not anonymity, unless another one is accepted.
+    pub fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Identity, Refused> {
+        let mut refusals = Vec::new();
+        match self.first(credentials, &mut refusals) {
+            Some(mut identity) => {
+                add_authenticated(&mut identity.user);
+                Ok(identity)
+            }
+            None if refusals.is_empty() && self.anonymous == Anonymous::Allowed => {
+                Ok(self.everywhere(User::new(ANONYMOUS, &[UNAUTHENTICATED])))
+            }
+            None => Err(Refused(refusals)),
+        }
+    }
+
+    /// Says whose token this is, for TokenReview; `Ok(None)` when nobody knows it. `wanted` empty means this server.
+    pub fn authenticate_token(&self, token: &str, wanted: &[String], now: Timestamp) -> Result<Option<Identity>, Refused> {
+        let mut refusals = Vec::new();
+        let wanted = if wanted.is_empty() { &self.audiences } else { wanted };
+        match self.token(token, wanted, now, &mut refusals) {
+            Some(mut identity) => {
+                add_authenticated(&mut identity.user);
+                Ok(Some(identity))
+            }
+            None if refusals.is_empty() => Ok(None),
+            None => Err(Refused(refusals)),
+        }
+    }
+
+    /// Removes from the headers whatever proved the identity, so that nothing later passes it on or logs it.
+    pub fn clear(&self, headers: &mut HeaderMap) {
+        front_proxy::clear_standard(headers);
+        if let Some(proxy) = &self.front_proxy {
+            proxy.clear(headers);
+        }
+    }
+
+    fn first(&self, credentials: &Credentials<'_>, refusals: &mut Vec<String>) -> Option<Identity> {
+        let Credentials { certificates, headers, now } = *credentials;
+        if let Some(proxy) = &self.front_proxy {
+            match proxy.authenticate(certificates, headers, now) {
+                Ok(Some(user)) => return Some(self.everywhere(user)),
+                Ok(None) => {}
+                Err(error) => refusals.push(error.to_string()),
+            }
+        }
+        if let Some(roots) = self.client_roots.as_ref().filter(|_| !certificates.is_empty()) {
+            match certificates.verify(Use::Client, roots, now) {
+                Ok(verified) => {
+                    if let Some(user) = &verified.user {
+                        return Some(self.everywhere(user.clone()));
+                    }
+                }
+                Err(error) => refusals.push(error.to_string()),
+            }
+        }
+        let token = bearer(headers)?;
+        let identity = self.token(token, &self.audiences, now, refusals);
+        if identity.is_none() && refusals.is_empty() {
+            refusals.push("invalid bearer token".to_owned());
+        }
+        identity
+    }
+
+    fn token(&self, token: &str, wanted: &[String], now: Timestamp, refusals: &mut Vec<String>) -> Option<Identity> {
+        if let Some(user) = self.tokens.as_ref().and_then(|tokens| tokens.find(token)) {
+            return Some(Identity { user: user.clone(), audiences: wanted.to_vec() });
+        }
+        match self.service_accounts.as_ref()?.verify(token, wanted, now) {
+            Ok(accepted) => accepted.map(|a| Identity { user: a.user, audiences: a.audiences }),
+            Err(error) => {
+                refusals.push(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn everywhere(&self, user: User) -> Identity {
+        Identity { user, audiences: self.audiences.clone() }
+    }
+}
+
+fn add_authenticated(user: &mut User) {
+    if user.name != ANONYMOUS && !user.in_group(AUTHENTICATED) && !user.in_group(UNAUTHENTICATED) {
+        user.groups.push(AUTHENTICATED.to_owned());
+    }
+}
+
+/// The bearer token, if the request brings one; other schemes are nobody's business here.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut parts = headers.get("authorization")?.to_str().ok()?.trim().splitn(3, ' ');
+    let scheme = parts.next()?;
+    parts.next().filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests;
