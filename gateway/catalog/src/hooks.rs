@@ -5,6 +5,8 @@
 //! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,
 //! with `apiVersion` and `kind`.
 
+mod rules;
+
 use futures::future::BoxFuture;
 use model::field::Errors;
 use model::{Status, Value, World};

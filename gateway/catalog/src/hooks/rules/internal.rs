@@ -1,0 +1,137 @@
+//! Structs as the messages of errors show them: upstream prints the JSON of its internal types, which has Go's field names
+//! and every zero value. Only for structs that an error shows as its bad value.
+
+use model::{Map, Value};
+use serde_json::json;
+
+/// What a field holds when it is absent.
+#[derive(Clone, Copy)]
+pub(crate) enum Zero {
+    /// A pointer, slice or map.
+    Null,
+    /// A string.
+    Text,
+    /// A struct, with its own fields.
+    Struct(&'static [Field]),
+    /// A pointer to a struct, with its own fields.
+    Pointer(&'static [Field]),
+    /// A slice of structs.
+    Slice(&'static [Field]),
+}
+
+/// Go's name, the JSON name, and what it is.
+pub(crate) type Field = (&'static str, &'static str, Zero);
+
+/// `core.PodResourceClaim`.
+pub(crate) const POD_RESOURCE_CLAIM: &[Field] = &[
+    ("Name", "name", Zero::Text),
+    ("ResourceClaimName", "resourceClaimName", Zero::Null),
+    ("ResourceClaimTemplateName", "resourceClaimTemplateName", Zero::Null),
+];
+
+/// `core.SeccompProfile`, and `core.AppArmorProfile`, which has the same fields.
+pub(crate) const PROFILE: &[Field] = &[("Type", "type", Zero::Text), ("LocalhostProfile", "localhostProfile", Zero::Null)];
+
+/// `core.ContainerResizePolicy`.
+pub(crate) const RESIZE_POLICY: &[Field] = &[("ResourceName", "resourceName", Zero::Text), ("RestartPolicy", "restartPolicy", Zero::Text)];
+
+/// `core.IP` lists of a pod's status.
+pub(crate) const IP: &[Field] = &[("IP", "ip", Zero::Text)];
+
+/// `core.NodeSelectorTerm`.
+pub(crate) const NODE_SELECTOR_TERM: &[Field] =
+    &[("MatchExpressions", "matchExpressions", Zero::Slice(REQUIREMENT)), ("MatchFields", "matchFields", Zero::Slice(REQUIREMENT))];
+
+const REQUIREMENT: &[Field] = &[("Key", "key", Zero::Text), ("Operator", "operator", Zero::Text), ("Values", "values", Zero::Null)];
+
+/// `core.ClusterTrustBundleProjection`; the label selector is a public type.
+pub(crate) const TRUST_BUNDLE: &[Field] = &[
+    ("Name", "name", Zero::Null),
+    ("SignerName", "signerName", Zero::Null),
+    ("LabelSelector", "labelSelector", Zero::Null),
+    ("Path", "path", Zero::Text),
+    ("Optional", "optional", Zero::Null),
+    ("User", "user", Zero::Null),
+];
+
+/// `core.SecurityContext`.
+pub(crate) const SECURITY_CONTEXT: &[Field] = &[
+    ("Capabilities", "capabilities", Zero::Pointer(&[("Add", "add", Zero::Null), ("Drop", "drop", Zero::Null)])),
+    ("Privileged", "privileged", Zero::Null),
+    (
+        "SELinuxOptions",
+        "seLinuxOptions",
+        Zero::Pointer(&[("User", "user", Zero::Text), ("Role", "role", Zero::Text), ("Type", "type", Zero::Text), ("Level", "level", Zero::Text)]),
+    ),
+    (
+        "WindowsOptions",
+        "windowsOptions",
+        Zero::Pointer(&[
+            ("GMSACredentialSpecName", "gmsaCredentialSpecName", Zero::Null),
+            ("GMSACredentialSpec", "gmsaCredentialSpec", Zero::Null),
+            ("RunAsUserName", "runAsUserName", Zero::Null),
+            ("HostProcess", "hostProcess", Zero::Null),
+        ]),
+    ),
+    ("RunAsUser", "runAsUser", Zero::Null),
+    ("RunAsGroup", "runAsGroup", Zero::Null),
+    ("RunAsNonRoot", "runAsNonRoot", Zero::Null),
+    ("ReadOnlyRootFilesystem", "readOnlyRootFilesystem", Zero::Null),
+    ("AllowPrivilegeEscalation", "allowPrivilegeEscalation", Zero::Null),
+    ("ProcMount", "procMount", Zero::Null),
+    ("SeccompProfile", "seccompProfile", Zero::Pointer(PROFILE)),
+    ("AppArmorProfile", "appArmorProfile", Zero::Pointer(PROFILE)),
+];
+
+/// `apps.DeploymentStrategy`.
+pub(crate) const DEPLOYMENT_STRATEGY: &[Field] = &[("Type", "type", Zero::Text), ("RollingUpdate", "rollingUpdate", Zero::Pointer(ROLLING_UPDATE))];
+
+const ROLLING_UPDATE: &[Field] = &[("MaxUnavailable", "maxUnavailable", Zero::Null), ("MaxSurge", "maxSurge", Zero::Null)];
+
+/// `apps.StatefulSetUpdateStrategy`.
+pub(crate) const STATEFUL_SET_STRATEGY: &[Field] = &[("Type", "type", Zero::Text), ("RollingUpdate", "rollingUpdate", Zero::Pointer(ROLLING_PARTITION))];
+
+/// `apps.RollingUpdateStatefulSetStrategy`.
+pub(crate) const ROLLING_PARTITION: &[Field] = &[("Partition", "partition", Zero::Null), ("MaxUnavailable", "maxUnavailable", Zero::Null)];
+
+/// The struct as an error shows it.
+pub(crate) fn show(value: &Value, fields: &[Field]) -> Value {
+    let shown = fields.iter().map(|(go, name, zero)| {
+        let given = value.get(*name).filter(|v| !v.is_null());
+        let shown = match (zero, given) {
+            (Zero::Null | Zero::Text, Some(given)) => given.clone(),
+            (Zero::Struct(fields) | Zero::Pointer(fields), Some(given)) => show(given, fields),
+            (Zero::Slice(fields), Some(given)) => show_each(given, fields),
+            (Zero::Text, None) => json!(""),
+            (Zero::Struct(fields), None) => show(&Value::Null, fields),
+            (_, None) => Value::Null,
+        };
+        ((*go).to_owned(), shown)
+    });
+    Value::Object(shown.collect::<Map<_, _>>())
+}
+
+/// A slice of structs as an error shows it.
+pub(crate) fn show_each(list: &Value, fields: &[Field]) -> Value {
+    match list.as_array() {
+        Some(items) => items.iter().map(|item| show(item, fields)).collect(),
+        None => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_prints_every_field() {
+        assert_eq!(
+            show(&json!({"name": "a", "resourceClaimName": "b"}), POD_RESOURCE_CLAIM).to_string(),
+            r#"{"Name":"a","ResourceClaimName":"b","ResourceClaimTemplateName":null}"#
+        );
+        assert_eq!(
+            show(&json!({"matchFields": [{"key": "k", "operator": "In", "values": ["v"]}]}), NODE_SELECTOR_TERM).to_string(),
+            r#"{"MatchExpressions":null,"MatchFields":[{"Key":"k","Operator":"In","Values":["v"]}]}"#
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! IP addresses in fields, as Go's lenient parser reads them.
+
+use std::net::IpAddr;
+
+use model::field::{Errors, Path, quote};
+
+/// `IsValidIPForLegacyField` with `StrictIPCIDRValidation` on (the default of 1.37); addresses in `kept` pass as they are.
+pub(crate) fn legacy(value: &str, kept: &[&str], path: &Path, errors: &mut Errors) {
+    if kept.contains(&value) {
+        return;
+    }
+    let Some(address) = parse_sloppy(value) else {
+        return errors.invalid(path, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+    };
+    if value.parse::<IpAddr>().is_err() {
+        errors.invalid(path, value, "must not have leading 0s");
+    }
+    if is_mapped(&address) {
+        errors.invalid(path, value, "must not be an IPv4-mapped IPv6 address");
+    }
+}
+
+/// `GetWarningsForIP`: what a valid address should look like instead.
+pub(crate) fn warnings(value: &str, path: &Path) -> Option<String> {
+    let address = parse_sloppy(value)?;
+    if value.parse::<IpAddr>().is_err() || is_mapped(&address) {
+        return Some(format!("{path}: non-standard IP address {} is invalid: use {}", quote(value), quote(&canonical(&address))));
+    }
+    (address.is_ipv6() && address.to_string() != value)
+        .then(|| format!("{path}: IPv6 address {} should be in RFC 5952 canonical format ({})", quote(value), quote(&address.to_string())))
+}
+
+fn is_mapped(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
+}
+
+fn canonical(address: &IpAddr) -> String {
+    match address {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4| v4.to_string()),
+        IpAddr::V4(v4) => v4.to_string(),
+    }
+}
+
+/// `ParseIPSloppy`: like the strict parser, and leading zeros of IPv4 parts are decimal.
+pub(crate) fn parse_sloppy(value: &str) -> Option<IpAddr> {
+    if let Ok(address) = value.parse() {
+        return Some(address);
+    }
+    let (head, tail) = match value.rfind(':') {
+        Some(colon) => value.split_at(colon + 1),
+        None => ("", value),
+    };
+    let parts: Vec<&str> = tail.split('.').collect();
+    if parts.len() != 4 || parts.iter().any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit())) {
+        return None;
+    }
+    let stripped: Vec<&str> = parts.iter().map(|part| part.trim_start_matches('0')).map(|part| if part.is_empty() { "0" } else { part }).collect();
+    format!("{head}{}", stripped.join(".")).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(value: &str) -> Vec<String> {
+        let mut errors = Errors::new();
+        legacy(value, &["bad"], &Path::new("ip"), &mut errors);
+        errors.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(found("10.9.8.7").is_empty() && found("2001:db8::ffff").is_empty() && found("bad").is_empty());
+        assert_eq!(found("300.1.1.1"), ["ip: Invalid value: \"300.1.1.1\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]);
+        assert_eq!(found("010.1.1.1"), ["ip: Invalid value: \"010.1.1.1\": must not have leading 0s"]);
+        assert_eq!(found("::ffff:1.2.3.4"), ["ip: Invalid value: \"::ffff:1.2.3.4\": must not be an IPv4-mapped IPv6 address"]);
+        assert_eq!(warnings("010.1.1.1", &Path::new("ip")).as_deref(), Some("ip: non-standard IP address \"010.1.1.1\" is invalid: use \"10.1.1.1\""));
+        assert_eq!(warnings("2001:DB8::1", &Path::new("ip")).as_deref(), Some("ip: IPv6 address \"2001:DB8::1\" should be in RFC 5952 canonical format (\"2001:db8::1\")"));
+        assert_eq!(warnings("10.0.0.1", &Path::new("ip")), None);
+    }
+}

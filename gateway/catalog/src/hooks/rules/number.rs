@@ -1,0 +1,42 @@
+//! Numbers in fields, and fields that may not change.
+
+use model::Value;
+use model::field::{Errors, Path};
+
+use super::{equal, get};
+
+/// `IsNegativeErrorMsg`.
+pub(crate) const NEGATIVE: &str = "must be greater than or equal to 0";
+/// `isNotPositiveErrorMsg`.
+pub(crate) const NOT_POSITIVE: &str = "must be greater than zero";
+/// `FieldImmutableErrorMsg`.
+pub(crate) const IMMUTABLE: &str = "field is immutable";
+
+/// `ValidateNonnegativeField`.
+pub(crate) fn nonnegative(value: i64, path: &Path, errors: &mut Errors) {
+    if value < 0 {
+        errors.invalid(path, value, NEGATIVE);
+    }
+}
+
+/// `ValidateNonnegativeField` of each field below, absent ones being 0.
+pub(crate) fn nonnegative_fields(value: &Value, fields: &[&str], path: &Path, errors: &mut Errors) {
+    for field in fields {
+        nonnegative(get::number(value, field), &path.child(field), errors);
+    }
+}
+
+/// `ValidatePositiveField`.
+pub(crate) fn positive(value: i64, path: &Path, errors: &mut Errors) {
+    if value <= 0 {
+        errors.invalid(path, value, NOT_POSITIVE);
+    }
+}
+
+/// `ValidateImmutableField` of one field of a struct.
+pub(crate) fn immutable(new: &Value, old: &Value, field: &str, path: &Path, errors: &mut Errors) {
+    let (old, value) = (old.get(field), new.get(field));
+    if !equal::semantic(field, old, value) {
+        errors.invalid(&path.child(field), value.cloned().unwrap_or(Value::Null), IMMUTABLE);
+    }
+}
