@@ -1,1 +1,5 @@
-//! The `codec` crate; see gateway/ARCHITECTURE.md.
+//! How objects travel: JSON and YAML as Go reads and writes them, media types, the shapes around objects.
+//! Knows no kind by name and no schema (`schema`).
+
+pub mod go_json;
+pub mod json;

@@ -1,0 +1,207 @@
+//! Reads JSON as Go does: the same syntax errors, integers apart from floats, broken UTF-8 replaced; and finds duplicate
+//! fields as upstream's strict decoding reports them. Follows Go's `encoding/json` scanner and `sigs.k8s.io/json`.
+//! Does not know which fields exist (`schema`).
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Number, Value};
+
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use scan::Scanner;
+
+/// How deep values may nest. Go allows 10,000 and has growing stacks; here every walk over a value recurses on a
+/// thread's fixed stack, and no real object comes near (a CRD's schema reaches about 60).
+pub const DEPTH_MAX: usize = 512;
+/// As many strict-decoding errors as upstream collects.
+pub const STRICT_ERRORS_MAX: usize = 100;
+
+/// Why a text is no JSON; the display is Go's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(String);
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A value and what strict decoding holds against it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// The value, document order kept; of duplicate fields the last one.
+    pub value: Value,
+    /// `duplicate field "spec.foo"`, in document order.
+    pub duplicates: Vec<String>,
+}
+
+/// Reads one JSON value and nothing after it. Fails with Go's words.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
+    let mut reader = Reader { scanner: Scanner::new(bytes), path: String::new(), duplicates: Vec::new(), depth: 0 };
+    reader.scanner.skip_space();
+    let value = reader.value()?;
+    reader.scanner.skip_space();
+    if let Some(b) = reader.scanner.peek() {
+        return Err(invalid(b, "after top-level value"));
+    }
+    Ok(Parsed { value, duplicates: reader.duplicates })
+}
+
+/// `apiVersion` and `kind` of a body. Fails with upstream's words when they are no strings or the body is no object.
+/// Upstream: `runtime/serializer/json/meta.go`.
+pub fn interpret(value: &Value) -> Result<(&str, &str), String> {
+    let fault = |what: &str| format!("couldn't get version/kind; json parse error: json: cannot unmarshal {what}");
+    let map = match value {
+        Value::Object(map) => map,
+        Value::Null => return Ok(("", "")),
+        other => {
+            return Err(fault(&format!(
+                "{} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+                type_word(other)
+            )));
+        }
+    };
+    let text = |field: &str| match map.get(field) {
+        None | Some(Value::Null) => Ok(""),
+        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(other) => Err(fault(&format!("{} into Go struct field .{field} of type string", type_word(other)))),
+    };
+    Ok((text("apiVersion")?, text("kind")?))
+}
+
+/// Go's word for the type of a JSON value.
+pub fn type_word(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn invalid(b: u8, context: &str) -> Error {
+    Error(format!("invalid character {} {context}", scan::quote_byte(b)))
+}
+
+fn unexpected_end() -> Error {
+    Error("unexpected end of JSON input".to_owned())
+}
+
+struct Reader<'a> {
+    scanner: Scanner<'a>,
+    /// Where the reader is, as strict errors spell it: `spec.containers[0]`.
+    path: String,
+    duplicates: Vec<String>,
+    depth: usize,
+}
+
+impl Reader<'_> {
+    fn value(&mut self) -> Result<Value, Error> {
+        match self.scanner.peek() {
+            None => Err(unexpected_end()),
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::array),
+            Some(b'"') => Ok(Value::String(self.scanner.string()?)),
+            Some(b't') => self.scanner.literal("true").map(|()| Value::Bool(true)),
+            Some(b'f') => self.scanner.literal("false").map(|()| Value::Bool(false)),
+            Some(b'n') => self.scanner.literal("null").map(|()| Value::Null),
+            Some(b'-' | b'0'..=b'9') => number(self.scanner.number()?),
+            Some(b) => Err(invalid(b, "looking for beginning of value")),
+        }
+    }
+
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, Error>) -> Result<Value, Error> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Error("exceeded max depth".to_owned()));
+        }
+        self.scanner.advance();
+        self.scanner.skip_space();
+        let value = read(self);
+        self.depth -= 1;
+        value
+    }
+
+    fn array(&mut self) -> Result<Value, Error> {
+        let mut items = Vec::new();
+        if self.scanner.take(b']') {
+            return Ok(Value::Array(items));
+        }
+        let path = self.path.len();
+        loop {
+            // Writing to a string cannot fail.
+            let _ = write!(self.path, "[{}]", items.len());
+            items.push(self.value()?);
+            self.path.truncate(path);
+            self.scanner.skip_space();
+            match self.scanner.next() {
+                Some(b',') => self.scanner.skip_space(),
+                Some(b']') => return Ok(Value::Array(items)),
+                Some(b) => return Err(invalid(b, "after array element")),
+                None => return Err(unexpected_end()),
+            }
+        }
+    }
+
+    fn object(&mut self) -> Result<Value, Error> {
+        let mut map = Map::new();
+        let mut reported = HashSet::new();
+        if self.scanner.take(b'}') {
+            return Ok(Value::Object(map));
+        }
+        let path = self.path.len();
+        loop {
+            let key = self.key()?;
+            if !self.path.is_empty() {
+                self.path.push('.');
+            }
+            self.path.push_str(&key);
+            if map.contains_key(&key) && self.duplicates.len() < STRICT_ERRORS_MAX && reported.insert(key.clone()) {
+                self.duplicates.push(format!("duplicate field {}", model::field::quote(&self.path)));
+            }
+            let value = self.value()?;
+            map.insert(key, value);
+            self.path.truncate(path);
+            self.scanner.skip_space();
+            match self.scanner.next() {
+                Some(b',') => self.scanner.skip_space(),
+                Some(b'}') => return Ok(Value::Object(map)),
+                Some(b) => return Err(invalid(b, "after object key:value pair")),
+                None => return Err(unexpected_end()),
+            }
+        }
+    }
+
+    /// A key and its colon.
+    fn key(&mut self) -> Result<String, Error> {
+        match self.scanner.peek() {
+            Some(b'"') => {}
+            Some(b) => return Err(invalid(b, "looking for beginning of object key string")),
+            None => return Err(unexpected_end()),
+        }
+        let key = self.scanner.string()?;
+        self.scanner.skip_space();
+        match self.scanner.next() {
+            Some(b':') => self.scanner.skip_space(),
+            Some(b) => return Err(invalid(b, "after object key")),
+            None => return Err(unexpected_end()),
+        }
+        Ok(key)
+    }
+}
+
+/// An integer where the text is one and fits 64 bits, else a float; one that no float holds fails as in Go.
+fn number(text: &str) -> Result<Value, Error> {
+    if let Ok(int) = text.parse::<i64>() {
+        return Ok(int.into());
+    }
+    let float = text.parse::<f64>().ok().and_then(Number::from_f64);
+    float.map(Value::Number).ok_or_else(|| Error(format!("json: cannot unmarshal number {text} into Go value of type float64")))
+}

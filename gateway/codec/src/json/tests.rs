@@ -1,0 +1,99 @@
+//! Cases for reading JSON.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn error(text: &str) -> String {
+    parse(text.as_bytes()).expect_err(text).to_string()
+}
+
+#[test]
+fn syntax_errors_are_those_of_go() {
+    for (text, expected) in [
+        ("", "unexpected end of JSON input"),
+        ("{", "unexpected end of JSON input"),
+        ("[1", "unexpected end of JSON input"),
+        ("\"a", "unexpected end of JSON input"),
+        ("tru", "unexpected end of JSON input"),
+        ("-", "unexpected end of JSON input"),
+        ("abc", "invalid character 'a' looking for beginning of value"),
+        ("{a", "invalid character 'a' looking for beginning of object key string"),
+        ("{\"a\":1,}", "invalid character '}' looking for beginning of object key string"),
+        ("{\"a\" 1}", "invalid character '1' after object key"),
+        ("{\"a\":1 2}", "invalid character '2' after object key:value pair"),
+        ("[1 2]", "invalid character '2' after array element"),
+        ("[1,]", "invalid character ']' looking for beginning of value"),
+        ("{} x", "invalid character 'x' after top-level value"),
+        ("\"\n\"", "invalid character '\\n' in string literal"),
+        ("\"\\x\"", "invalid character 'x' in string escape code"),
+        ("\"\\u12g4\"", "invalid character 'g' in \\u hexadecimal character escape"),
+        ("nul!", "invalid character '!' in literal null (expecting 'l')"),
+        ("trap", "invalid character 'a' in literal true (expecting 'u')"),
+        ("-x", "invalid character 'x' in numeric literal"),
+        ("1.x", "invalid character 'x' after decimal point in numeric literal"),
+        ("1ex", "invalid character 'x' in exponent of numeric literal"),
+        ("01", "invalid character '1' after top-level value"),
+        ("ä", "invalid character 'Ã' looking for beginning of value"),
+        ("1e999", "json: cannot unmarshal number 1e999 into Go value of type float64"),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn values() {
+    for (text, value) in [
+        (r#" {"a" : [1, -2.5, true, null, "x"]} "#, json!({"a": [1, -2.5, true, null, "x"]})),
+        ("9223372036854775807", json!(9223372036854775807i64)),
+        ("9223372036854775808", json!(9223372036854775808.0)),
+        ("1e3", json!(1000.0)),
+        (r#""\u00e4\ud83d\ude00\ud800x\n\/""#, json!("ä😀\u{fffd}x\n/")),
+        (r#""\ud800\u0041""#, json!("\u{fffd}A")),
+    ] {
+        assert_eq!(parse(text.as_bytes()).map(|p| p.value), Ok(value), "{text}");
+    }
+    assert_eq!(parse(b"\"a\xff\xe4\x80b\"").map(|p| p.value), Ok(json!("a\u{fffd}\u{fffd}\u{fffd}b")));
+}
+
+#[test]
+fn duplicates_are_found_once_each() {
+    let text = r#"{"a":1,"b":{"c":[{"d":1,"d":2,"d":3}]},"a":2}"#;
+    let parsed = parse(text.as_bytes()).expect("valid JSON");
+    assert_eq!(parsed.duplicates, [r#"duplicate field "b.c[0].d""#, r#"duplicate field "a""#]);
+    assert_eq!(parsed.value, json!({"a": 2, "b": {"c": [{"d": 3}]}}));
+}
+
+#[test]
+fn a_nesting_bomb_is_refused() {
+    let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
+    assert!(parse(deep(DEPTH_MAX).as_bytes()).is_ok());
+    assert_eq!(error(&deep(DEPTH_MAX + 1)), "exceeded max depth");
+    assert_eq!(error(&"{\"a\":".repeat(1_000_000)), "exceeded max depth");
+}
+
+#[test]
+fn version_and_kind() {
+    assert_eq!(interpret(&json!({"kind": "Pod", "apiVersion": "v1"})), Ok(("v1", "Pod")));
+    assert_eq!(interpret(&json!({})), Ok(("", "")));
+    assert_eq!(
+        interpret(&json!({"kind": 5})),
+        Err("couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string".to_owned())
+    );
+    assert!(interpret(&json!([])).is_err_and(|e| e.contains("cannot unmarshal array into Go value of type struct {")));
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_serde_json(text in r#"[\[\]{}:,"a-c0-9 truefalsn\\.eE+-]{0,24}"#) {
+        let ours = parse(text.as_bytes());
+        let theirs = serde_json::from_str::<Value>(&text);
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} {:?}", ours, theirs);
+    }
+
+    #[test]
+    fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let _ = parse(&bytes);
+    }
+}
