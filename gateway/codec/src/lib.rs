@@ -1,5 +1,6 @@
 //! How objects travel: JSON and YAML as Go reads and writes them, media types, the shapes around objects.
 //! Knows no kind by name and no schema (`schema`).
 
+pub mod go_base64;
 pub mod go_json;
 pub mod json;

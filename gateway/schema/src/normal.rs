@@ -1,0 +1,54 @@
+//! Normal form: the one shape in which objects reach admission and the store. [`decode`] brings a parsed body into it,
+//! [`encode`] writes it as Go writes the same object, byte for byte.
+//! Knows struct types (`types`) but no rule of any kind; does not parse text (`codec`).
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use decode::{decode, strict_error};
+pub use encode::{Encode, encode, encode_sorted};
+
+use crate::types::{Field, Kind, Omit, Types};
+
+/// Whether Go leaves a field with this value out; null stands for a value that was never set. `value` is in normal form.
+fn is_omitted(types: &Types, field: &Field, value: &Value) -> bool {
+    match field.omit {
+        Omit::Never => false,
+        _ if field.pointer => value.is_null(),
+        Omit::Empty => is_empty(&field.kind, value),
+        Omit::Zero => is_zero(types, &field.kind, value),
+    }
+}
+
+/// What `omitempty` calls empty; structs never are.
+fn is_empty(kind: &Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (Kind::String | Kind::Bool | Kind::Int32 | Kind::Int64 | Kind::Float64, Value::Null) => true,
+        (Kind::List(_) | Kind::Map(_) | Kind::Bytes, Value::Null) => true,
+        (Kind::String | Kind::Bytes, Value::String(text)) => text.is_empty(),
+        (Kind::Bool, Value::Bool(is)) => !is,
+        (Kind::Int32 | Kind::Int64 | Kind::Float64, Value::Number(number)) => number.as_f64() == Some(0.0),
+        (Kind::List(_), Value::Array(items)) => items.is_empty(),
+        (Kind::Map(_), Value::Object(map)) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// What `omitzero` calls zero.
+fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (_, Value::Null) => true,
+        // An empty list or map is not nil.
+        (Kind::List(_) | Kind::Map(_) | Kind::Bytes, _) => false,
+        (Kind::Quantity, Value::String(text)) => text == "0",
+        (Kind::Duration, Value::String(text)) => text == "0s",
+        (Kind::Struct(id), Value::Object(map)) => map.iter().all(|(key, value)| {
+            types[*id].field(key).is_none_or(|field| !field.pointer && is_zero(types, &field.kind, value))
+        }),
+        _ => is_empty(kind, value),
+    }
+}

@@ -1,0 +1,167 @@
+//! Cases for normal form, and every object of upstream's own round-trip data.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::*;
+use crate::types::TypeId;
+
+static TYPES: LazyLock<Types> =
+    LazyLock::new(|| Types::parse(&[include_str!("../../../catalog/data/types.txt")]).expect("the committed table is readable"));
+
+fn of_kind(api_version: &str, kind: &str) -> TypeId {
+    TYPES.of_kind(api_version, kind).expect("a kind of the table")
+}
+
+fn decoded(kind: &str, text: &str) -> Result<(Value, Vec<String>), String> {
+    let mut value = codec::json::parse(text.as_bytes()).expect("valid JSON").value;
+    let mut unknown = Vec::new();
+    let api_version = if kind == "Deployment" { "apps/v1" } else { "v1" };
+    decode(&TYPES, of_kind(api_version, kind), &mut value, &mut unknown)?;
+    Ok((value, unknown))
+}
+
+fn encoded(api_version: &str, kind: &str, value: &Value) -> String {
+    let mut out = Vec::new();
+    encode(&TYPES, of_kind(api_version, kind), value, Encode { type_meta: Some((api_version, kind)), splice_revision: false }, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+/// Where the Go module's files lie.
+fn upstream_data() -> PathBuf {
+    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
+    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/api"]).current_dir(conformance).output();
+    let dir = listed.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    assert!(!dir.is_empty(), "upstream's test data is missing: run `go mod download` in {conformance}");
+    PathBuf::from(dir).join("testdata/HEAD")
+}
+
+#[test]
+fn upstreams_round_trip_data_comes_back_byte_for_byte() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for entry in std::fs::read_dir(upstream_data()).expect("test data") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("").to_owned();
+        if !name.ends_with(".json") {
+            continue;
+        }
+        let text = std::fs::read(&path).expect("a file");
+        let parsed = codec::json::parse(&text).expect("valid JSON").value;
+        let (api_version, kind) = codec::json::interpret(&parsed).expect("an object");
+        let Some(ty) = TYPES.of_kind(api_version, kind) else { continue };
+        seen += 1;
+        let mut compact = Vec::new();
+        codec::go_json::write(&parsed, &mut compact);
+        let (mut value, mut unknown) = (parsed.clone(), Vec::new());
+        let outcome = decode(&TYPES, ty, &mut value, &mut unknown);
+        let again = encoded(api_version, kind, &value);
+        if outcome.is_err() || !unknown.is_empty() || again.as_bytes() != compact {
+            wrong.push(format!("{name}: {outcome:?} {unknown:?}\n  {}\n  {again}", String::from_utf8_lossy(&compact)));
+        }
+    }
+    assert!(seen > 80, "only {seen} kinds of the test data are in the table");
+    assert!(wrong.is_empty(), "{} of {seen}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn type_errors_are_those_of_go() {
+    for (text, error) in [
+        (r#"{"spec":{"containers":"a"}}"#, "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container"),
+        (r#"{"spec":{"containers":[1]}}"#, "json: cannot unmarshal number into Go struct field PodSpec.spec.containers of type v1.Container"),
+        (r#"{"spec":{"containers":[{"image":1}]}}"#, "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string"),
+        (r#"{"spec":{"priority":1.5}}"#, "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32"),
+        (r#"{"spec":{"priority":3000000000}}"#, "json: cannot unmarshal number 3000000000 into Go struct field PodSpec.spec.priority of type int32"),
+        (r#"{"spec":{"restartPolicy":true}}"#, "json: cannot unmarshal bool into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy"),
+        (r#"{"metadata":{"labels":{"a":1}}}"#, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"),
+        (r#"{"metadata":{"labels":[]}}"#, "json: cannot unmarshal array into Go struct field ObjectMeta.metadata.labels of type map[string]string"),
+        (r#"{"metadata":[]}"#, "json: cannot unmarshal array into Go struct field Pod.metadata of type v1.ObjectMeta"),
+        (r#"{"metadata":{"creationTimestamp":"x"}}"#, r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#),
+        (r#"{"metadata":{"creationTimestamp":5}}"#, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"),
+        (
+            r#"{"spec":{"containers":[{"resources":{"limits":{"cpu":"1x"}}}]}}"#,
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+        (
+            r#"{"spec":{"containers":[{"livenessProbe":{"httpGet":{"port":true}}}]}}"#,
+            "json: cannot unmarshal bool into Go struct field HTTPGetAction.spec.containers.livenessProbe.httpGet.port of type int32",
+        ),
+        // The first type fault is told, unless a value's own fault ends the decoding.
+        (r#"{"spec":{"hostname":1,"nodeName":2}}"#, "json: cannot unmarshal number into Go struct field PodSpec.spec.hostname of type string"),
+        (r#"[]"#, "json: cannot unmarshal array into Go value of type v1.Pod"),
+    ] {
+        assert_eq!(decoded("Pod", text).expect_err(text), error);
+    }
+    assert_eq!(decoded("Secret", r#"{"data":{"a":"abc"}}"#).expect_err("bad base64"), "illegal base64 data at input byte 0");
+}
+
+#[test]
+fn unknown_fields_are_told_with_their_paths() {
+    let text = r#"{"x":1,"spec":{"Containers":[],"containers":[{"name":"a"},{"foo":{"bar":1},"ports":[{"y":1}]}]},"metadata":{"labels":{"z":"1"}}}"#;
+    let (value, unknown) = decoded("Pod", text).expect("decodes");
+    let paths = ["x", "spec.Containers", "spec.containers[1].foo", "spec.containers[1].ports[0].y"];
+    assert_eq!(unknown, paths.map(|p| format!("unknown field {p:?}")));
+    assert_eq!(value, json!({"spec": {"containers": [{"name": "a"}, {"ports": [{}]}]}, "metadata": {"labels": {"z": "1"}}}));
+}
+
+#[test]
+fn strict_errors_name_duplicates_and_unknown_fields() {
+    let told = |messages: &[&str]| messages.iter().map(|m| (*m).to_owned()).collect::<Vec<_>>();
+    assert_eq!(strict_error(&[], &[]), None);
+    assert_eq!(
+        strict_error(&told(&[r#"duplicate field "a""#, r#"duplicate field "b.c""#, r#"duplicate field "bc""#]), &told(&[r#"unknown field "b""#])),
+        Some(r#"strict decoding error: duplicate field "a", duplicate field "bc", unknown field "b""#.to_owned())
+    );
+}
+
+#[test]
+fn values_become_canonical() {
+    let text = r#"{"metadata":{"creationTimestamp":"2020-01-01T02:00:00.5+02:00","labels":{"b":"","a":null},"annotations":{}},
+        "spec":{"restartPolicy":"","hostNetwork":false,"priority":0,"nodeName":null,"containers":[{"name":"","resources":{"limits":{"memory":"1024Mi","cpu":0.5}}}]}}"#;
+    let (value, _) = decoded("Pod", text).expect("decodes");
+    assert_eq!(
+        value,
+        json!({"metadata": {"creationTimestamp": "2020-01-01T00:00:00Z", "labels": {"a": "", "b": ""}},
+            "spec": {"priority": 0, "containers": [{"name": "", "resources": {"limits": {"cpu": "500m", "memory": "1Gi"}}}]}})
+    );
+    let (value, _) = decoded("Secret", "{\"data\":{\"a\":\"YWJ\\nj\",\"b\":null}}").expect("decodes");
+    assert_eq!(value, json!({"data": {"a": "YWJj", "b": null}}));
+}
+
+#[test]
+fn zero_values_are_written_where_go_writes_them() {
+    assert_eq!(encoded("v1", "Pod", &json!({})), r#"{"kind":"Pod","apiVersion":"v1","metadata":{},"spec":{"containers":null},"status":{}}"#);
+    assert_eq!(
+        encoded("apps/v1", "Deployment", &json!({"metadata": {"name": "<a>"}})),
+        r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"\u003ca\u003e"},"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"strategy":{}},"status":{}}"#
+    );
+    assert_eq!(
+        encoded("v1", "Event", &json!({})),
+        r#"{"kind":"Event","apiVersion":"v1","metadata":{},"involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"reportingComponent":"","reportingInstance":""}"#
+    );
+    assert_eq!(
+        encoded("v1", "Service", &json!({"spec": {"ports": [{"port": 80}], "selector": {}}, "status": {"loadBalancer": {}}})),
+        r#"{"kind":"Service","apiVersion":"v1","metadata":{},"spec":{"ports":[{"port":80,"targetPort":0}]},"status":{"loadBalancer":{}}}"#
+    );
+}
+
+#[test]
+fn the_revision_is_spliced_where_told() {
+    let splice = Encode { type_meta: None, splice_revision: true };
+    let value = json!({"metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "labels": {"x": "y"}}, "data": {"b": "1", "a": "2"}});
+    let mut out = b"[".to_vec();
+    let at = encode(&TYPES, of_kind("v1", "ConfigMap"), &value, splice, &mut out).expect("an offset");
+    assert_eq!(String::from_utf8_lossy(&out), r#"[{"metadata":{"name":"a","uid":"u","resourceVersion":"","labels":{"x":"y"}},"data":{"a":"2","b":"1"}}"#);
+    assert_eq!(&out[at - 1..=at], b"\"\"");
+
+    let custom = json!({"kind": "A", "spec": {"z": 1, "b": 2}, "apiVersion": "g/v1", "metadata": {"uid": "u", "name": "a"}});
+    let mut out = Vec::new();
+    let at = encode_sorted(&custom, splice, &mut out).expect("an offset");
+    assert_eq!(String::from_utf8_lossy(&out), r#"{"apiVersion":"g/v1","kind":"A","metadata":{"name":"a","resourceVersion":"","uid":"u"},"spec":{"b":2,"z":1}}"#);
+    assert_eq!(&out[at - 1..=at], b"\"\"");
+    let mut out = Vec::new();
+    assert_eq!(encode_sorted(&custom, Encode { type_meta: Some(("g/v2", "A")), splice_revision: false }, &mut out), None);
+    assert_eq!(String::from_utf8_lossy(&out), r#"{"apiVersion":"g/v2","kind":"A","metadata":{"name":"a","uid":"u"},"spec":{"b":2,"z":1}}"#);
+}
