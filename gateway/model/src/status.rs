@@ -36,6 +36,8 @@ pub struct Details {
     pub causes: Vec<Cause>,
     /// When to try again; 0 when unsaid.
     pub retry_after_seconds: i32,
+    /// Where an expired list may go on, at the price of consistency; stands in the Status' own `metadata.continue`.
+    pub continue_token: String,
 }
 
 /// One cause of a failure.
@@ -195,6 +197,32 @@ impl Status {
             .with_details(Details { retry_after_seconds, ..Details::default() })
     }
 
+    /// 504: the revision asked for has not been reached.
+    pub fn too_large_revision(asked: u64, current: u64) -> Self {
+        Self::timeout(format_args!("Too large resource version: {asked}, current: {current}"), 1)
+            .with_cause(Cause { reason: "ResourceVersionTooLarge".to_owned(), message: "Too large resource version".to_owned(), ..Cause::default() })
+    }
+
+    /// 500 with upstream's words for "try that again".
+    pub fn server_timeout(resource: &GroupResource, operation: &str, retry_after_seconds: i32) -> Self {
+        let message = format!("The {operation} operation against {resource} could not be completed at this time, please try again.");
+        Self::new(500, "ServerTimeout", message).with_details(Details {
+            name: operation.to_owned(),
+            group: resource.group.to_string(),
+            kind: resource.resource.to_string(),
+            retry_after_seconds,
+            ..Details::default()
+        })
+    }
+
+    /// 409: none of the names tried for a `generateName` was free.
+    pub fn generate_name_conflict(resource: &GroupResource, name: &str) -> Self {
+        let message = format!("{resource} {} already exists, the server was not able to generate a unique name for the object", quote(name));
+        let mut status = Self::new(409, "AlreadyExists", message).about(resource, name);
+        status.details.get_or_insert_default().retry_after_seconds = 1;
+        status
+    }
+
     /// 503: not now.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "ServiceUnavailable", message)
@@ -234,6 +262,9 @@ impl Status {
             object["reason"] = self.reason.into();
         }
         if let Some(details) = &self.details {
+            if !details.continue_token.is_empty() {
+                object["metadata"]["continue"] = details.continue_token.as_str().into();
+            }
             object["details"] = details.to_object();
         }
         object["code"] = self.code.into();

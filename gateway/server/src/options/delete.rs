@@ -1,0 +1,162 @@
+//! `DeleteOptions`, from a body or from the query.
+
+use model::field::{Errors, Fault, Path};
+use model::world::Propagation;
+use model::{Query, Status, Value};
+use serde_json::json;
+
+use super::{refuse, wrong_type};
+
+/// How a delete goes about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Nothing is deleted.
+    pub dry_run: bool,
+    /// Seconds of grace; the kind's default when unsaid.
+    pub grace_period_seconds: Option<i64>,
+    /// Only the object with this uid.
+    pub uid: Option<String>,
+    /// Only the object at this revision.
+    pub resource_version: Option<String>,
+    /// The older spelling of the policy.
+    pub orphan_dependents: Option<bool>,
+    /// `Orphan`, `Background` or `Foreground`.
+    pub propagation_policy: Option<String>,
+}
+
+impl DeleteOptions {
+    /// From the query. Fails with upstream's 400 and 422.
+    pub fn from_query(query: &Query) -> Result<Self, Status> {
+        let dry_run: Vec<&str> = query.all("dryRun").collect();
+        let options = Self {
+            dry_run: !dry_run.is_empty(),
+            grace_period_seconds: query.number("gracePeriodSeconds").map_err(Status::bad_request)?,
+            orphan_dependents: query.flag("orphanDependents"),
+            propagation_policy: query.get("propagationPolicy").map(str::to_owned),
+            ..Self::default()
+        };
+        options.validate(&dry_run)?;
+        Ok(options)
+    }
+
+    /// From a body of any `DeleteOptions` version. Fails with upstream's 400 and 422.
+    pub fn from_object(object: &Value) -> Result<Self, Status> {
+        match object.get("kind").and_then(Value::as_str) {
+            None | Some("" | "DeleteOptions") => {}
+            Some(kind) => {
+                let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or("");
+                return Err(Status::bad_request(format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:31\"")));
+            }
+        }
+        let text = |owner: &Value, field: &str| match owner.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(other) => Err(Status::bad_request(wrong_type(field, other, "string"))),
+        };
+        let preconditions = object.get("preconditions").cloned().unwrap_or(Value::Null);
+        let dry_run: Vec<&str> = object.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let options = Self {
+            dry_run: !dry_run.is_empty(),
+            grace_period_seconds: match object.get("gracePeriodSeconds") {
+                None | Some(Value::Null) => None,
+                Some(value) => Some(value.as_i64().ok_or_else(|| Status::bad_request(wrong_type("gracePeriodSeconds", value, "int64")))?),
+            },
+            uid: text(&preconditions, "uid")?,
+            resource_version: text(&preconditions, "resourceVersion")?,
+            orphan_dependents: match object.get("orphanDependents") {
+                None | Some(Value::Null) => None,
+                Some(value) => Some(value.as_bool().ok_or_else(|| Status::bad_request(wrong_type("orphanDependents", value, "bool")))?),
+            },
+            propagation_policy: text(object, "propagationPolicy")?,
+        };
+        options.validate(&dry_run)?;
+        Ok(options)
+    }
+
+    /// From what a client inside the process asks.
+    pub fn from_world(options: &model::world::DeleteOptions) -> Self {
+        let policy = match options.propagation {
+            Propagation::Default => None,
+            Propagation::Orphan => Some("Orphan"),
+            Propagation::Background => Some("Background"),
+            Propagation::Foreground => Some("Foreground"),
+        };
+        Self {
+            uid: options.uid.clone(),
+            resource_version: options.resource_version.clone(),
+            grace_period_seconds: options.grace_period_seconds,
+            propagation_policy: policy.map(str::to_owned),
+            ..Self::default()
+        }
+    }
+
+    fn validate(&self, dry_run: &[&str]) -> Result<(), Status> {
+        let mut errors = Errors::new();
+        let path = Path::new("propagationPolicy");
+        if let Some(policy) = &self.propagation_policy {
+            if self.orphan_dependents.is_some() {
+                let detail = "orphanDependents and deletionPropagation cannot be both set";
+                errors.push(Fault::Invalid, &path, Some(policy.as_str().into()), detail);
+            }
+            if !matches!(policy.as_str(), "Foreground" | "Background" | "Orphan") {
+                errors.not_supported(&path, policy.as_str(), &["Foreground", "Background", "Orphan", "nil"]);
+            }
+        }
+        super::dry_run(dry_run, &mut errors);
+        refuse("DeleteOptions", &errors)
+    }
+
+    /// The options as admission sees them.
+    pub fn to_object(&self) -> Value {
+        let mut object = json!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"});
+        if let Some(seconds) = self.grace_period_seconds {
+            object["gracePeriodSeconds"] = seconds.into();
+        }
+        for (field, text) in [("uid", &self.uid), ("resourceVersion", &self.resource_version)] {
+            if let Some(text) = text {
+                object["preconditions"][field] = text.as_str().into();
+            }
+        }
+        if let Some(orphan) = self.orphan_dependents {
+            object["orphanDependents"] = orphan.into();
+        }
+        if let Some(policy) = &self.propagation_policy {
+            object["propagationPolicy"] = policy.as_str().into();
+        }
+        if self.dry_run {
+            object["dryRun"] = json!(["All"]);
+        }
+        object
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_and_query_say_the_same() {
+        let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 5, "propagationPolicy": "Orphan"});
+        let query = Query::parse("gracePeriodSeconds=5&propagationPolicy=Orphan");
+        assert_eq!(DeleteOptions::from_object(&body).unwrap(), DeleteOptions::from_query(&query).unwrap());
+        let body = json!({"preconditions": {"uid": "u"}, "dryRun": ["All"]});
+        let options = DeleteOptions::from_object(&body).unwrap();
+        assert_eq!((options.uid.as_deref(), options.dry_run), (Some("u"), true));
+    }
+
+    #[test]
+    fn refuses_with_upstreams_words() {
+        let message = |query: &str| DeleteOptions::from_query(&Query::parse(query)).unwrap_err().message;
+        let invalid = "DeleteOptions.meta.k8s.io \"\" is invalid: ";
+        assert_eq!(
+            message("propagationPolicy=Later"),
+            format!("{invalid}propagationPolicy: Unsupported value: \"Later\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"")
+        );
+        assert_eq!(
+            message("propagationPolicy=Orphan&orphanDependents=true"),
+            format!("{invalid}propagationPolicy: Invalid value: \"Orphan\": orphanDependents and deletionPropagation cannot be both set")
+        );
+        let wrong = DeleteOptions::from_object(&json!({"gracePeriodSeconds": "x"})).unwrap_err();
+        assert_eq!(wrong.code, 400);
+    }
+}
