@@ -1,0 +1,46 @@
+//! The bodies of requests and answers. Knows no media type (`codec`).
+
+use std::io;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use model::Status;
+
+/// The body of a request or an answer. An error ends the connection without a proper end, which is how a client learns
+/// that an answer is incomplete.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Largest body of a request, in bytes: upstream's limit, which is twice etcd's largest request.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+
+/// No bytes.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+}
+
+/// Bytes that are at hand.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
+}
+
+/// Bytes that come piece by piece.
+pub fn stream(pieces: impl futures::Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    use futures::TryStreamExt;
+    StreamBody::new(pieces.map_ok(http_body::Frame::data)).boxed_unsync()
+}
+
+/// A body as hyper hands it over.
+pub fn incoming(body: hyper::body::Incoming) -> Body {
+    body.map_err(io::Error::other).boxed_unsync()
+}
+
+/// The whole body of a request. Fails with upstream's 413 over [`BODY_BYTES_MAX`], and 400 when the client stops sending.
+pub async fn read(body: Body) -> Result<Bytes, Status> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Status::too_large(format_args!("limit is {BODY_BYTES_MAX}")))
+        }
+        Err(error) => Err(Status::bad_request(format!("read the request body: {error}"))),
+    }
+}

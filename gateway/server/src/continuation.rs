@@ -1,0 +1,104 @@
+//! The token by which a limited list goes on: a revision and the key to start from.
+//! Follows `k8s.io/apiserver/pkg/storage/continue.go`. Does not read the list.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::{Revision, Status, Value};
+use serde_json::json;
+
+const VERSION: &str = "meta.k8s.io/v1";
+/// Upstream's words for a token whose revision is gone while another one may take its place.
+const INCONSISTENT: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+
+/// Where a list goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// At which revision; `None` means the latest one, whatever that is.
+    pub revision: Option<Revision>,
+    /// The first key to show.
+    pub key: String,
+}
+
+/// The token for what follows `last_key`.
+pub fn after(last_key: &str, prefix: &str, revision: Option<Revision>) -> String {
+    encode(&format!("{last_key}\0"), prefix, revision)
+}
+
+fn encode(key: &str, prefix: &str, revision: Option<Revision>) -> String {
+    let start = key.strip_prefix(prefix).unwrap_or(key);
+    let revision = revision.map_or(json!(-1), |revision| json!(revision));
+    let token = json!({"v": VERSION, "rv": revision, "start": start});
+    URL_SAFE_NO_PAD.encode(token.to_string())
+}
+
+/// Reads a token. Fails with upstream's 400.
+pub fn decode(token: &str, prefix: &str) -> Result<Continuation, Status> {
+    read(token, prefix).map_err(|why| Status::bad_request(format!("invalid continue token: {why}")))
+}
+
+fn read(token: &str, prefix: &str) -> Result<Continuation, String> {
+    const INVALID: &str = "continue key is not valid";
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| format!("{INVALID}: {error}"))?;
+    let token: Value = serde_json::from_slice(&bytes).map_err(|error| format!("{INVALID}: {error}"))?;
+    let version = token.get("v").and_then(Value::as_str).unwrap_or("");
+    if version != VERSION {
+        return Err(format!("{INVALID}: server does not recognize this encoded version {version}"));
+    }
+    let revision = token.get("rv").and_then(Value::as_i64).unwrap_or(0);
+    if revision == 0 {
+        return Err(format!("{INVALID}: incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
+    }
+    let start = token.get("start").and_then(Value::as_str).unwrap_or("");
+    if start.is_empty() {
+        return Err(format!("{INVALID}: encoded start key empty (version meta.k8s.io/v1)"));
+    }
+    // A start that climbs out of the prefix would read another resource.
+    let clean = start.trim_start_matches('/').split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    if !clean || start.starts_with("//") {
+        return Err(format!("{INVALID}: {start}"));
+    }
+    Ok(Continuation { revision: Revision::try_from(revision).ok(), key: format!("{prefix}{}", start.trim_start_matches('/')) })
+}
+
+/// 410 for a token whose revision is gone, with the token that goes on at the latest one.
+pub fn expired(continuation: &Continuation, prefix: &str) -> Status {
+    let continue_token = encode(&continuation.key, prefix, None);
+    Status::expired(INCONSISTENT).with_details(model::status::Details { continue_token, ..Default::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip() {
+        let token = after("/registry/pods/a/b", "/registry/pods/", Some(7));
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(&token).unwrap()).unwrap();
+        assert_eq!(text, "{\"v\":\"meta.k8s.io/v1\",\"rv\":7,\"start\":\"a/b\\u0000\"}");
+        let want = Continuation { revision: Some(7), key: "/registry/pods/a/b\0".to_owned() };
+        assert_eq!(decode(&token, "/registry/pods/").unwrap(), want);
+        let status = expired(&want, "/registry/pods/");
+        let again = &status.details.as_ref().unwrap().continue_token;
+        assert_eq!(decode(again, "/registry/pods/").unwrap().revision, None);
+        assert_eq!(status.to_object()["metadata"]["continue"], again.as_str());
+    }
+
+    #[test]
+    fn refuses_what_upstream_refuses() {
+        let token = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let message = |token: &str| decode(token, "/registry/pods/").unwrap_err().message;
+        assert!(message("%").starts_with("invalid continue token: continue key is not valid: "));
+        assert_eq!(
+            message(&token(r#"{"v":"v2","rv":1,"start":"a"}"#)),
+            "invalid continue token: continue key is not valid: server does not recognize this encoded version v2"
+        );
+        assert_eq!(
+            message(&token(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"../secrets/a"}"#)),
+            "invalid continue token: continue key is not valid: ../secrets/a"
+        );
+        assert_eq!(
+            message(&token(r#"{"v":"meta.k8s.io/v1","start":"a"}"#)),
+            "invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)"
+        );
+    }
+}
