@@ -1,1 +1,95 @@
-//! The `store` crate; see gateway/ARCHITECTURE.md.
+//! The revisioned store with watch. All current objects live once in memory, as the bytes that are sent; an engine orders
+//! writes and makes them durable; readers see snapshots and wait for nobody.
+//! Knows neither HTTP nor any kind.
+
+mod batch;
+mod cache;
+mod change;
+mod embedded;
+mod engine;
+mod entry;
+mod header;
+mod key;
+mod ledger;
+mod limits;
+mod log;
+mod metrics;
+mod op;
+mod pin;
+mod record;
+mod sequencer;
+mod snapshot;
+mod watch;
+
+use std::sync::Arc;
+
+use model::clock::SystemClock;
+use model::{Clock, Revision};
+
+pub use cache::{Cache, ResourceCache};
+pub use change::{Event, Kind};
+pub use engine::Engine;
+pub use entry::{Draft, Entry, Form, RENDERINGS_MAX};
+pub use header::{Fields, Header, Labels, Pairs};
+pub use key::{KEY_BYTES_MAX, Key};
+pub use limits::Limits;
+pub use metrics::{COMMIT_BUCKETS_US, Metrics};
+pub use op::{BODY_BYTES_MAX, Committed, Error, Expect, Op, TRANSACTION_OPS_MAX};
+pub use record::Damage;
+pub use snapshot::Snapshot;
+pub use watch::{Interest, Selector, WatchError, Watcher};
+
+/// The revision of an empty store. Not 0, which in the API means "any".
+pub const FIRST_REVISION: Revision = 1;
+
+/// What the rest of Gatehouse holds: an engine to write through and the cache to read from. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    cache: Arc<Cache>,
+}
+
+impl Store {
+    /// A store over an engine.
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        let cache = engine.cache().clone();
+        Self { engine, cache }
+    }
+
+    /// An empty store that forgets everything with the process. Fails when no thread can be started.
+    pub fn memory() -> std::io::Result<Self> {
+        Self::memory_with(Arc::new(SystemClock), Limits::default())
+    }
+
+    /// As [`Store::memory`], with a clock and bounds of the caller's.
+    pub fn memory_with(clock: Arc<dyn Clock>, limits: Limits) -> std::io::Result<Self> {
+        let loaded = embedded::Loaded { revision: FIRST_REVISION, entries: Vec::new() };
+        let engine = embedded::Embedded::start(Box::new(ledger::Nowhere), loaded, clock, limits)?;
+        Ok(Self::new(Arc::new(engine)))
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// The cache.
+    pub fn cache(&self) -> &Arc<Cache> {
+        &self.cache
+    }
+
+    /// The resource under a prefix such as `/registry/pods/`.
+    pub fn resource(&self, prefix: &str) -> Arc<ResourceCache> {
+        self.cache.resource(prefix)
+    }
+
+    /// Everything up to this revision is visible.
+    pub fn revision(&self) -> Revision {
+        self.cache.revision()
+    }
+
+    /// Carries out a transaction; what it wrote is durable and visible when this returns.
+    pub async fn commit(&self, ops: Vec<Op>) -> Result<Committed, Error> {
+        self.engine.commit(ops).await
+    }
+}

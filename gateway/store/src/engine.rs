@@ -1,0 +1,32 @@
+//! The contract of an engine: it orders writes, makes them durable and publishes them to the cache.
+//! Reading is not here: every engine publishes into the same `Cache`, and all reads are answered from that.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use model::Revision;
+
+use crate::{Cache, Committed, Error, Op};
+
+/// Orders writes, makes them durable, publishes them. The shared suite (`tests/suite`) says what that means exactly.
+pub trait Engine: Send + Sync {
+    /// Carries out a transaction: all of it or nothing. Answers after it is durable and visible in the cache. The write
+    /// goes on when the future is dropped.
+    fn commit(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Committed, Error>>;
+
+    /// The cache this engine publishes to.
+    fn cache(&self) -> &Arc<Cache>;
+
+    /// A revision that is at least that of every write answered before this call, by whichever process. Embedded engines
+    /// know it; one that shares its storage asks.
+    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>>;
+
+    /// Removes what has expired by now, without waiting for the next tick; gives how many went.
+    fn expire(&self) -> BoxFuture<'_, Result<usize, Error>>;
+
+    /// Ends when the storage has failed for good, with the reason; the process must then end. Never ends otherwise.
+    fn failed(&self) -> BoxFuture<'static, Arc<str>>;
+
+    /// Finishes what is queued, ends every watch, and closes the storage.
+    fn close(&self) -> BoxFuture<'_, Result<(), Error>>;
+}

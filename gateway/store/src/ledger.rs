@@ -1,0 +1,35 @@
+//! Where a commit becomes durable: the one thing in which the embedded engines differ.
+//! Does not order writes (`sequencer`).
+
+use crate::batch::Batch;
+
+/// Makes commits durable, one after the other. Called by the sequencer's thread only.
+pub(crate) trait Ledger: Send {
+    /// Writes everything or fails for good: after an error it is never called again.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure>;
+
+    /// Closes the storage in good order; not called after an error.
+    fn close(self: Box<Self>) -> Result<(), Failure>;
+
+    /// Leaves the storage alone after an error: no further write and no further fsync, not even in closing it.
+    fn abandon(self: Box<Self>);
+}
+
+/// A storage that failed, in words for the log.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+/// Remembers nothing: the engine `memory`.
+pub(crate) struct Nowhere;
+
+impl Ledger for Nowhere {
+    fn commit(&mut self, _batch: &Batch<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn abandon(self: Box<Self>) {}
+}

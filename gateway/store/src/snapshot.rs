@@ -1,0 +1,78 @@
+//! A resource at one revision: a persistent map that nobody can change any more. Does not remember older ones (`pin`).
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use model::Revision;
+
+use crate::Entry;
+
+/// What is published, swapped as one.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Revision of the last change in it.
+    pub(crate) revision: Revision,
+    pub(crate) entries: OrdMap<Arc<str>, Arc<Entry>>,
+}
+
+/// A resource at one revision. Taking one costs two atomic operations; holding one blocks nobody, but keeps alive what
+/// was replaced since.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    revision: Revision,
+    state: Arc<State>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(revision: Revision, state: Arc<State>) -> Self {
+        Self { revision, state }
+    }
+
+    /// The revision at which this is the truth: what a list answers, and what a watch continues from.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Objects in the whole resource.
+    pub fn len(&self) -> usize {
+        self.state.entries.len()
+    }
+
+    /// Whether the resource has no object.
+    pub fn is_empty(&self) -> bool {
+        self.state.entries.is_empty()
+    }
+
+    /// One object by its full key.
+    pub fn get(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.state.entries.get(key)
+    }
+
+    /// All objects in order of their full keys' bytes.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.state.entries.values()
+    }
+
+    /// Objects whose key is at or after `start` and begins with `under` (the resource's prefix, or that and a namespace
+    /// and a slash), in order of their keys' bytes. An empty `start` means the beginning.
+    pub fn range<'a>(&'a self, start: &str, under: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> {
+        let start = if start > under { start } else { under };
+        self.state
+            .entries
+            .range::<_, str>((Bound::Included(start), Bound::Unbounded))
+            .map(|(_, entry)| entry)
+            .take_while(move |entry| entry.key.starts_with(under))
+    }
+
+    /// The next `count` objects after the key `after` (from the beginning when that is `None`) that begin with `under`:
+    /// for an answer that streams and cannot hold an iterator between two pieces.
+    pub fn page(&self, after: Option<&str>, under: &str, count: usize) -> Vec<Arc<Entry>> {
+        let fresh = |entry: &&Arc<Entry>| after.is_none_or(|after| &*entry.key != after);
+        self.range(after.unwrap_or(""), under).filter(fresh).take(count).cloned().collect()
+    }
+
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+}
