@@ -1,6 +1,7 @@
 //! Which plugins and policies apply to a request, in what order, and what their answers add up to.
 //! Does not read requests or write objects (`server`), and does not run wasm itself (`wasm`).
 
+pub mod builtin;
 pub mod chain;
 pub mod plugin;
 pub mod review;

@@ -5,6 +5,10 @@
 //! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,
 //! with `apiVersion` and `kind`.
 
+mod clusterrole;
+mod clusterrolebinding;
+mod role;
+mod rolebinding;
 mod rules;
 
 use futures::future::BoxFuture;
@@ -30,7 +34,8 @@ pub struct Hooks {
     pub validate_status: Option<fn(new: &Value, old: &Value, &mut Errors)>,
     /// `WarningsOnCreate` and `WarningsOnUpdate` (with `old`).
     pub warnings: Option<fn(new: &Value, old: Option<&Value>) -> Vec<String>>,
-    /// `BeginCreate` and `BeginUpdate`: allocates, after validation and before the put.
+    /// `BeginCreate` and `BeginUpdate`: allocates, after `validate` and before validating admission, which must see what
+    /// will be stored. Runs anew after a conflict; what the last round began is finished as failed first.
     pub begin: Option<Begin>,
     /// `AfterDelete`: gives back what the object held, once it is gone from the store.
     pub after_delete: Option<AfterDelete>,
@@ -97,7 +102,12 @@ pub struct Begun {
 }
 
 /// Group, kind, hooks; sorted by group and kind.
-static ALL: &[(&str, &str, &Hooks)] = &[];
+static ALL: &[(&str, &str, &Hooks)] = &[
+    ("rbac.authorization.k8s.io", "ClusterRole", &clusterrole::HOOKS),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),
+    ("rbac.authorization.k8s.io", "Role", &role::HOOKS),
+    ("rbac.authorization.k8s.io", "RoleBinding", &rolebinding::HOOKS),
+];
 
 /// The hooks of a kind, [`Hooks::NONE`] for most.
 pub fn of(group: &str, kind: &str) -> &'static Hooks {

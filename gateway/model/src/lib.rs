@@ -5,6 +5,7 @@ pub mod authorizer;
 pub mod clock;
 pub mod content;
 pub mod field;
+pub mod generate;
 pub mod gvk;
 pub mod meta;
 pub mod name;

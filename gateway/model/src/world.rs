@@ -90,6 +90,11 @@ pub trait World: Send + Sync {
         name: &str,
         options: DeleteOptions,
     ) -> Result<(), Status>;
+    /// Reads a record that no resource serves, such as the map of allocated node ports at `/registry/ranges/servicenodeports`;
+    /// `None` when it was never written.
+    async fn record(&self, key: &str) -> Result<Option<(Value, Revision)>, Status>;
+    /// Writes such a record if its revision still is `expected` (0: never written); 409 otherwise.
+    async fn put_record(&self, key: &str, expected: Revision, record: Value) -> Result<Revision, Status>;
     /// Every resource that can be listed and watched, custom ones too, in its preferred version.
     fn resources(&self) -> Vec<ResourceFacts>;
 }

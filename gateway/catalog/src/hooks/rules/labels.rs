@@ -47,9 +47,14 @@ pub(crate) fn annotations(value: &Value, field: &str, path: &Path, errors: &mut 
 
 /// `ValidateLabelSelector` of the selector in `field`, if it is there.
 pub(crate) fn selector(value: &Value, field: &str, values: Values, path: &Path, errors: &mut Errors) {
-    let Some(selector) = get::object(value, field) else { return };
-    let path = path.child(field);
-    labels(selector, "matchLabels", &path, errors);
+    if let Some(selector) = get::object(value, field) {
+        whole_selector(selector, values, &path.child(field), errors);
+    }
+}
+
+/// `ValidateLabelSelector` of a selector that stands at `path`.
+pub(crate) fn whole_selector(selector: &Value, values: Values, path: &Path, errors: &mut Errors) {
+    labels(selector, "matchLabels", path, errors);
     let expressions = path.child("matchExpressions");
     for (i, requirement) in get::list(selector, "matchExpressions").iter().enumerate() {
         selector_requirement(requirement, values, &expressions.index(i), errors);

@@ -1,0 +1,153 @@
+//! The plugins that Kubernetes ships, by name and in upstream's order, and which of them run.
+//! Follows `pkg/kubeapiserver/options/plugins.go`. One file a plugin; what is missing stands in
+//! `conformance/gaps/admission.txt`.
+
+use std::sync::Arc;
+
+use model::{GroupResource, Status, Value, World, meta};
+
+use crate::{Plugin, Review};
+
+mod default_toleration_seconds;
+mod namespace_lifecycle;
+mod priority;
+mod service_account;
+mod service_account_secrets;
+mod taint_nodes_by_condition;
+
+/// What plugins are made from.
+#[derive(Clone)]
+pub struct Setup {
+    /// Live reads, under the server's own identity.
+    pub world: Arc<dyn World>,
+    /// `--default-not-ready-toleration-seconds`.
+    pub not_ready_toleration_s: i64,
+    /// `--default-unreachable-toleration-seconds`.
+    pub unreachable_toleration_s: i64,
+}
+
+/// One plugin that the flags may name.
+pub struct Row {
+    /// Name in `--enable-admission-plugins` and `--disable-admission-plugins`.
+    pub name: &'static str,
+    /// Whether it runs unless disabled.
+    pub default_on: bool,
+    /// Makes it; `None` while it is not served (or is served outside this list, as policies are).
+    make: Option<fn(&Setup) -> Box<dyn Plugin>>,
+}
+
+const fn row(name: &'static str, default_on: bool, make: Option<fn(&Setup) -> Box<dyn Plugin>>) -> Row {
+    Row { name, default_on, make }
+}
+
+/// Every plugin that upstream knows, in the order in which they run.
+pub static ALL: &[Row] = &[
+    row("AlwaysAdmit", false, None),
+    row("NamespaceAutoProvision", false, None),
+    row("NamespaceLifecycle", true, Some(|s| Box::new(namespace_lifecycle::NamespaceLifecycle::new(s.world.clone())))),
+    row("NamespaceExists", false, None),
+    row("LimitPodHardAntiAffinityTopology", false, None),
+    row("LimitRanger", true, None),
+    row("ServiceAccount", true, Some(|s| Box::new(service_account::ServiceAccount::new(s.world.clone())))),
+    row("NodeRestriction", false, None),
+    row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
+    row("AlwaysPullImages", false, None),
+    row("ImagePolicyWebhook", false, None),
+    row("PodSecurity", true, None),
+    row("PodNodeSelector", false, None),
+    row("Priority", true, Some(|s| Box::new(priority::Priority::new(s.world.clone())))),
+    row("DefaultTolerationSeconds", true, Some(|s| Box::new(default_toleration_seconds::DefaultTolerationSeconds::new(s)))),
+    row("PodTolerationRestriction", false, None),
+    row("EventRateLimit", false, None),
+    row("ExtendedResourceToleration", false, None),
+    row("DefaultStorageClass", true, None),
+    row("StorageObjectInUseProtection", true, None),
+    row("PodGroupProtection", true, None),
+    row("OwnerReferencesPermissionEnforcement", false, None),
+    row("PersistentVolumeClaimResize", true, None),
+    row("RuntimeClass", true, None),
+    row("CertificateApproval", true, None),
+    row("CertificateSigning", true, None),
+    row("ClusterTrustBundleAttest", true, None),
+    row("CertificateSubjectRestriction", true, None),
+    row("DefaultIngressClass", true, None),
+    row("DenyServiceExternalIPs", false, None),
+    row("PodTopologyLabels", true, None),
+    row("NodeDeclaredFeatureValidator", true, None),
+    row("PodResizeValidator", true, None),
+    row("MutatingAdmissionPolicy", true, None),
+    row("MutatingAdmissionWebhook", true, None),
+    row("ValidatingAdmissionPolicy", true, None),
+    row("ValidatingAdmissionWebhook", true, None),
+    row("ResourceQuota", true, None),
+    row("AlwaysDeny", false, None),
+];
+
+/// A flag names a plugin that cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlagError {
+    /// Nobody knows it.
+    #[error("admission plugin {0:?} is unknown")]
+    Unknown(String),
+    /// It is asked for and is not served; to run without it silently would be unsafe.
+    #[error("admission plugin {0:?} is not served yet (see conformance/gaps/admission.txt)")]
+    NotServed(String),
+    /// It is both enabled and disabled.
+    #[error("admission plugin {0:?} is in both --enable-admission-plugins and --disable-admission-plugins")]
+    Both(String),
+}
+
+/// The plugins that run, in order: those on by default and those enabled, without those disabled.
+/// Fails when a flag names one that is unknown, or enables one that is not served.
+pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<Vec<Box<dyn Plugin>>, FlagError> {
+    for name in enable.iter().chain(disable) {
+        let row = ALL.iter().find(|row| row.name == name).ok_or_else(|| FlagError::Unknown(name.clone()))?;
+        if enable.contains(name) && disable.contains(name) {
+            return Err(FlagError::Both(name.clone()));
+        }
+        if enable.contains(name) && !row.default_on && row.make.is_none() {
+            return Err(FlagError::NotServed(name.clone()));
+        }
+    }
+    let runs = |row: &&Row| (row.default_on || enable.iter().any(|n| n == row.name)) && !disable.iter().any(|n| n == row.name);
+    Ok(ALL.iter().filter(runs).filter_map(|row| row.make).map(|make| make(setup)).collect())
+}
+
+/// 403 in the words of upstream's `admission.NewForbidden`.
+fn forbidden(review: &Review<'_>, object: Option<&Value>, why: impl std::fmt::Display) -> Status {
+    let text = |field| object.map_or("", |o| meta::text(o, field));
+    let name = [review.name, text("name"), text("generateName"), "Unknown"].into_iter().find(|n| !n.is_empty()).unwrap_or_default();
+    Status::forbidden(&group_resource(review), name, why)
+}
+
+fn group_resource(review: &Review<'_>) -> GroupResource {
+    GroupResource { group: review.resource.group.clone(), resource: review.resource.resource.clone() }
+}
+
+fn is(resource: &model::GroupVersionResource, group: &str, plural: &str) -> bool {
+    &*resource.group == group && &*resource.resource == plural
+}
+
+/// The array at `field` of a map, made when absent; an object of another shape is left alone.
+fn list_mut<'a>(map: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value>> {
+    let list = map.as_object_mut()?.entry(field).or_insert_with(|| Value::Array(Vec::new()));
+    if list.is_null() {
+        *list = Value::Array(Vec::new());
+    }
+    list.as_array_mut()
+}
+
+fn items<'a>(map: &'a Value, field: &str) -> &'a [Value] {
+    map.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(map: &'a Value, field: &str) -> &'a str {
+    map.get(field).and_then(Value::as_str).unwrap_or("")
+}
+
+#[cfg(test)]
+#[path = "../../model/testing/world.rs"]
+mod world;
+
+#[cfg(test)]
+mod tests;
