@@ -7,9 +7,21 @@
 
 mod clusterrole;
 mod clusterrolebinding;
+mod configmap;
+mod horizontalpodautoscaler;
+mod ingress;
+mod ingressclass;
+mod limitrange;
+mod namespace;
+mod networkpolicy;
+mod persistentvolumeclaim;
+mod poddisruptionbudget;
+mod resourcequota;
 mod role;
 mod rolebinding;
 mod rules;
+mod secret;
+mod serviceaccount;
 
 use futures::future::BoxFuture;
 use model::field::Errors;
@@ -103,6 +115,18 @@ pub struct Begun {
 
 /// Group, kind, hooks; sorted by group and kind.
 static ALL: &[(&str, &str, &Hooks)] = &[
+    ("", "ConfigMap", &configmap::HOOKS),
+    ("", "LimitRange", &limitrange::HOOKS),
+    ("", "Namespace", &namespace::HOOKS),
+    ("", "PersistentVolumeClaim", &persistentvolumeclaim::HOOKS),
+    ("", "ResourceQuota", &resourcequota::HOOKS),
+    ("", "Secret", &secret::HOOKS),
+    ("", "ServiceAccount", &serviceaccount::HOOKS),
+    ("autoscaling", "HorizontalPodAutoscaler", &horizontalpodautoscaler::HOOKS),
+    ("networking.k8s.io", "Ingress", &ingress::HOOKS),
+    ("networking.k8s.io", "IngressClass", &ingressclass::HOOKS),
+    ("networking.k8s.io", "NetworkPolicy", &networkpolicy::HOOKS),
+    ("policy", "PodDisruptionBudget", &poddisruptionbudget::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRole", &clusterrole::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),
     ("rbac.authorization.k8s.io", "Role", &role::HOOKS),

@@ -9,7 +9,8 @@ use super::rules::internal::{self, Zero};
 use super::rules::{equal, get, number, text};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
-const ROLE_REF: &[internal::Field] = &[("APIGroup", "apiGroup", Zero::Text), ("Kind", "kind", Zero::Text), ("Name", "name", Zero::Text)];
+const ROLE_REF: &[internal::Field] =
+    &[("APIGroup", "apiGroup", Zero::Text), ("Kind", "kind", Zero::Text), ("Name", "name", Zero::Text)];
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),

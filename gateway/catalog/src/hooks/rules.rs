@@ -1,6 +1,8 @@
 //! The small checks that several kinds share, in upstream's words: names in fields, labels, numbers, paths, addresses.
 //! Knows no kind. Follows the helpers of `k8s.io/kubernetes/pkg/apis/core/validation` and `apimachinery/pkg/api/validation`.
 
+pub(crate) mod bag;
+pub(crate) mod cidr;
 pub(crate) mod claim;
 pub(crate) mod equal;
 pub(crate) mod get;
@@ -9,5 +11,7 @@ pub(crate) mod ip;
 pub(crate) mod labels;
 pub(crate) mod number;
 pub(crate) mod path;
+pub(crate) mod percent;
+pub(crate) mod resource;
 pub(crate) mod signer;
 pub(crate) mod text;

@@ -118,7 +118,11 @@ pub(crate) fn warnings(spec: &Value, path: &Path) -> Vec<String> {
         if Quantity::parse(amount).is_ok_and(|amount| amount.milli_value() % 1000 != 0) {
             let resources = path.child("resources");
             let at = resources.child(field);
-            warnings.push(format!("{}: fractional byte value {} is invalid, must be an integer", at.key("storage"), model::field::quote(amount)));
+            warnings.push(format!(
+                "{}: fractional byte value {} is invalid, must be an integer",
+                at.key("storage"),
+                model::field::quote(amount)
+            ));
         }
     }
     warnings
@@ -150,14 +154,22 @@ mod tests {
         );
         assert_eq!(
             found(json!({"accessModes": ["Often"]})),
-            ["spec.accessModes: Unsupported value: \"Often\": supported values: \"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\""]
+            [
+                "spec.accessModes: Unsupported value: \"Often\": supported values: \"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\""
+            ]
         );
         assert_eq!(found(json!({"resources": {}})), ["spec.resources[storage]: Required value"]);
-        assert_eq!(found(json!({"resources": {"requests": {"storage": "0"}}})), ["spec.resources[storage]: Invalid value: \"0\": must be greater than zero"]);
+        assert_eq!(
+            found(json!({"resources": {"requests": {"storage": "0"}}})),
+            ["spec.resources[storage]: Invalid value: \"0\": must be greater than zero"]
+        );
         assert_eq!(
             found(json!({"dataSource": {"kind": "Pod", "name": "a"}})),
             ["spec.dataSource: Invalid value: \"Pod\": must be 'PersistentVolumeClaim' when referencing the default apiGroup"]
         );
-        assert_eq!(found(json!({"volumeMode": "Tape"})), ["spec.volumeMode: Unsupported value: \"Tape\": supported values: \"Block\", \"Filesystem\""]);
+        assert_eq!(
+            found(json!({"volumeMode": "Tape"})),
+            ["spec.volumeMode: Unsupported value: \"Tape\": supported values: \"Block\", \"Filesystem\""]
+        );
     }
 }

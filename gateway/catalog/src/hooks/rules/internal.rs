@@ -33,16 +33,20 @@ pub(crate) const POD_RESOURCE_CLAIM: &[Field] = &[
 pub(crate) const PROFILE: &[Field] = &[("Type", "type", Zero::Text), ("LocalhostProfile", "localhostProfile", Zero::Null)];
 
 /// `core.ContainerResizePolicy`.
-pub(crate) const RESIZE_POLICY: &[Field] = &[("ResourceName", "resourceName", Zero::Text), ("RestartPolicy", "restartPolicy", Zero::Text)];
+pub(crate) const RESIZE_POLICY: &[Field] =
+    &[("ResourceName", "resourceName", Zero::Text), ("RestartPolicy", "restartPolicy", Zero::Text)];
 
 /// `core.IP` lists of a pod's status.
 pub(crate) const IP: &[Field] = &[("IP", "ip", Zero::Text)];
 
 /// `core.NodeSelectorTerm`.
-pub(crate) const NODE_SELECTOR_TERM: &[Field] =
-    &[("MatchExpressions", "matchExpressions", Zero::Slice(REQUIREMENT)), ("MatchFields", "matchFields", Zero::Slice(REQUIREMENT))];
+pub(crate) const NODE_SELECTOR_TERM: &[Field] = &[
+    ("MatchExpressions", "matchExpressions", Zero::Slice(REQUIREMENT)),
+    ("MatchFields", "matchFields", Zero::Slice(REQUIREMENT)),
+];
 
-const REQUIREMENT: &[Field] = &[("Key", "key", Zero::Text), ("Operator", "operator", Zero::Text), ("Values", "values", Zero::Null)];
+const REQUIREMENT: &[Field] =
+    &[("Key", "key", Zero::Text), ("Operator", "operator", Zero::Text), ("Values", "values", Zero::Null)];
 
 /// `core.ClusterTrustBundleProjection`; the label selector is a public type.
 pub(crate) const TRUST_BUNDLE: &[Field] = &[
@@ -61,7 +65,12 @@ pub(crate) const SECURITY_CONTEXT: &[Field] = &[
     (
         "SELinuxOptions",
         "seLinuxOptions",
-        Zero::Pointer(&[("User", "user", Zero::Text), ("Role", "role", Zero::Text), ("Type", "type", Zero::Text), ("Level", "level", Zero::Text)]),
+        Zero::Pointer(&[
+            ("User", "user", Zero::Text),
+            ("Role", "role", Zero::Text),
+            ("Type", "type", Zero::Text),
+            ("Level", "level", Zero::Text),
+        ]),
     ),
     (
         "WindowsOptions",
@@ -84,15 +93,18 @@ pub(crate) const SECURITY_CONTEXT: &[Field] = &[
 ];
 
 /// `apps.DeploymentStrategy`.
-pub(crate) const DEPLOYMENT_STRATEGY: &[Field] = &[("Type", "type", Zero::Text), ("RollingUpdate", "rollingUpdate", Zero::Pointer(ROLLING_UPDATE))];
+pub(crate) const DEPLOYMENT_STRATEGY: &[Field] =
+    &[("Type", "type", Zero::Text), ("RollingUpdate", "rollingUpdate", Zero::Pointer(ROLLING_UPDATE))];
 
 const ROLLING_UPDATE: &[Field] = &[("MaxUnavailable", "maxUnavailable", Zero::Null), ("MaxSurge", "maxSurge", Zero::Null)];
 
 /// `apps.StatefulSetUpdateStrategy`.
-pub(crate) const STATEFUL_SET_STRATEGY: &[Field] = &[("Type", "type", Zero::Text), ("RollingUpdate", "rollingUpdate", Zero::Pointer(ROLLING_PARTITION))];
+pub(crate) const STATEFUL_SET_STRATEGY: &[Field] =
+    &[("Type", "type", Zero::Text), ("RollingUpdate", "rollingUpdate", Zero::Pointer(ROLLING_PARTITION))];
 
 /// `apps.RollingUpdateStatefulSetStrategy`.
-pub(crate) const ROLLING_PARTITION: &[Field] = &[("Partition", "partition", Zero::Null), ("MaxUnavailable", "maxUnavailable", Zero::Null)];
+pub(crate) const ROLLING_PARTITION: &[Field] =
+    &[("Partition", "partition", Zero::Null), ("MaxUnavailable", "maxUnavailable", Zero::Null)];
 
 /// The struct as an error shows it.
 pub(crate) fn show(value: &Value, fields: &[Field]) -> Value {

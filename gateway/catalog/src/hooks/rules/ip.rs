@@ -26,8 +26,9 @@ pub(crate) fn warnings(value: &str, path: &Path) -> Option<String> {
     if value.parse::<IpAddr>().is_err() || is_mapped(&address) {
         return Some(format!("{path}: non-standard IP address {} is invalid: use {}", quote(value), quote(&canonical(&address))));
     }
-    (address.is_ipv6() && address.to_string() != value)
-        .then(|| format!("{path}: IPv6 address {} should be in RFC 5952 canonical format ({})", quote(value), quote(&address.to_string())))
+    (address.is_ipv6() && address.to_string() != value).then(|| {
+        format!("{path}: IPv6 address {} should be in RFC 5952 canonical format ({})", quote(value), quote(&address.to_string()))
+    })
 }
 
 fn is_mapped(address: &IpAddr) -> bool {
@@ -54,7 +55,8 @@ pub(crate) fn parse_sloppy(value: &str) -> Option<IpAddr> {
     if parts.len() != 4 || parts.iter().any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit())) {
         return None;
     }
-    let stripped: Vec<&str> = parts.iter().map(|part| part.trim_start_matches('0')).map(|part| if part.is_empty() { "0" } else { part }).collect();
+    let stripped: Vec<&str> =
+        parts.iter().map(|part| part.trim_start_matches('0')).map(|part| if part.is_empty() { "0" } else { part }).collect();
     format!("{head}{}", stripped.join(".")).parse().ok()
 }
 
@@ -71,11 +73,20 @@ mod tests {
     #[test]
     fn addresses() {
         assert!(found("10.9.8.7").is_empty() && found("2001:db8::ffff").is_empty() && found("bad").is_empty());
-        assert_eq!(found("300.1.1.1"), ["ip: Invalid value: \"300.1.1.1\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]);
+        assert_eq!(
+            found("300.1.1.1"),
+            ["ip: Invalid value: \"300.1.1.1\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+        );
         assert_eq!(found("010.1.1.1"), ["ip: Invalid value: \"010.1.1.1\": must not have leading 0s"]);
         assert_eq!(found("::ffff:1.2.3.4"), ["ip: Invalid value: \"::ffff:1.2.3.4\": must not be an IPv4-mapped IPv6 address"]);
-        assert_eq!(warnings("010.1.1.1", &Path::new("ip")).as_deref(), Some("ip: non-standard IP address \"010.1.1.1\" is invalid: use \"10.1.1.1\""));
-        assert_eq!(warnings("2001:DB8::1", &Path::new("ip")).as_deref(), Some("ip: IPv6 address \"2001:DB8::1\" should be in RFC 5952 canonical format (\"2001:db8::1\")"));
+        assert_eq!(
+            warnings("010.1.1.1", &Path::new("ip")).as_deref(),
+            Some("ip: non-standard IP address \"010.1.1.1\" is invalid: use \"10.1.1.1\"")
+        );
+        assert_eq!(
+            warnings("2001:DB8::1", &Path::new("ip")).as_deref(),
+            Some("ip: IPv6 address \"2001:DB8::1\" should be in RFC 5952 canonical format (\"2001:db8::1\")")
+        );
         assert_eq!(warnings("10.0.0.1", &Path::new("ip")), None);
     }
 }

@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn selectors() {
-        let requirement = |operator: &str, values: Value| found(json!({"selector": {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}}));
+        let requirement = |operator: &str, values: Value| {
+            found(json!({"selector": {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}}))
+        };
         assert_eq!(requirement("In", json!(["x"])), Vec::<String>::new());
         assert_eq!(
             requirement("In", json!([])),
@@ -147,13 +149,18 @@ mod tests {
         );
         assert_eq!(
             requirement("Exists", json!(["x"])),
-            ["spec.selector.matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"]
+            [
+                "spec.selector.matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            ]
         );
         assert_eq!(
             requirement("Like", json!([])),
             ["spec.selector.matchExpressions[0].operator: Invalid value: \"Like\": not a valid selector operator"]
         );
-        assert!(requirement("In", json!(["a b"]))[0].starts_with("spec.selector.matchExpressions[0].values[0]: Invalid value: \"a b\": a valid label must be"));
+        assert!(
+            requirement("In", json!(["a b"]))[0]
+                .starts_with("spec.selector.matchExpressions[0].values[0]: Invalid value: \"a b\": a valid label must be")
+        );
     }
 
     #[test]

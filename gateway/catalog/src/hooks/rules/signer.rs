@@ -16,7 +16,13 @@ pub(crate) fn name(signer: &str, path: &Path, errors: &mut Errors) {
     }
     let (domain, rest) = match signer.split_once('/') {
         Some((domain, rest)) if !rest.contains('/') => (domain, rest),
-        _ => return errors.invalid(path, signer, "must be a fully qualified domain and path of the form 'example.com/signer-name'"),
+        _ => {
+            return errors.invalid(
+                path,
+                signer,
+                "must be a fully qualified domain and path of the form 'example.com/signer-name'",
+            );
+        }
     };
     if domain.len() > name::SUBDOMAIN_BYTES_MAX {
         errors.too_long(path, name::SUBDOMAIN_BYTES_MAX);
@@ -74,8 +80,16 @@ mod tests {
         };
         assert!(found("example.com/a").is_empty());
         assert_eq!(found(""), ["signerName: Required value"]);
-        assert_eq!(found("a/b/c"), ["signerName: Invalid value: \"a/b/c\": must be a fully qualified domain and path of the form 'example.com/signer-name'"]);
-        assert_eq!(found("localhost/a"), ["signerName: Invalid value: \"localhost\": should be a domain with at least two segments separated by dots"]);
+        assert_eq!(
+            found("a/b/c"),
+            [
+                "signerName: Invalid value: \"a/b/c\": must be a fully qualified domain and path of the form 'example.com/signer-name'"
+            ]
+        );
+        assert_eq!(
+            found("localhost/a"),
+            ["signerName: Invalid value: \"localhost\": should be a domain with at least two segments separated by dots"]
+        );
         assert!(is_kubernetes("kubernetes.io/kubelet-serving") && !is_kubernetes("my-kubernetes.io/x"));
         assert_eq!(of_trust_bundle("example.com:a:root"), "example.com/a");
         assert!(trust_bundle_name("example.com:a:root", "example.com/a").is_empty());

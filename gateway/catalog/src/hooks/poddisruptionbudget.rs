@@ -1,0 +1,43 @@
+//! PodDisruptionBudget. Upstream: `pkg/apis/policy/validation`.
+
+use model::Value;
+use model::field::{Errors, Path};
+
+use super::Hooks;
+use super::rules::labels::{self, Values};
+use super::rules::{get, number, percent, text};
+
+pub(super) const HOOKS: Hooks = Hooks {
+    validate: Some(|object, errors| validate(object, Values::Strict, errors)),
+    validate_update: Some(validate_update),
+    validate_status: Some(validate_status),
+    ..Hooks::NONE
+};
+
+fn validate(object: &Value, values: Values, errors: &mut Errors) {
+    let (spec, path) = (get::at(object, "spec"), Path::new("spec"));
+    let bounds = ["minAvailable", "maxUnavailable"];
+    if bounds.iter().all(|bound| spec.get(bound).is_some()) {
+        errors.invalid(&path, spec.clone(), "minAvailable and maxUnavailable cannot be both set");
+    }
+    for bound in bounds {
+        if let Some(value) = spec.get(bound) {
+            percent::positive_int_or_percent(value, &path.child(bound), errors);
+            percent::not_more_than_100(value, &path.child(bound), errors);
+        }
+    }
+    labels::selector(spec, "selector", values, &path, errors);
+    if let Some(policy) = get::string(spec, "unhealthyPodEvictionPolicy") {
+        text::one_of(policy, &["AlwaysAllow", "IfHealthyBudget"], &path.child("unhealthyPodEvictionPolicy"), errors);
+    }
+}
+
+fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
+    let lenient = labels::has_invalid_value(get::at(old, "spec.selector"));
+    validate(new, if lenient { Values::Lenient } else { Values::Strict }, errors);
+}
+
+fn validate_status(new: &Value, _old: &Value, errors: &mut Errors) {
+    let fields = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+    number::nonnegative_fields(get::at(new, "status"), &fields, &Path::new("status"), errors);
+}

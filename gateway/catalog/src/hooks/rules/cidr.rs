@@ -1,0 +1,102 @@
+//! Address ranges in fields, as Go's lenient parser reads them. Single addresses are next door (`ip`).
+
+use std::net::IpAddr;
+
+use model::field::{Errors, Path};
+
+use super::ip;
+
+/// A range of addresses: what it starts with and how many leading bits are fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cidr {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Cidr {
+    /// `ParseCIDRSloppy`: leading zeros are decimal.
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        let (address, bits) = value.split_once('/')?;
+        let address = ip::parse_sloppy(address)?;
+        let digits = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
+        let bits: u8 = digits.then(|| bits.parse().ok()).flatten()?;
+        (bits <= width(&address)).then_some(Self { address, bits })
+    }
+
+    /// Whether every address of `other` is in this range and some are not in `other`.
+    pub(crate) fn strictly_contains(&self, other: &Self) -> bool {
+        self.address.is_ipv4() == other.address.is_ipv4()
+            && self.bits < other.bits
+            && number(&self.address) >> self.free_bits() == number(&other.address) >> self.free_bits()
+    }
+
+    fn free_bits(&self) -> u32 {
+        // A /0 of IPv6 frees all 128 bits, which a shift cannot do: one less leaves a bit that is compared as well, and
+        // such a range holds every address, so the caller's comparison of lengths decides.
+        u32::from(width(&self.address) - self.bits).min(127)
+    }
+
+    fn has_bits_beyond(&self) -> bool {
+        let free = u32::from(width(&self.address) - self.bits);
+        free > 0 && number(&self.address).trailing_zeros() < free && number(&self.address) != 0
+    }
+}
+
+fn width(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn number(address: &IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(u32::from(*v4)),
+        IpAddr::V6(v6) => u128::from(*v6),
+    }
+}
+
+/// `IsValidCIDRForLegacyField` with `StrictIPCIDRValidation` on (the default of 1.37); ranges in `kept` pass as they are.
+pub(crate) fn legacy(value: &str, kept: &[&str], path: &Path, errors: &mut Errors) {
+    if kept.contains(&value) {
+        return;
+    }
+    let Some(cidr) = Cidr::parse(value) else {
+        return errors.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    };
+    let (address, bits) = value.split_once('/').unwrap_or((value, ""));
+    if address.parse::<IpAddr>().is_err() || bits.len() > 1 && bits.starts_with('0') {
+        errors.invalid(path, value, "must not have leading 0s in IP or prefix length");
+    } else if matches!(cidr.address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
+        errors.invalid(path, value, "must not have an IPv4-mapped IPv6 address");
+    } else if cidr.has_bits_beyond() {
+        errors.invalid(path, value, "must not have bits set beyond the prefix length");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(value: &str) -> Vec<String> {
+        let mut errors = Errors::new();
+        legacy(value, &[], &Path::new("c"), &mut errors);
+        errors.0.into_iter().map(|e| e.detail).collect()
+    }
+
+    #[test]
+    fn ranges() {
+        assert!(found("10.9.8.0/24").is_empty() && found("2001:db8::/64").is_empty() && found("0.0.0.0/0").is_empty());
+        assert_eq!(found("10.9.8.0"), ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]);
+        assert_eq!(found("10.9.8.0/33").len(), 1);
+        assert_eq!(found("010.9.8.0/24"), ["must not have leading 0s in IP or prefix length"]);
+        assert_eq!(found("10.9.8.1/24"), ["must not have bits set beyond the prefix length"]);
+    }
+
+    #[test]
+    fn containment_is_strict() {
+        let of = |text| Cidr::parse(text).expect("a range");
+        assert!(of("10.0.0.0/8").strictly_contains(&of("10.1.0.0/16")));
+        assert!(!of("10.0.0.0/8").strictly_contains(&of("10.0.0.0/8")));
+        assert!(!of("10.0.0.0/8").strictly_contains(&of("11.0.0.0/16")));
+        assert!(of("::/1").strictly_contains(&of("2001:db8::/64")));
+        assert!(of("0.0.0.0/0").strictly_contains(&of("200.0.0.0/8")));
+    }
+}

@@ -1,0 +1,140 @@
+//! Names and amounts of resources (cpu, memory, `example.com/gpu`) in lists of limits.
+//! Upstream: `pkg/apis/core/helper`, `pkg/apis/core/validation` (`validateResourceName`, `ValidateResourceQuantityValue`).
+
+use model::field::{Errors, Path};
+use model::quantity::Quantity;
+use model::{Value, name};
+
+use super::{number, text};
+
+const COMPUTE: &[&str] = &["cpu", "memory", "ephemeral-storage"];
+
+/// What a quota can count, beside storage.
+const QUOTA: &[&str] = &[
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.storage",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "persistentvolumeclaims",
+    "configmaps",
+    "services.nodeports",
+    "services.loadbalancers",
+];
+
+/// What comes in whole numbers only.
+const WHOLE: &[&str] = &[
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "services.nodeports",
+    "services.loadbalancers",
+];
+
+/// `IsHugePageResourceName`.
+pub(crate) fn is_huge_page(resource: &str) -> bool {
+    resource.starts_with("hugepages-")
+}
+
+fn is_quota_huge_page(resource: &str) -> bool {
+    is_huge_page(resource) || resource.starts_with("requests.hugepages-")
+}
+
+/// `IsStandardQuotaResourceName`.
+pub(crate) fn is_standard_for_quota(resource: &str) -> bool {
+    QUOTA.contains(&resource) || is_quota_huge_page(resource)
+}
+
+/// `IsNativeResource`: unprefixed, or of the project's own domain.
+pub(crate) fn is_native(resource: &str) -> bool {
+    !resource.contains('/') || resource.contains("kubernetes.io/")
+}
+
+/// `IsExtendedResourceName`.
+pub(crate) fn is_extended(resource: &str) -> bool {
+    !is_native(resource)
+        && !resource.starts_with("requests.")
+        && name::is_qualified_name(&format!("requests.{resource}")).is_empty()
+}
+
+/// `IsOvercommitAllowed`: whether a limit may exceed the request.
+pub(crate) fn may_overcommit(resource: &str) -> bool {
+    is_native(resource) && !is_huge_page(resource)
+}
+
+/// `validateResourceName`: qualified, and if unprefixed one of the standard ones.
+pub(crate) fn valid_name(resource: &str, path: &Path, errors: &mut Errors) {
+    checked(
+        resource,
+        path,
+        errors,
+        |r| QUOTA.contains(&r) || r == "storage" || is_quota_huge_page(r),
+        "must be a standard resource type or fully qualified",
+    );
+}
+
+/// `ValidateContainerResourceName`.
+pub(crate) fn valid_container_name(resource: &str, path: &Path, errors: &mut Errors) {
+    let before = errors.0.len();
+    valid_name(resource, path, errors);
+    if errors.0.len() > before {
+        return;
+    }
+    if !resource.contains('/') {
+        if !COMPUTE.contains(&resource) && !is_huge_page(resource) {
+            errors.invalid(path, resource, "must be a standard resource for containers");
+        }
+    } else if !is_native(resource) && !is_extended(resource) {
+        errors.invalid(path, resource, "doesn't follow extended resource name standard");
+    }
+}
+
+/// `ValidateResourceQuotaResourceName`.
+pub(crate) fn valid_quota_name(resource: &str, path: &Path, errors: &mut Errors) {
+    valid_name(resource, path, errors);
+    if !resource.contains('/') && !is_standard_for_quota(resource) {
+        errors.invalid(path, resource, "must be a standard resource for quota");
+    }
+}
+
+fn checked(resource: &str, path: &Path, errors: &mut Errors, standard: impl Fn(&str) -> bool, why: &str) {
+    let wrong = name::is_qualified_name(resource);
+    if wrong.is_empty() && !resource.contains('/') && !standard(resource) {
+        errors.invalid(path, resource, why);
+    }
+    text::invalid_each(resource, wrong, path, errors);
+}
+
+/// An amount in normal form, which always parses.
+pub(crate) fn amount(value: &Value) -> Quantity {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Quantity::parse(&text).unwrap_or_else(|_| Quantity::new(0, model::quantity::Format::DecimalSi))
+}
+
+/// `ValidateResourceQuantityValue`: not negative, and whole where only whole ones make sense.
+pub(crate) fn valid_amount(resource: &str, value: &Value, path: &Path, errors: &mut Errors) {
+    let quantity = amount(value);
+    if quantity.sign() < 0 {
+        errors.invalid(path, value.clone(), number::NEGATIVE);
+    }
+    if (WHOLE.contains(&resource) || is_extended(resource)) && quantity.milli_value() % 1000 != 0 {
+        errors.invalid(path, value.clone(), "must be an integer");
+    }
+}

@@ -1,0 +1,160 @@
+//! Secret. Upstream: `pkg/apis/core/validation` (`ValidateSecret`), `pkg/apis/core/v1/conversion.go` (`stringData`),
+//! `pkg/registry/core/secret/strategy.go`. Never shows contents in a fault.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::field::{Errors, Path};
+use model::{Value, meta, name};
+
+use super::rules::{bag, get, number, text};
+use super::{Hooks, Selectable};
+
+/// `MaxSecretSize`: all values of a Secret or ConfigMap together, in bytes. Keeps one object well below the store's limit.
+pub(super) const DATA_BYTES_MAX: usize = 1024 * 1024;
+
+pub(super) const HOOKS: Hooks = Hooks {
+    default: Some(default),
+    prepare_update: Some(prepare_update),
+    validate: Some(validate),
+    validate_update: Some(validate_update),
+    selectable: &[Selectable { field: "type", value: |object| get::text(object, "type").to_owned() }],
+    ..Hooks::NONE
+};
+
+/// `stringData` is for writing only: it overwrites `data` and is gone.
+fn default(object: &mut Value) {
+    let plain = get::raw(object, "stringData");
+    get::remove(object, "stringData");
+    let Some(plain) = plain.as_object().filter(|plain| !plain.is_empty()) else { return };
+    let Some(data) = get::object_mut(object, "data") else { return };
+    for (key, value) in plain {
+        data.insert(key.clone(), STANDARD.encode(value.as_str().unwrap_or("")).into());
+    }
+}
+
+fn prepare_update(new: &mut Value, old: &Value) {
+    if get::text(new, "type").is_empty() {
+        get::copy(new, old, "type");
+    }
+}
+
+fn validate(object: &Value, errors: &mut Errors) {
+    let path = Path::new("data");
+    let mut bytes = 0;
+    for (key, value) in get::pairs(object, "data") {
+        text::invalid_each(key, name::is_config_map_key(key), &path.key(key), errors);
+        bytes += bag::decoded_bytes(value);
+    }
+    if bytes > DATA_BYTES_MAX {
+        errors.too_long(&path, DATA_BYTES_MAX);
+    }
+    by_type(object, &path, errors);
+}
+
+fn by_type(object: &Value, path: &Path, errors: &mut Errors) {
+    let data = get::at(object, "data");
+    let mut require = |key: &str| {
+        if data.get(key).is_none() {
+            errors.required(&path.key(key), "");
+        }
+    };
+    match get::text(object, "type") {
+        "kubernetes.io/service-account-token" => service_account_name(object, errors),
+        "kubernetes.io/dockercfg" => json_map(data, ".dockercfg", path, errors),
+        "kubernetes.io/dockerconfigjson" => json_map(data, ".dockerconfigjson", path, errors),
+        // Either may be empty, but one must be there.
+        "kubernetes.io/basic-auth" if data.get("username").is_none() && data.get("password").is_none() => {
+            require("username");
+            require("password");
+        }
+        "kubernetes.io/ssh-auth" => text::required(get::text(data, "ssh-privatekey"), &path.key("ssh-privatekey"), errors),
+        "kubernetes.io/tls" => {
+            require("tls.crt");
+            require("tls.key");
+        }
+        _ => {}
+    }
+}
+
+fn service_account_name(object: &Value, errors: &mut Errors) {
+    const KEY: &str = "kubernetes.io/service-account.name";
+    if meta::annotation(object, KEY).unwrap_or("").is_empty() {
+        errors.required(&Path::new("metadata.annotations").key(KEY), "");
+    }
+}
+
+fn json_map(data: &Value, key: &str, path: &Path, errors: &mut Errors) {
+    let Some(value) = get::string(data, key) else { return errors.required(&path.key(key), "") };
+    let decoded = STANDARD.decode(value).unwrap_or_default();
+    if let Err(error) = serde_json::from_slice::<model::Map<String, Value>>(&decoded) {
+        errors.invalid(&path.key(key), "<secret contents redacted>", json_fault(&decoded, &error));
+    }
+}
+
+/// Go's words where they are simple; elsewhere what our parser says, which names a position and no contents.
+fn json_fault(decoded: &[u8], error: &serde_json::Error) -> String {
+    match decoded.first() {
+        None => "unexpected end of JSON input".to_owned(),
+        Some(first) if !decoded.is_ascii() || *first == b'{' => format!("invalid JSON at line {}", error.line()),
+        Some(first) => format!("invalid character '{}' looking for beginning of value", char::from(*first)),
+    }
+}
+
+fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
+    number::immutable(new, old, "type", &Path::default(), errors);
+    bag::immutable(new, old, &["data"], errors);
+    validate(new, errors);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn faults(object: &Value) -> Vec<String> {
+        let mut errors = Errors::new();
+        validate(object, &mut errors);
+        errors.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn string_data_becomes_data() {
+        let mut object = json!({"data": {"a": "eA=="}, "stringData": {"a": "y", "b": "z"}});
+        default(&mut object);
+        assert_eq!(object, json!({"data": {"a": "eQ==", "b": "eg=="}}));
+    }
+
+    #[test]
+    fn types_demand_their_keys() {
+        assert_eq!(
+            faults(&json!({"type": "kubernetes.io/tls", "data": {}})),
+            ["data[tls.crt]: Required value", "data[tls.key]: Required value"]
+        );
+        assert_eq!(faults(&json!({"type": "kubernetes.io/basic-auth", "data": {"username": ""}})), Vec::<String>::new());
+        assert_eq!(faults(&json!({"type": "Opaque"})), Vec::<String>::new());
+        assert_eq!(
+            faults(&json!({"type": "kubernetes.io/service-account-token"})),
+            ["metadata.annotations[kubernetes.io/service-account.name]: Required value"]
+        );
+    }
+
+    #[test]
+    fn a_fault_shows_no_contents() {
+        let object = json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": STANDARD.encode("hunter2")}});
+        assert_eq!(
+            faults(&object),
+            ["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": \
+              invalid character 'h' looking for beginning of value"]
+        );
+    }
+
+    #[test]
+    fn the_type_stays() {
+        let (old, mut new) = (json!({"type": "a/b"}), json!({}));
+        prepare_update(&mut new, &old);
+        assert_eq!(new, old);
+        let mut errors = Errors::new();
+        validate_update(&json!({"type": "c/d"}), &old, &mut errors);
+        assert_eq!(errors.0[0].to_string(), "type: Invalid value: \"c/d\": field is immutable");
+    }
+}
