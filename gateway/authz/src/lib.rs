@@ -4,11 +4,13 @@
 mod chain;
 mod grant;
 mod index;
+mod live;
 mod rbac;
 mod rule;
 
 pub use chain::{Chain, Incomplete, Mode, UnknownMode, forbidden};
 pub use grant::Draft;
+pub use live::Live;
 pub use index::{Binding, Index, Kind, RoleRef, Subject};
 pub use rbac::{Change, Rbac, Rules, Source};
 pub use rule::{PolicyRule, covers};

@@ -132,6 +132,11 @@ impl ResourceCache {
         self.state.load().entries.get(key).cloned()
     }
 
+    /// Revision of the resource's own last change, 0 before the first: whether anything happened, for the price of one load.
+    pub fn changed(&self) -> Revision {
+        self.state.load().revision
+    }
+
     /// The resource as it is now, with the newest revision at which that is the truth.
     pub fn snapshot(&self) -> Snapshot {
         // Before taking the state: all that was published up to here is in it, and what it may hold beyond that is

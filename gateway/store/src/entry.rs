@@ -50,6 +50,13 @@ pub struct Entry {
     renderings: Mutex<Vec<(Form, Bytes)>>,
 }
 
+/// Nothing else is at the same place and revision.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.key == other.key
+    }
+}
+
 /// Everything an entry is made of; kept apart so that the renderings stay private.
 pub(crate) struct Parts {
     pub(crate) key: Key,

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use model::Revision;
 
 use crate::Entry;
@@ -52,6 +53,15 @@ impl Snapshot {
     /// All objects in order of their full keys' bytes.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.state.entries.values()
+    }
+
+    /// What changed between an older snapshot of the same resource and this one: full key and the entry now, `None` when it
+    /// is gone. Costs what changed, not what there is.
+    pub fn changes_since<'a>(&'a self, older: &'a Self) -> impl Iterator<Item = (&'a str, Option<&'a Arc<Entry>>)> {
+        older.state.entries.diff(&self.state.entries).map(|item| match item {
+            DiffItem::Add(key, entry) | DiffItem::Update { new: (key, entry), .. } => (&**key, Some(entry)),
+            DiffItem::Remove(key, _) => (&**key, None),
+        })
     }
 
     /// Objects whose key is at or after `start` and begins with `under` (the resource's prefix, or that and a namespace
