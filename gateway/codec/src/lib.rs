@@ -4,3 +4,5 @@
 pub mod go_base64;
 pub mod go_json;
 pub mod json;
+pub mod negotiate;
+pub mod shape;
