@@ -1,7 +1,9 @@
 //! What objects look like: struct types, normal form, patches. No I/O.
 //! Knows no kind by name; which kinds exist is `catalog`'s.
 
+pub mod equal;
 pub mod normal;
+pub mod object_meta;
 pub mod types;
 
 pub use types::{Field, Kind, Struct, TypeId, Types};

@@ -1,0 +1,95 @@
+//! Whether two objects mean the same: amounts by value, an empty list or map as an absent one.
+//! Follows `k8s.io/apimachinery/pkg/api/equality`. Both sides are in normal form.
+
+use model::Quantity;
+use serde_json::{Map, Value};
+
+use crate::types::{Field, Kind, TypeId, Types};
+
+/// Whether two values of a struct type mean the same.
+pub fn semantic(types: &Types, ty: TypeId, a: &Value, b: &Value) -> bool {
+    values(types, &Kind::Struct(ty), a, b)
+}
+
+fn values(types: &Types, kind: &Kind, a: &Value, b: &Value) -> bool {
+    match (kind, a, b) {
+        (Kind::Struct(id), Value::Object(a), Value::Object(b)) => {
+            types[*id].fields.iter().all(|field| fields(types, field, member(a, field.json), member(b, field.json)))
+        }
+        (Kind::List(inner), a, b) => match (items(a), items(b)) {
+            (a, b) if a.len() == b.len() => a.iter().zip(b).all(|(a, b)| values(types, inner, a, b)),
+            _ => false,
+        },
+        (Kind::Map(inner), a, b) => match (a.as_object(), b.as_object()) {
+            (Some(a), Some(b)) => a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| values(types, inner, a, b))),
+            (a, b) => a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty),
+        },
+        (Kind::Quantity, Value::String(a), Value::String(b)) => a == b || Quantity::parse(a).is_ok_and(|a| Quantity::parse(b) == Ok(a)),
+        (_, a, b) => a == b,
+    }
+}
+
+/// An absent field that is no pointer has its zero value.
+fn fields(types: &Types, field: &Field, a: &Value, b: &Value) -> bool {
+    if field.pointer || a.is_null() == b.is_null() {
+        return values(types, &field.kind, a, b);
+    }
+    let present = if a.is_null() { b } else { a };
+    is_zero(types, &field.kind, present)
+}
+
+fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (_, Value::Null) => true,
+        (Kind::Struct(id), Value::Object(map)) => map
+            .iter()
+            .all(|(key, value)| types[*id].field(key).is_none_or(|f| !f.pointer && is_zero(types, &f.kind, value))),
+        (Kind::List(_), Value::Array(items)) => items.is_empty(),
+        (Kind::Map(_), Value::Object(map)) => map.is_empty(),
+        (Kind::Quantity, Value::String(text)) => Quantity::parse(text).is_ok_and(|q| q.is_zero()),
+        (Kind::Duration, Value::String(text)) => text == "0s",
+        (_, Value::String(text)) => text.is_empty(),
+        (_, Value::Bool(is)) => !is,
+        (_, Value::Number(number)) => number.as_f64() == Some(0.0),
+        _ => false,
+    }
+}
+
+fn member<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
+    map.get(key).unwrap_or(&Value::Null)
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn meaning_not_spelling() {
+        let types = Types::parse(&[include_str!("../../catalog/data/types.txt")]).expect("the committed table is readable");
+        let pod = types.of_kind("v1", "Pod").expect("known");
+        let limits = |cpu: &str| json!({"spec": {"containers": [{"name": "a", "resources": {"limits": {"cpu": cpu}}}]}});
+        let same = [
+            (limits("1.500"), limits("1500m")),
+            (json!({"spec": {"containers": [{}]}}), json!({"spec": {"containers": [{"args": [], "name": "", "resources": {"limits": {}}}]}})),
+            (json!({}), json!({"metadata": {"labels": {}}, "status": {}})),
+        ];
+        for (a, b) in &same {
+            assert!(semantic(&types, pod, a, b) && semantic(&types, pod, b, a), "{a} {b}");
+        }
+        let different = [
+            (limits("1"), limits("2")),
+            (json!({"spec": {"priority": 0}}), json!({"spec": {}})),
+            (json!({"spec": {"securityContext": {}}}), json!({"spec": {}})),
+            (json!({"metadata": {"labels": {"a": ""}}}), json!({"metadata": {}})),
+        ];
+        for (a, b) in &different {
+            assert!(!semantic(&types, pod, a, b) && !semantic(&types, pod, b, a), "{a} {b}");
+        }
+    }
+}
