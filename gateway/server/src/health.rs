@@ -1,0 +1,169 @@
+//! `/livez`, `/readyz`, `/healthz`: the checks, and the texts upstream answers with.
+//! Follows `k8s.io/apiserver/pkg/server/healthz`. Knows no socket.
+
+use crate::lifecycle::{Lifecycle, Stage};
+use model::field::quote;
+
+/// One thing that must be well.
+pub struct Check {
+    /// Its name in paths and lists.
+    pub name: &'static str,
+    /// Whether failing means "restart me" (live) or only "send me no requests" (ready).
+    pub scope: Scope,
+    /// Says what is wrong; must not block.
+    pub run: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+}
+
+/// Where a check counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `/livez`, `/readyz` and `/healthz`.
+    Everywhere,
+    /// `/readyz` only.
+    Ready,
+}
+
+/// The checks of a server.
+pub struct Health {
+    checks: Vec<Check>,
+}
+
+/// An answer in plain text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Text {
+    /// HTTP status.
+    pub code: u16,
+    /// The body.
+    pub body: String,
+}
+
+impl Health {
+    /// The given checks between `ping` and `shutdown`, which every server has.
+    pub fn new(checks: Vec<Check>, lifecycle: Lifecycle) -> Self {
+        let mut all = vec![Check { name: "ping", scope: Scope::Everywhere, run: Box::new(|| Ok(())) }];
+        all.extend(checks);
+        let shutdown = move || match lifecycle.stage() {
+            Stage::Running => Ok(()),
+            _ => Err("process is shutting down".to_owned()),
+        };
+        all.push(Check { name: "shutdown", scope: Scope::Ready, run: Box::new(shutdown) });
+        Self { checks: all }
+    }
+
+    /// Answers a path such as `/readyz` or `/livez/ping`; `None` when no check lies there.
+    pub fn answer(&self, path: &str, query: &str) -> Option<Text> {
+        let (endpoint, check) = path.strip_prefix('/')?.split_once('/').map_or((&path[1..], None), |(e, c)| (e, Some(c)));
+        if !matches!(endpoint, "livez" | "readyz" | "healthz") {
+            return None;
+        }
+        let mut checks = self.checks.iter().filter(|check| check.scope == Scope::Everywhere || endpoint == "readyz");
+        match check {
+            None => Some(all(endpoint, checks, query)),
+            Some(name) => checks.find(|check| check.name == name).map(single),
+        }
+    }
+}
+
+fn single(check: &Check) -> Text {
+    match (check.run)() {
+        Ok(()) => Text { code: 200, body: "ok".to_owned() },
+        Err(error) => Text { code: 500, body: format!("internal server error: {error}\n") },
+    }
+}
+
+fn all<'c>(endpoint: &str, checks: impl Iterator<Item = &'c Check>, query: &str) -> Text {
+    let (verbose, mut unknown) = parse(query);
+    let excluded = unknown.clone();
+    let mut lines = String::new();
+    let mut failed = 0;
+    for check in checks {
+        let name = check.name;
+        if excluded.iter().any(|excluded| excluded == name) {
+            unknown.retain(|excluded| excluded != name);
+            lines.push_str(&format!("[+]{name} excluded: ok\n"));
+        } else if let Err(error) = (check.run)() {
+            tracing::warn!(check = name, endpoint, error, "health check failed");
+            failed += 1;
+            // Anybody may read this: the reason stands in the log.
+            lines.push_str(&format!("[-]{name} failed: reason withheld\n"));
+        } else {
+            lines.push_str(&format!("[+]{name} ok\n"));
+        }
+    }
+    if !unknown.is_empty() {
+        let names: Vec<String> = unknown.iter().map(|name| quote(name)).collect();
+        lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {}\n", names.join(", ")));
+    }
+    match (failed, verbose) {
+        (0, false) => Text { code: 200, body: "ok".to_owned() },
+        (0, true) => Text { code: 200, body: format!("{lines}{endpoint} check passed\n") },
+        _ => Text { code: 500, body: format!("{lines}{endpoint} check failed\n") },
+    }
+}
+
+/// Whether `verbose` is asked for, and the excluded checks, sorted, each once.
+fn parse(query: &str) -> (bool, Vec<String>) {
+    let mut verbose = false;
+    let mut excluded = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=').unwrap_or((pair, "")) {
+            ("verbose", _) => verbose = true,
+            ("exclude", name) => excluded.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    excluded.sort();
+    excluded.dedup();
+    (verbose, excluded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(storage: Result<(), String>) -> Health {
+        let check = Check { name: "storage", scope: Scope::Everywhere, run: Box::new(move || storage.clone()) };
+        Health::new(vec![check], Lifecycle::default())
+    }
+
+    fn text(code: u16, body: &str) -> Option<Text> {
+        Some(Text { code, body: body.to_owned() })
+    }
+
+    #[test]
+    fn says_ok_or_lists_when_asked() {
+        let health = health(Ok(()));
+        assert_eq!(health.answer("/livez", ""), text(200, "ok"));
+        assert_eq!(health.answer("/livez", "verbose"), text(200, "[+]ping ok\n[+]storage ok\nlivez check passed\n"));
+        assert_eq!(health.answer("/readyz", "verbose=1"), text(200, "[+]ping ok\n[+]storage ok\n[+]shutdown ok\nreadyz check passed\n"));
+        assert_eq!(health.answer("/healthz/ping", ""), text(200, "ok"));
+        assert_eq!(health.answer("/livez/shutdown", ""), None);
+        assert_eq!(health.answer("/version", ""), None);
+    }
+
+    #[test]
+    fn withholds_the_reason_from_the_list_only() {
+        let health = health(Err("disk is full".to_owned()));
+        assert_eq!(health.answer("/readyz", ""), text(500, "[+]ping ok\n[-]storage failed: reason withheld\n[+]shutdown ok\nreadyz check failed\n"));
+        assert_eq!(health.answer("/readyz/storage", ""), text(500, "internal server error: disk is full\n"));
+    }
+
+    #[test]
+    fn excludes_what_it_knows_and_says_so_otherwise() {
+        let health = health(Err("disk is full".to_owned()));
+        let body = concat!(
+            "[+]ping ok\n[+]storage excluded: ok\n",
+            "warn: some health checks cannot be excluded: no matches for \"etcd\", \"log\"\nlivez check passed\n"
+        );
+        assert_eq!(health.answer("/livez", "exclude=log&verbose&exclude=storage&exclude=etcd"), text(200, body));
+    }
+
+    #[test]
+    fn is_not_ready_once_asked_to_end() {
+        let lifecycle = Lifecycle::default();
+        let health = Health::new(Vec::new(), lifecycle.clone());
+        lifecycle.advance(Stage::ShuttingDown);
+        assert_eq!(health.answer("/livez", "").unwrap().code, 200);
+        assert_eq!(health.answer("/readyz/shutdown", ""), text(500, "internal server error: process is shutting down\n"));
+    }
+}

@@ -1,0 +1,208 @@
+//! Connections: accept, shake hands, speak HTTP/1.1 or HTTP/2, drain.
+//! Does not look into a request; what answers them is handed in.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use authn::Certificates;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::lifecycle::{Lifecycle, Stage};
+
+/// Connections open at once; each costs some 50 KB, and a cluster of 5,000 nodes holds about three a node.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// A client that takes longer for its TLS handshake is not worth a connection.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// A client must send its headers within this; also how long an idle HTTP/1.1 connection is kept. As upstream.
+pub const HEADER_READ_MAX: Duration = Duration::from_secs(32);
+/// Bytes of all headers of a request: a token of a kilobyte and an impersonated user with many groups fit well.
+pub const HEADER_BYTES_MAX: usize = 256 * 1024;
+/// Number of headers of an HTTP/1.1 request.
+pub const HEADERS_MAX: usize = 256;
+/// Streams of one HTTP/2 connection, unless `--http2-max-streams-per-connection` says otherwise. As upstream.
+pub const STREAMS_MAX: u32 = 100;
+/// Body bytes in flight of one stream; nearly every object is smaller. As upstream.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Body bytes in flight of one connection.
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// HTTP/2 connections are probed when they are silent for this long, and closed when no answer comes.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long an answer to such a probe may take.
+const PING_ANSWER_MAX: Duration = Duration::from_secs(15);
+/// Pause after a failed accept, which mostly means that file descriptors ran out.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What it showed in the handshake.
+    pub certificates: Certificates,
+}
+
+/// How connections are served.
+#[derive(Clone)]
+pub struct Settings {
+    /// Certificates and TLS versions.
+    pub tls: Arc<ServerConfig>,
+    /// Streams of one HTTP/2 connection.
+    pub streams_max: u32,
+}
+
+/// Opens a listening socket. Port 0 picks a free one.
+pub fn bind(address: SocketAddr, sharing: Sharing) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(sharing == Sharing::Port)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+/// Whether another process may listen on the same port (`--permit-port-sharing`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It may not.
+    None,
+    /// It may.
+    Port,
+}
+
+/// Serves connections until the server drains, then waits for the open ones; whoever awaits this sets the deadline.
+pub async fn serve<S, F, B>(listener: TcpListener, settings: Settings, lifecycle: Lifecycle, service: S)
+where
+    S: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let acceptor = TlsAcceptor::from(settings.tls.clone());
+    let mut draining = pin!(lifecycle.reached(Stage::Draining));
+    loop {
+        let (stream, address, permit) = tokio::select! {
+            biased;
+            () = &mut draining => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let (acceptor, settings, lifecycle, service) = (acceptor.clone(), settings.clone(), lifecycle.clone(), service.clone());
+        tokio::spawn(async move {
+            if let Some((peer, stream)) = handshake(acceptor, stream, address).await {
+                connection(peer, stream, settings, lifecycle, service).await;
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    // Every permit back means every connection closed. The semaphore is never closed, so this cannot fail.
+    let _ = room.acquire_many(CONNECTIONS_MAX as u32).await;
+}
+
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else {
+            // Nobody closes the semaphore; waiting forever would be right if somebody did.
+            std::future::pending::<()>().await;
+            continue;
+        };
+        match listener.accept().await {
+            Ok((stream, address)) => return (stream, address, permit),
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Option<(Arc<Peer>, TlsStream<TcpStream>)> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %address, "connection gone before its handshake");
+        return None;
+    }
+    let stream = match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::info!(%error, %address, "TLS handshake failed");
+            return None;
+        }
+        Err(_) => {
+            tracing::info!(%address, "TLS handshake took too long");
+            return None;
+        }
+    };
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificates = Certificates::new(chain.iter().map(|der| der.clone().into_owned()).collect());
+    Some((Arc::new(Peer { address, certificates }), stream))
+}
+
+async fn connection<S, F, B>(peer: Arc<Peer>, stream: TlsStream<TcpStream>, settings: Settings, lifecycle: Lifecycle, service: S)
+where
+    S: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let address = peer.address;
+    let answer = service_fn(move |request| {
+        let answer = service(peer.clone(), request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    let draining = lifecycle.reached(Stage::Draining);
+    let io = TokioIo::new(stream);
+    let ended = if http2 {
+        let mut connection = pin!(http2_builder(&settings).serve_connection(io, answer));
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = draining => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    } else {
+        let mut connection = pin!(http1_builder().serve_connection(io, answer).with_upgrades());
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = draining => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %address, "connection ended");
+    }
+}
+
+fn http2_builder(settings: &Settings) -> hyper::server::conn::http2::Builder<TokioExecutor> {
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.streams_max)
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_ANSWER_MAX);
+    builder
+}
+
+fn http1_builder() -> hyper::server::conn::http1::Builder {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_MAX).max_headers(HEADERS_MAX).max_buf_size(HEADER_BYTES_MAX);
+    builder
+}
