@@ -3,5 +3,15 @@
 
 pub mod body;
 pub mod continuation;
+pub mod endpoints;
+pub mod files;
+pub mod health;
+pub mod kubeconfig;
+pub mod lifecycle;
+pub mod listen;
 pub mod metadata;
+pub mod metrics;
 pub mod options;
+pub mod pki;
+pub mod tls;
+pub mod version;

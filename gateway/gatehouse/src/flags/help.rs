@@ -1,0 +1,47 @@
+//! What `--help` prints: the table, by concern. No word stands here that the table could say.
+
+use std::fmt::Write;
+
+use super::{CONCERNS, Flag, Status, Takes};
+
+/// Width of the column of names.
+const NAMES: usize = 48;
+
+/// The help of `serve`, and of the program when it is called kube-apiserver.
+pub(crate) fn text(program: &str) -> String {
+    let mut text = format!(
+        "{program}: a Kubernetes 1.37 API server whose admission runs as sandboxed WebAssembly.\n\n\
+         Usage:\n  {program} [flags]\n\n\
+         Every flag of kube-apiserver is known. One marked \"accepted\" has no effect; one marked \"refused\" ends the program,\n\
+         for the reason given. The others are supported.\n"
+    );
+    for (concern, flags) in CONCERNS {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n{concern} flags:\n\n");
+        for flag in *flags {
+            let _ = writeln!(text, "{}", line(flag));
+        }
+    }
+    text.push_str("\nGlobal flags:\n\n");
+    let _ = writeln!(text, "  {:NAMES$} Prints this.", "-h, --help");
+    let _ = writeln!(text, "  {:NAMES$} Prints the version of Kubernetes that is served.", "    --version");
+    text
+}
+
+fn line(flag: &Flag) -> String {
+    let dashes = if flag.name.len() == 1 { format!("-{0}, --{0}", flag.name) } else { format!("    --{}", flag.name) };
+    let takes = match flag.takes {
+        Takes::Switch => "",
+        Takes::Text => " value",
+    };
+    let status = match flag.status {
+        Status::Supported => "",
+        Status::Accepted => "[accepted] ",
+        Status::Refused => "[refused] ",
+    };
+    let default = match (flag.default, flag.takes, flag.status) {
+        ("", _, _) | ("false", Takes::Switch, _) | (_, _, Status::Refused) => String::new(),
+        (default, _, _) => format!(" (default {default})"),
+    };
+    format!("  {:NAMES$} {status}{}{default}", format!("{dashes}{takes}"), flag.help)
+}
