@@ -8,20 +8,25 @@
 mod clusterrole;
 mod clusterrolebinding;
 mod configmap;
+mod event;
 mod horizontalpodautoscaler;
 mod ingress;
 mod ingressclass;
+mod lease;
 mod limitrange;
 mod namespace;
 mod networkpolicy;
+mod node;
 mod persistentvolumeclaim;
 mod poddisruptionbudget;
+mod priorityclass;
 mod resourcequota;
 mod role;
 mod rolebinding;
 mod rules;
 mod secret;
 mod serviceaccount;
+mod storageclass;
 
 use futures::future::BoxFuture;
 use model::field::Errors;
@@ -116,13 +121,16 @@ pub struct Begun {
 /// Group, kind, hooks; sorted by group and kind.
 static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "ConfigMap", &configmap::HOOKS),
+    ("", "Event", &event::HOOKS),
     ("", "LimitRange", &limitrange::HOOKS),
     ("", "Namespace", &namespace::HOOKS),
+    ("", "Node", &node::HOOKS),
     ("", "PersistentVolumeClaim", &persistentvolumeclaim::HOOKS),
     ("", "ResourceQuota", &resourcequota::HOOKS),
     ("", "Secret", &secret::HOOKS),
     ("", "ServiceAccount", &serviceaccount::HOOKS),
     ("autoscaling", "HorizontalPodAutoscaler", &horizontalpodautoscaler::HOOKS),
+    ("coordination.k8s.io", "Lease", &lease::HOOKS),
     ("networking.k8s.io", "Ingress", &ingress::HOOKS),
     ("networking.k8s.io", "IngressClass", &ingressclass::HOOKS),
     ("networking.k8s.io", "NetworkPolicy", &networkpolicy::HOOKS),
@@ -131,6 +139,8 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),
     ("rbac.authorization.k8s.io", "Role", &role::HOOKS),
     ("rbac.authorization.k8s.io", "RoleBinding", &rolebinding::HOOKS),
+    ("scheduling.k8s.io", "PriorityClass", &priorityclass::HOOKS),
+    ("storage.k8s.io", "StorageClass", &storageclass::HOOKS),
 ];
 
 /// The hooks of a kind, [`Hooks::NONE`] for most.

@@ -1,0 +1,32 @@
+//! Lease. Upstream: `pkg/apis/coordination/validation`.
+
+use model::Value;
+use model::field::{Errors, Path};
+
+use super::Hooks;
+use super::rules::{get, text};
+
+pub(super) const HOOKS: Hooks =
+    Hooks { validate: Some(validate), validate_update: Some(|new, _old, errors| validate(new, errors)), ..Hooks::NONE };
+
+fn validate(object: &Value, errors: &mut Errors) {
+    let (spec, path) = (get::at(object, "spec"), Path::new("spec"));
+    if let Some(seconds) = get::int(spec, "leaseDurationSeconds").filter(|seconds| *seconds <= 0) {
+        errors.invalid(&path.child("leaseDurationSeconds"), seconds, "must be greater than 0");
+    }
+    if let Some(transitions) = get::int(spec, "leaseTransitions").filter(|transitions| *transitions < 0) {
+        errors.invalid(&path.child("leaseTransitions"), transitions, "must be greater than or equal to 0");
+    }
+    let strategy = get::string(spec, "strategy");
+    if let Some(strategy) = strategy {
+        // A strategy with a slash is somebody else's and only has to be qualified.
+        if strategy.contains('/') {
+            text::qualified_name(strategy, &path.child("strategy"), errors);
+        } else {
+            text::one_of(strategy, &["OldestEmulationVersion"], &path.child("strategy"), errors);
+        }
+    }
+    if !get::text(spec, "preferredHolder").is_empty() && strategy.unwrap_or("").is_empty() {
+        errors.forbidden(&path.child("preferredHolder"), "may only be specified if `strategy` is defined");
+    }
+}
