@@ -4,6 +4,7 @@
 pub mod equal;
 pub mod normal;
 pub mod object_meta;
+pub mod patch;
 pub mod types;
 
 pub use types::{Field, Kind, Struct, TypeId, Types};

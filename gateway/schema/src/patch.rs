@@ -1,0 +1,67 @@
+//! The three patches that change an object by a document: JSON (RFC 6902), merge (RFC 7386) and strategic merge.
+//! Each is read once from the body and applied, again after a conflict, to the object in its wire form. Do not decode or
+//! validate what comes out (`normal`).
+
+use codec::json::{self, Parsed, type_word};
+use model::Status;
+use model::status::Details;
+use serde_json::{Map, Number, Value};
+
+mod json_patch;
+mod merge;
+mod strategic;
+
+pub use json_patch::{JsonPatch, OPERATIONS_MAX};
+pub use merge::MergePatch;
+pub use strategic::StrategicPatch;
+
+/// 422 as upstream answers a patch that does not fit the object; the reason is told to nobody upstream, here it is a cause.
+fn rejected(why: &str) -> Status {
+    let mut details = Details::default();
+    details.causes.push(model::status::Cause { message: why.to_owned(), ..model::status::Cause::default() });
+    Status::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(details)
+}
+
+/// Reads a body that must be an object.
+fn object(body: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>), Status> {
+    let Parsed { value, duplicates } = json::parse(body).map_err(|e| Status::bad_request(format!("{prefix}{e}")))?;
+    match value {
+        Value::Object(map) => Ok((map, duplicates)),
+        other => {
+            let what = type_word(&other);
+            Err(Status::bad_request(format!("{prefix}json: cannot unmarshal {what} into Go value of type map[string]interface {{}}")))
+        }
+    }
+}
+
+/// A value as Go's `%v` prints it: `map[a:1 b:[x y]]`. Upstream names a faulty patch that way.
+pub fn go_print(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(is) => is.to_string(),
+        Value::Number(number) => go_number(number),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_print).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => go_print_map(map),
+    }
+}
+
+fn go_print_map(map: &Map<String, Value>) -> String {
+    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    let entries: Vec<String> = entries.into_iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect();
+    format!("map[{}]", entries.join(" "))
+}
+
+fn go_number(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() && (float.abs() >= 1e21 || float != 0.0 && float.abs() < 1e-4) => {
+            let text = format!("{float:e}");
+            let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+            format!("{mantissa}e{sign}{digits:0>2}")
+        }
+        Some(float) if number.is_f64() => format!("{float}"),
+        _ => number.to_string(),
+    }
+}

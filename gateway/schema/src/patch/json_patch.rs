@@ -1,0 +1,261 @@
+//! JSON patch, RFC 6902, with the liberties of the library that upstream uses (`evanphx/json-patch` v4): negative
+//! indices, `replace` of a field that is absent, `copy` of a field that is absent.
+
+use codec::json::{self, STRICT_ERRORS_MAX, type_word};
+use model::Status;
+use model::field::quote;
+use serde_json::{Map, Value};
+
+use super::rejected;
+
+#[cfg(test)]
+mod tests;
+
+/// Most operations of one patch; upstream's `maxJSONPatchOperations`.
+pub const OPERATIONS_MAX: usize = 10_000;
+
+/// How many bytes an object may reach while a patch is applied: `copy` can double it with every operation. Twice what a
+/// request body may hold, so that no honest patch meets it.
+const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Operation {
+    op: String,
+    path: Option<String>,
+    from: Option<String>,
+    value: Value,
+}
+
+/// A JSON patch, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JsonPatch {
+    operations: Vec<Operation>,
+    /// Duplicate and unknown fields of the operations, for strict decoding.
+    pub strict: Vec<String>,
+}
+
+impl JsonPatch {
+    /// Reads a body. Fails with 400 when it is no list of operations, with 413 when they are too many.
+    pub fn parse(body: &[u8]) -> Result<Self, Status> {
+        let bad = |why: &str| Status::bad_request(format!("error decoding patch: {why}"));
+        let parsed = json::parse(body).map_err(|e| bad(&e.to_string()))?;
+        let items = match parsed.value {
+            Value::Array(items) => items,
+            Value::Null => Vec::new(),
+            other => {
+                let what = type_word(&other);
+                return Err(bad(&format!("json: cannot unmarshal {what} into Go value of type []handlers.jsonPatchOp")));
+            }
+        };
+        if items.len() > OPERATIONS_MAX {
+            let count = items.len();
+            return Err(Status::too_large(format!("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {count}")));
+        }
+        let mut strict: Vec<String> = parsed.duplicates.iter().map(|d| format!("json patch {d}")).collect();
+        let mut operations = Vec::with_capacity(items.len());
+        for (i, item) in items.into_iter().enumerate() {
+            operations.push(operation(item, i, &mut strict).map_err(|why| bad(&why))?);
+        }
+        Ok(Self { operations, strict })
+    }
+
+    /// Changes an object; after an error it is half changed. Fails with 422.
+    pub fn apply(&self, target: &mut Value) -> Result<(), Status> {
+        let mut copied = 0;
+        for operation in &self.operations {
+            perform(operation, target, &mut copied).map_err(|why| rejected(&why))?;
+        }
+        Ok(())
+    }
+}
+
+fn operation(item: Value, index: usize, strict: &mut Vec<String>) -> Result<Operation, String> {
+    let mut map = match item {
+        Value::Object(map) => map,
+        Value::Null => Map::new(),
+        other => return Err(format!("json: cannot unmarshal {} into Go value of type handlers.jsonPatchOp", type_word(&other))),
+    };
+    let mut text = |field: &str| match map.shift_remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(format!("json: cannot unmarshal {} into Go struct field jsonPatchOp.{field} of type string", type_word(&other))),
+    };
+    let (op, path, from) = (text("op")?, text("path")?, text("from")?);
+    let value = map.shift_remove("value").unwrap_or(Value::Null);
+    for key in map.keys().take(STRICT_ERRORS_MAX.saturating_sub(strict.len())) {
+        strict.push(format!("json patch unknown field {}", quote(&format!("[{index}].{key}"))));
+    }
+    Ok(Operation { op: op.unwrap_or_else(|| "unknown".to_owned()), path, from, value })
+}
+
+/// Where a pointer ends: its container and the last key.
+struct Place<'a> {
+    container: &'a mut Value,
+    key: String,
+}
+
+fn perform(operation: &Operation, target: &mut Value, copied: &mut usize) -> Result<(), String> {
+    match operation.op.as_str() {
+        "add" => add(operation, target),
+        "remove" => remove(operation, target),
+        "replace" => replace(operation, target),
+        "move" => relocate(operation, target),
+        "test" => test(operation, target),
+        "copy" => copy(operation, target, copied),
+        other => Err(format!("Unexpected kind: {other}")),
+    }
+}
+
+fn add(operation: &Operation, target: &mut Value) -> Result<(), String> {
+    let path = operation.path.as_deref().ok_or("add operation failed to decode path: missing value")?;
+    let place = find(target, path).ok_or_else(|| format!("add operation does not apply: doc is missing path: \"{path}\": missing value"))?;
+    place.add(operation.value.clone()).map_err(|e| format!("error in add for path: '{path}': {e}"))
+}
+
+fn remove(operation: &Operation, target: &mut Value) -> Result<(), String> {
+    let path = operation.path.as_deref().ok_or("remove operation failed to decode path: missing value")?;
+    let place = find(target, path).ok_or_else(|| format!("remove operation does not apply: doc is missing path: \"{path}\": missing value"))?;
+    place.remove().map(drop).map_err(|e| format!("error in remove for path: '{path}': {e}"))
+}
+
+fn replace(operation: &Operation, target: &mut Value) -> Result<(), String> {
+    let path = operation.path.as_deref().ok_or("replace operation failed to decode path: operation missing path field: missing value")?;
+    if path.is_empty() {
+        if !operation.value.is_object() && !operation.value.is_array() {
+            return Err("replace operation value must be object or array: %!w(<nil>)".to_owned());
+        }
+        *target = operation.value.clone();
+        return Ok(());
+    }
+    let place = find(target, path).ok_or_else(|| format!("replace operation does not apply: doc is missing path: {path}: missing value"))?;
+    place.replace(operation.value.clone()).map_err(|_| format!("replace operation does not apply: doc is missing key: {path}: missing value"))
+}
+
+fn relocate(operation: &Operation, target: &mut Value) -> Result<(), String> {
+    let from = operation.from.as_deref().ok_or("move operation failed to decode from: operation, missing from field: missing value")?;
+    let place = find(target, from).ok_or_else(|| format!("move operation does not apply: doc is missing from path: {from}: missing value"))?;
+    let key = place.key.clone();
+    let value = place.remove().map_err(|e| format!("error in move for path: '{key}': {e}"))?;
+    let path = operation.path.as_deref().ok_or("move operation failed to decode path: operation missing path field: missing value")?;
+    let place = find(target, path).ok_or_else(|| format!("move operation does not apply: doc is missing destination path: {path}: missing value"))?;
+    place.add(value).map_err(|e| format!("error in move for path: '{path}': {e}"))
+}
+
+fn test(operation: &Operation, target: &mut Value) -> Result<(), String> {
+    let path = operation.path.as_deref().ok_or("test operation failed to decode path: operation missing path field: missing value")?;
+    let found = if path.is_empty() {
+        &*target
+    } else {
+        let place = find(target, path).ok_or_else(|| format!("test operation does not apply: is missing path: {path}: missing value"))?;
+        place.get().map_err(|e| format!("error in test for path: '{path}': {e}"))?
+    };
+    if *found == operation.value { Ok(()) } else { Err(format!("testing value {path} failed: test failed")) }
+}
+
+fn copy(operation: &Operation, target: &mut Value, copied: &mut usize) -> Result<(), String> {
+    let from = operation.from.as_deref().ok_or("copy operation failed to decode from: operation, missing from field: missing value")?;
+    let place = find(target, from).ok_or_else(|| format!("copy operation does not apply: doc is missing from path: {from}: missing value"))?;
+    let value = place.get().map_err(|e| format!("error in copy for from: '{from}': {e}"))?.clone();
+    *copied += size(&value);
+    if *copied > DOCUMENT_BYTES_MAX {
+        let limit = DOCUMENT_BYTES_MAX;
+        return Err(format!("Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {limit}"));
+    }
+    let path = operation.path.as_deref().ok_or("copy operation failed to decode path: missing value")?;
+    let place = find(target, path).ok_or_else(|| format!("copy operation does not apply: doc is missing destination path: {path}: missing value"))?;
+    place.add(value).map_err(|e| format!("error while adding value during copy: {e}"))
+}
+
+/// About how many bytes a value takes.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 4,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => 2 + items.iter().map(size).sum::<usize>() + items.len(),
+        Value::Object(map) => 2 + map.iter().map(|(key, value)| key.len() + 4 + size(value)).sum::<usize>(),
+    }
+}
+
+fn find<'a>(target: &'a mut Value, path: &str) -> Option<Place<'a>> {
+    let (_, path) = path.split_once('/')?;
+    let (parents, key) = path.rsplit_once('/').map_or((None, path), |(parents, key)| (Some(parents), key));
+    let mut container = target;
+    for part in parents.into_iter().flat_map(|p| p.split('/')) {
+        container = Place { container, key: decode(part) }.into_member()?;
+    }
+    (container.is_object() || container.is_array()).then(|| Place { container, key: decode(key) })
+}
+
+/// `~1` stands for `/`, `~0` for `~`.
+fn decode(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+/// An index into `length` items; negative ones count from the end.
+fn index(key: &str, length: usize) -> Result<usize, String> {
+    let number: i64 = key.parse().map_err(|_| format!("strconv.Atoi: parsing {}: invalid syntax", quote(key)))?;
+    let at = if number < 0 { number + length as i64 } else { number };
+    usize::try_from(at).ok().filter(|at| *at < length).ok_or_else(|| format!("Unable to access invalid index: {number}: invalid index referenced"))
+}
+
+impl<'a> Place<'a> {
+    fn into_member(self) -> Option<&'a mut Value> {
+        match self.container {
+            Value::Object(map) => map.get_mut(&self.key),
+            Value::Array(items) => index(&self.key, items.len()).ok().map(|at| &mut items[at]),
+            _ => None,
+        }
+    }
+
+    /// A field that is absent reads as null.
+    fn get(self) -> Result<&'a Value, String> {
+        match self.container {
+            Value::Array(items) => index(&self.key, items.len()).map(|at| &items[at]),
+            container => Ok(container.get(&self.key).unwrap_or(&Value::Null)),
+        }
+    }
+
+    fn add(self, value: Value) -> Result<(), String> {
+        match self.container {
+            Value::Array(items) if self.key == "-" => items.push(value),
+            Value::Array(items) => {
+                let at = match index(&self.key, items.len() + 1) {
+                    Err(why) if why.starts_with("strconv") => return Err(format!("value was not a proper array index: '{}': {why}", self.key)),
+                    at => at?,
+                };
+                items.insert(at, value);
+            }
+            container => return set(container, self.key, value),
+        }
+        Ok(())
+    }
+
+    fn replace(self, value: Value) -> Result<(), String> {
+        match self.container {
+            Value::Array(items) => {
+                let at = index(&self.key, items.len())?;
+                items[at] = value;
+                Ok(())
+            }
+            container => set(container, self.key, value),
+        }
+    }
+
+    fn remove(self) -> Result<Value, String> {
+        match self.container {
+            Value::Array(items) => index(&self.key, items.len()).map(|at| items.remove(at)),
+            container => {
+                let removed = container.as_object_mut().and_then(|map| map.shift_remove(&self.key));
+                removed.ok_or_else(|| format!("Unable to remove nonexistent key: {}: missing value", self.key))
+            }
+        }
+    }
+}
+
+fn set(container: &mut Value, key: String, value: Value) -> Result<(), String> {
+    if let Value::Object(map) = container {
+        map.insert(key, value);
+    }
+    Ok(())
+}

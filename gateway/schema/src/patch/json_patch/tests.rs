@@ -1,0 +1,110 @@
+//! Cases for JSON patch.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn patched(mut target: Value, operations: &Value) -> Result<Value, Status> {
+    JsonPatch::parse(operations.to_string().as_bytes())?.apply(&mut target)?;
+    Ok(target)
+}
+
+fn cause(status: &Status) -> String {
+    status.details.as_ref().and_then(|d| d.causes.first()).map(|c| c.message.clone()).unwrap_or_default()
+}
+
+#[test]
+fn operations_change_the_object() {
+    let base = json!({"a": {"b": [1, 2, 3]}, "c/d": 1, "e~f": 2});
+    for (operations, result) in [
+        (json!([{"op": "add", "path": "/a/x", "value": 1}]), json!({"a": {"b": [1, 2, 3], "x": 1}, "c/d": 1, "e~f": 2})),
+        (json!([{"op": "add", "path": "/a/b/-", "value": 4}]), json!({"a": {"b": [1, 2, 3, 4]}, "c/d": 1, "e~f": 2})),
+        (json!([{"op": "add", "path": "/a/b/0", "value": 0}]), json!({"a": {"b": [0, 1, 2, 3]}, "c/d": 1, "e~f": 2})),
+        (json!([{"op": "add", "path": "/a/b/-1", "value": 4}]), json!({"a": {"b": [1, 2, 3, 4]}, "c/d": 1, "e~f": 2})),
+        (json!([{"op": "remove", "path": "/a/b/-1"}]), json!({"a": {"b": [1, 2]}, "c/d": 1, "e~f": 2})),
+        (json!([{"op": "remove", "path": "/c~1d"}, {"op": "remove", "path": "/e~0f"}]), json!({"a": {"b": [1, 2, 3]}})),
+        (json!([{"op": "replace", "path": "/a/b", "value": []}]), json!({"a": {"b": []}, "c/d": 1, "e~f": 2})),
+        (json!([{"op": "replace", "path": "/new", "value": 1}]), json!({"a": {"b": [1, 2, 3]}, "c/d": 1, "e~f": 2, "new": 1})),
+        (json!([{"op": "replace", "path": "", "value": {"z": 1}}]), json!({"z": 1})),
+        (json!([{"op": "move", "from": "/a/b/0", "path": "/m"}]), json!({"a": {"b": [2, 3]}, "c/d": 1, "e~f": 2, "m": 1})),
+        (json!([{"op": "copy", "from": "/a/b", "path": "/k"}]), json!({"a": {"b": [1, 2, 3]}, "c/d": 1, "e~f": 2, "k": [1, 2, 3]})),
+        (json!([{"op": "test", "path": "/a/b/1", "value": 2}, {"op": "test", "path": "/gone", "value": null}]), base.clone()),
+    ] {
+        assert_eq!(patched(base.clone(), &operations), Ok(result), "{operations}");
+    }
+}
+
+#[test]
+fn what_does_not_apply_is_422() {
+    let base = json!({"a": {"b": [1]}});
+    for (operation, why) in [
+        (json!({"op": "add", "path": "/x/y", "value": 1}), "add operation does not apply: doc is missing path: \"/x/y\": missing value"),
+        (json!({"op": "add", "path": "/a/b/5", "value": 1}), "error in add for path: '/a/b/5': Unable to access invalid index: 5: invalid index referenced"),
+        (json!({"op": "add", "path": "/a/b/x", "value": 1}), "error in add for path: '/a/b/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax"),
+        (json!({"op": "add", "path": "", "value": {}}), "add operation does not apply: doc is missing path: \"\": missing value"),
+        (json!({"op": "remove", "path": "/x"}), "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value"),
+        (json!({"op": "replace", "path": "/a/b/3", "value": 1}), "replace operation does not apply: doc is missing key: /a/b/3: missing value"),
+        (json!({"op": "test", "path": "/a", "value": 1}), "testing value /a failed: test failed"),
+        (json!({"op": "sing", "path": "/a"}), "Unexpected kind: sing"),
+        (json!({"op": "move", "path": "/a"}), "move operation failed to decode from: operation, missing from field: missing value"),
+        (json!({"op": "copy", "from": "/z/z", "path": "/a"}), "copy operation does not apply: doc is missing from path: /z/z: missing value"),
+    ] {
+        let refused = patched(base.clone(), &json!([operation])).expect_err(why);
+        assert_eq!((refused.code, refused.message.as_str()), (422, "the server rejected our request due to an error in our request"));
+        assert_eq!(cause(&refused), why);
+    }
+}
+
+#[test]
+fn bodies_that_are_no_patch() {
+    for (body, code, message) in [
+        ("{}", 400, "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+        ("[1]", 400, "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp"),
+        (r#"[{"op":1}]"#, 400, "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string"),
+        ("[", 400, "error decoding patch: unexpected end of JSON input"),
+    ] {
+        let refused = JsonPatch::parse(body.as_bytes()).expect_err(body);
+        assert_eq!((refused.code, refused.message.as_str()), (code, message));
+    }
+    let many = format!("[{}]", vec!["{}"; OPERATIONS_MAX + 1].join(","));
+    let refused = JsonPatch::parse(many.as_bytes()).expect_err("too many");
+    assert_eq!(
+        (refused.code, refused.message.as_str()),
+        (413, "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001")
+    );
+}
+
+#[test]
+fn strict_errors_name_the_operation() {
+    let patch = JsonPatch::parse(br#"[{"op":"test","path":"/a","foo":1},{"op":"add","op":"test","path":"/a"}]"#).expect("a patch");
+    assert_eq!(patch.strict, [r#"json patch duplicate field "[1].op""#, r#"json patch unknown field "[0].foo""#]);
+}
+
+#[test]
+fn copies_cannot_grow_without_end() {
+    let mut operations = Vec::new();
+    for i in 0..200 {
+        operations.push(json!({"op": "copy", "from": "", "path": format!("/x{i}")}));
+        operations.push(json!({"op": "copy", "from": "/a", "path": format!("/a/x{i}")}));
+    }
+    let operations: Vec<Value> = operations.into_iter().filter(|o| o["from"] != "").collect();
+    let refused = patched(json!({"a": {"b": "c"}}), &Value::Array(operations)).expect_err("a bomb");
+    assert!(cause(&refused).starts_with("Unable to complete the copy"), "{refused:?}");
+}
+
+proptest! {
+    #[test]
+    fn a_test_passes_after_an_add(key in "[a-z~/]{1,4}", value in 0..9i64) {
+        let path = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        let operations = json!([{"op": "add", "path": path, "value": value}, {"op": "test", "path": path, "value": value}]);
+        let outcome = patched(json!({}), &operations);
+        prop_assert!(outcome.is_ok());
+    }
+
+    #[test]
+    fn never_panics(path in "[/~a0-9-]{0,8}", from in "[/~a0-9-]{0,8}", op in "add|remove|replace|move|copy|test") {
+        let operations = json!([{"op": op, "path": path, "from": from, "value": 1}]);
+        let _ = patched(json!({"a": [[1], {"a": 1}], "0": []}), &operations);
+    }
+}

@@ -1,0 +1,94 @@
+//! JSON merge patch, RFC 7386: maps merge, null removes, everything else replaces.
+
+use model::Status;
+use serde_json::{Map, Value};
+
+use super::object;
+
+/// A merge patch, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MergePatch {
+    patch: Map<String, Value>,
+    /// Duplicate fields of the patch itself, for strict decoding.
+    pub duplicates: Vec<String>,
+}
+
+impl MergePatch {
+    /// Reads a body. Fails with 400 when it is no JSON object.
+    pub fn parse(body: &[u8]) -> Result<Self, Status> {
+        let (patch, duplicates) = object(body, "error decoding patch: ")?;
+        Ok(Self { patch, duplicates })
+    }
+
+    /// Changes an object.
+    pub fn apply(&self, target: &mut Value) {
+        merge(target, &self.patch);
+    }
+}
+
+fn merge(target: &mut Value, patch: &Map<String, Value>) {
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(map) = target else { return };
+    for (key, value) in patch {
+        match value {
+            Value::Null => {
+                map.shift_remove(key);
+            }
+            Value::Object(inner) => merge(map.entry(key.as_str()).or_insert(Value::Null), inner),
+            other => {
+                map.insert(key.clone(), other.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(mut target: Value, patch: &Value) -> Value {
+        MergePatch::parse(patch.to_string().as_bytes()).expect("an object").apply(&mut target);
+        target
+    }
+
+    /// The examples of RFC 7386, appendix A, that patch with an object.
+    #[test]
+    fn examples_of_the_rfc() {
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            assert_eq!(merged(target, &patch), result, "{patch}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_patch() {
+        let refused = |body: &str| MergePatch::parse(body.as_bytes()).expect_err(body);
+        assert_eq!((refused("{").code, refused("{").message.as_str()), (400, "error decoding patch: unexpected end of JSON input"));
+        assert_eq!(refused("[]").message, "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
+    }
+
+    proptest! {
+        #[test]
+        fn applying_twice_is_applying_once(a in "[a-c]", b in "[a-c]", x in 0..3i64) {
+            let patch = json!({a.clone(): {b.clone(): x}, b: null});
+            let once = merged(json!({a: {"z": 1}}), &patch);
+            prop_assert_eq!(merged(once.clone(), &patch), once);
+        }
+    }
+}

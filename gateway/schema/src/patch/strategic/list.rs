@@ -1,0 +1,220 @@
+//! Lists in a strategic merge patch: merged by key, deleted from, brought into the order that the patch asks for.
+
+use serde_json::{Map, Value};
+
+use super::{BAD_ORDER, DIRECTIVE, Fault, LISTS_OF_LISTS, ORDER, Shape, go_print, map, no_merge_key, unknown_directive, without_directives, wrong_type};
+use crate::types::{PatchStrategy, Types};
+
+/// Merges a list field, or replaces it when its strategy does not merge.
+pub(super) fn field(types: &Types, shape: Shape, strategy: Option<PatchStrategy>, original: Vec<Value>, patch: Vec<Value>) -> Result<Vec<Value>, Fault> {
+    match strategy {
+        Some(strategy) if strategy.merge => merge(types, shape, strategy.key, original, patch),
+        _ => Ok(patch),
+    }
+}
+
+fn merge(types: &Types, shape: Shape, key: Option<&'static str>, mut original: Vec<Value>, mut patch: Vec<Value>) -> Result<Vec<Value>, Fault> {
+    if original.is_empty() && patch.is_empty() {
+        return Ok(original);
+    }
+    check_elements(&[&original, &patch])?;
+    let maps = original.iter().chain(&patch).next().is_some_and(Value::is_object);
+    let merged = match (maps, key) {
+        (false, _) => scalars(&original, &patch),
+        (true, None) => return Err(Fault::Other(format!("cannot merge lists without merge key for {}", shape_word(shape)))),
+        (true, Some(key)) => {
+            (original, patch) = take_directives(original, patch, key)?;
+            objects(types, shape, key, original.clone(), &patch)?
+        }
+    };
+    let key = key.filter(|_| maps);
+    check_keys(&merged, key)?;
+    let (named, others) = merged.into_iter().partition(|item| position(&patch, item, key).is_some());
+    Ok(arrange(named, others, &patch, &original, key))
+}
+
+fn shape_word(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Struct(_) => "struct",
+        Shape::Other(word) => word,
+    }
+}
+
+/// Elements must be of one type and no lists.
+pub(super) fn check_elements(lists: &[&[Value]]) -> Result<(), Fault> {
+    let mut first: Option<&Value> = None;
+    for item in lists.iter().flat_map(|l| l.iter()) {
+        let before = *first.get_or_insert(item);
+        if before.is_array() {
+            return Err(LISTS_OF_LISTS);
+        }
+        if std::mem::discriminant(before) != std::mem::discriminant(item) {
+            let printed: Vec<String> = lists.iter().map(|l| go_print(&Value::Array(l.to_vec()))).collect();
+            return Err(Fault::Other(format!("list element types are not identical: [{}]", printed.join(" "))));
+        }
+    }
+    Ok(())
+}
+
+/// The original's scalars and those the patch adds, each once.
+fn scalars(original: &[Value], patch: &[Value]) -> Vec<Value> {
+    let mut merged: Vec<Value> = Vec::with_capacity(original.len() + patch.len());
+    for item in original.iter().chain(patch) {
+        if !merged.contains(item) {
+            merged.push(item.clone());
+        }
+    }
+    merged
+}
+
+/// Carries out the elements that are directives; gives what is left of both lists.
+fn take_directives(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<(Vec<Value>, Vec<Value>), Fault> {
+    let mut kept = Vec::with_capacity(patch.len());
+    let mut replace = false;
+    for item in patch {
+        let Some(directive) = item.get(DIRECTIVE).cloned() else {
+            kept.push(item);
+            continue;
+        };
+        let Value::Object(item) = item else { continue };
+        match directive.as_str() {
+            Some("delete") => {
+                let value = item.get(key).ok_or_else(|| no_merge_key(&item, key))?;
+                original.retain(|o| o.get(key) != Some(value));
+            }
+            Some("replace") => replace = true,
+            Some("merge") => return Err(Fault::Other("merging lists cannot yet be specified in the patch".to_owned())),
+            _ => return Err(unknown_directive(&directive, &item)),
+        }
+    }
+    Ok(if replace { (kept, Vec::new()) } else { (original, kept) })
+}
+
+fn objects(types: &Types, shape: Shape, key: &str, mut merged: Vec<Value>, patch: &[Value]) -> Result<Vec<Value>, Fault> {
+    for item in patch {
+        let Value::Object(item) = item else { continue };
+        let value = item.get(key).ok_or_else(|| no_merge_key(item, key))?;
+        match merged.iter_mut().find(|m| m.get(key) == Some(value)) {
+            Some(found) => {
+                let from = match found.take() {
+                    Value::Object(from) => from,
+                    _ => Map::new(),
+                };
+                *found = Value::Object(map(types, shape, from, item.clone())?);
+            }
+            // Upstream keeps what the patch says of a new element as it stands.
+            None => merged.push(Value::Object(item.clone())),
+        }
+    }
+    Ok(merged)
+}
+
+fn check_keys(items: &[Value], key: Option<&str>) -> Result<(), Fault> {
+    let Some(key) = key else { return Ok(()) };
+    for item in items {
+        let map = item.as_object().ok_or_else(|| wrong_type("map[string]interface {}", item))?;
+        if !map.contains_key(key) {
+            return Err(no_merge_key(map, key));
+        }
+    }
+    Ok(())
+}
+
+/// Where an element stands in a list: by its key or, for scalars, itself.
+fn position(list: &[Value], item: &Value, key: Option<&str>) -> Option<usize> {
+    match key {
+        Some(key) => list.iter().position(|other| other.get(key) == item.get(key)),
+        None => list.iter().position(|other| other == item),
+    }
+}
+
+/// The elements that the patch names in its order, the others in the original's, interleaved as the original has them.
+fn arrange(mut named: Vec<Value>, mut others: Vec<Value>, named_order: &[Value], original: &[Value], key: Option<&str>) -> Vec<Value> {
+    named.sort_by_key(|item| position(named_order, item, key));
+    others.sort_by_key(|item| position(original, item, key));
+    let mut arranged = Vec::with_capacity(named.len() + others.len());
+    let mut others = others.into_iter().peekable();
+    for item in named {
+        while let Some(other) = others.peek() {
+            let stands_before = match (position(original, other, key), position(original, &item, key)) {
+                (Some(a), Some(b)) => a < b,
+                _ => false,
+            };
+            if !stands_before {
+                break;
+            }
+            arranged.extend(others.next());
+        }
+        arranged.push(item);
+    }
+    arranged.extend(others);
+    arranged
+}
+
+/// `$setElementOrder/<key>`: merges each list that the patch orders, and takes both out of the patch.
+pub(super) fn order_all(types: &Types, shape: Shape, original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<(), Fault> {
+    let directives: Vec<String> = patch.keys().filter(|key| key.starts_with(ORDER)).cloned().collect();
+    for directive in directives {
+        let order = match patch.shift_remove(&directive) {
+            Some(Value::Array(order)) => order,
+            Some(other) => return Err(wrong_type("[]interface {}", &other)),
+            None => continue,
+        };
+        let key = directive[ORDER.len()..].strip_prefix('/').ok_or(BAD_ORDER)?;
+        order_one(types, shape, key, order, original, patch)?;
+    }
+    Ok(())
+}
+
+fn order_one(types: &Types, shape: Shape, key: &str, order: Vec<Value>, original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<(), Fault> {
+    for value in [original.get(key), patch.get(key)].into_iter().flatten().filter(|v| !v.is_array()) {
+        return Err(wrong_type("[]interface {}", value));
+    }
+    let taken = |map: &mut Map<String, Value>| match map.get_mut(key).map(Value::take) {
+        Some(Value::Array(items)) => Some(items),
+        _ => None,
+    };
+    let (from, with) = (taken(original), taken(patch));
+    let (inner, strategy) = shape.field(types, key)?;
+    let merge_key = strategy.and_then(|s| s.key);
+    patch.shift_remove(key);
+    check_order(with.as_deref().unwrap_or(&[]), &order, merge_key)?;
+    let before = from.clone().unwrap_or_default();
+    let merged = match (from, with) {
+        (Some(from), None) => from,
+        (None, Some(with)) => with.into_iter().filter_map(without_directives).collect(),
+        (Some(from), Some(with)) => field(types, inner, strategy, from, with)?,
+        (None, None) => return Ok(()),
+    };
+    let arranged = if merged.is_empty() {
+        merged
+    } else {
+        check_elements(&[&merged])?;
+        check_keys(&merged, merge_key)?;
+        check_keys(&order, merge_key)?;
+        let (named, others) = merged.into_iter().partition(|item| position(&order, item, merge_key).is_some());
+        arrange(named, others, &order, &before, merge_key)
+    };
+    original.insert(key.to_owned(), Value::Array(arranged));
+    Ok(())
+}
+
+/// The patch's list must be part of the order and in it.
+fn check_order(patch: &[Value], order: &[Value], key: Option<&str>) -> Result<(), Fault> {
+    if patch.is_empty() || order.is_empty() {
+        return Ok(());
+    }
+    let mut wanted = order.iter();
+    for item in patch.iter().filter(|item| item.get(DIRECTIVE).is_none()) {
+        check_keys(std::slice::from_ref(item), key)?;
+        let is_same = |other: &Value| match key {
+            Some(key) => other.get(key) == item.get(key),
+            None => other == item,
+        };
+        if !wanted.any(is_same) {
+            let (patch, order) = (go_print(&Value::Array(patch.to_vec())), go_print(&Value::Array(order.to_vec())));
+            return Err(Fault::Other(format!("The order in patch list:\n{patch}\n doesn't match {ORDER} list:\n{order}\n")));
+        }
+    }
+    Ok(())
+}
