@@ -93,3 +93,6 @@ impl Engine for Embedded {
         self.ask(Message::Close).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,11 @@
 mod batch;
 mod cache;
 mod change;
+mod disk;
 mod embedded;
 mod engine;
 mod entry;
+pub mod fault;
 mod header;
 mod key;
 mod ledger;
@@ -21,6 +23,7 @@ mod sequencer;
 mod snapshot;
 mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use model::clock::SystemClock;
@@ -28,6 +31,7 @@ use model::{Clock, Revision};
 
 pub use cache::{Cache, ResourceCache};
 pub use change::{Event, Kind};
+pub use disk::{FILE, FORMAT, LOCK_FILE, OpenError};
 pub use engine::Engine;
 pub use entry::{Draft, Entry, Form, RENDERINGS_MAX};
 pub use header::{Fields, Header, Labels, Pairs};
@@ -65,6 +69,26 @@ impl Store {
     pub fn memory_with(clock: Arc<dyn Clock>, limits: Limits) -> std::io::Result<Self> {
         let loaded = embedded::Loaded { revision: FIRST_REVISION, entries: Vec::new() };
         let engine = embedded::Embedded::start(Box::new(ledger::Nowhere), loaded, clock, limits)?;
+        Ok(Self::new(Arc::new(engine)))
+    }
+
+    /// The store in a directory, made when there is none; it may have one process at a time. Blocks while it reads
+    /// everything.
+    pub fn disk(dir: &Path, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
+        let (disk, loaded) = disk::open(dir)?;
+        Self::on_disk(dir, disk, loaded, clock, limits)
+    }
+
+    /// The same on a disk in memory, whose faults a test decides.
+    pub fn disk_on(disk: &fault::Disk, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
+        let path = Path::new("(a disk in memory)");
+        let (disk, loaded) = disk::open_on(path, &|| Ok(disk.clone()))?;
+        Self::on_disk(path, disk, loaded, clock, limits)
+    }
+
+    fn on_disk(path: &Path, disk: disk::Disk, loaded: embedded::Loaded, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
+        let thread = |source| OpenError::Io { step: "start the thread for", path: path.to_owned(), source };
+        let engine = embedded::Embedded::start(Box::new(disk), loaded, clock, limits).map_err(thread)?;
         Ok(Self::new(Arc::new(engine)))
     }
 

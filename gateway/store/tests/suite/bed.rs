@@ -1,11 +1,12 @@
 //! What the cases stand on: a store of some engine on a clock that stands still, and short ways to write.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use model::{Clock, Revision};
-use store::{Committed, Draft, Entry, Error, Expect, Header, Key, Limits, Op, Store};
+use store::{Committed, Draft, Entry, Error, Event, Expect, Header, Interest, Key, Limits, Op, OpenError, ResourceCache, Store, fault};
 
 /// Prefix of the resource that most cases use.
 pub const PODS: &str = "/registry/pods/";
@@ -19,33 +20,86 @@ impl Clock for StillClock {
     }
 }
 
+/// Where a store keeps its objects.
+pub enum Medium {
+    Memory,
+    Directory(tempfile::TempDir),
+    Platter(fault::Disk),
+}
+
 /// A store under test.
 pub struct Bed {
     pub store: Store,
     pub clock: Arc<StillClock>,
-    open: Box<dyn Fn(Arc<StillClock>, Limits) -> Store + Send + Sync>,
+    pub medium: Medium,
 }
 
 impl Bed {
     /// The engine `memory`.
     pub fn memory() -> Self {
-        Self::open(|clock, limits| Store::memory_with(clock, limits).expect("a thread"))
+        Self::on(Medium::Memory)
     }
 
-    fn open(open: impl Fn(Arc<StillClock>, Limits) -> Store + Send + Sync + 'static) -> Self {
+    /// The engine `disk`.
+    pub fn disk() -> Self {
+        Self::on(Medium::Directory(tempfile::tempdir().expect("a directory")))
+    }
+
+    /// The engine `disk` on a disk whose faults the case decides.
+    pub fn platter() -> Self {
+        Self::on(Medium::Platter(fault::Disk::new()))
+    }
+
+    pub fn on(medium: Medium) -> Self {
         let clock = Arc::new(StillClock(AtomicI64::new(1_000_000)));
-        Self { store: open(clock.clone(), Limits::default()), clock, open: Box::new(open) }
+        let store = open(&medium, clock.clone(), Limits::default()).expect("opens");
+        Self { store, clock, medium }
     }
 
-    /// A fresh store of the same engine with other bounds.
-    pub fn limited(mut self, limits: Limits) -> Self {
-        self.store = (self.open)(self.clock.clone(), limits);
-        self
+    /// The same with other bounds; what was written is kept by engines that last.
+    pub async fn limited(self, limits: Limits) -> Self {
+        self.store.engine().close().await.expect("closes");
+        let store = open(&self.medium, self.clock.clone(), limits).expect("opens");
+        Self { store, ..self }
+    }
+
+    /// Closes the store and opens it again.
+    pub async fn reopened(self) -> Self {
+        self.limited(Limits::default()).await
+    }
+
+    /// Tries to open the store's medium once more.
+    pub fn try_open(&self) -> Result<Store, OpenError> {
+        open(&self.medium, self.clock.clone(), Limits::default())
+    }
+
+    /// The store's file.
+    pub fn file(&self) -> PathBuf {
+        match &self.medium {
+            Medium::Directory(dir) => dir.path().join(store::FILE),
+            _ => panic!("no file"),
+        }
+    }
+
+    pub fn platter_disk(&self) -> &fault::Disk {
+        match &self.medium {
+            Medium::Platter(disk) => disk,
+            _ => panic!("no platter"),
+        }
     }
 
     /// Moves the clock.
     pub fn pass_s(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub fn pods(&self) -> Arc<ResourceCache> {
+        self.store.resource(PODS)
+    }
+
+    /// Watches pods from now on.
+    pub fn watch(&self, interest: Interest) -> store::Watcher {
+        self.pods().watch(self.store.revision(), interest).expect("now is never too old")
     }
 
     pub async fn put(&self, key: &Key, expect: Expect, draft: Draft) -> Result<Arc<Entry>, Error> {
@@ -57,8 +111,26 @@ impl Bed {
         self.put(&pod(name), Expect::Any, draft(value)).await.expect("nothing to conflict with")
     }
 
+    /// Writes a pod with labels and fields, whatever was there.
+    pub async fn mark(&self, name: &str, labels: &[(&str, &str)], fields: &[(&str, &str)]) -> Arc<Entry> {
+        self.put(&pod(name), Expect::Any, marked("", labels, fields)).await.expect("nothing to conflict with")
+    }
+
     pub async fn delete(&self, key: &Key, expect: Expect) -> Result<Arc<Entry>, Error> {
         one(self.store.commit(vec![Op::Delete { key: key.clone(), expect }]).await)
+    }
+
+    /// Deletes a pod that is there.
+    pub async fn unset(&self, name: &str) -> Arc<Entry> {
+        self.delete(&pod(name), Expect::Any).await.expect("it was there")
+    }
+}
+
+fn open(medium: &Medium, clock: Arc<StillClock>, limits: Limits) -> Result<Store, OpenError> {
+    match medium {
+        Medium::Memory => Ok(Store::memory_with(clock, limits).expect("a thread")),
+        Medium::Directory(dir) => Store::disk(dir.path(), clock, limits),
+        Medium::Platter(disk) => Store::disk_on(disk, clock, limits),
     }
 }
 
@@ -87,4 +159,14 @@ pub fn marked(value: &str, labels: &[(&str, &str)], fields: &[(&str, &str)]) -> 
 /// The body that [`draft`] makes, at a revision.
 pub fn body(value: &str, revision: Revision) -> Bytes {
     Bytes::from(format!(r#"{{"metadata":{{"resourceVersion":"{revision}"}},"value":"{value}"}}"#))
+}
+
+/// An event in short: `ADDED default/a 7`.
+pub fn short(event: &Event) -> String {
+    format!("{} {} {}", event.kind.as_str(), event.entry.key.rest(), event.revision())
+}
+
+/// The same without the revision.
+pub fn shorts(events: &[Event]) -> Vec<String> {
+    events.iter().map(|event| format!("{} {}", event.kind.as_str(), event.entry.key.rest())).collect()
 }

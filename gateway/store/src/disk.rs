@@ -1,0 +1,269 @@
+//! The engine `disk`: commits become durable in one redb file. All objects are read into memory when it is opened and
+//! never read from the file again. Does not order writes (`sequencer`).
+//!
+//! Settings of redb, and why:
+//! - `Durability::Immediate`: `commit` returns after fdatasync; that is the acknowledgement's whole worth.
+//! - One-phase commit: redb writes the new root and syncs once, and after a crash takes the newer of two roots whose
+//!   checksums hold. The second phase guards against someone who chooses which pages reach the disk; it doubles the
+//!   fsyncs, and such a person could change the file anyway.
+//! - No quick repair: it makes every commit dearer to save a walk over the file after a crash, and all of the file is
+//!   read at start in any case.
+//! - Integrity checked at every open: otherwise redb trusts a file that was closed in good order, and a damaged page
+//!   could lose records silently or panic. Each record has a checksum of its own besides, which is what can name the
+//!   damaged key.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::Revision;
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+
+use crate::batch::{Batch, Write};
+use crate::embedded::Loaded;
+use crate::ledger::{Failure, Ledger};
+use crate::{Damage, FIRST_REVISION, record};
+
+/// The store's file in its directory.
+pub const FILE: &str = "store.redb";
+/// The file whose lock keeps a second process out.
+pub const LOCK_FILE: &str = "lock";
+/// Version of the file's layout: which tables there are and what they mean.
+pub const FORMAT: u64 = 1;
+
+/// redb's page cache. The objects themselves are in memory already; this is for the tree's inner pages and what one
+/// commit writes.
+const CACHE_BYTES: usize = 32 << 20;
+
+const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+/// Numbers with a checksum each, see [`sealed`].
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const META_FORMAT: &str = "format";
+/// Lower bound of the revision; the newest record's own may be higher.
+const META_REVISION: &str = "revision";
+
+/// Why a store cannot be opened. Nothing is changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory or a file in it cannot be made or read.
+    #[error("cannot {step} {}", path.display())]
+    Io {
+        /// What was tried.
+        step: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has it open.
+    #[error("the store in {} is in use by another process; stop that one or choose another directory", dir.display())]
+    Locked {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// It was written by another version.
+    #[error("{} has format {found}, this version reads {FORMAT}; use the version that wrote it", file.display())]
+    Format {
+        /// The store's file.
+        file: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// A record is damaged.
+    #[error("{}: the record of {key} is damaged: {damage}; restore the file from a backup", file.display())]
+    Record {
+        /// The store's file.
+        file: PathBuf,
+        /// Key of the first damaged record.
+        key: String,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// The file is damaged where no single record can be blamed.
+    #[error("{} is damaged: {reason}; restore the file from a backup", file.display())]
+    Damaged {
+        /// The store's file.
+        file: PathBuf,
+        /// What redb found.
+        reason: String,
+    },
+}
+
+/// An open redb file and the lock of its directory.
+pub(crate) struct Disk {
+    database: Database,
+    _lock: Option<File>,
+}
+
+/// Opens or makes the store in a directory.
+pub(crate) fn open(dir: &Path) -> Result<(Disk, Loaded), OpenError> {
+    let io = |step, path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { step, path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("create", dir))?;
+    let lock = lock(dir)?;
+    let path = dir.join(FILE);
+    // Secrets lie in it.
+    let options = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let backend = || {
+        let file = options().map_err(io("open", &path))?;
+        redb::backends::FileBackend::new(file).map_err(|error| damaged(&path, &error))
+    };
+    let opened = open_on(&path, &backend)?;
+    // The names of new files are durable only once their directory is.
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("sync", dir))?;
+    Ok((Disk { _lock: Some(lock), ..opened.0 }, opened.1))
+}
+
+/// Opens a store on whatever `backend` gives; it is asked again when damage has to be looked into.
+pub(crate) fn open_on<B: StorageBackend>(path: &Path, backend: &dyn Fn() -> Result<B, OpenError>) -> Result<(Disk, Loaded), OpenError> {
+    match open_checked(path, backend()?, Integrity::Checked) {
+        // Something is wrong. Read it again without redb's own check, to name the record if it is one.
+        Err(error @ OpenError::Damaged { .. }) => match open_checked(path, backend()?, Integrity::Trusted) {
+            Err(record @ OpenError::Record { .. }) => Err(record),
+            _ => Err(error),
+        },
+        opened => opened,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Integrity {
+    Checked,
+    Trusted,
+}
+
+fn open_checked(path: &Path, backend: impl StorageBackend, integrity: Integrity) -> Result<(Disk, Loaded), OpenError> {
+    let open = || {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(integrity == Integrity::Checked);
+        let database = builder.create_with_backend(backend).map_err(|error| damaged(path, &error))?;
+        prepare(path, &database)?;
+        let loaded = load(path, &database)?;
+        Ok((Disk { database, _lock: None }, loaded))
+    };
+    // redb panics on some damage that its check was not asked to find.
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(damaged(path, &"its pages contradict each other")))
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let io = |step| {
+        let path = path.clone();
+        move |source| OpenError::Io { step, path, source }
+    };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(io("open"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(io("lock")(source)),
+    }
+}
+
+/// Makes the tables of a new file, or checks the format of an old one.
+fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
+    let existing = database.begin_read().map_err(|error| damaged(path, &error))?;
+    match existing.open_table(META) {
+        Ok(meta) => {
+            let found = number(path, &meta, META_FORMAT)?;
+            return if found == Some(FORMAT) { Ok(()) } else { Err(OpenError::Format { file: path.to_owned(), found: found.unwrap_or(0) }) };
+        }
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(damaged(path, &error)),
+    }
+    let make = || -> Result<(), redb::Error> {
+        let write = database.begin_write()?;
+        write.open_table(OBJECTS)?;
+        let mut meta = write.open_table(META)?;
+        meta.insert(META_FORMAT, &*sealed(META_FORMAT, FORMAT))?;
+        meta.insert(META_REVISION, &*sealed(META_REVISION, FIRST_REVISION))?;
+        drop(meta);
+        Ok(write.commit()?)
+    };
+    make().map_err(|error| damaged(path, &error))
+}
+
+/// Reads everything, checking every record.
+fn load(path: &Path, database: &Database) -> Result<Loaded, OpenError> {
+    let fault = |error: redb::Error| damaged(path, &error);
+    let read = database.begin_read().map_err(|error| fault(error.into()))?;
+    let meta = read.open_table(META).map_err(|error| fault(error.into()))?;
+    let objects = read.open_table(OBJECTS).map_err(|error| fault(error.into()))?;
+    let mut revision = number(path, &meta, META_REVISION)?.unwrap_or(FIRST_REVISION);
+    let mut entries = Vec::new();
+    for row in objects.iter().map_err(|error| fault(error.into()))? {
+        let (key, value) = row.map_err(|error| fault(error.into()))?;
+        let entry = record::decode(key.value(), value.value()).map_err(|damage| damaged_record(path, key.value(), damage))?;
+        revision = revision.max(entry.revision);
+        entries.push(Arc::new(entry));
+    }
+    Ok(Loaded { revision, entries })
+}
+
+/// A number with a checksum over its name and itself.
+fn sealed(name: &str, number: u64) -> Vec<u8> {
+    let number = number.to_le_bytes();
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(name.as_bytes());
+    sum.update(&number);
+    [&number[..], &sum.finalize().to_le_bytes()].concat()
+}
+
+fn number(path: &Path, meta: &impl ReadableTable<&'static str, &'static [u8]>, name: &str) -> Result<Option<u64>, OpenError> {
+    let Some(row) = meta.get(name).map_err(|error| damaged(path, &error))? else { return Ok(None) };
+    let (number, _) = row.value().split_first_chunk().ok_or_else(|| damaged_record(path, name, Damage::Length))?;
+    let number = u64::from_le_bytes(*number);
+    if row.value() == sealed(name, number) { Ok(Some(number)) } else { Err(damaged_record(path, name, Damage::Checksum)) }
+}
+
+fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
+    OpenError::Damaged { file: path.to_owned(), reason: reason.to_string() }
+}
+
+fn damaged_record(path: &Path, key: &str, damage: Damage) -> OpenError {
+    OpenError::Record { file: path.to_owned(), key: key.to_owned(), damage }
+}
+
+impl Disk {
+    fn write(&mut self, batch: &Batch<'_>) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        let mut objects = transaction.open_table(OBJECTS)?;
+        let mut written: Revision = 0;
+        for (key, write) in &batch.writes {
+            match write {
+                Write::Put(entry, record) => {
+                    objects.insert(key.as_str(), &record[..])?;
+                    written = written.max(entry.revision);
+                }
+                Write::Delete => drop(objects.remove(key.as_str())?),
+            }
+        }
+        drop(objects);
+        // The revision is the newest record's, so it needs a row of its own only when no record bears it: after a delete.
+        // That spares most commits a page.
+        if written != batch.revision {
+            transaction.open_table(META)?.insert(META_REVISION, &*sealed(META_REVISION, batch.revision))?;
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+impl Ledger for Disk {
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
+        self.write(batch).map_err(|error| Failure(format!("commit: {error}")))
+    }
+
+    fn close(self: Box<Self>) -> Result<(), Failure> {
+        self.database.close().map_err(|error| Failure(format!("close: {error}")))
+    }
+
+    fn abandon(self: Box<Self>) {
+        // Dropping a redb database writes and syncs. After a failed fsync the kernel may have dropped the pages it could
+        // not write, and a second fsync would then succeed and lie.
+        std::mem::forget(self);
+    }
+}

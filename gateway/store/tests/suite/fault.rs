@@ -1,0 +1,154 @@
+//! Disks that fail, files that are damaged, directories in use: what the engine `disk` refuses and what it never loses.
+
+use std::collections::BTreeMap;
+
+use store::fault::Fault;
+use store::{Error, Expect, Interest, OpenError, WatchError};
+
+use crate::bed::{Bed, Medium, body, draft, pod};
+
+pub async fn a_second_process_is_kept_out(bed: Bed) {
+    // A lock belongs to the open file, so a second opening in one process meets what a second process would.
+    let refused = bed.try_open().err().expect("locked");
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+    bed.store.engine().close().await.expect("closes");
+    assert!(bed.try_open().is_ok());
+}
+
+pub async fn another_format_is_refused(bed: Bed) {
+    bed.store.engine().close().await.expect("closes");
+    let meta: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+    let database = redb::Database::open(bed.file()).expect("a redb file");
+    let write = database.begin_write().expect("begins");
+    let mut row = 7_u64.to_le_bytes().to_vec();
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(b"format");
+    sum.update(&row);
+    row.extend(sum.finalize().to_le_bytes());
+    write.open_table(meta).expect("opens").insert("format", &*row).expect("inserts");
+    write.commit().expect("commits");
+    drop(database);
+    let refused = bed.try_open().err().expect("refused");
+    assert!(matches!(refused, OpenError::Format { found: 7, .. }), "{refused}");
+    assert!(refused.to_string().contains("store.redb has format 7"));
+}
+
+pub async fn a_damaged_record_is_named(bed: Bed) {
+    for n in 0..20 {
+        bed.set(&format!("default/{n}"), &format!("value number {n} of twenty")).await;
+    }
+    bed.store.engine().close().await.expect("closes");
+    let mut bytes = std::fs::read(bed.file()).expect("a file");
+    // Every copy of it: redb keeps earlier versions of a page until they are used again.
+    let needle = b"value number 13 of twenty";
+    let found: Vec<_> = bytes.windows(needle.len()).enumerate().filter(|(_, w)| w == needle).map(|(at, _)| at).collect();
+    assert!(!found.is_empty());
+    found.iter().for_each(|at| bytes[at + 6] ^= 1);
+    std::fs::write(bed.file(), &bytes).expect("written");
+    let refused = bed.try_open().err().expect("refused");
+    assert!(matches!(&refused, OpenError::Record { key, .. } if key == "/registry/pods/default/13"), "{refused}");
+    assert!(refused.to_string().contains("store.redb") && refused.to_string().contains("/registry/pods/default/13"), "{refused}");
+}
+
+/// Whatever page is damaged: the store either refuses to open or holds everything.
+pub async fn a_damaged_page_is_never_overlooked(bed: Bed) {
+    const PAGE: usize = 4096;
+    for n in 0..300 {
+        bed.store.commit(vec![put(n)]).await.expect("writes");
+    }
+    bed.store.engine().close().await.expect("closes");
+    let sound = std::fs::read(bed.file()).expect("a file");
+    let mut refused = 0;
+    for page in 0..sound.len().div_ceil(PAGE) {
+        let mut bytes = sound.clone();
+        let from = page * PAGE;
+        // The head of a page says what is in it and how much, so that is where silence would be worst.
+        for at in from..(from + 16).min(bytes.len()) {
+            bytes[at] ^= 0x5a;
+        }
+        std::fs::write(bed.file(), &bytes).expect("written");
+        match bed.try_open() {
+            Err(_) => refused += 1,
+            Ok(store) => {
+                assert_eq!(store.resource(crate::bed::PODS).snapshot().len(), 300, "page {page}");
+                store.engine().close().await.expect("closes");
+            }
+        }
+    }
+    assert!(refused > 3, "{refused} of the damages were found");
+}
+
+fn put(n: usize) -> store::Op {
+    store::Op::Put { key: pod(&format!("default/{n}")), expect: Expect::Absent, draft: draft(&"x".repeat(200)) }
+}
+
+pub async fn nothing_is_acknowledged_after_a_failed_fsync(bed: Bed) {
+    refuses_from_the_first(bed, Fault::Sync(3)).await;
+}
+
+pub async fn nothing_is_acknowledged_after_a_failed_write(bed: Bed) {
+    refuses_from_the_first(bed, Fault::Write(12)).await;
+}
+
+async fn refuses_from_the_first(bed: Bed, fault: Fault) {
+    let mut watcher = bed.watch(Interest::all());
+    bed.platter_disk().fail(fault);
+    let mut acknowledged = 0;
+    let error = loop {
+        match bed.put(&pod(&format!("default/{acknowledged}")), Expect::Absent, draft("x")).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, Error::Failed(reason) if reason.contains("injected fault")), "{error:?}");
+    assert!(bed.store.engine().failed().await.contains("injected fault"), "the process is told to end");
+    for n in 0..5 {
+        let refused = bed.put(&pod(&format!("after/{n}")), Expect::Absent, draft("x")).await;
+        assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+    }
+    assert_eq!(bed.pods().snapshot().len(), acknowledged, "what failed is not shown");
+    let mut seen = 0;
+    let end = loop {
+        match watcher.next_batch().await {
+            Ok(events) => seen += events.len(),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!((seen, end), (acknowledged, WatchError::Closed));
+    let _ = bed.store.engine().close().await;
+    let disk = bed.platter_disk().clone();
+    drop(bed);
+    assert_eq!(disk.syncs_after_failure(), 0, "an fsync is never tried again");
+    let after = Bed::on(Medium::Platter(disk.after_power_cut(7)));
+    assert!(after.pods().snapshot().len() >= acknowledged, "{acknowledged} were acknowledged");
+}
+
+/// The power goes away in an fsync, with an arbitrary part of what it should have written on the disk.
+pub async fn acknowledged_writes_survive_a_power_cut(mut bed: Bed) {
+    let mut held: BTreeMap<String, u64> = BTreeMap::new();
+    for round in 0..60_usize {
+        for write in 0..3 {
+            let name = format!("default/{}", (round * 5 + write) % 13);
+            if write == 2 && held.remove(&name).is_some() {
+                bed.unset(&name).await;
+            } else {
+                held.insert(name.clone(), bed.set(&name, &"y".repeat(round * 40)).await.revision);
+            }
+        }
+        let highest = bed.store.revision();
+        bed.platter_disk().fail(Fault::Sync(0));
+        let in_flight = pod(&format!("flight/{round}"));
+        bed.put(&in_flight, Expect::Absent, draft("whole")).await.expect_err("its fsync fails");
+
+        let after = bed.platter_disk().after_power_cut(round as u64 * 77 + 1);
+        bed = Bed::on(Medium::Platter(after));
+        // What was in flight may be there or not, but wholly.
+        if let Some(entry) = bed.pods().get(&in_flight) {
+            assert_eq!(entry.body, body("whole", entry.revision));
+            held.insert(in_flight.rest().to_owned(), entry.revision);
+        }
+        let found: BTreeMap<_, _> = bed.pods().snapshot().iter().map(|e| (e.key.rest().to_owned(), e.revision)).collect();
+        assert_eq!(found, held, "round {round}");
+        assert!(bed.store.revision() >= highest, "round {round}");
+    }
+}
