@@ -28,13 +28,28 @@ func derive(module string) (map[string]string, error) {
 		return nil, err
 	}
 	kinds := allKinds(infos)
+	seen := observeDefaults(kinds)
 	types := newTable(schemas)
+	types.defaults = unconditional(seen)
 	for _, kind := range kinds {
 		types.add(kind.of)
 	}
-	return map[string]string{
-		"types.txt": types.render(kinds),
-	}, nil
+	all := storagesOf(infos)
+	found, err := readDiscovery(module, all)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := bootstrap()
+	if err != nil {
+		return nil, err
+	}
+	if tables["columns.txt"], err = columns(all); err != nil {
+		return nil, err
+	}
+	tables["types.txt"] = types.render(kinds)
+	tables["resources.txt"] = found.render(all)
+	tables["../../../conformance/gaps/defaults.txt"] = conditional(seen)
+	return tables, nil
 }
 
 func moduleFolder() (string, error) {

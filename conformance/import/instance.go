@@ -88,6 +88,7 @@ func storageFactory(codecs runtime.StorageSerializer, scheme *runtime.Scheme) (r
 		return restOptions{}, err
 	}
 	etcd.StorageConfig.Transport.ServerList = []string{address}
+	etcd.StorageConfig.CompactionInterval = 0
 	made, err := config.Complete(etcd).New()
 	return restOptions{made}, err
 }
@@ -197,7 +198,7 @@ func storeOf(value reflect.Value) *genericregistry.Store {
 	if value.Kind() != reflect.Struct || !value.CanAddr() {
 		return nil
 	}
-	for _, name := range []string{"Store", "store"} {
+	for _, name := range []string{"Store", "store", "StandardStorage"} {
 		field := value.FieldByName(name)
 		if !field.IsValid() {
 			continue

@@ -211,16 +211,17 @@ func (t *table) render(kinds []kindRow) string {
 
 // kindRow is a kind that may come in a body or go out in an answer.
 type kindRow struct {
-	gv   string
-	kind string
-	of   reflect.Type
+	gv     string
+	kind   string
+	of     reflect.Type
+	scheme *runtime.Scheme
 }
 
 // kindsOf lists every kind registered for a version.
 func kindsOf(scheme *runtime.Scheme, gv schema.GroupVersion) []kindRow {
 	var rows []kindRow
 	for kind, of := range scheme.KnownTypes(gv) {
-		rows = append(rows, kindRow{gv.String(), kind, of})
+		rows = append(rows, kindRow{gv.String(), kind, of, scheme})
 	}
 	return rows
 }

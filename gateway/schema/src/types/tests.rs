@@ -60,3 +60,13 @@ fn an_unreadable_line_is_told() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+#[test]
+#[ignore = "prints how long parsing takes; run by hand with --release"]
+fn parse_time() {
+    let start = std::time::Instant::now();
+    for _ in 0..100 {
+        std::hint::black_box(types());
+    }
+    println!("{:?} a parse", start.elapsed() / 100);
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/registry/rest"
+)
+
+// columns are the column definitions of every resource that is listed, from upstream's own table convertors.
+func columns(all storages) (string, error) {
+	var out strings.Builder
+	out.WriteString("# Derived by `cargo x import`. Under a resource, each line is: <type> <format or -> <priority> <name>.\n")
+	done := map[string]bool{}
+	for _, gv := range versionsOf(all) {
+		for _, path := range pathsOf(all[gv]) {
+			in := all[gv][path]
+			name := schema.GroupResource{Group: gv.Group, Resource: path}.String()
+			convertor, ok := in.storage.(rest.TableConvertor)
+			lister, lists := in.storage.(rest.Lister)
+			if !ok || !lists || done[name] {
+				continue
+			}
+			done[name] = true
+			text, err := columnsOf(convertor, lister.NewList())
+			if err != nil {
+				return "", fmt.Errorf("columns of %s: %w", name, err)
+			}
+			if text != "" {
+				fmt.Fprintf(&out, "columns %s\n%s", name, text)
+			}
+		}
+	}
+	return out.String(), nil
+}
+
+// columnsOf is empty for the default columns, Name and Created At.
+func columnsOf(convertor rest.TableConvertor, list runtime.Object) (string, error) {
+	table, err := convertor.ConvertToTable(context.Background(), list, &metav1.TableOptions{})
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	for _, column := range table.ColumnDefinitions {
+		fmt.Fprintf(&out, "\t%s %s %d %s\n", column.Type, orDash(column.Format), column.Priority, column.Name)
+	}
+	if out.String() == "\tstring name 0 Name\n\tdate - 0 Created At\n" {
+		return "", nil
+	}
+	return out.String(), nil
+}
+
+func versionsOf(all storages) []schema.GroupVersion {
+	var versions []schema.GroupVersion
+	for gv := range all {
+		versions = append(versions, gv)
+	}
+	sort.Slice(versions, func(i, j int) bool { return versions[i].String() < versions[j].String() })
+	return versions
+}
+
+func pathsOf(paths map[string]served) []string {
+	var names []string
+	for name := range paths {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
