@@ -1,1 +1,46 @@
-//! The `controllers` crate; see gateway/ARCHITECTURE.md.
+//! What keeps the cluster as it should be, from inside the process: one file a controller, each a client of the API
+//! through [`model::World`]. Does not know how the API is served (`server`).
+
+pub mod clusterrole_aggregation;
+pub mod feed;
+pub mod garbage_collector;
+pub mod names;
+pub mod namespace;
+pub mod queue;
+pub mod root_ca_publisher;
+pub mod runtime;
+pub mod serviceaccount;
+
+pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime};
+
+/// Every controller but the garbage collector, which watches all resources.
+static ALL: &[&Controller] =
+    &[&clusterrole_aggregation::CONTROLLER, &namespace::CONTROLLER, &root_ca_publisher::CONTROLLER, &serviceaccount::CONTROLLER];
+
+/// Starts the controllers that `--controllers` asks for; they run until the result is dropped. Must be called inside a
+/// tokio runtime.
+pub fn start(context: Context, controllers: &[String]) -> Runtime {
+    let mut runtime = Runtime::new(context);
+    for controller in ALL {
+        if names::is_enabled(controller.name, names::Default::On, controllers) {
+            runtime.add(controller);
+        }
+    }
+    if names::is_enabled(garbage_collector::NAME, names::Default::On, controllers) {
+        garbage_collector::add(&mut runtime);
+    }
+    runtime.follow();
+    runtime
+}
+
+/// The names of the controllers that are served here.
+pub fn served() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|controller| controller.name).chain([garbage_collector::NAME])
+}
+
+#[cfg(test)]
+#[path = "../../model/testing/world.rs"]
+mod world;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Runs controllers: wires each to the watches it needs, gives it a queue and workers, and counts what happens. One of it
+//! serves all controllers. Knows none of them by name (`lib`).
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use model::{Clock, GroupVersionResource, Status, World};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::feed::{self, Change, Listener};
+use crate::queue::{Counters, Queue};
+
+/// What every controller is given.
+#[derive(Clone)]
+pub struct Context {
+    /// The cluster, under the identity of the server.
+    pub world: Arc<dyn World>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The certificates that serving certificates are signed with, PEM; published to every namespace.
+    pub root_ca: Arc<str>,
+}
+
+/// What to do with a key that was worked off well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until something changes.
+    Wait,
+    /// Look again after a while.
+    After(Duration),
+}
+
+/// Why a key could not be worked off. It is tried again, later and later.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API refused a step.
+    #[error("{step}: {status}")]
+    Api {
+        /// What was tried.
+        step: &'static str,
+        /// The answer.
+        status: Status,
+    },
+    /// Something else is in the way.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Names the step that failed.
+pub(crate) fn step(step: &'static str) -> impl FnOnce(Status) -> Error {
+    move |status| Error::Api { step, status }
+}
+
+/// The keys that a change concerns.
+pub type Keys = fn(&Change<'_>) -> Vec<String>;
+
+/// Works off one key, from the world alone.
+pub type Reconcile = for<'a> fn(&'a Context, &'a str) -> BoxFuture<'a, Result<Next, Error>>;
+
+/// A controller as a constant.
+pub struct Controller {
+    /// Name, as kube-controller-manager spells it.
+    pub name: &'static str,
+    /// Group, version and resource to watch, and what keys a change makes.
+    pub watches: &'static [(&'static str, &'static str, &'static str, Keys)],
+    /// Keys worked on at the same time.
+    pub workers: usize,
+    /// The work.
+    pub reconcile: Reconcile,
+}
+
+/// Counters of one controller's queue.
+pub struct QueueMetrics {
+    /// The controller.
+    pub name: &'static str,
+    /// Keys ready or waiting now.
+    pub depth: usize,
+    /// Keys added so far.
+    pub adds: u64,
+    /// Keys added again after a failure.
+    pub retries: u64,
+    /// Keys whose work failed.
+    pub errors: u64,
+}
+
+type Probe = Box<dyn Fn() -> (usize, [u64; 3]) + Send + Sync>;
+
+/// Controllers being put together, then running. Dropping it stops them.
+pub struct Runtime {
+    context: Context,
+    listeners: BTreeMap<GroupVersionResource, Vec<Listener>>,
+    synced: Vec<watch::Receiver<bool>>,
+    probes: Vec<(&'static str, Probe)>,
+    tasks: JoinSet<()>,
+}
+
+impl Runtime {
+    /// Nothing runs yet. Must be made, and used, inside a tokio runtime.
+    pub fn new(context: Context) -> Self {
+        Self { context, listeners: BTreeMap::new(), synced: Vec::new(), probes: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// What controllers are given.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Adds a listener to the watch of a resource; only before [`Runtime::follow`].
+    pub(crate) fn listen(&mut self, resource: GroupVersionResource, listener: Listener) {
+        self.listeners.entry(resource).or_default().push(listener);
+    }
+
+    /// Adds a controller; its workers start at once and wait for keys.
+    pub fn add(&mut self, controller: &'static Controller) {
+        let queue: Arc<Queue<String>> = Arc::default();
+        for (group, version, resource, keys) in controller.watches {
+            let queue = queue.clone();
+            let listener: Listener = Arc::new(move |change| keys(change).into_iter().for_each(|key| queue.add(key)));
+            self.listen(GroupVersionResource::new(group, version, resource), listener);
+        }
+        let reconcile = controller.reconcile;
+        self.work(controller.name, controller.workers, queue, move |context, key: String| {
+            Box::pin(async move { reconcile(&context, &key).await })
+        });
+    }
+
+    /// Starts workers on a queue.
+    pub(crate) fn work<K, F>(&mut self, name: &'static str, workers: usize, queue: Arc<Queue<K>>, reconcile: F)
+    where
+        K: Clone + Eq + std::hash::Hash + Send + Sync + std::fmt::Debug + 'static,
+        F: Fn(Context, K) -> BoxFuture<'static, Result<Next, Error>> + Clone + Send + Sync + 'static,
+    {
+        let probed = queue.clone();
+        self.probes.push((name, Box::new(move || (probed.depth(), read(&probed.counters)))));
+        for _ in 0..workers {
+            let (context, queue, reconcile) = (self.context.clone(), queue.clone(), reconcile.clone());
+            self.tasks.spawn(async move {
+                while let Some(key) = queue.next().await {
+                    // One bad object must not end the worker.
+                    let work = AssertUnwindSafe(reconcile(context.clone(), key.clone())).catch_unwind().await;
+                    finish(name, &queue, &key, work.unwrap_or_else(|_| Err(Error::Other("panicked".to_owned()))));
+                    queue.done(&key);
+                }
+            });
+        }
+    }
+
+    /// Starts the watches. Everything must have been added.
+    pub fn follow(&mut self) {
+        for (resource, listeners) in std::mem::take(&mut self.listeners) {
+            let (sender, receiver) = watch::channel(false);
+            self.synced.push(receiver);
+            self.tasks.spawn(feed::follow(self.context.world.clone(), resource, listeners, sender));
+        }
+    }
+
+    /// Runs something once everything was listed for the first time.
+    pub(crate) fn once_synced(&mut self, then: impl FnOnce() + Send + 'static) {
+        let synced = self.synced.clone();
+        self.tasks.spawn(async move {
+            for mut receiver in synced {
+                if receiver.wait_for(|synced| *synced).await.is_err() {
+                    return;
+                }
+            }
+            then();
+        });
+    }
+
+    /// How the queues are doing.
+    pub fn metrics(&self) -> Vec<QueueMetrics> {
+        let one = |(name, probe): &(&'static str, Probe)| {
+            let (depth, [adds, retries, errors]) = probe();
+            QueueMetrics { name, depth, adds, retries, errors }
+        };
+        self.probes.iter().map(one).collect()
+    }
+}
+
+fn read(counters: &Counters) -> [u64; 3] {
+    [&counters.adds, &counters.retries, &counters.errors].map(|counter| counter.load(Ordering::Relaxed))
+}
+
+fn finish<K: Clone + Eq + std::hash::Hash + Send + std::fmt::Debug>(name: &str, queue: &Queue<K>, key: &K, result: Result<Next, Error>) {
+    match result {
+        Ok(next) => {
+            queue.forget(key);
+            if let Next::After(wait) = next {
+                queue.add_after(key.clone(), wait);
+            }
+        }
+        Err(error) => {
+            queue.counters.errors.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(controller = name, ?key, %error, "could not reconcile");
+            queue.retry(key.clone());
+        }
+    }
+}
