@@ -103,13 +103,19 @@ func (s *server) measure(span time.Duration, pods int) error {
 		name string
 		do   func(int) error
 	}{
-		{"get a Pod", func(i int) error { _, err := s.call(i, "GET", space(i%pods, "pods/pod-"+strconv.Itoa(i%pods)), "", ""); return err }},
+		{"get a Pod", func(i int) error {
+			_, err := s.call(i, "GET", space(i%pods, "pods/pod-"+strconv.Itoa(i%pods)), "", "")
+			return err
+		}},
 		{"strategic merge patch of pods/status", func(i int) error {
 			body := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"True","message":"m%d"}]}}`, i)
 			_, err := s.call(i, "PATCH", space(i%pods, "pods/pod-"+strconv.Itoa(i%pods)+"/status"), "application/strategic-merge-patch+json", body)
 			return err
 		}},
-		{"list 500 Pods", func(i int) error { _, err := s.call(i, "GET", "/api/v1/namespaces/bench-"+strconv.Itoa(i%namespaces)+"/pods?limit=500", "", ""); return err }},
+		{"list 500 Pods", func(i int) error {
+			_, err := s.call(i, "GET", "/api/v1/namespaces/bench-"+strconv.Itoa(i%namespaces)+"/pods?limit=500", "", "")
+			return err
+		}},
 		{fmt.Sprintf("list %d Pods", pods), func(i int) error { _, err := s.call(i, "GET", "/api/v1/pods?resourceVersion=0", "", ""); return err }},
 	} {
 		if err := s.report(work.name, s.during(span, work.do)); err != nil {
