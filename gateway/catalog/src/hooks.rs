@@ -18,7 +18,10 @@ mod namespace;
 mod networkpolicy;
 mod node;
 mod persistentvolumeclaim;
+pub mod pod;
+mod pod_template;
 mod poddisruptionbudget;
+mod podspec;
 mod priorityclass;
 mod resourcequota;
 mod role;
@@ -126,6 +129,7 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "Namespace", &namespace::HOOKS),
     ("", "Node", &node::HOOKS),
     ("", "PersistentVolumeClaim", &persistentvolumeclaim::HOOKS),
+    ("", "Pod", &pod::HOOKS),
     ("", "ResourceQuota", &resourcequota::HOOKS),
     ("", "Secret", &secret::HOOKS),
     ("", "ServiceAccount", &serviceaccount::HOOKS),

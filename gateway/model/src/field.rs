@@ -52,7 +52,7 @@ impl<'a> Path<'a> {
 
     /// Whether nothing has been written yet, so that a field needs no dot before it.
     fn is_root(&self) -> bool {
-        matches!(self.step, Step::Root) || matches!(self.step, Step::Field("")) && self.parent.is_none()
+        matches!(self.step, Step::Root)
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +61,8 @@ impl<'a> Path<'a> {
         }
         match self.step {
             Step::Root => Ok(()),
+            // Upstream takes a step without a name for a subscript, and has errors with such paths.
+            Step::Field("") => f.write_str("[]"),
             Step::Field(name) if self.parent.is_none_or(Path::is_root) => f.write_str(name),
             Step::Field(name) => write!(f, ".{name}"),
             Step::Index(index) => write!(f, "[{index}]"),
@@ -306,5 +308,6 @@ mod tests {
         assert_eq!(first.child("resources.limits").key("cpu").to_string(), "spec.containers[0].resources.limits[cpu]");
         assert_eq!(Path::new("metadata").child("labels").to_string(), "metadata.labels");
         assert_eq!(root.index(3).child("name").to_string(), "[3].name");
+        assert_eq!(Path::new("").to_string(), "[]");
     }
 }

@@ -131,6 +131,36 @@ pub(crate) fn show_each(list: &Value, fields: &[Field]) -> Value {
     }
 }
 
+/// A map as Go prints it: by key, `null` when absent.
+pub(crate) fn sorted(map: &Value) -> Value {
+    let Some(entries) = map.as_object() else { return Value::Null };
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by_key(|(key, _)| key.as_str());
+    Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// A label selector, which is a public type with JSON names.
+pub(crate) fn label_selector(selector: &Value) -> Value {
+    if !selector.is_object() {
+        return Value::Null;
+    }
+    let mut shown = Map::new();
+    if let Some(labels) = selector.get("matchLabels").filter(|labels| labels.as_object().is_some_and(|map| !map.is_empty())) {
+        shown.insert("matchLabels".to_owned(), sorted(labels));
+    }
+    let requirements: Vec<Value> = super::get::list(selector, "matchExpressions")
+        .iter()
+        .map(|requirement| {
+            let fields = ["key", "operator", "values"];
+            Value::Object(fields.iter().filter_map(|field| Some(((*field).to_owned(), requirement.get(*field)?.clone()))).collect())
+        })
+        .collect();
+    if !requirements.is_empty() {
+        shown.insert("matchExpressions".to_owned(), Value::Array(requirements));
+    }
+    Value::Object(shown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
