@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn too_much_data_is_refused_as_a_whole() {
         let object = json!({"data": {"a": "x".repeat(DATA_BYTES_MAX + 1)}});
-        assert_eq!(faults(&object), ["<nil>: Too long: may not be more than 1048576 bytes"]);
+        assert_eq!(faults(&object), ["[]: Too long: may not be more than 1048576 bytes"]);
     }
 
     #[test]
