@@ -1,0 +1,202 @@
+//! Who the server is and whom it believes: reads the given keys and certificates, or makes its own.
+//! Decides no rule of authentication (`authn`) and keeps no connection (`server`).
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use authn::roots::Bundle;
+use authn::service_account::{Issuer, Lookup, PrivateKey, PublicKey, Verifier, discovery};
+use authn::token_file::Tokens;
+use authn::{Chain, Roots};
+use jiff::Timestamp;
+use server::endpoints::TokenDiscovery;
+use server::files::{self, Access};
+use server::kubeconfig::Kubeconfig;
+use server::pki::{self, Pki};
+use server::tls::{self, Certificates, Source};
+
+use crate::config::Config;
+use crate::reload::Reloads;
+
+/// A key, certificate or token file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Pki(#[from] pki::Error),
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    #[error("read {path}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("read {path}")]
+    Key { path: PathBuf, source: authn::service_account::keys::Error },
+    #[error("read {path}")]
+    Tokens { path: PathBuf, source: authn::token_file::Error },
+    #[error("write {path}")]
+    Kubeconfig { path: PathBuf, source: std::io::Error },
+}
+
+/// Everything a server needs to show and to judge identities.
+pub(crate) struct Identity {
+    pub(crate) certificates: Arc<Certificates>,
+    /// Authorities whose names are told in the handshake.
+    pub(crate) told_roots: Vec<Roots>,
+    pub(crate) authn: Chain,
+    pub(crate) issuer: Issuer,
+    pub(crate) discovery: TokenDiscovery,
+    pub(crate) reloads: Reloads,
+    /// Bundle with which pods verify this server.
+    pub(crate) server_ca: Vec<u8>,
+    own: Pki,
+    client_ca_is_own: bool,
+}
+
+impl Identity {
+    /// Reads or makes everything. `lookup` finds the objects that tokens are bound to.
+    pub(crate) fn prepare(config: &Config, lookup: Arc<dyn Lookup>, now: Timestamp) -> Result<Self, Error> {
+        let own = Pki::new(&config.serving.pki);
+        let mut reloads = Reloads::default();
+        let (certificates, server_ca) = serving(config, &own, now)?;
+        let (client_roots, client_ca_is_own) = client_roots(config, &own, now, &mut reloads)?;
+        let proxy = front_proxy(config, &own, now, &mut reloads)?;
+        let (issuer, keys) = token_keys(config, &own)?;
+        reloads.add(certificates.paths(), {
+            let certificates = certificates.clone();
+            move || certificates.reload()
+        });
+        let settings = &config.identity;
+        let authn = Chain {
+            client_roots: Some(client_roots.clone()),
+            tokens: settings.token_file.as_deref().map(token_file).transpose()?,
+            service_accounts: Some(Verifier::new(settings.issuers.clone(), keys.clone(), Some(lookup))),
+            audiences: settings.audiences.clone(),
+            anonymous: if settings.anonymous { authn::chain::Anonymous::Allowed } else { authn::chain::Anonymous::Refused },
+            front_proxy: Some(proxy.clone()),
+        };
+        let jwks_uri = settings.jwks_uri.clone().unwrap_or_else(|| format!("{}{}", settings.issuers[0].trim_end_matches('/'), discovery::JWKS_PATH));
+        let discovery = TokenDiscovery {
+            configuration: discovery::configuration(&settings.issuers[0], &jwks_uri, &keys).to_string().into(),
+            jwks: discovery::jwks(&keys).to_string().into(),
+        };
+        let told_roots = vec![client_roots, proxy.roots];
+        Ok(Self { certificates, told_roots, authn, issuer, discovery, reloads, server_ca, own, client_ca_is_own })
+    }
+
+    /// Writes the administrator's kubeconfig, once the port is known. Nothing is written when clients' authority is given:
+    /// this server could not sign a certificate for anybody then.
+    pub(crate) fn write_kubeconfig(&self, path: &Path, server: SocketAddr, now: Timestamp) -> Result<bool, Error> {
+        if !self.client_ca_is_own {
+            return Ok(false);
+        }
+        self.own.ensure_admin(now)?;
+        let (certificate, key) = (read(&self.own.path("admin.crt"))?, read(&self.own.path("admin.key"))?);
+        let text = Kubeconfig { server, authority: &self.server_ca, certificate: &certificate, key: &key }.text();
+        files::replace(path, text.as_bytes(), Access::Owner).map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })?;
+        Ok(true)
+    }
+}
+
+fn serving(config: &Config, own: &Pki, now: Timestamp) -> Result<(Arc<Certificates>, Vec<u8>), Error> {
+    let (first, server_ca) = match &config.serving.certificate {
+        // Go accepts a certificate that is itself among the trusted ones, so the given one serves as its own authority.
+        Some(given) => (given.clone(), read(&given.certificate)?),
+        None => {
+            own.ensure_serving(&serving_names(config), now)?;
+            let source = Source { certificate: own.path("apiserver.crt"), key: own.path("apiserver.key"), names: Vec::new() };
+            (source, read(&own.path("ca.crt"))?)
+        }
+    };
+    let mut sources = vec![first];
+    sources.extend(config.serving.by_name.iter().cloned());
+    Ok((Certificates::load(sources)?, server_ca))
+}
+
+/// The names under which clients and pods reach this server.
+fn serving_names(config: &Config) -> Vec<String> {
+    let mut names: Vec<String> =
+        ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"].map(str::to_owned).into();
+    let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    if !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
+        names.push(host);
+    }
+    let mut addresses: Vec<IpAddr> = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into(), config.serving.address.ip()];
+    addresses.extend(config.network.advertise);
+    addresses.extend(config.network.service_ranges.iter().map(crate::config::Range::first));
+    for address in addresses.into_iter().filter(|ip| !ip.is_unspecified()) {
+        let text = address.to_string();
+        if !names.contains(&text) {
+            names.push(text);
+        }
+    }
+    names
+}
+
+fn client_roots(config: &Config, own: &Pki, now: Timestamp, reloads: &mut Reloads) -> Result<(Roots, bool), Error> {
+    let (path, is_own) = match &config.identity.client_ca {
+        Some(given) => (given.clone(), false),
+        None => {
+            own.ensure_cluster_ca(now)?;
+            (own.path("ca.crt"), true)
+        }
+    };
+    Ok((watched_roots(path, reloads)?, is_own))
+}
+
+fn front_proxy(config: &Config, own: &Pki, now: Timestamp, reloads: &mut Reloads) -> Result<authn::front_proxy::FrontProxy, Error> {
+    let settings = &config.identity.front_proxy;
+    let path = match &settings.ca {
+        Some(given) => given.clone(),
+        None => {
+            own.ensure_front_proxy(now)?;
+            own.path("front-proxy-ca.crt")
+        }
+    };
+    Ok(authn::front_proxy::FrontProxy {
+        roots: watched_roots(path, reloads)?,
+        allowed_names: settings.names.clone(),
+        username_headers: settings.usernames.clone(),
+        uid_headers: settings.uids.clone(),
+        group_headers: settings.groups.clone(),
+        extra_header_prefixes: settings.extras.clone(),
+    })
+}
+
+fn watched_roots(path: PathBuf, reloads: &mut Reloads) -> Result<Roots, Error> {
+    let bundle: Bundle = tls::read_roots(&path)?;
+    let roots = Roots::new(bundle);
+    reloads.add(vec![path.clone()], {
+        let roots = roots.clone();
+        move || tls::read_roots(&path).map(|bundle| roots.replace(bundle))
+    });
+    Ok(roots)
+}
+
+fn token_keys(config: &Config, own: &Pki) -> Result<(Issuer, Vec<PublicKey>), Error> {
+    let settings = &config.identity;
+    let signing = match &settings.signing_key {
+        Some(given) => given.clone(),
+        None => {
+            own.ensure_service_account_key()?;
+            own.path("sa.key")
+        }
+    };
+    let key = PrivateKey::from_pem(&read(&signing)?).map_err(|source| Error::Key { path: signing, source })?;
+    let mut keys = vec![key.public.clone()];
+    for path in &settings.verifying_keys {
+        let found = PublicKey::all_from_pem(&read(path)?).map_err(|source| Error::Key { path: path.clone(), source })?;
+        keys.extend(found);
+    }
+    let mut seen = Vec::new();
+    keys.retain(|key| !seen.contains(&key.id) && { seen.push(key.id.clone()); true });
+    Ok((Issuer::new(settings.issuers[0].clone(), key), keys))
+}
+
+fn token_file(path: &Path) -> Result<Tokens, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    Tokens::parse(&text).map_err(|source| Error::Tokens { path: path.to_owned(), source })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File { path: path.to_owned(), source })
+}
