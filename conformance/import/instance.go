@@ -52,6 +52,8 @@ type served struct {
 // restOptions answers every registry with the real storage factory's layout and no storage behind it.
 type restOptions struct {
 	*serverstorage.DefaultStorageFactory
+	// grouped is the layout of the servers for extensions, which put the group before the resource.
+	grouped bool
 }
 
 func (o restOptions) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
@@ -62,7 +64,11 @@ func (o restOptions) GetRESTOptions(resource schema.GroupResource, example runti
 	none := func(*storagebackend.ConfigForResource, string, func(runtime.Object) (string, error), func() runtime.Object, func() runtime.Object, storage.AttrFunc, storage.IndexerFuncs, *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
 		return nil, func() {}, nil
 	}
-	return generic.RESTOptions{StorageConfig: config, Decorator: none, ResourcePrefix: o.ResourcePrefix(resource)}, nil
+	prefix := o.ResourcePrefix(resource)
+	if o.grouped {
+		prefix = resource.Group + "/" + resource.Resource
+	}
+	return generic.RESTOptions{StorageConfig: config, Decorator: none, ResourcePrefix: prefix}, nil
 }
 
 // silentEtcd listens like an etcd that nobody asks anything: the node port allocator waits for a connection.
@@ -90,7 +96,7 @@ func storageFactory(codecs runtime.StorageSerializer, scheme *runtime.Scheme) (r
 	etcd.StorageConfig.Transport.ServerList = []string{address}
 	etcd.StorageConfig.CompactionInterval = 0
 	made, err := config.Complete(etcd).New()
-	return restOptions{made}, err
+	return restOptions{made, scheme != legacyscheme.Scheme}, err
 }
 
 // groups are the API groups of an instance with default flags, in the order of upstream's own list.

@@ -1,5 +1,16 @@
 //! Every resource as a row: scope, names, verbs, schema, columns, strategy, and hooks for the few that need code.
 //! Serves nothing itself (`server`).
 
+pub mod bootstrap;
+pub mod catalog;
 pub mod columns;
+pub mod default;
 pub mod hooks;
+mod read;
+pub mod resource;
+pub mod strategy;
+
+pub use catalog::{Catalog, Error, Group, Version};
+pub use read::ReadError;
+pub use resource::{Column, Resource, Storage, Subresource};
+pub use strategy::{Garbage, Generation, Strategy};

@@ -1,0 +1,240 @@
+//! All resources by name. Immutable: a change of the custom ones makes a new catalog, which is swapped in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use schema::Types;
+
+use crate::default::Defaults;
+use crate::read::{self, ReadError};
+use crate::resource::Resource;
+
+/// Every resource that is served, in the order of discovery.
+pub struct Catalog {
+    /// Struct types of all kinds.
+    pub types: Arc<Types>,
+    /// Unconditional defaults of those types.
+    pub defaults: Defaults,
+    groups: Vec<Group>,
+    by_name: HashMap<Arc<str>, usize>,
+}
+
+/// An API group; the core group is the empty name and comes first.
+pub struct Group {
+    /// Name: `apps`.
+    pub name: Arc<str>,
+    /// Versions, the preferred one first.
+    pub versions: Vec<Version>,
+}
+
+/// A version of a group.
+pub struct Version {
+    /// Name: `v1`.
+    pub name: Arc<str>,
+    /// Resources in the order of discovery.
+    pub resources: Vec<Arc<Resource>>,
+    by_plural: HashMap<Arc<str>, usize>,
+}
+
+/// A set of tables, as committed under `data/`.
+struct Tables {
+    types: &'static str,
+    resources: &'static str,
+    columns: &'static str,
+}
+
+const KUBERNETES: Tables = Tables {
+    types: include_str!("../data/types.txt"),
+    resources: include_str!("../data/resources.txt"),
+    columns: include_str!("../data/columns.txt"),
+};
+
+/// Our own group, `policy.gatehouse.dev`; written by hand.
+const POLICY: Tables = Tables {
+    types: include_str!("../data/policy/types.txt"),
+    resources: include_str!("../data/policy/resources.txt"),
+    columns: include_str!("../data/policy/columns.txt"),
+};
+
+/// A committed table that cannot be read: a mistake in the program, found at its start and in its tests.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A type table.
+    #[error(transparent)]
+    Types(#[from] schema::types::ParseError),
+    /// A resource or column table.
+    #[error(transparent)]
+    Resources(#[from] ReadError),
+}
+
+impl Catalog {
+    /// The resources that come with the program: Kubernetes' and our own.
+    ///
+    /// # Errors
+    /// A committed table that cannot be read.
+    pub fn builtin() -> Result<Self, Error> {
+        let sets = [KUBERNETES, POLICY];
+        let types = Types::parse(&sets.each_ref().map(|set| set.types))?;
+        let mut resources = Vec::new();
+        for set in &sets {
+            resources.extend(read::resources(set.resources, &read::columns(set.columns)?, &types)?);
+        }
+        Ok(Self::new(types, resources))
+    }
+
+    /// A catalog of these resources; groups and versions stand in the order in which they first occur.
+    pub fn new(types: Types, resources: Vec<Resource>) -> Self {
+        let defaults = Defaults::of(&types);
+        let mut catalog = Self { types: Arc::new(types), defaults, groups: Vec::new(), by_name: HashMap::new() };
+        for resource in resources {
+            catalog.add(Arc::new(resource));
+        }
+        catalog
+    }
+
+    fn add(&mut self, resource: Arc<Resource>) {
+        let name = resource.gvr.group.clone();
+        let at = *self.by_name.entry(name.clone()).or_insert_with(|| {
+            self.groups.push(Group { name, versions: Vec::new() });
+            self.groups.len() - 1
+        });
+        let versions = &mut self.groups[at].versions;
+        let at = versions.iter().position(|v| v.name == resource.gvr.version).unwrap_or_else(|| {
+            versions.push(Version { name: resource.gvr.version.clone(), resources: Vec::new(), by_plural: HashMap::new() });
+            versions.len() - 1
+        });
+        let version = &mut versions[at];
+        version.by_plural.insert(resource.gvr.resource.clone(), version.resources.len());
+        version.resources.push(resource);
+    }
+
+    /// Groups in the order of discovery.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// A group by name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.by_name.get(name).map(|at| &self.groups[*at])
+    }
+
+    /// A resource by group, version and plural name.
+    pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
+        self.group(group)?.version(version)?.resource(plural)
+    }
+
+    /// A resource by kind. Where a version has several of one kind the first listed is it.
+    pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Resource>> {
+        self.group(group)?.version(version)?.resources.iter().find(|r| &*r.gvk.kind == kind)
+    }
+
+    /// A resource in its group's preferred version that has it.
+    pub fn preferred(&self, group: &str, plural: &str) -> Option<&Arc<Resource>> {
+        self.group(group)?.versions.iter().find_map(|version| version.resource(plural))
+    }
+
+    /// Every resource of every version, in the order of discovery.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.groups.iter().flat_map(|group| &group.versions).flat_map(|version| &version.resources)
+    }
+}
+
+impl Group {
+    /// A version by name.
+    pub fn version(&self, name: &str) -> Option<&Version> {
+        self.versions.iter().find(|version| &*version.name == name)
+    }
+
+    /// `v1` or `group/version` of each version.
+    pub fn api_version(&self, version: &Version) -> String {
+        model::gvk::join_api_version(&self.name, &version.name)
+    }
+}
+
+impl Version {
+    /// A resource by plural name.
+    pub fn resource(&self, plural: &str) -> Option<&Arc<Resource>> {
+        self.by_plural.get(plural).map(|at| &self.resources[*at])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::{Garbage, Generation};
+
+    fn catalog() -> Catalog {
+        Catalog::builtin().expect("the committed tables are readable")
+    }
+
+    #[test]
+    fn pods_are_what_upstream_serves() {
+        let catalog = catalog();
+        let pods = catalog.resource("", "v1", "pods").expect("pods");
+        assert_eq!((&*pods.gvk.kind, &*pods.list_kind, &*pods.singular, pods.namespaced), ("Pod", "PodList", "pod", true));
+        let storage = pods.storage.as_ref().expect("stored");
+        assert_eq!(storage.key("default", "a"), "/registry/pods/default/a");
+        assert_eq!((storage.range(""), storage.range("x")), ("/registry/pods/".to_owned(), "/registry/pods/x/".to_owned()));
+        let eviction = pods.subresource("eviction").expect("eviction");
+        assert_eq!((eviction.gvk.api_version().as_str(), eviction.foreign), ("policy/v1", true));
+        assert_eq!(pods.subresource("exec").and_then(|s| s.options.clone()).as_deref(), Some("PodExecOptions"));
+        assert!(pods.strategy.graceful && pods.has_status() && pods.serves("watch"));
+        assert_eq!(pods.strategy.generation, Generation::Counts(vec!["spec".into()]));
+        assert!(pods.columns.iter().any(|c| &*c.name == "Nominated Node" && c.priority == 1));
+    }
+
+    #[test]
+    fn keys_are_laid_out_as_upstream_does() {
+        let catalog = catalog();
+        for (group, version, plural, prefix) in [
+            ("", "v1", "services", "/registry/services/specs"),
+            ("", "v1", "endpoints", "/registry/services/endpoints"),
+            ("", "v1", "nodes", "/registry/minions"),
+            ("", "v1", "replicationcontrollers", "/registry/controllers"),
+            ("networking.k8s.io", "v1", "ingresses", "/registry/ingress"),
+            ("apps", "v1", "deployments", "/registry/deployments"),
+            ("events.k8s.io", "v1", "events", "/registry/events"),
+            ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "/registry/apiextensions.k8s.io/customresourcedefinitions"),
+            ("policy.gatehouse.dev", "v1alpha1", "policymodules", "/registry/policy.gatehouse.dev/policymodules"),
+        ] {
+            let storage = catalog.resource(group, version, plural).and_then(|r| r.storage.clone()).expect(plural);
+            assert_eq!(&*storage.prefix, prefix);
+        }
+    }
+
+    #[test]
+    fn a_kind_in_two_versions_is_stored_in_one() {
+        let catalog = catalog();
+        let old = catalog.resource("autoscaling", "v1", "horizontalpodautoscalers").expect("v1");
+        assert_eq!(old.storage.as_ref().map(|s| s.gvk.api_version()).as_deref(), Some("autoscaling/v2"));
+        assert_eq!(catalog.preferred("autoscaling", "horizontalpodautoscalers").map(|r| r.gvr.version.to_string()).as_deref(), Some("v2"));
+        let event = catalog.by_kind("events.k8s.io", "v1", "Event").expect("event");
+        assert_eq!(event.storage.as_ref().map(|s| s.gvk.api_version()).as_deref(), Some("v1"));
+        assert_eq!(event.strategy.garbage, Garbage::Unsupported);
+    }
+
+    #[test]
+    fn a_stored_version_that_is_not_served_is_replaced() {
+        let catalog = catalog();
+        let bundles = catalog.resource("certificates.k8s.io", "v1", "clustertrustbundles").and_then(|r| r.storage.clone()).expect("stored");
+        assert_eq!((bundles.gvk.api_version().as_str(), &*bundles.upstream), ("certificates.k8s.io/v1", "certificates.k8s.io/v1beta1"));
+    }
+
+    #[test]
+    fn our_own_group_is_like_any_other() {
+        let catalog = catalog();
+        let module = catalog.resource("policy.gatehouse.dev", "v1alpha1", "policymodules").expect("policymodules");
+        assert!(!module.namespaced && module.has_status());
+        assert_eq!(module.strategy.generation, Generation::Counts(vec!["spec".into()]));
+        assert_eq!(catalog.groups().last().map(|g| &*g.name), Some("policy.gatehouse.dev"));
+    }
+
+    #[test]
+    fn every_status_writer_keeps_the_spec() {
+        for resource in catalog().all() {
+            let Some(status) = resource.subresource("status") else { continue };
+            assert!(status.keeps.iter().any(|f| &**f == "spec"), "{}: {:?}", resource.gvr.resource, status.keeps);
+            assert!(resource.strategy.keeps.iter().any(|f| &**f == "status"), "{}", resource.gvr.resource);
+        }
+    }
+}

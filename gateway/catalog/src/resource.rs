@@ -1,0 +1,134 @@
+//! A resource: everything about a kind that the request path asks, as one value. Built-in kinds get theirs from the tables
+//! (`read`); a custom resource will be the same value. Does no work itself.
+
+use std::sync::Arc;
+
+use model::{GroupVersionKind, GroupVersionResource};
+use schema::TypeId;
+
+use crate::columns::Cells;
+use crate::hooks::Hooks;
+use crate::strategy::Strategy;
+
+/// Where every key of the store begins; `--etcd-prefix` upstream.
+pub const REGISTRY: &str = "/registry";
+
+/// One resource in one version.
+pub struct Resource {
+    /// Group, version, plural name.
+    pub gvr: GroupVersionResource,
+    /// Group, version, kind.
+    pub gvk: GroupVersionKind,
+    /// Kind of a list of it: `PodList`; empty when it cannot be listed.
+    pub list_kind: Arc<str>,
+    /// Singular name: `pod`.
+    pub singular: Arc<str>,
+    /// Short names: `po`.
+    pub short_names: Vec<Arc<str>>,
+    /// Categories: `all`.
+    pub categories: Vec<Arc<str>>,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// Verbs, sorted, as discovery tells them.
+    pub verbs: Vec<Arc<str>>,
+    /// Its struct type.
+    pub ty: TypeId,
+    /// Subresources, sorted by name.
+    pub subresources: Vec<Subresource>,
+    /// How it is stored; `None` for what is only asked and answered (reviews, bindings).
+    pub storage: Option<Storage>,
+    /// Discovery's `storageVersionHash`, or empty.
+    pub storage_version_hash: Arc<str>,
+    /// Columns of its Table.
+    pub columns: Arc<[Column]>,
+    /// Computes the cells of a row; `None` for Name and Created At.
+    pub cells: Option<Cells>,
+    /// What happens to fields on create and update, as data.
+    pub strategy: Strategy,
+    /// What a few kinds do beside.
+    pub hooks: &'static Hooks,
+}
+
+/// Where and in which version a resource is stored.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Key prefix without a slash at its end: `/registry/pods`.
+    pub prefix: Arc<str>,
+    /// The version objects are stored in here. Upstream keeps a few kinds in a beta version that is not served by default
+    /// (`upstream`); here the served one is taken for them, which has the same fields.
+    pub gvk: GroupVersionKind,
+    /// Struct type of the stored version.
+    pub ty: TypeId,
+    /// apiVersion in which kube-apiserver 1.37 stores it.
+    pub upstream: Arc<str>,
+}
+
+/// A subresource, as `status` of pods.
+#[derive(Clone, Debug)]
+pub struct Subresource {
+    /// Name: `status`.
+    pub name: Arc<str>,
+    /// Kind of its body.
+    pub gvk: GroupVersionKind,
+    /// Whether discovery names the group and version of its kind, which differ from the resource's.
+    pub foreign: bool,
+    /// Verbs, sorted.
+    pub verbs: Vec<Arc<str>>,
+    /// Struct type of its body.
+    pub ty: TypeId,
+    /// Kind of the options in the query, for subresources that are connected to: `PodExecOptions`.
+    pub options: Option<Arc<str>>,
+    /// Whether a path may follow the name (`proxy`).
+    pub takes_path: bool,
+    /// HTTP methods by which it is connected to; empty for others.
+    pub connect: Vec<Arc<str>>,
+    /// Fields that a write through it leaves as they are stored: `spec`, `metadata.labels`.
+    pub keeps: Vec<Arc<str>>,
+}
+
+/// One column of a Table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Header.
+    pub name: Arc<str>,
+    /// OpenAPI type: `string`, `integer`, `date`, `boolean`, `number`.
+    pub kind: Arc<str>,
+    /// OpenAPI format, `name` for the first, else empty.
+    pub format: Arc<str>,
+    /// 0 is always shown, more only with `-o wide`.
+    pub priority: i32,
+}
+
+impl Resource {
+    /// `v1` or `group/version`.
+    pub fn api_version(&self) -> String {
+        self.gvk.api_version()
+    }
+
+    /// Whether a verb is served.
+    pub fn serves(&self, verb: &str) -> bool {
+        self.verbs.iter().any(|v| &**v == verb)
+    }
+
+    /// A subresource by name.
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources.iter().find(|s| &*s.name == name)
+    }
+
+    /// Whether `status` is written apart from the rest.
+    pub fn has_status(&self) -> bool {
+        self.subresource("status").is_some()
+    }
+}
+
+impl Storage {
+    /// Prefix of all keys, or of a namespace's; ends with a slash.
+    pub fn range(&self, namespace: &str) -> String {
+        if namespace.is_empty() { format!("{}/", self.prefix) } else { format!("{}/{namespace}/", self.prefix) }
+    }
+
+    /// Key of one object; the namespace is empty for a cluster-scoped one.
+    pub fn key(&self, namespace: &str, name: &str) -> String {
+        format!("{}{name}", self.range(namespace))
+    }
+}
