@@ -1,1 +1,29 @@
-//! The `wasm` crate; see gateway/ARCHITECTURE.md.
+//! Runs policies: compiles components, keeps what was compiled, calls them with a deadline and a memory cap, links only
+//! what was granted. The only importer of wasmtime.
+//! Does not choose policies and does not know what their answers lead to (`admission`).
+
+mod artifacts;
+mod bindings;
+mod engine;
+mod error;
+mod guest;
+mod imports;
+pub mod limits;
+mod module;
+mod policy;
+mod pool;
+mod ticker;
+mod wasi;
+
+pub use bindings::validator::gatehouse::policy::types::{
+    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Request, Rule, Timestamp, User, Verdict, Violation,
+};
+pub use engine::{Options, Runtime};
+pub use error::{BindError, Failure, LoadError, StartError};
+pub use guest::LogLine;
+pub use imports::Grant;
+pub use module::{Module, World};
+pub use policy::{Answer, Binding, Policy};
+
+#[cfg(test)]
+mod tests;

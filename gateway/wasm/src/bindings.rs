@@ -1,0 +1,20 @@
+//! The contract in `wit/` as Rust types, one module a world. Nothing else names wasmtime's generated code.
+#![allow(missing_docs, unreachable_pub, reason = "generated from wit/, which carries the documentation")]
+
+pub mod validator {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "validator",
+    });
+}
+
+pub mod mutator {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "mutator",
+        with: {
+            "gatehouse:policy/types@0.1.0": super::validator::gatehouse::policy::types,
+            "gatehouse:policy/log@0.1.0": super::validator::gatehouse::policy::log,
+        },
+    });
+}

@@ -1,0 +1,84 @@
+//! The engine that all modules share, with its pool of memories, its ticking clock and its threads.
+//! Does not know any module.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::artifacts::Artifacts;
+use crate::error::StartError;
+use crate::limits;
+use crate::pool::Pool;
+use crate::ticker::Ticker;
+
+/// How the runtime is set up.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where compiled modules are kept; nothing is kept without it.
+    pub artifacts: Option<PathBuf>,
+    /// Threads that run guests; one for each processor when 0.
+    pub threads: usize,
+}
+
+/// Everything that running policies needs. One per process.
+pub struct Runtime {
+    pub(crate) engine: Engine,
+    pub(crate) artifacts: Option<Artifacts>,
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) pool: Pool,
+}
+
+impl Runtime {
+    /// Starts the engine and its threads. Fails when memory for the pool cannot be reserved or the directory for
+    /// compiled modules cannot be used.
+    pub fn start(options: &Options) -> Result<Arc<Self>, StartError> {
+        let engine = Engine::new(&config()).map_err(StartError::Engine)?;
+        let artifacts = options.artifacts.as_deref().map(|path| Artifacts::open(path, &engine)).transpose()?;
+        let ticker = Ticker::start(engine.clone()).map_err(StartError::Thread)?;
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            threads => threads,
+        };
+        let pool = Pool::start(threads).map_err(StartError::Thread)?;
+        Ok(Arc::new(Self { engine, artifacts, ticker, pool }))
+    }
+
+    /// The threads that run guests.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    // Threads and shared memory would let a guest outlive its call.
+    config.wasm_threads(false);
+    config.wasm_memory64(false);
+    config.epoch_interruption(true);
+    config.max_wasm_stack(limits::STACK_BYTES_MAX);
+    config.memory_init_cow(true);
+    // A trap's message is enough: walking the stack costs more than the call.
+    config.wasm_backtrace_max_frames(None);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
+    config
+}
+
+fn pooling() -> PoolingAllocationConfig {
+    let mut pooling = PoolingAllocationConfig::new();
+    pooling
+        .total_component_instances(limits::GUESTS_MAX)
+        .total_core_instances(limits::GUESTS_MAX * 4)
+        .total_memories(limits::GUESTS_MAX)
+        .total_tables(limits::GUESTS_MAX * 4)
+        .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
+        .max_memories_per_component(1)
+        .max_memory_size(limits::MEMORY_BYTES_MAX)
+        .table_elements(limits::TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(limits::MEMORY_KEEP_RESIDENT_BYTES)
+        .table_keep_resident(16 << 10)
+        // The kernel says which pages were written, so that only those are reset.
+        .pagemap_scan(Enabled::Auto);
+    pooling
+}

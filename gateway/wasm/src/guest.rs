@@ -1,0 +1,108 @@
+//! What the host keeps for one guest while it lives: its limits, its clock, its log lines.
+//! A guest serves one call and is never used again.
+
+use std::time::{Duration, Instant};
+
+use cpu_time::ThreadTime;
+use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+
+use crate::bindings::validator::gatehouse::policy::{log, types};
+use crate::engine::Runtime;
+use crate::limits;
+use crate::wasi;
+
+/// One line that a policy wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: &'static str,
+    /// The text, cut to [`limits::LOG_LINE_BYTES_MAX`].
+    pub message: String,
+}
+
+/// Why the clock ended a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Expired {
+    #[error("running time used up")]
+    Running,
+    #[error("wall time used up")]
+    Wall,
+}
+
+/// The data of a guest's store.
+pub(crate) struct Guest {
+    pub(crate) deadline: Duration,
+    started: Instant,
+    /// The thread's processor time at the first tick that the guest saw; most calls end before one and never ask.
+    processor: Option<ThreadTime>,
+    pub(crate) memory: Memory,
+    pub(crate) log: Vec<LogLine>,
+    pub(crate) wasi: wasi::State,
+}
+
+/// Refuses growth beyond the limits and remembers that it did.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) refused: bool,
+}
+
+/// A store for one call. Its clock starts now.
+pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State) -> Store<Guest> {
+    let guest =
+        Guest { deadline, started: Instant::now(), processor: None, memory: Memory::default(), log: Vec::new(), wasi };
+    let mut store = Store::new(&runtime.engine, guest);
+    store.limiter(|guest| &mut guest.memory);
+    store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| {
+        context.data_mut().tick().map_err(wasmtime::Error::new)?;
+        Ok(UpdateDeadline::Continue(1))
+    });
+    store
+}
+
+impl Guest {
+    /// Ends the guest when it ran for its deadline, in processor time so that a busy machine does not end the innocent.
+    fn tick(&mut self) -> Result<(), Expired> {
+        let since = *self.processor.get_or_insert_with(ThreadTime::now);
+        if since.elapsed() >= self.deadline {
+            return Err(Expired::Running);
+        }
+        if self.started.elapsed() >= self.deadline * limits::WALL_FACTOR {
+            return Err(Expired::Wall);
+        }
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= limits::MEMORY_BYTES_MAX;
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= limits::TABLE_ELEMENTS_MAX;
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+}
+
+impl types::Host for Guest {}
+
+impl log::Host for Guest {
+    fn write(&mut self, level: log::Level, mut message: String) {
+        if self.log.len() >= limits::LOG_LINES_MAX {
+            return;
+        }
+        message.truncate(message.floor_char_boundary(limits::LOG_LINE_BYTES_MAX));
+        let level = match level {
+            log::Level::Debug => "debug",
+            log::Level::Info => "info",
+            log::Level::Warn => "warn",
+            log::Level::Error => "error",
+        };
+        self.log.push(LogLine { level, message });
+    }
+}

@@ -1,0 +1,82 @@
+//! What a policy may import, and what its binding must grant for it.
+//! Does not implement any of it (`guest`, `wasi`).
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::validator::gatehouse::policy::log;
+use crate::engine::Runtime;
+use crate::error::{BindError, LoadError};
+use crate::guest::Guest;
+use crate::wasi;
+
+/// An ability beyond judging what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Grant {
+    /// Writing lines to the server's log.
+    Log,
+}
+
+impl Grant {
+    /// Every grant there is.
+    pub const ALL: &'static [Grant] = &[Grant::Log];
+
+    /// The word in a binding's `grants`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+        }
+    }
+
+    /// The grant with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|grant| grant.as_str() == word)
+    }
+
+    /// The interface that it opens.
+    fn interface(self) -> &'static str {
+        match self {
+            Self::Log => "gatehouse:policy/log@0.1.0",
+        }
+    }
+}
+
+/// Refuses a module that imports what nobody can grant.
+pub(crate) fn known(imports: &[String]) -> Result<(), LoadError> {
+    match imports.iter().find(|import| !ambient(import) && needed(import).is_none()) {
+        Some(import) => Err(LoadError::UnknownImport { import: import.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a module that imports what its binding does not grant.
+pub(crate) fn granted(imports: &[String], grants: &[Grant]) -> Result<(), BindError> {
+    for import in imports {
+        if let Some(grant) = needed(import)
+            && !grants.contains(&grant)
+        {
+            return Err(BindError::NotGranted { import: import.clone(), grant: grant.as_str() });
+        }
+    }
+    Ok(())
+}
+
+/// A linker that has the stubs and what is granted, and nothing else.
+pub(crate) fn linker(runtime: &Runtime, grants: &[Grant]) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(&runtime.engine);
+    wasi::link(&mut linker)?;
+    for grant in grants {
+        match grant {
+            Grant::Log => log::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?,
+        }
+    }
+    Ok(linker)
+}
+
+/// What every module may import: types alone, and WASI as stubs.
+fn ambient(import: &str) -> bool {
+    import == "gatehouse:policy/types@0.1.0" || wasi::stubbed(import)
+}
+
+fn needed(import: &str) -> Option<Grant> {
+    Grant::ALL.iter().copied().find(|grant| grant.interface() == import)
+}

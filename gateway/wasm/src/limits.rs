@@ -1,0 +1,39 @@
+//! Every bound that a guest meets. Numbers only.
+
+use std::time::Duration;
+
+/// Size of a module. A Rust policy has 50–200 KB, one that carries an interpreter several MB.
+pub const MODULE_BYTES_MAX: usize = 16 << 20;
+/// Linear memory of one guest. Objects are at most 3 MiB of JSON; ten times that is room to parse them.
+pub const MEMORY_BYTES_MAX: usize = 32 << 20;
+/// Elements of all tables of one guest; tables hold function pointers, thousands even for interpreters.
+pub const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Core instances of one guest: the module, its adapters and shims.
+pub const CORE_INSTANCES_MAX: u32 = 16;
+/// Stack of one guest. Deeper recursion traps; threads that run guests have more than this.
+pub const STACK_BYTES_MAX: usize = 512 << 10;
+/// Stack of a thread that runs guests: the guest's own and the host's frames below and above it.
+pub const THREAD_STACK_BYTES: usize = STACK_BYTES_MAX + (1 << 20);
+/// What a guest may hand to the host in one call: a verdict or a patch. Strings that overlap count each time.
+pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Guests that exist at once: those running, being described, and made ready ahead.
+pub const GUESTS_MAX: u32 = 128;
+/// Bytes of a guest's memory that keep their pages between calls. Covers the pages that a small policy touches; larger
+/// guests give the rest back.
+pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 << 10;
+/// How often the clock ticks that ends guests. Shorter costs wake-ups, longer makes deadlines coarse.
+pub const TICK: Duration = Duration::from_millis(1);
+/// The guest's own running time when its binding does not say.
+pub const DEADLINE_DEFAULT: Duration = Duration::from_millis(25);
+/// The longest running time a binding may ask for: a request waits for it.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(5);
+/// Wall time over running time: how long a guest may take on a machine that has no processor for it.
+pub const WALL_FACTOR: u32 = 10;
+/// Running time of `describe` and of checking settings, which nobody's request waits for.
+pub const DESCRIBE_DEADLINE: Duration = Duration::from_millis(1_000);
+/// Lines that one call may log; a loop that logs must not fill the disk.
+pub const LOG_LINES_MAX: usize = 32;
+/// Bytes of one log line; the rest is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 10;
+/// Calls that wait for a thread. Beyond it a call fails at once: the request's answer would come too late anyway.
+pub const QUEUE_MAX: usize = 4_096;

@@ -1,0 +1,156 @@
+//! A module: checked, compiled, asked what it is. Off the path of requests.
+//! Does not know its settings (`policy`).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use crate::bindings::validator::gatehouse::policy::types::Metadata;
+use crate::engine::Runtime;
+use crate::error::LoadError;
+use crate::limits::{DESCRIBE_DEADLINE, MODULE_BYTES_MAX};
+use crate::policy::{Exports, failure};
+use crate::{guest, imports, wasi};
+
+const VALIDATION: &str = "gatehouse:policy/validation@0.1.0";
+const MUTATION: &str = "gatehouse:policy/mutation@0.1.0";
+
+/// What a module can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum World {
+    /// It judges.
+    Validator,
+    /// It changes.
+    Mutator,
+}
+
+impl World {
+    /// The world's name in `wit/`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Validator => "validator",
+            Self::Mutator => "mutator",
+        }
+    }
+}
+
+/// A compiled module and what is known of it.
+pub struct Module {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) component: Component,
+    /// Whether it judges or changes.
+    pub world: World,
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// `sha256:` and the hash of its bytes.
+    pub digest: String,
+    /// The interfaces it imports.
+    pub imports: Vec<String>,
+    /// Size of the component.
+    pub bytes: usize,
+    /// How long compiling took; 0 when it was compiled before.
+    pub compile_ms: u64,
+}
+
+/// `sha256:` and the hash in hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+impl Runtime {
+    /// The digest that [`Runtime::load`] would give these bytes.
+    pub fn digest(bytes: &[u8]) -> String {
+        digest(bytes)
+    }
+
+    /// Checks, compiles (or finds compiled) and describes a module. Takes a tenth of a second for a small policy and
+    /// blocks: never call it on a request's path.
+    pub fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Arc<Module>, LoadError> {
+        check_header(bytes)?;
+        let digest = digest(bytes);
+        let started = Instant::now();
+        let (component, compile_ms) = match self.artifacts.as_ref().and_then(|a| a.get(&digest, &self.engine)) {
+            Some(component) => (component, 0),
+            None => {
+                let component = Component::new(&self.engine, bytes).map_err(LoadError::Compile)?;
+                if let Some(artifacts) = &self.artifacts {
+                    artifacts.put(&digest, &component);
+                }
+                (component, started.elapsed().as_millis().max(1) as u64)
+            }
+        };
+        let imports: Vec<String> =
+            component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        imports::known(&imports)?;
+        let world = world(self, &component)?;
+        let metadata = describe(self, &component, world)?;
+        check_metadata(&metadata, world).map_err(LoadError::Metadata)?;
+        let runtime = self.clone();
+        Ok(Arc::new(Module { runtime, component, world, metadata, digest, imports, bytes: bytes.len(), compile_ms }))
+    }
+}
+
+/// Text would be compiled from text, and compiled code would be run unchecked: only a binary component is let in.
+fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
+    if bytes.len() > MODULE_BYTES_MAX {
+        return Err(LoadError::TooLarge { bytes: bytes.len(), max: MODULE_BYTES_MAX });
+    }
+    match bytes {
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', ..] => Err(LoadError::NotAComponent("it is a core module".to_owned())),
+        [0x7f, b'E', b'L', b'F', ..] => Err(LoadError::NotAComponent("it is compiled code".to_owned())),
+        _ => Err(LoadError::NotAComponent("it does not begin as wasm does".to_owned())),
+    }
+}
+
+fn world(runtime: &Runtime, component: &Component) -> Result<World, LoadError> {
+    let exports: Vec<String> =
+        component.component_type().exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+    match (exports.iter().any(|e| e == VALIDATION), exports.iter().any(|e| e == MUTATION)) {
+        (true, false) => Ok(World::Validator),
+        (false, true) => Ok(World::Mutator),
+        (true, true) => Err(LoadError::NoWorld("it has both, and must be one of them".to_owned())),
+        (false, false) => Err(LoadError::NoWorld(format!("it exports {}", list(&exports)))),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// Asks with every import linked: nothing is granted by that, because `describe` has nothing to tell and nobody listens.
+fn describe(runtime: &Runtime, component: &Component, world: World) -> Result<Metadata, LoadError> {
+    let linker = imports::linker(runtime, imports::Grant::ALL).map_err(LoadError::Compile)?;
+    let pre = linker.instantiate_pre(component).map_err(LoadError::Compile)?;
+    let exports = Exports::of(&pre, world).map_err(|error| LoadError::NoWorld(format!("{error:#}")))?;
+    let _running = runtime.ticker.running();
+    let mut store = guest::store(runtime, DESCRIBE_DEADLINE, wasi::State::default());
+    let answer = pre.instantiate(&mut store).and_then(|instance| exports.describe(&mut store, &instance));
+    answer.map_err(|error| LoadError::Describe(failure(error, store.data())))
+}
+
+fn check_metadata(metadata: &Metadata, world: World) -> Result<(), String> {
+    if metadata.name.is_empty() || metadata.name.len() > 63 {
+        return Err("`name` must have 1 to 63 characters".to_owned());
+    }
+    if world == World::Validator && !metadata.writes.is_empty() {
+        return Err("a validator cannot declare `writes`".to_owned());
+    }
+    if world == World::Mutator && metadata.writes.is_empty() {
+        return Err("a mutator must declare what it `writes`".to_owned());
+    }
+    if !metadata.settings_schema.is_empty() {
+        let schema: serde_json::Value = serde_json::from_str(&metadata.settings_schema)
+            .map_err(|error| format!("`settings-schema` is not JSON: {error}"))?;
+        if !schema.is_object() {
+            return Err("`settings-schema` is not a JSON object".to_owned());
+        }
+    }
+    Ok(())
+}

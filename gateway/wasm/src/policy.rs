@@ -1,0 +1,183 @@
+//! A module with its settings and grants, ready to be called; each call on an instance of its own.
+//! Does not decide what an answer means.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+
+use crate::bindings::mutator::exports::gatehouse::policy::mutation;
+use crate::bindings::validator::exports::gatehouse::policy::validation;
+use crate::bindings::validator::gatehouse::policy::types::{Metadata, Mutation, Request, Verdict, Violation};
+use crate::error::{BindError, Failure};
+use crate::guest::{Expired, Guest, LogLine};
+use crate::imports::Grant;
+use crate::limits::{DESCRIBE_DEADLINE, WALL_FACTOR};
+use crate::module::{Module, World};
+use crate::{guest, imports, wasi};
+
+/// What a binding gives to a module.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// JSON settings.
+    pub settings: Vec<u8>,
+    /// Abilities.
+    pub grants: Vec<Grant>,
+    /// The guest's own running time for each call.
+    pub deadline: Duration,
+}
+
+/// A module bound to settings.
+pub struct Policy {
+    /// The module.
+    pub module: Arc<Module>,
+    settings: Vec<u8>,
+    deadline: Duration,
+    pre: InstancePre<Guest>,
+    exports: Exports,
+}
+
+/// Where a component's functions are.
+pub(crate) enum Exports {
+    Validation(validation::GuestIndices),
+    Mutation(mutation::GuestIndices),
+}
+
+impl Exports {
+    pub(crate) fn of(pre: &InstancePre<Guest>, world: World) -> wasmtime::Result<Self> {
+        Ok(match world {
+            World::Validator => Self::Validation(validation::GuestIndices::new(pre)?),
+            World::Mutator => Self::Mutation(mutation::GuestIndices::new(pre)?),
+        })
+    }
+
+    pub(crate) fn describe(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<Metadata> {
+        match self {
+            Self::Validation(indices) => indices.load(&mut *store, instance)?.call_describe(store),
+            Self::Mutation(indices) => indices.load(&mut *store, instance)?.call_describe(store),
+        }
+    }
+
+    fn configure(&self, store: &mut Store<Guest>, instance: &Instance, settings: &Vec<u8>) -> wasmtime::Result<Configured> {
+        match self {
+            Self::Validation(indices) => indices.load(&mut *store, instance)?.call_configure(store, settings),
+            Self::Mutation(indices) => indices.load(&mut *store, instance)?.call_configure(store, settings),
+        }
+    }
+}
+
+/// What `configure` said.
+type Configured = Result<(), Vec<Violation>>;
+
+/// What came of one call.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// The answer, or why there is none.
+    pub outcome: Result<T, Failure>,
+    /// Wall time of the call.
+    pub took: Duration,
+    /// What the policy logged.
+    pub log: Vec<LogLine>,
+}
+
+impl Module {
+    /// Binds the module: refuses imports that are not granted and settings that the module does not accept.
+    /// Runs the guest; never call it on a request's path.
+    pub fn bind(self: &Arc<Self>, binding: Binding) -> Result<Policy, BindError> {
+        imports::granted(&self.imports, &binding.grants)?;
+        let linker = imports::linker(&self.runtime, &binding.grants).map_err(BindError::Link)?;
+        let pre = linker.instantiate_pre(&self.component).map_err(BindError::Link)?;
+        let exports = Exports::of(&pre, self.world).map_err(BindError::Link)?;
+        let Binding { settings, deadline, .. } = binding;
+        let policy = Policy { module: self.clone(), settings, deadline, pre, exports };
+        policy.check_settings()?;
+        Ok(policy)
+    }
+}
+
+impl Policy {
+    fn check_settings(&self) -> Result<(), BindError> {
+        let _running = self.module.runtime.ticker.running();
+        let mut store = guest::store(&self.module.runtime, DESCRIBE_DEADLINE, wasi::State::default());
+        let answer = self.instantiate(&mut store).map(|(_, configured)| configured);
+        match answer.map_err(|error| BindError::Failed(failure(error, store.data())))? {
+            Ok(()) => Ok(()),
+            Err(violations) => Err(BindError::Settings(violations)),
+        }
+    }
+
+    /// Judges one write. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
+    pub fn validate(&self, request: &Request, object: Option<&Vec<u8>>, old: Option<&Vec<u8>>) -> Answer<Verdict> {
+        self.call(request, |store, instance| match &self.exports {
+            Exports::Validation(indices) => {
+                let guest = indices.load(&mut *store, instance)?;
+                guest.call_validate(store, request, object, old)
+            }
+            Exports::Mutation(_) => Ok(Err("it is a mutator, not a validator".to_owned())),
+        })
+    }
+
+    /// Proposes a change. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
+    pub fn mutate(&self, request: &Request, object: &Vec<u8>, old: Option<&Vec<u8>>) -> Answer<Mutation> {
+        self.call(request, |store, instance| match &self.exports {
+            Exports::Mutation(indices) => {
+                let guest = indices.load(&mut *store, instance)?;
+                guest.call_mutate(store, request, object, old)
+            }
+            Exports::Validation(_) => Ok(Err("it is a validator, not a mutator".to_owned())),
+        })
+    }
+
+    fn call<T>(
+        &self,
+        request: &Request,
+        run: impl FnOnce(&mut Store<Guest>, &Instance) -> wasmtime::Result<Result<T, String>>,
+    ) -> Answer<T> {
+        let started = Instant::now();
+        let runtime = &self.module.runtime;
+        let _running = runtime.ticker.running();
+        let mut store = guest::store(runtime, self.deadline, wasi::State::of(request));
+        let answer = self.instantiate(&mut store).and_then(|(instance, configured)| match configured {
+            Ok(()) => run(&mut store, &instance),
+            Err(_) => Ok(Err("it refuses the settings that it accepted before".to_owned())),
+        });
+        let outcome = match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(words)) => Err(Failure::Refused(words)),
+            Err(error) => Err(failure(error, store.data())),
+        };
+        let log = std::mem::take(&mut store.data_mut().log);
+        drop(store);
+        Answer { outcome, took: started.elapsed(), log }
+    }
+
+    fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<(Instance, Configured)> {
+        let instance = self.pre.instantiate(&mut *store)?;
+        let configured = self.exports.configure(store, &instance, &self.settings)?;
+        Ok((instance, configured))
+    }
+}
+
+/// Sorts what wasmtime reports into what people are told.
+pub(crate) fn failure(error: wasmtime::Error, guest: &Guest) -> Failure {
+    match error.downcast_ref::<Expired>() {
+        Some(Expired::Running) => return Failure::Timeout { deadline: guest.deadline },
+        Some(Expired::Wall) => return Failure::WallTimeout { limit: guest.deadline * WALL_FACTOR },
+        None => {}
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Failure::Busy;
+    }
+    if guest.memory.refused {
+        return Failure::OutOfMemory;
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return Failure::Trap(trap.to_string());
+    }
+    // A guest that exits has ended itself as a trap does.
+    if let Some(exit) = error.downcast_ref::<wasi::Exit>() {
+        return Failure::Trap(exit.to_string());
+    }
+    Failure::BadAnswer(error.root_cause().to_string())
+}
