@@ -1,1 +1,216 @@
-//! t
+//! Guests written by hand, good and bad, and what the host makes of them.
+
+mod component;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limits::{ANSWER_BYTES_MAX, MODULE_BYTES_MAX};
+use crate::*;
+use component::{LOG, component, validator};
+
+const OK: &str = "(i32.const 2048)";
+
+fn runtime() -> Arc<Runtime> {
+    Runtime::start(&Options { artifacts: None, threads: 2 }).unwrap()
+}
+
+fn request() -> Request {
+    Request {
+        uid: "0b5f".into(),
+        time: Timestamp { seconds: 1_900_000_000, nanoseconds: 0 },
+        user: Some(User { name: "alice".into(), uid: String::new(), groups: vec![], extra: vec![] }),
+        operation: Operation::Create,
+        kind: GroupVersionKind { group: String::new(), version: "v1".into(), kind: "Pod".into() },
+        resource: GroupVersionResource { group: String::new(), version: "v1".into(), resource: "pods".into() },
+        subresource: String::new(),
+        namespace: "default".into(),
+        name: "web".into(),
+        dry_run: false,
+        options: b"{}".to_vec(),
+    }
+}
+
+fn binding(grants: &[Grant]) -> Binding {
+    Binding { settings: b"{}".to_vec(), grants: grants.to_vec(), deadline: Duration::from_millis(25) }
+}
+
+fn run(runtime: &Arc<Runtime>, body: &str) -> Result<Verdict, Failure> {
+    let module = runtime.load(&validator(body)).unwrap();
+    let policy = module.bind(binding(&[])).unwrap();
+    policy.validate(&request(), Some(&b"{\"kind\":\"Pod\"}".to_vec()), None).outcome
+}
+
+/// Whatever a guest did, the next one is served.
+fn contained(body: &str, reason: &str) -> Failure {
+    let runtime = runtime();
+    let failure = run(&runtime, body).unwrap_err();
+    assert_eq!(failure.reason(), reason, "{failure}");
+    assert!(run(&runtime, OK).unwrap().violations.is_empty());
+    failure
+}
+
+#[test]
+fn a_guest_sees_the_object_and_answers() {
+    let runtime = runtime();
+    let module = runtime.load(&validator(component::ECHO)).unwrap();
+    assert_eq!((module.world, module.metadata.name.as_str()), (World::Validator, "test"));
+    assert!(module.imports.iter().all(|import| import == "gatehouse:policy/types@0.1.0"), "{:?}", module.imports);
+    let policy = module.bind(binding(&[])).unwrap();
+    for object in ["{\"kind\":\"Pod\"}", "{\"kind\":\"Secret\"}"] {
+        let verdict = policy.validate(&request(), Some(&object.as_bytes().to_vec()), None).outcome.unwrap();
+        assert_eq!(verdict.warnings, [object]);
+    }
+}
+
+#[test]
+fn nothing_of_a_call_is_left_for_the_next() {
+    // The guest counts its calls in memory and traps at the second.
+    let body = "(i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))
+        (if (i32.gt_u (i32.load (i32.const 8)) (i32.const 1)) (then unreachable)) (i32.const 2048)";
+    let runtime = runtime();
+    let policy = runtime.load(&validator(body)).unwrap().bind(binding(&[])).unwrap();
+    for _ in 0..10 {
+        policy.validate(&request(), None, None).outcome.unwrap();
+    }
+}
+
+#[test]
+fn an_endless_loop_ends() {
+    let failure = contained("(loop (br 0)) (unreachable)", "timeout");
+    assert_eq!(failure.to_string(), "it ran for more than 25 ms");
+}
+
+#[test]
+fn deep_recursion_ends() {
+    contained("(call $deep (i32.const 0))", "trap");
+}
+
+#[test]
+fn growth_beyond_the_cap_is_refused() {
+    contained("(loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)", "out_of_memory");
+}
+
+#[test]
+fn a_trap_is_a_trap() {
+    contained("unreachable", "trap");
+}
+
+#[test]
+fn an_answer_outside_of_memory_is_refused() {
+    contained("(i32.store (i32.const 3004) (i32.const 0x7fff0000)) (i32.store (i32.const 3008) (i32.const 9)) (i32.const 3000)", "bad_answer");
+}
+
+#[test]
+fn an_answer_that_is_no_text_is_refused() {
+    contained(
+        "(i32.store (i32.const 3100) (i32.const 3200)) (i32.store (i32.const 3104) (i32.const 4)) (i32.store (i32.const 3200) (i32.const -1))
+         (i32.store (i32.const 3012) (i32.const 3100)) (i32.store (i32.const 3016) (i32.const 1)) (i32.const 3000)",
+        "bad_answer",
+    );
+}
+
+#[test]
+fn a_huge_answer_is_refused_even_when_it_is_small_in_the_guest() {
+    // A list of 4,096 strings that all lie over the same 32 KiB: 128 MiB for the host, 64 KiB for the guest.
+    let body = "(local $n i32)
+        (loop
+          (i32.store (i32.add (i32.const 65536) (i32.mul (local.get $n) (i32.const 8))) (i32.const 131072))
+          (i32.store (i32.add (i32.const 65540) (i32.mul (local.get $n) (i32.const 8))) (i32.const 32768))
+          (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4096))))
+        (i32.store (i32.const 3012) (i32.const 65536)) (i32.store (i32.const 3016) (i32.const 4096)) (i32.const 3000)";
+    contained(body, "bad_answer");
+    assert!(4096 * 32768 > ANSWER_BYTES_MAX);
+}
+
+#[test]
+fn a_guest_that_cannot_judge_says_so() {
+    let body = "(i32.store8 (i32.const 3000) (i32.const 1)) (i32.store (i32.const 3004) (i32.const 512)) (i32.store (i32.const 3008) (i32.const 4)) (i32.const 3000)";
+    let failure = contained(body, "error");
+    assert_eq!(failure, Failure::Refused("test".into()));
+}
+
+#[test]
+fn bad_guests_do_not_stop_good_ones() {
+    let runtime = runtime();
+    let bad = Arc::new(runtime.load(&validator("(loop (br 0)) (unreachable)")).unwrap().bind(binding(&[])).unwrap());
+    let good = Arc::new(runtime.load(&validator(OK)).unwrap().bind(binding(&[])).unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for n in 0..20 {
+        let (policy, sender) = (if n % 4 == 0 { bad.clone() } else { good.clone() }, sender.clone());
+        runtime.pool().spawn(move || sender.send((n, policy.validate(&request(), None, None).outcome)).unwrap()).unwrap();
+    }
+    drop(sender);
+    let answers: Vec<_> = receiver.iter().collect();
+    assert_eq!(answers.len(), 20);
+    assert!(answers.iter().all(|(n, outcome)| outcome.is_ok() != (n % 4 == 0)), "{answers:?}");
+}
+
+#[test]
+fn an_import_needs_its_grant() {
+    let runtime = runtime();
+    let module = runtime.load(&component(LOG, "(call $log (i32.const 2) (i32.const 512) (i32.const 4)) (i32.const 2048)")).unwrap();
+    let error = module.bind(binding(&[])).err().unwrap();
+    assert_eq!(error.to_string(), "the module imports `gatehouse:policy/log@0.1.0`, which needs the grant `log`");
+    let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&request(), None, None);
+    assert_eq!(answer.log, [LogLine { level: "warn", message: "test".into() }]);
+    answer.outcome.unwrap();
+}
+
+#[test]
+fn a_storm_of_log_lines_is_cut() {
+    let runtime = runtime();
+    let body = "(local $n i32)
+        (loop (call $log (i32.const 0) (i32.const 512) (i32.const 4))
+          (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
+        (i32.const 2048)";
+    let module = runtime.load(&component(LOG, body)).unwrap();
+    let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&request(), None, None);
+    assert_eq!(answer.log.len(), limits::LOG_LINES_MAX);
+}
+
+#[test]
+fn what_is_no_policy_is_not_loaded() {
+    let runtime = runtime();
+    let load = |bytes: &[u8]| runtime.load(bytes).err().unwrap().to_string();
+    assert!(load(b"(component)").contains("does not begin as wasm does"));
+    assert!(load(b"\x7fELF\x02\x01\x01").contains("compiled code"));
+    assert!(load(&wat::parse_str("(module)").unwrap()).contains("it is a core module"));
+    assert!(load(&wat::parse_str("(component)").unwrap()).contains("it exports nothing"));
+    assert!(load(&vec![0; MODULE_BYTES_MAX + 1]).contains("more than the 16777216"));
+    let foreign = wat::parse_str("(component (import \"evil:files/open@1.0.0\" (instance)))").unwrap();
+    assert_eq!(load(&foreign), "the component imports `evil:files/open@1.0.0`, which no policy can be granted");
+    let mut damaged = validator(OK);
+    damaged.truncate(damaged.len() / 2);
+    assert!(load(&damaged).starts_with("compile the component"));
+}
+
+#[test]
+fn compiled_code_is_taken_only_from_ourselves() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1 }).unwrap();
+    let bytes = validator(OK);
+    assert_ne!(start().load(&bytes).unwrap().compile_ms, 0);
+    assert_eq!(start().load(&bytes).unwrap().compile_ms, 0, "found compiled");
+    let artifact = std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().path()).find(|p| !p.ends_with("key")).unwrap();
+    let mut code = std::fs::read(&artifact).unwrap();
+    let middle = code.len() / 2;
+    code[middle] ^= 1;
+    std::fs::write(&artifact, code).unwrap();
+    assert_ne!(start().load(&bytes).unwrap().compile_ms, 0, "a changed artifact is compiled anew");
+    assert_eq!(start().load(&bytes).unwrap().compile_ms, 0);
+    std::fs::remove_file(directory.path().join("key")).unwrap();
+    assert_ne!(start().load(&bytes).unwrap().compile_ms, 0, "another key trusts nothing");
+}
+
+#[test]
+fn compiled_code_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("modules");
+    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1 }).unwrap().load(&validator(OK)).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    for entry in std::fs::read_dir(&path).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
