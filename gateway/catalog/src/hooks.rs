@@ -28,6 +28,7 @@ mod role;
 mod rolebinding;
 mod rules;
 mod secret;
+mod service;
 mod serviceaccount;
 mod storageclass;
 
@@ -132,6 +133,7 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "Pod", &pod::HOOKS),
     ("", "ResourceQuota", &resourcequota::HOOKS),
     ("", "Secret", &secret::HOOKS),
+    ("", "Service", &service::HOOKS),
     ("", "ServiceAccount", &serviceaccount::HOOKS),
     ("autoscaling", "HorizontalPodAutoscaler", &horizontalpodautoscaler::HOOKS),
     ("coordination.k8s.io", "Lease", &lease::HOOKS),
