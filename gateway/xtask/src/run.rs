@@ -1,0 +1,150 @@
+//! Calls other programs from the right folder and says which one failed and how to get it.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The target policies are built for: components, without a converter.
+pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// A step failed; says what a person can do.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The repository's top folder.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// One call of a program.
+pub(crate) struct Step {
+    program: &'static str,
+    arguments: Vec<String>,
+    folder: PathBuf,
+    remedy: &'static str,
+}
+
+impl Step {
+    /// Cargo, in the top folder.
+    pub(crate) fn cargo(arguments: &str) -> Self {
+        Self::new("cargo", arguments, "", "install Rust by rustup: https://rustup.rs")
+    }
+
+    /// Go, in `conformance/`.
+    pub(crate) fn go(arguments: &str) -> Self {
+        Self::new("go", arguments, "conformance", "install Go 1.26 or newer: https://go.dev/dl")
+    }
+
+    fn new(program: &'static str, arguments: &str, folder: &str, remedy: &'static str) -> Self {
+        Self { program, arguments: arguments.split(' ').map(str::to_owned).collect(), folder: root().join(folder), remedy }
+    }
+
+    /// The same in another folder of the repository.
+    pub(crate) fn folder(mut self, folder: &str) -> Self {
+        self.folder = root().join(folder);
+        self
+    }
+
+    /// Runs it; its output goes to the terminal.
+    pub(crate) fn run(self) -> Result<(), Failed> {
+        let status = self.command().status();
+        self.outcome(status)
+    }
+
+    /// Runs it; its output goes to the terminal and is returned too.
+    pub(crate) fn captured(self) -> (Vec<String>, Result<(), Failed>) {
+        let mut lines = Vec::new();
+        let status = self.command().stdout(Stdio::piped()).spawn().and_then(|mut child| {
+            for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
+                let line = line?;
+                println!("{line}");
+                lines.push(line);
+            }
+            child.wait()
+        });
+        (lines, self.outcome(status))
+    }
+
+    fn command(&self) -> Command {
+        println!("\n==> {} {}", self.program, self.arguments.join(" "));
+        let mut command = Command::new(self.program);
+        command.args(&self.arguments).current_dir(&self.folder);
+        // The server under test is the one this run built, wherever that lies.
+        command.env("GATEHOUSE", target().join("release/gatehouse"));
+        command.env("GATEHOUSE_POLICIES", policies_folder());
+        command
+    }
+
+    fn outcome(&self, status: std::io::Result<std::process::ExitStatus>) -> Result<(), Failed> {
+        let what = format!("{} {}", self.program, self.arguments.join(" "));
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Failed(format!("{what} failed ({status})"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failed(format!("{} is missing: {}", self.program, self.remedy))),
+            Err(error) => Err(Failed(format!("{what}: {error}"))),
+        }
+    }
+}
+
+/// Where built policies lie.
+pub(crate) fn policies_folder() -> PathBuf {
+    root().join(".build/policies")
+}
+
+/// Does something with the policies' workspace.
+pub(crate) fn in_policies(work: impl FnOnce() -> Result<(), Failed>) -> Result<(), Failed> {
+    if root().join("policies/Cargo.toml").exists() { work() } else { Err(Failed("policies/Cargo.toml is missing".to_owned())) }
+}
+
+/// The same for a step whose output is wanted.
+pub(crate) fn in_policies_captured(work: impl FnOnce() -> (Vec<String>, Result<(), Failed>)) -> (Vec<String>, Result<(), Failed>) {
+    match in_policies(|| Ok(())) {
+        Ok(()) => work(),
+        failed => (Vec::new(), failed),
+    }
+}
+
+/// Installs the wasm target where it is missing. The toolchain file names it, so that rustup mostly has done so already.
+pub(crate) fn ensure_wasm_targets() -> Result<(), Failed> {
+    let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]).current_dir(root()).output();
+    let folder = libraries.ok().and_then(|output| String::from_utf8(output.stdout).ok()).map(|text| PathBuf::from(text.trim()));
+    if folder.is_some_and(|folder| folder.exists()) {
+        return Ok(());
+    }
+    Step::new("rustup", &format!("target add {WASM_TARGET}"), "", "install Rust by rustup: https://rustup.rs").run()
+}
+
+/// Copies the built policies to one folder, under the names of their crates.
+pub(crate) fn collect_policies() -> Result<(), Failed> {
+    let built = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join("policies").join(folder),
+        None => root().join("policies/target"),
+    };
+    let built = built.join(WASM_TARGET).join("release");
+    let folder = policies_folder();
+    let failed = |what: &Path, error: std::io::Error| Failed(format!("{}: {error}", what.display()));
+    std::fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
+    for entry in std::fs::read_dir(&built).map_err(|e| failed(&built, e))?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+            let to = folder.join(format!("{name}.wasm"));
+            std::fs::copy(&path, &to).map_err(|e| failed(&to, e))?;
+            println!("    {}", to.strip_prefix(root()).unwrap_or(&to).display());
+        }
+    }
+    Ok(())
+}
