@@ -1,3 +1,5 @@
+//! Reading the recorded types.
+
 use super::*;
 
 const TABLE: &str = include_str!("../../../catalog/data/types.txt");
