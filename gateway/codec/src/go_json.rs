@@ -75,6 +75,18 @@ pub fn write_float(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// A float as Go's `%v` prints it: with an exponent of at least two digits below 1e-4 and from 1e6 on.
+pub fn general(value: f64) -> String {
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let power: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&power) {
+        return format!("{value}");
+    }
+    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    format!("{mantissa}e{sign}{digits:0>2}")
+}
+
 /// Appends a number.
 pub fn write_number(number: &Number, out: &mut Vec<u8>) {
     match number.as_i64() {
@@ -219,6 +231,9 @@ mod tests {
     fn numbers_are_gos() {
         for (value, written) in [(0.0, "0"), (1.0, "1"), (-1.5, "-1.5"), (1e20, "100000000000000000000"), (1e21, "1e+21"), (1e-6, "0.000001"), (1.5e-7, "1.5e-7"), (0.1, "0.1")] {
             assert_eq!(text(|out| write_float(value, out)), written);
+        }
+        for (value, printed) in [(0.0, "0"), (100_000.0, "100000"), (1e6, "1e+06"), (12_345_678.5, "1.23456785e+07"), (0.0001, "0.0001"), (0.00001, "1e-05"), (1.5, "1.5")] {
+            assert_eq!(general(value), printed);
         }
         for int in [0, -1, i64::MIN, i64::MAX] {
             assert_eq!(text(|out| write_int(int, out)), int.to_string());

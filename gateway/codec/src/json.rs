@@ -13,9 +13,10 @@ mod tests;
 
 use scan::Scanner;
 
-/// How deep values may nest. Go allows 10,000 and has growing stacks; here every walk over a value recurses on a
-/// thread's fixed stack, and no real object comes near (a CRD's schema reaches about 60).
-pub const DEPTH_MAX: usize = 512;
+/// How deep values may nest. Go allows 10,000 and has growing stacks; here every walk over a value recurses on a thread's
+/// fixed stack, and `serde_json`'s readers, which meet the same objects later (some inside an envelope), stop at 128.
+/// Real objects stay far below: the schemas of large CRDs reach about 70.
+pub const DEPTH_MAX: usize = 120;
 /// As many strict-decoding errors as upstream collects.
 pub const STRICT_ERRORS_MAX: usize = 100;
 
@@ -197,9 +198,13 @@ impl Reader<'_> {
     }
 }
 
-/// An integer where the text is one and fits 64 bits, else a float; one that no float holds fails as in Go.
+/// An integer where the text is one and fits 64 bits, else a float; one that no float holds fails as in Go. Integers that
+/// only fit unsigned are kept for the messages that name them, and written as the floats that Go makes of them.
 fn number(text: &str) -> Result<Value, Error> {
     if let Ok(int) = text.parse::<i64>() {
+        return Ok(int.into());
+    }
+    if let Ok(int) = text.parse::<u64>() {
         return Ok(int.into());
     }
     let float = text.parse::<f64>().ok().and_then(Number::from_f64);

@@ -6,3 +6,4 @@ pub mod go_json;
 pub mod json;
 pub mod negotiate;
 pub mod shape;
+pub mod yaml;

@@ -237,6 +237,8 @@ struct Parts<'a> {
     whole: &'a str,
     fraction: &'a str,
     suffix: &'a str,
+    /// Whether there was a digit at all; without any, small suffixes pass for zero and large ones fail.
+    digits: bool,
 }
 
 fn split(text: &str) -> Result<Parts<'_>, Error> {
@@ -252,7 +254,8 @@ fn split(text: &str) -> Result<Parts<'_>, Error> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Error::Format);
     }
-    Ok(Parts { negative: text.starts_with('-'), whole: if whole.is_empty() { "0" } else { whole }, fraction, suffix })
+    let digits = unsigned[..unsigned.len() - suffix.len()].bytes().any(|b| b.is_ascii_digit());
+    Ok(Parts { negative: text.starts_with('-'), whole: if whole.is_empty() { "0" } else { whole }, fraction, suffix, digits })
 }
 
 fn take_digits(text: &str) -> (&str, &str) {
@@ -297,6 +300,9 @@ fn parse_fast(text: &str, parts: &Parts<'_>, exponent: i32, format: Format) -> O
 }
 
 fn parse_slow(parts: &Parts<'_>, exponent: i32, mut format: Format) -> Result<Quantity, Error> {
+    if !parts.digits {
+        return Err(Error::Numeric);
+    }
     let all = format!("{}{}", parts.whole, parts.fraction);
     let digits = all.trim_end_matches('0');
     if digits.trim_start_matches('0').len() > DIGITS_MAX {
@@ -359,6 +365,7 @@ mod tests {
         for (text, error) in [
             ("", Error::Format), ("true", Error::Format), ("1 Mi", Error::Format), ("1Mib", Error::Format), ("--1", Error::Suffix),
             ("1mm", Error::Suffix), ("1Kii", Error::Suffix), ("1i", Error::Suffix), ("1K", Error::Suffix), ("1e", Error::Suffix),
+            ("+Ei", Error::Numeric), ("e-10", Error::Numeric),
         ] {
             assert_eq!(Quantity::parse(text).map(|q| q.to_string()), Err(error), "{text}");
         }

@@ -3,7 +3,6 @@
 
 use jiff::{SignedDuration, Timestamp, civil};
 
-use crate::clock::{rfc3339, rfc3339_micro};
 use crate::field::quote;
 
 const SECONDS_LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
@@ -18,8 +17,29 @@ pub enum Precision {
     Micro,
 }
 
-/// Reads a time. Fails with the text of Go's `time.ParseError`.
+/// Reads a time. Fails with the text of Go's `time.ParseError`. The last day of the year 9999 saturates.
 pub fn parse(text: &str, precision: Precision) -> Result<Timestamp, String> {
+    let at = parse_civil(text, precision)?;
+    Ok(at.to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp()))
+}
+
+/// The form in which a time is stored and answered; `None` for Go's zero time, which is written as null.
+pub fn canonical(text: &str, precision: Precision) -> Result<Option<String>, String> {
+    let at = parse_civil(text, precision)?;
+    if at == ZERO {
+        return Ok(None);
+    }
+    Ok(Some(match precision {
+        Precision::Seconds => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Precision::Micro => at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
+    }))
+}
+
+/// Go's zero time: the first second of year 1.
+const ZERO: civil::DateTime = civil::datetime(1, 1, 1, 0, 0, 0, 0);
+
+/// Date and clock in UTC.
+fn parse_civil(text: &str, precision: Precision) -> Result<civil::DateTime, String> {
     let mut reader = Reader { whole: text, rest: text, precision };
     let (year, month, day) = reader.date()?;
     let (hour, minute, second, nanos) = reader.clock()?;
@@ -28,28 +48,8 @@ pub fn parse(text: &str, precision: Precision) -> Result<Timestamp, String> {
         return Err(reader.out_of(&format!("extra text: {}", quote(reader.rest))));
     }
     let date = civil::Date::new(year, month, day).map_err(|_| reader.out_of("day out of range"))?;
-    date.at(hour, minute, second, nanos)
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .and_then(|at| at.timestamp().checked_sub(SignedDuration::from_secs(offset_s)).ok())
-        .ok_or_else(|| reader.out_of("day out of range"))
-}
-
-/// The form in which a time is stored and answered; `None` for Go's zero time, which is written as null.
-pub fn canonical(text: &str, precision: Precision) -> Result<Option<String>, String> {
-    let at = parse(text, precision)?;
-    if at == zero() {
-        return Ok(None);
-    }
-    Ok(Some(match precision {
-        Precision::Seconds => rfc3339(at),
-        Precision::Micro => rfc3339_micro(at),
-    }))
-}
-
-/// Go's zero time: the first second of year 1.
-fn zero() -> Timestamp {
-    Timestamp::constant(-62_135_596_800, 0)
+    let local = date.at(hour, minute, second, nanos);
+    local.checked_sub(SignedDuration::from_secs(offset_s)).map_err(|_| reader.out_of("day out of range"))
 }
 
 struct Reader<'a> {
@@ -251,6 +251,7 @@ mod tests {
             ("2020-01-02T03:04:05.999Z", Some("2020-01-02T03:04:05Z")),
             ("2020-01-02T03:04:05+02:00", Some("2020-01-02T01:04:05Z")),
             ("2020-01-02T3:04:05Z", Some("2020-01-02T03:04:05Z")),
+            ("9999-12-31T23:59:59Z", Some("9999-12-31T23:59:59Z")),
             ("0001-01-01T00:00:00Z", None),
         ] {
             assert_eq!(canonical(from, Precision::Seconds), Ok(to.map(str::to_owned)), "{from}");

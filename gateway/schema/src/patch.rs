@@ -2,10 +2,11 @@
 //! Each is read once from the body and applied, again after a conflict, to the object in its wire form. Do not decode or
 //! validate what comes out (`normal`).
 
+use codec::go_json::general;
 use codec::json::{self, Parsed, type_word};
 use model::Status;
 use model::status::Details;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 mod json_patch;
 mod merge;
@@ -39,7 +40,10 @@ pub fn go_print(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(is) => is.to_string(),
-        Value::Number(number) => go_number(number),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => general(float),
+            _ => number.to_string(),
+        },
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(go_print).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => go_print_map(map),
@@ -51,17 +55,4 @@ fn go_print_map(map: &Map<String, Value>) -> String {
     entries.sort_unstable_by_key(|(key, _)| *key);
     let entries: Vec<String> = entries.into_iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect();
     format!("map[{}]", entries.join(" "))
-}
-
-fn go_number(number: &Number) -> String {
-    match number.as_f64() {
-        Some(float) if number.is_f64() && (float.abs() >= 1e21 || float != 0.0 && float.abs() < 1e-4) => {
-            let text = format!("{float:e}");
-            let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-            format!("{mantissa}e{sign}{digits:0>2}")
-        }
-        Some(float) if number.is_f64() => format!("{float}"),
-        _ => number.to_string(),
-    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -31,7 +32,12 @@ fn encoded(api_version: &str, kind: &str, value: &Value) -> String {
 }
 
 /// Where the Go module's files lie.
-fn upstream_data() -> PathBuf {
+fn upstream_data() -> &'static PathBuf {
+    static DATA: LazyLock<PathBuf> = LazyLock::new(find_upstream_data);
+    &DATA
+}
+
+fn find_upstream_data() -> PathBuf {
     let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
     let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/api"]).current_dir(conformance).output();
     let dir = listed.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
@@ -164,4 +170,78 @@ fn the_revision_is_spliced_where_told() {
     let mut out = Vec::new();
     assert_eq!(encode_sorted(&custom, Encode { type_meta: Some(("g/v2", "A")), splice_revision: false }, &mut out), None);
     assert_eq!(String::from_utf8_lossy(&out), r#"{"apiVersion":"g/v2","kind":"A","metadata":{"name":"a","uid":"u"},"spec":{"b":2,"z":1}}"#);
+}
+
+#[test]
+fn the_deepest_body_fits_the_stack() {
+    let levels = codec::json::DEPTH_MAX - 6;
+    let text = format!(r#"{{"spec":{{"versions":[{{"schema":{{"openAPIV3Schema":{}{}}}}}]}}}}"#, r#"{"not":"#.repeat(levels) + "{}", "}".repeat(levels));
+    // Half of what a worker thread has: other frames stand below and above.
+    let deep = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
+        let mut value = codec::json::parse(text.as_bytes()).expect("not too deep").value;
+        let ty = of_kind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+        decode(&TYPES, ty, &mut value, &mut Vec::new()).expect("decodes");
+        assert!(crate::equal::semantic(&TYPES, ty, &value, &value.clone()));
+        let patch = crate::patch::StrategicPatch::parse(text.as_bytes()).expect("a patch");
+        patch.apply(&TYPES, ty, &mut value).expect("applies");
+        encoded("apiextensions.k8s.io/v1", "CustomResourceDefinition", &value).matches("not").count()
+    });
+    assert_eq!(deep.expect("a thread").join().expect("no overflow"), levels);
+}
+
+/// Removes the `n`th member of any map, counted level by level; gives what is left to count.
+fn without_nth(value: &mut Value, n: usize) -> usize {
+    match value {
+        Value::Object(map) => {
+            if let Some(key) = map.keys().nth(n).cloned() {
+                map.shift_remove(&key);
+            }
+            let n = n.checked_sub(map.len()).unwrap_or(usize::MAX);
+            map.values_mut().fold(n, |n, member| without_nth(member, n))
+        }
+        Value::Array(items) => items.iter_mut().fold(n, |n, item| without_nth(item, n)),
+        _ => n,
+    }
+}
+
+proptest! {
+    /// Whatever is missing from an object, what was written once is written the same again.
+    #[test]
+    fn normal_form_is_stable(kind in "Pod|Service|PersistentVolume|Node|Event", removed in proptest::collection::vec(0..400usize, 0..12)) {
+        let text = std::fs::read(upstream_data().join(format!("core.v1.{kind}.json"))).expect("a file");
+        let mut value = codec::json::parse(&text).expect("valid JSON").value;
+        for n in removed {
+            without_nth(&mut value, n);
+        }
+        let ty = of_kind("v1", &kind);
+        decode(&TYPES, ty, &mut value, &mut Vec::new()).expect("decodes");
+        let once = encoded("v1", &kind, &value);
+        let mut again = codec::json::parse(once.as_bytes()).expect("valid JSON").value;
+        decode(&TYPES, ty, &mut again, &mut Vec::new()).expect("decodes");
+        prop_assert_eq!(encoded("v1", &kind, &again), once);
+    }
+
+    #[test]
+    fn wrong_types_are_told_and_never_panic(removed in 0..300usize, junk in proptest::sample::select(vec!["null", "true", "1.5", "\"x\"", "[]", "{}"])) {
+        let text = std::fs::read(upstream_data().join("core.v1.Pod.json")).expect("a file");
+        let mut value = codec::json::parse(&text).expect("valid JSON").value;
+        replace_nth(&mut value, removed, &codec::json::parse(junk.as_bytes()).expect("junk").value);
+        if let Err(why) = decode(&TYPES, of_kind("v1", "Pod"), &mut value, &mut Vec::new()) {
+            prop_assert!(why.starts_with("json: cannot unmarshal") || why.starts_with("parsing time") || why.starts_with("quantities must") || why.starts_with("unable to parse"), "{why}");
+        }
+    }
+}
+
+/// Puts something else in the place of the `n`th leaf.
+fn replace_nth(value: &mut Value, n: usize, with: &Value) -> usize {
+    match value {
+        Value::Object(map) => map.values_mut().fold(n, |n, member| replace_nth(member, n, with)),
+        Value::Array(items) => items.iter_mut().fold(n, |n, item| replace_nth(item, n, with)),
+        leaf => {
+            if n == 0 {
+                *leaf = with.clone();
+            }
+            n.wrapping_sub(1)
+        }
+    }
 }

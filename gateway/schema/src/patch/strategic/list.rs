@@ -130,8 +130,8 @@ fn position(list: &[Value], item: &Value, key: Option<&str>) -> Option<usize> {
 
 /// The elements that the patch names in its order, the others in the original's, interleaved as the original has them.
 fn arrange(mut named: Vec<Value>, mut others: Vec<Value>, named_order: &[Value], original: &[Value], key: Option<&str>) -> Vec<Value> {
-    named.sort_by_key(|item| position(named_order, item, key));
-    others.sort_by_key(|item| position(original, item, key));
+    sort(&mut named, named_order, key);
+    sort(&mut others, original, key);
     let mut arranged = Vec::with_capacity(named.len() + others.len());
     let mut others = others.into_iter().peekable();
     for item in named {
@@ -149,6 +149,27 @@ fn arrange(mut named: Vec<Value>, mut others: Vec<Value>, named_order: &[Value],
     }
     arranged.extend(others);
     arranged
+}
+
+/// Go sorts lists up to this length by insertion, which shows where an element is missing from the order.
+const INSERTION_MAX: usize = 20;
+
+/// Sorts by the place in `order`. Upstream takes an element that is not there for smaller than any other, which is no
+/// order; short lists come out as Go's insertion sort leaves them.
+fn sort(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
+    let mut placed: Vec<(Option<usize>, Value)> = items.drain(..).map(|item| (position(order, &item, key), item)).collect();
+    if placed.len() > INSERTION_MAX {
+        placed.sort_by_key(|(at, _)| *at);
+    } else {
+        for i in 1..placed.len() {
+            let mut j = i;
+            while j > 0 && placed[j].0.zip(placed[j - 1].0).is_none_or(|(a, b)| a < b) {
+                placed.swap(j, j - 1);
+                j -= 1;
+            }
+        }
+    }
+    items.extend(placed.into_iter().map(|(_, item)| item));
 }
 
 /// `$setElementOrder/<key>`: merges each list that the patch orders, and takes both out of the patch.
@@ -179,7 +200,7 @@ fn order_one(types: &Types, shape: Shape, key: &str, order: Vec<Value>, original
     let merge_key = strategy.and_then(|s| s.key);
     patch.shift_remove(key);
     check_order(with.as_deref().unwrap_or(&[]), &order, merge_key)?;
-    let before = from.clone().unwrap_or_default();
+    let before = standing_order(from.as_deref().unwrap_or(&[]), with.as_deref().unwrap_or(&[]), merge_key);
     let merged = match (from, with) {
         (Some(from), None) => from,
         (None, Some(with)) => with.into_iter().filter_map(without_directives).collect(),
@@ -199,6 +220,19 @@ fn order_one(types: &Types, shape: Shape, key: &str, order: Vec<Value>, original
     Ok(())
 }
 
+/// The order of the original against which others are placed. Upstream deletes in place and appends new elements into the
+/// room that this leaves, so that those count as standing at the original's end.
+fn standing_order(original: &[Value], patch: &[Value], key: Option<&str>) -> Vec<Value> {
+    let Some(key) = key else { return original.to_vec() };
+    let deleted = |item: &Value| patch.iter().any(|p| p.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") && p.get(key) == item.get(key));
+    let mut order: Vec<Value> = original.iter().filter(|item| !deleted(item)).cloned().collect();
+    let room = original.len() - order.len();
+    let is_new = |item: &&Value| item.get(DIRECTIVE).is_none() && position(&order, item, Some(key)).is_none();
+    let appended: Vec<Value> = patch.iter().filter(is_new).take(room).cloned().collect();
+    order.extend(appended);
+    order
+}
+
 /// The patch's list must be part of the order and in it.
 fn check_order(patch: &[Value], order: &[Value], key: Option<&str>) -> Result<(), Fault> {
     if patch.is_empty() || order.is_empty() {
@@ -206,14 +240,16 @@ fn check_order(patch: &[Value], order: &[Value], key: Option<&str>) -> Result<()
     }
     let mut wanted = order.iter();
     for item in patch.iter().filter(|item| item.get(DIRECTIVE).is_none()) {
-        check_keys(std::slice::from_ref(item), key)?;
-        let is_same = |other: &Value| match key {
-            Some(key) => other.get(key) == item.get(key),
-            None => other == item,
-        };
-        if !wanted.any(is_same) {
-            let (patch, order) = (go_print(&Value::Array(patch.to_vec())), go_print(&Value::Array(order.to_vec())));
-            return Err(Fault::Other(format!("The order in patch list:\n{patch}\n doesn't match {ORDER} list:\n{order}\n")));
+        loop {
+            let Some(other) = wanted.next() else {
+                let (patch, order) = (go_print(&Value::Array(patch.to_vec())), go_print(&Value::Array(order.to_vec())));
+                return Err(Fault::Other(format!("The order in patch list:\n{patch}\n doesn't match {ORDER} list:\n{order}\n")));
+            };
+            check_keys(std::slice::from_ref(item), key)?;
+            check_keys(std::slice::from_ref(other), key)?;
+            if key.map_or(other == item, |key| other.get(key) == item.get(key)) {
+                break;
+            }
         }
     }
     Ok(())
