@@ -32,6 +32,8 @@ mod service;
 mod serviceaccount;
 mod storageclass;
 
+pub use service::allocation;
+
 use futures::future::BoxFuture;
 use model::field::Errors;
 use model::{Status, Value, World};

@@ -1,6 +1,7 @@
 //! What keeps the cluster as it should be, from inside the process: one file a controller, each a client of the API
 //! through [`model::World`]. Does not know how the API is served (`server`).
 
+pub mod bootstrap;
 pub mod clusterrole_aggregation;
 pub mod feed;
 pub mod garbage_collector;
@@ -17,10 +18,13 @@ pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime};
 static ALL: &[&Controller] =
     &[&clusterrole_aggregation::CONTROLLER, &namespace::CONTROLLER, &root_ca_publisher::CONTROLLER, &serviceaccount::CONTROLLER];
 
-/// Starts the controllers that `--controllers` asks for; they run until the result is dropped. Must be called inside a
-/// tokio runtime.
-pub fn start(context: Context, controllers: &[String]) -> Runtime {
+/// Starts the upkeep of what a cluster always holds, where it is asked for, and the controllers that `--controllers` asks
+/// for; they run until the result is dropped. Must be called inside a tokio runtime.
+pub fn start(context: Context, controllers: &[String], upkeep: Option<bootstrap::Settings>) -> Runtime {
     let mut runtime = Runtime::new(context);
+    if let Some(settings) = upkeep {
+        bootstrap::add(&mut runtime, settings);
+    }
     for controller in ALL {
         if names::is_enabled(controller.name, names::Default::On, controllers) {
             runtime.add(controller);

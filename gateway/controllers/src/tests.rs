@@ -48,7 +48,7 @@ async fn the_controllers_run_together() {
         ("apps/v1/replicasets", "ReplicaSet", true),
     ];
     let (context, world) = context(Fake::new(&resources));
-    let running = start(context, &["*".to_owned()]);
+    let running = start(context, &["*".to_owned()], None);
     let namespace = json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
     world.create(&gvr("v1/namespaces"), "", namespace).await.unwrap();
     until("service account", || world.names("v1/serviceaccounts") == ["a/default"]).await;
@@ -70,5 +70,5 @@ async fn the_controllers_run_together() {
 #[tokio::test]
 async fn none_run_when_none_are_wanted() {
     let (context, _) = context(Fake::new(&[]));
-    assert!(start(context, &["-*".to_owned()]).metrics().is_empty());
+    assert!(start(context, &["-*".to_owned()], None).metrics().is_empty());
 }

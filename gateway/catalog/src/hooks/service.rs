@@ -10,6 +10,7 @@ use super::rules::get;
 use super::{Begun, Change, Hooks, Selectable};
 
 mod addresses;
+pub mod allocation;
 mod families;
 mod port_map;
 mod ports;

@@ -10,6 +10,7 @@ use rand::Rng;
 use serde_json::json;
 
 use super::super::rules::{get, ip};
+use super::allocation::MANAGED_BY;
 use super::{NONE, cluster_ips, invalid, ip_families, is_headless, needs_cluster_ip, spec};
 
 /// Addresses looked at before a range counts as full: all of a /16, and enough for any larger range that is not.
@@ -114,6 +115,20 @@ impl Holder {
 
     fn reference(&self) -> Value {
         json!({"group": "", "resource": "services", "namespace": self.namespace, "name": self.name})
+    }
+
+    /// The IPAddress that gives the Service an address.
+    pub(super) fn address(&self, address: IpAddr) -> Value {
+        let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IPAddress",
+            "metadata": {
+                "name": address.to_string(),
+                "labels": {"ipaddress.kubernetes.io/ip-family": family, MANAGED_BY.0: MANAGED_BY.1},
+            },
+            "spec": {"parentRef": self.reference()},
+        })
     }
 
     fn holds(&self, address: &Value) -> bool {
@@ -235,17 +250,7 @@ fn given(service: &Value) -> Value {
 }
 
 async fn take(world: &dyn World, address: IpAddr, holder: &Holder) -> Result<(), Status> {
-    let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
-    let object = json!({
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "IPAddress",
-        "metadata": {
-            "name": address.to_string(),
-            "labels": {"ipaddress.kubernetes.io/ip-family": family, "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"},
-        },
-        "spec": {"parentRef": holder.reference()},
-    });
-    world.create(&GroupVersionResource::new("networking.k8s.io", "v1", "ipaddresses"), "", object).await.map(drop)
+    world.create(&GroupVersionResource::new("networking.k8s.io", "v1", "ipaddresses"), "", holder.address(address)).await.map(drop)
 }
 
 /// Gives addresses back; one that has gone to another Service meanwhile is left alone.

@@ -61,6 +61,11 @@ impl PortMap {
         record
     }
 
+    /// The ports in use, in order.
+    pub(super) fn in_use(&self) -> Vec<i64> {
+        (i64::from(self.first)..).zip(&self.used).filter(|(_, used)| **used).map(|(port, _)| port).collect()
+    }
+
     fn place(&self, port: i64) -> Result<usize, Error> {
         let inside = u16::try_from(port).ok().filter(|port| (self.first..=self.last).contains(port));
         inside.map(|port| usize::from(port - self.first)).ok_or(Error::NotInRange(self.first, self.last))

@@ -11,7 +11,7 @@ use super::port_map::{self, PortMap};
 use super::{has_node_ports, invalid, kind_of, needs_health_check, spec};
 
 /// Where the map lies, as upstream keeps it.
-pub(super) const RECORD: &str = "/registry/ranges/servicenodeports";
+pub const RECORD: &str = "/registry/ranges/servicenodeports";
 /// Rounds of compare-and-put before giving up. In each of them another writer succeeded.
 const ROUNDS_MAX: usize = 64;
 

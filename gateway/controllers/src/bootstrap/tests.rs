@@ -1,0 +1,60 @@
+//! A fresh cluster, and one that was tampered with.
+
+use super::*;
+use crate::tests::{NOW, context};
+use crate::world::{Fake, gvr};
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        service_cidrs: vec!["10.0.0.0/24".into()],
+        advertise_address: "192.0.2.1".parse().unwrap(),
+        secure_port: 6443,
+        node_ports: "30000-32767".into(),
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_cluster_has_everything_and_a_second_start_writes_nothing() {
+    let world = Fake::new(&[]);
+    run(&world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    assert_eq!(world.names("v1/namespaces"), ["/default", "/kube-node-lease", "/kube-public", "/kube-system"]);
+    let service = world.peek("v1/services", "default", "kubernetes").unwrap();
+    assert_eq!((&service["spec"]["clusterIP"], &service["spec"]["ports"][0]["targetPort"]), (&"10.0.0.1".into(), &6443.into()));
+    let slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();
+    assert_eq!(slice["endpoints"][0]["addresses"][0], "192.0.2.1");
+    let range = world.peek("networking.k8s.io/v1/servicecidrs", "", "kubernetes").unwrap();
+    assert_eq!(range["status"]["conditions"][0]["status"], "True");
+    assert!(world.names("rbac.authorization.k8s.io/v1/clusterroles").contains(&"/cluster-admin".to_owned()));
+    assert!(world.names("flowcontrol.apiserver.k8s.io/v1/flowschemas").contains(&"/catch-all".to_owned()));
+    assert_eq!(world.names("scheduling.k8s.io/v1/priorityclasses"), ["/system-cluster-critical", "/system-node-critical"]);
+
+    world.take_log();
+    run(&world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    assert_eq!(world.take_log(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_deleted_or_bent_comes_back() {
+    let (context, world) = context(Fake::new(&[]));
+    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    let mut runtime = Runtime::new(context);
+    add(&mut runtime, settings());
+    runtime.follow();
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+
+    let options = model::world::DeleteOptions::default;
+    world.delete(&gvr("v1/services"), "default", "kubernetes", options()).await.unwrap();
+    world.delete(&gvr("v1/namespaces"), "", "kube-node-lease", options()).await.unwrap();
+    let mut slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();
+    slice["endpoints"] = serde_json::json!([]);
+    world.update(&gvr("discovery.k8s.io/v1/endpointslices"), "", slice).await.unwrap();
+    for _ in 0..1000 {
+        let slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();
+        let restored = slice["endpoints"][0]["addresses"][0] == "192.0.2.1";
+        if restored && world.peek("v1/services", "default", "kubernetes").is_some() && world.names("v1/namespaces").len() == 4 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("not restored: {:?} {:?}", world.names("v1/services"), world.names("v1/namespaces"));
+}
