@@ -23,18 +23,23 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         println!("{BODY_BYTES}-byte objects; CPU is user + system of the whole process\n");
-        writes("memory", Store::memory().unwrap()).await;
+        // Held to the end: the account below is that of the threads that live.
+        let memory = Store::memory().unwrap();
+        writes("memory", memory.clone()).await;
         let temporary = tempfile::tempdir().unwrap();
         let directory = directory.as_deref().unwrap_or(temporary.path());
         let disk = || Store::disk(directory, Arc::new(SystemClock), Limits::default()).unwrap();
         let store = disk();
         writes("disk", store.clone()).await;
-        store.engine().close().await.unwrap();
-        let start = Meter::start();
+        store.close().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let meter = Meter::start();
         let store = disk();
-        start.stop("disk: open", "object", store.resource(PREFIX).snapshot().len());
-        reads(&Store::memory().unwrap()).await;
-        fan_out(Store::memory().unwrap()).await;
+        meter.stop("disk: open", "object", store.resource(PREFIX).snapshot().len());
+        let (read, followed) = (Store::memory().unwrap(), Store::memory().unwrap());
+        reads(&read).await;
+        fan_out(followed.clone()).await;
+        drop((memory, read, followed));
     });
 }
 

@@ -115,10 +115,10 @@ pub(crate) fn check(ops: &[Op]) -> Result<(), Error> {
         if ops[..at].iter().any(|other| other.key() == op.key()) {
             return fault(op, "the transaction names the key twice");
         }
-        if let Op::Put { draft, .. } = op {
-            if let Some(reason) = draft_fault(draft) {
-                return fault(op, reason);
-            }
+        if let Op::Put { draft, .. } = op
+            && let Some(reason) = draft_fault(draft)
+        {
+            return fault(op, reason);
         }
     }
     Ok(())

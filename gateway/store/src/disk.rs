@@ -44,7 +44,7 @@ const META_FORMAT: &str = "format";
 /// Lower bound of the revision; the newest record's own may be higher.
 const META_REVISION: &str = "revision";
 
-/// Why a store cannot be opened. Nothing is changed then.
+/// Why a store cannot be opened. No record is changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory or a file in it cannot be made or read.
@@ -99,13 +99,18 @@ pub(crate) struct Disk {
 
 /// Opens or makes the store in a directory.
 pub(crate) fn open(dir: &Path) -> Result<(Disk, Loaded), OpenError> {
+    open_file(dir, FILE)
+}
+
+/// The same under another file name, for a store that is still being made.
+pub(crate) fn open_file(dir: &Path, name: &str) -> Result<(Disk, Loaded), OpenError> {
     let io = |step, path: &Path| {
         let path = path.to_owned();
         move |source| OpenError::Io { step, path, source }
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("create", dir))?;
     let lock = lock(dir)?;
-    let path = dir.join(FILE);
+    let path = dir.join(name);
     // Secrets lie in it.
     let options = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let backend = || {
@@ -114,8 +119,14 @@ pub(crate) fn open(dir: &Path) -> Result<(Disk, Loaded), OpenError> {
     };
     let opened = open_on(&path, &backend)?;
     // The names of new files are durable only once their directory is.
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("sync", dir))?;
+    sync_directory(dir)?;
     Ok((Disk { _lock: Some(lock), ..opened.0 }, opened.1))
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(dir: &Path) -> Result<(), OpenError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(|source| OpenError::Io { step: "sync", path: dir.to_owned(), source })
 }
 
 /// Opens a store on whatever `backend` gives; it is asked again when damage has to be looked into.
@@ -228,25 +239,30 @@ fn damaged_record(path: &Path, key: &str, damage: Damage) -> OpenError {
 }
 
 impl Disk {
-    fn write(&mut self, batch: &Batch<'_>) -> Result<(), redb::Error> {
+    /// Makes writes durable, and with them that the revision is at least `revision`.
+    pub(crate) fn write<'a>(&mut self, writes: impl Iterator<Item = (&'a str, &'a Write)>, revision: Revision) -> Result<(), Failure> {
+        self.transact(writes, revision).map_err(|error| Failure(format!("commit: {error}")))
+    }
+
+    fn transact<'a>(&mut self, writes: impl Iterator<Item = (&'a str, &'a Write)>, revision: Revision) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         let mut objects = transaction.open_table(OBJECTS)?;
         let mut written: Revision = 0;
-        for (key, write) in &batch.writes {
+        for (key, write) in writes {
             match write {
                 Write::Put(entry, record) => {
-                    objects.insert(key.as_str(), &record[..])?;
+                    objects.insert(key, &record[..])?;
                     written = written.max(entry.revision);
                 }
-                Write::Delete => drop(objects.remove(key.as_str())?),
+                Write::Delete => drop(objects.remove(key)?),
             }
         }
         drop(objects);
         // The revision is the newest record's, so it needs a row of its own only when no record bears it: after a delete.
         // That spares most commits a page.
-        if written != batch.revision {
-            transaction.open_table(META)?.insert(META_REVISION, &*sealed(META_REVISION, batch.revision))?;
+        if written != revision {
+            transaction.open_table(META)?.insert(META_REVISION, &*sealed(META_REVISION, revision))?;
         }
         Ok(transaction.commit()?)
     }
@@ -254,7 +270,7 @@ impl Disk {
 
 impl Ledger for Disk {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
-        self.write(batch).map_err(|error| Failure(format!("commit: {error}")))
+        self.write(batch.writes.iter().map(|(key, write)| (key.as_str(), write)), batch.revision)
     }
 
     fn close(self: Box<Self>) -> Result<(), Failure> {

@@ -10,8 +10,10 @@ use model::{Clock, Revision};
 use tokio::sync::{oneshot, watch};
 
 use crate::ledger::Ledger;
-use crate::sequencer::{Message, Sequencer};
-use crate::{Cache, Committed, Engine, Entry, Error, Limits, Metrics, Op};
+use crate::sequencer::{Health, Message, Sequencer};
+use crate::{Cache, Committed, Engine, Entry, Error, Limits, Metrics, Op, Snapshot};
+
+const PANICKED: &str = "the store's thread panicked";
 
 /// What a ledger held when it was opened.
 #[derive(Default)]
@@ -24,7 +26,7 @@ pub(crate) struct Loaded {
 pub(crate) struct Embedded {
     cache: Arc<Cache>,
     queue: SyncSender<Message>,
-    failed: watch::Receiver<Option<Arc<str>>>,
+    health: watch::Receiver<Health>,
 }
 
 impl Embedded {
@@ -34,10 +36,10 @@ impl Embedded {
         let expiries: BTreeSet<_> = loaded.entries.iter().filter_map(expires).collect();
         let cache = Arc::new(Cache::new(loaded.revision, loaded.entries, limits, Arc::new(Metrics::default())));
         let (queue, received) = sync_channel(limits.queue_transactions_max);
-        let (failing, failed) = watch::channel(None);
-        let sequencer = Sequencer { cache: cache.clone(), clock, queue: received, failed: failing, expiries };
+        let (health_in, health) = watch::channel(Health::Running);
+        let sequencer = Sequencer { cache: cache.clone(), clock, queue: received, health: health_in, expiries };
         std::thread::Builder::new().name("store".into()).spawn(move || sequencer.run(ledger))?;
-        Ok(Self { cache, queue, failed })
+        Ok(Self { cache, queue, health })
     }
 
     /// Hands the sequencer a message and waits for its answer.
@@ -52,7 +54,27 @@ impl Embedded {
 
     /// Why the sequencer does not answer.
     fn gone(&self) -> Error {
-        self.failed.borrow().clone().map_or(Error::Closed, Error::Failed)
+        match &*self.health.borrow() {
+            Health::Closed => Error::Closed,
+            Health::Failed(reason) => Error::Failed(reason.clone()),
+            Health::Running => Error::Failed(PANICKED.into()),
+        }
+    }
+}
+
+/// Ends when the sequencer has failed, or its thread has died.
+async fn failure(mut health: watch::Receiver<Health>) -> Arc<str> {
+    loop {
+        let now = health.borrow_and_update().clone();
+        match now {
+            Health::Failed(reason) => return reason,
+            // It cannot fail any more.
+            Health::Closed => std::future::pending().await,
+            Health::Running if health.changed().await.is_err() && !matches!(*health.borrow(), Health::Closed | Health::Failed(_)) => {
+                return PANICKED.into();
+            }
+            Health::Running => {}
+        }
     }
 }
 
@@ -73,20 +95,12 @@ impl Engine for Embedded {
         self.ask(Message::Expire).boxed()
     }
 
+    fn snapshot(&self) -> BoxFuture<'_, Result<Vec<Snapshot>, Error>> {
+        self.ask(Message::Snapshot).boxed()
+    }
+
     fn failed(&self) -> BoxFuture<'static, Arc<str>> {
-        let mut failed = self.failed.clone();
-        async move {
-            loop {
-                if let Some(reason) = failed.borrow_and_update().clone() {
-                    return reason;
-                }
-                if failed.changed().await.is_err() {
-                    // Closed in good order: it cannot fail any more.
-                    std::future::pending::<()>().await;
-                }
-            }
-        }
-        .boxed()
+        failure(self.health.clone()).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), Error>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use model::Revision;
 
-use crate::{Cache, Committed, Error, Op};
+use crate::{Cache, Committed, Error, Op, Snapshot};
 
 /// Orders writes, makes them durable, publishes them. The shared suite (`tests/suite`) says what that means exactly.
 pub trait Engine: Send + Sync {
@@ -23,6 +23,9 @@ pub trait Engine: Send + Sync {
 
     /// Removes what has expired by now, without waiting for the next tick; gives how many went.
     fn expire(&self) -> BoxFuture<'_, Result<usize, Error>>;
+
+    /// Every resource as it is at one revision, in order of prefix.
+    fn snapshot(&self) -> BoxFuture<'_, Result<Vec<Snapshot>, Error>>;
 
     /// Ends when the storage has failed for good, with the reason; the process must then end. Never ends otherwise.
     fn failed(&self) -> BoxFuture<'static, Arc<str>>;

@@ -77,14 +77,6 @@ impl Disk {
         }
         Self(Arc::new(Mutex::new(Platter { seen: bytes.clone(), synced: bytes, ..Platter::default() })))
     }
-
-    /// The bytes as a reader sees them, to be damaged.
-    pub fn edit(&self, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut platter = self.0.lock();
-        change(&mut platter.seen);
-        platter.synced = platter.seen.clone();
-        platter.pending.clear();
-    }
 }
 
 /// A small generator of numbers that look arbitrary (xorshift), so that a failing test can be repeated.

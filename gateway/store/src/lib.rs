@@ -2,6 +2,7 @@
 //! writes and makes them durable; readers see snapshots and wait for nobody.
 //! Knows neither HTTP nor any kind.
 
+mod backup;
 mod batch;
 mod cache;
 mod change;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use model::clock::SystemClock;
 use model::{Clock, Revision};
 
+pub use backup::{BackupError, RESTORE_REVISION_STEP, Saved, restore, save};
 pub use cache::{Cache, ResourceCache};
 pub use change::{Event, Kind};
 pub use disk::{FILE, FORMAT, LOCK_FILE, OpenError};
@@ -110,6 +112,21 @@ impl Store {
     /// Everything up to this revision is visible.
     pub fn revision(&self) -> Revision {
         self.cache.revision()
+    }
+
+    /// Every resource as it is at one revision, in order of prefix: for what reads all, such as a backup.
+    pub async fn snapshot(&self) -> Result<Vec<Snapshot>, Error> {
+        self.engine.snapshot().await
+    }
+
+    /// Ends when the storage has failed for good, with the reason; the process must then end.
+    pub async fn failed(&self) -> Arc<str> {
+        self.engine.failed().await
+    }
+
+    /// Finishes what is queued, ends every watch, closes the storage. Reading goes on.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.engine.close().await
     }
 
     /// Carries out a transaction; what it wrote is durable and visible when this returns.

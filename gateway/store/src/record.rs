@@ -38,27 +38,10 @@ pub enum Damage {
 /// Makes the entry that a draft becomes and its record. The body is copied once: the entry's body is a part of the record.
 pub(crate) fn encode(key: &Key, draft: &Draft, revision: Revision, created: Revision, expires_s: Option<u64>) -> (Arc<Entry>, Bytes) {
     let digits = revision.to_string();
-    let body_len = draft.body.len() + digits.len();
-    let pairs_len = [&draft.header.labels, &draft.header.fields].iter().map(|p| 8 + p.ends().len() * 4 + p.text().len()).sum::<usize>();
-    let mut out = Vec::with_capacity(HEAD_BYTES + pairs_len + body_len);
-    out.push(LAYOUT);
-    out.extend_from_slice(&[0; 4]);
-    for number in [revision, created, expires_s.unwrap_or(0)] {
-        out.extend_from_slice(&number.to_le_bytes());
-    }
-    out.extend_from_slice(&(key.prefix().len() as u16).to_le_bytes());
-    out.extend_from_slice(&(draft.revision_at as u32).to_le_bytes());
-    out.extend_from_slice(&(body_len as u32).to_le_bytes());
-    put_pairs(&draft.header.labels, &mut out);
-    put_pairs(&draft.header.fields, &mut out);
-    let body_at = out.len();
-    out.extend_from_slice(&draft.body[..draft.revision_at]);
-    out.extend_from_slice(digits.as_bytes());
-    out.extend_from_slice(&draft.body[draft.revision_at..]);
-    let sum = checksum(key, &out);
-    out[1..CHECKED_FROM].copy_from_slice(&sum.to_le_bytes());
-
-    let record = Bytes::from(out);
+    let (before, after) = draft.body.split_at(draft.revision_at);
+    let revision_at = draft.revision_at as u32;
+    let head = Head { key, revision, created, expires_s, revision_at, header: &draft.header };
+    let (record, body_at) = write(&head, [before, digits.as_bytes(), after]);
     let entry = Entry::new(Parts {
         key: key.clone(),
         revision,
@@ -66,9 +49,48 @@ pub(crate) fn encode(key: &Key, draft: &Draft, revision: Revision, created: Revi
         header: draft.header.clone(),
         body: record.slice(body_at..),
         expires_s,
-        revision_at: draft.revision_at as u32,
+        revision_at,
     });
     (Arc::new(entry), record)
+}
+
+/// The record of an entry that exists.
+pub(crate) fn encode_again(entry: &Entry) -> Bytes {
+    let Entry { key, revision, created, header, body, expires_s, revision_at, .. } = entry;
+    let head = Head { key, revision: *revision, created: *created, expires_s: *expires_s, revision_at: *revision_at, header };
+    write(&head, [body, b"", b""]).0
+}
+
+/// Everything of a record but the body.
+struct Head<'a> {
+    key: &'a Key,
+    revision: Revision,
+    created: Revision,
+    expires_s: Option<u64>,
+    revision_at: u32,
+    header: &'a Header,
+}
+
+/// The record, and where its body begins.
+fn write(head: &Head<'_>, body: [&[u8]; 3]) -> (Bytes, usize) {
+    let body_len = body.iter().map(|part| part.len()).sum::<usize>();
+    let pairs = [&head.header.labels, &head.header.fields];
+    let pairs_len = pairs.iter().map(|p| 8 + p.ends().len() * 4 + p.text().len()).sum::<usize>();
+    let mut out = Vec::with_capacity(HEAD_BYTES + pairs_len + body_len);
+    out.push(LAYOUT);
+    out.extend_from_slice(&[0; 4]);
+    for number in [head.revision, head.created, head.expires_s.unwrap_or(0)] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.extend_from_slice(&(head.key.prefix().len() as u16).to_le_bytes());
+    out.extend_from_slice(&head.revision_at.to_le_bytes());
+    out.extend_from_slice(&(body_len as u32).to_le_bytes());
+    pairs.into_iter().for_each(|pairs| put_pairs(pairs, &mut out));
+    let body_at = out.len();
+    body.into_iter().for_each(|part| out.extend_from_slice(part));
+    let sum = checksum(head.key, &out);
+    out[1..CHECKED_FROM].copy_from_slice(&sum.to_le_bytes());
+    (out.into(), body_at)
 }
 
 /// Reads a record back, checking everything.
@@ -181,6 +203,7 @@ mod tests {
         assert_eq!((back.key.prefix(), back.key.rest()), (key.prefix(), key.rest()));
         assert_eq!((back.revision, back.created, back.expires_s), (1234, 7, Some(99)));
         assert_eq!((&back.header, &back.body), (&entry.header, &entry.body));
+        assert_eq!(encode_again(&back), record);
         assert_eq!(back.at_revision(5).body, &br#"{"metadata":{"resourceVersion":"5"}}"#[..]);
     }
 

@@ -14,7 +14,7 @@ use crate::batch::{Batch, Write};
 use crate::cache::wake_all;
 use crate::ledger::{Failure, Ledger};
 use crate::log::Waiting;
-use crate::{Cache, Committed, Error, Expect, Key, Op};
+use crate::{Cache, Committed, Error, Expect, Key, Op, Snapshot};
 
 /// How often expired objects are looked for. Upstream's are as coarse: etcd checks its leases twice a second.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
@@ -25,8 +25,18 @@ pub(crate) enum Message {
     Write(Vec<Op>, Answer<Committed>),
     /// Remove what has expired by now; answered with how many.
     Expire(Answer<usize>),
+    /// Give every resource as it is at one revision.
+    Snapshot(Answer<Vec<Snapshot>>),
     /// Finish and leave.
     Close(Answer<()>),
+}
+
+/// How the sequencer is. When its thread ends while this says that it is running, it has panicked.
+#[derive(Clone, Debug)]
+pub(crate) enum Health {
+    Running,
+    Closed,
+    Failed(Arc<str>),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -36,7 +46,7 @@ pub(crate) struct Sequencer {
     pub(crate) cache: Arc<Cache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) queue: Receiver<Message>,
-    pub(crate) failed: watch::Sender<Option<Arc<str>>>,
+    pub(crate) health: watch::Sender<Health>,
     /// When what expires, soonest first.
     pub(crate) expiries: BTreeSet<(u64, Key)>,
 }
@@ -46,6 +56,7 @@ pub(crate) struct Sequencer {
 struct Turn {
     writes: Vec<(Vec<Op>, Answer<Committed>)>,
     expires: Vec<Answer<usize>>,
+    snapshots: Vec<Answer<Vec<Snapshot>>>,
     close: Option<Answer<()>>,
     /// Nobody can send any more.
     abandoned: bool,
@@ -67,6 +78,10 @@ impl Sequencer {
                 ledger.abandon();
                 return self.refuse(reason.into(), turn.close);
             }
+            for answer in turn.snapshots {
+                // Between two commits, so nothing is half visible.
+                let _ = answer.send(Ok(self.cache.resources().iter().map(|resource| resource.snapshot()).collect()));
+            }
             if turn.close.is_some() || turn.abandoned {
                 return self.close(ledger, turn.close);
             }
@@ -85,6 +100,7 @@ impl Sequencer {
                     turn.writes.push((ops, answer));
                 }
                 Ok(Message::Expire(answer)) => turn.expires.push(answer),
+                Ok(Message::Snapshot(answer)) => turn.snapshots.push(answer),
                 Ok(Message::Close(answer)) => turn.close = Some(answer),
                 Err(RecvTimeoutError::Timeout) => return turn,
                 Err(RecvTimeoutError::Disconnected) => turn.abandoned = true,
@@ -199,7 +215,7 @@ impl Sequencer {
     /// The storage failed: says so to everyone, for good.
     fn refuse(self, reason: Arc<str>, close: Option<Answer<()>>) {
         tracing::error!(%reason, "the store failed and acknowledges nothing any more");
-        self.failed.send_replace(Some(reason.clone()));
+        self.health.send_replace(Health::Failed(reason.clone()));
         self.cache.close();
         let refusal = || Error::Failed(reason.clone());
         if let Some(answer) = close {
@@ -211,6 +227,7 @@ impl Sequencer {
             match message {
                 Message::Write(_, answer) => drop(answer.send(Err(refusal()))),
                 Message::Expire(answer) => drop(answer.send(Err(refusal()))),
+                Message::Snapshot(answer) => drop(answer.send(Err(refusal()))),
                 Message::Close(answer) => return drop(answer.send(Err(refusal()))),
             }
         }
@@ -220,8 +237,10 @@ impl Sequencer {
         self.cache.close();
         let closed = ledger.close().map_err(|Failure(reason)| Error::Failed(reason.into()));
         if let Err(error) = &closed {
+            // All that was answered is durable; only the next start takes longer.
             tracing::error!(%error, "closing the store failed");
         }
+        self.health.send_replace(Health::Closed);
         if let Some(answer) = close {
             let _ = answer.send(closed);
         }

@@ -42,7 +42,7 @@ fn everything_answered_survives_fifty_kills() {
             // A write that was not answered may have happened; from now on it must stay.
             *revision = entry.revision;
         }
-        block_on(store.engine().close()).unwrap();
+        block_on(store.close()).unwrap();
     }
     assert!(answered > KILLS * 40, "{answered} writes were answered");
 }

@@ -20,6 +20,7 @@ struct Gated {
 impl Ledger for Gated {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
         let _ = self.begun.send(batch.writes.len());
+        assert!(!batch.writes.contains_key("/registry/pods/panic"), "asked to");
         self.leave.recv().map_err(|_| Failure("the test ended".into()))
     }
 
@@ -122,4 +123,20 @@ async fn a_failed_ledger_is_told_to_everyone() {
     assert_eq!(&*gate.engine.failed().await, "the test ended");
     assert!(matches!(gate.engine.commit(put("later")).await, Err(Error::Failed(_))));
     assert!(gate.engine.cache.resource("/registry/pods/").snapshot().is_empty());
+}
+
+#[tokio::test]
+async fn a_dead_thread_is_a_failure() {
+    let gate = gate(Limits::default());
+    assert!(matches!(gate.engine.commit(put("panic")).await, Err(Error::Failed(_))));
+    assert_eq!(&*gate.engine.failed().await, PANICKED);
+    assert!(matches!(gate.engine.commit(put("later")).await, Err(Error::Failed(_))));
+}
+
+#[tokio::test]
+async fn closing_is_no_failure() {
+    let gate = gate(Limits::default());
+    gate.engine.close().await.expect("closes");
+    assert!(gate.engine.failed().now_or_never().is_none());
+    assert!(matches!(gate.engine.commit(put("later")).await, Err(Error::Closed)));
 }

@@ -58,7 +58,7 @@ impl Bed {
 
     /// The same with other bounds; what was written is kept by engines that last.
     pub async fn limited(self, limits: Limits) -> Self {
-        self.store.engine().close().await.expect("closes");
+        self.store.close().await.expect("closes");
         let store = open(&self.medium, self.clock.clone(), limits).expect("opens");
         Self { store, ..self }
     }

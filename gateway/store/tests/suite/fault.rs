@@ -11,12 +11,12 @@ pub async fn a_second_process_is_kept_out(bed: Bed) {
     // A lock belongs to the open file, so a second opening in one process meets what a second process would.
     let refused = bed.try_open().err().expect("locked");
     assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
-    bed.store.engine().close().await.expect("closes");
+    bed.store.close().await.expect("closes");
     assert!(bed.try_open().is_ok());
 }
 
 pub async fn another_format_is_refused(bed: Bed) {
-    bed.store.engine().close().await.expect("closes");
+    bed.store.close().await.expect("closes");
     let meta: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
     let database = redb::Database::open(bed.file()).expect("a redb file");
     let write = database.begin_write().expect("begins");
@@ -37,7 +37,7 @@ pub async fn a_damaged_record_is_named(bed: Bed) {
     for n in 0..20 {
         bed.set(&format!("default/{n}"), &format!("value number {n} of twenty")).await;
     }
-    bed.store.engine().close().await.expect("closes");
+    bed.store.close().await.expect("closes");
     let mut bytes = std::fs::read(bed.file()).expect("a file");
     // Every copy of it: redb keeps earlier versions of a page until they are used again.
     let needle = b"value number 13 of twenty";
@@ -56,7 +56,7 @@ pub async fn a_damaged_page_is_never_overlooked(bed: Bed) {
     for n in 0..300 {
         bed.store.commit(vec![put(n)]).await.expect("writes");
     }
-    bed.store.engine().close().await.expect("closes");
+    bed.store.close().await.expect("closes");
     let sound = std::fs::read(bed.file()).expect("a file");
     let mut refused = 0;
     for page in 0..sound.len().div_ceil(PAGE) {
@@ -71,7 +71,7 @@ pub async fn a_damaged_page_is_never_overlooked(bed: Bed) {
             Err(_) => refused += 1,
             Ok(store) => {
                 assert_eq!(store.resource(crate::bed::PODS).snapshot().len(), 300, "page {page}");
-                store.engine().close().await.expect("closes");
+                store.close().await.expect("closes");
             }
         }
     }
@@ -101,7 +101,7 @@ async fn refuses_from_the_first(bed: Bed, fault: Fault) {
         }
     };
     assert!(matches!(&error, Error::Failed(reason) if reason.contains("injected fault")), "{error:?}");
-    assert!(bed.store.engine().failed().await.contains("injected fault"), "the process is told to end");
+    assert!(bed.store.failed().await.contains("injected fault"), "the process is told to end");
     for n in 0..5 {
         let refused = bed.put(&pod(&format!("after/{n}")), Expect::Absent, draft("x")).await;
         assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
@@ -115,7 +115,7 @@ async fn refuses_from_the_first(bed: Bed, fault: Fault) {
         }
     };
     assert_eq!((seen, end), (acknowledged, WatchError::Closed));
-    let _ = bed.store.engine().close().await;
+    let _ = bed.store.close().await;
     let disk = bed.platter_disk().clone();
     drop(bed);
     assert_eq!(disk.syncs_after_failure(), 0, "an fsync is never tried again");

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "the cases are reached through a macro; nobody links a test")]
 
+mod backup;
 mod bed;
 mod expiry;
 mod fault;
@@ -58,8 +59,12 @@ macro_rules! every_engine {
             expiry::expires_with_an_event,
             expiry::a_write_begins_the_time_anew,
             expiry::many_expire_in_bounded_commits,
+            backup::restored_as_it_was,
+            backup::saved_at_one_revision,
+            backup::a_damaged_backup_is_refused,
             model::random_operations_match_a_map,
             model::concurrent_writers_match_their_answers,
+            model::a_list_and_its_watch_make_the_present,
         );
     };
 }

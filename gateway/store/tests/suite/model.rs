@@ -168,6 +168,46 @@ pub async fn concurrent_writers_match_their_answers(bed: Bed) {
     assert_eq!(watcher.progress(), Some(bed.store.revision()), "nothing more than that happened");
 }
 
+/// What an informer relies on: a list and the events after its revision make the present, whenever it listed.
+pub async fn a_list_and_its_watch_make_the_present(bed: Bed) {
+    const WRITERS: usize = 8;
+    let bed = Arc::new(bed);
+    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(churn(bed.clone(), n))).collect();
+    let mut informers = Vec::new();
+    let done = || writers.iter().all(tokio::task::JoinHandle::is_finished);
+    while !done() {
+        let snapshot = bed.pods().snapshot();
+        assert!(snapshot.iter().all(|entry| entry.revision <= snapshot.revision()), "nothing from after its revision");
+        let watcher = bed.pods().watch(snapshot.revision(), Interest::all()).expect("remembered");
+        while bed.store.revision() == snapshot.revision() && !done() {
+            tokio::task::yield_now().await;
+        }
+        informers.push((snapshot, watcher));
+    }
+    for writer in writers {
+        writer.await.expect("no panic");
+    }
+    let present: BTreeMap<_, _> = bed.pods().snapshot().iter().map(|entry| (entry.key.to_string(), entry.revision)).collect();
+    for (snapshot, mut watcher) in informers {
+        let mut played: BTreeMap<_, _> = snapshot.iter().map(|entry| (entry.key.to_string(), entry.revision)).collect();
+        while let Some(events) = watcher.try_batch().ok().filter(|events| !events.is_empty()) {
+            events.iter().for_each(|event| play(event, &mut played));
+        }
+        assert_eq!(played, present, "listed at {}", snapshot.revision());
+    }
+}
+
+async fn churn(bed: Arc<Bed>, writer: usize) {
+    for n in 0..40 {
+        let name = format!("default/{writer}-{}", n % 5);
+        if n % 3 == 2 && bed.pods().get(&pod(&name)).is_some() {
+            bed.unset(&name).await;
+        } else {
+            bed.set(&name, "x").await;
+        }
+    }
+}
+
 async fn increment(bed: Arc<Bed>, name: String, times: usize) {
     let key = pod(&name);
     for _ in 0..times {

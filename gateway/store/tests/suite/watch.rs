@@ -270,7 +270,7 @@ pub async fn ends_when_the_store_closes(bed: Bed) {
     let waiting = tokio::spawn(async move { one.next_batch().await.err() });
     tokio::task::yield_now().await;
     bed.set("two/a", "").await;
-    bed.store.engine().close().await.expect("closes");
+    bed.store.close().await.expect("closes");
     assert_eq!(waiting.await.expect("no panic"), Some(WatchError::Closed));
     assert_eq!(shorts(&all.next_batch().await.expect("what was there is still delivered")), ["ADDED two/a"]);
     assert_eq!(all.next_batch().await.err(), Some(WatchError::Closed));

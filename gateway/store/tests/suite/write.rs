@@ -111,7 +111,7 @@ pub async fn every_write_has_a_revision_of_its_own(bed: Bed) {
 
 pub async fn a_closed_store_refuses(bed: Bed) {
     bed.set("default/a", "x").await;
-    bed.store.engine().close().await.expect("closes");
+    bed.store.close().await.expect("closes");
     assert!(matches!(bed.put(&pod("default/b"), Expect::Any, draft("x")).await, Err(Error::Closed)));
     assert!(bed.pods().get(&pod("default/a")).is_some(), "reading goes on");
 }
