@@ -278,8 +278,8 @@ impl Ledger for Disk {
     }
 
     fn abandon(self: Box<Self>) {
-        // Dropping a redb database writes and syncs. After a failed fsync the kernel may have dropped the pages it could
-        // not write, and a second fsync would then succeed and lie.
+        // After a failed fsync the kernel may have dropped the pages it could not write; a second fsync would succeed and
+        // lie. redb refuses to sync after an error today; what is never dropped cannot sync whatever it does tomorrow.
         std::mem::forget(self);
     }
 }
