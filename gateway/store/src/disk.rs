@@ -131,32 +131,32 @@ pub(crate) fn sync_directory(dir: &Path) -> Result<(), OpenError> {
 
 /// Opens a store on whatever `backend` gives; it is asked again when damage has to be looked into.
 pub(crate) fn open_on<B: StorageBackend>(path: &Path, backend: &dyn Fn() -> Result<B, OpenError>) -> Result<(Disk, Loaded), OpenError> {
-    match open_checked(path, backend()?, Integrity::Checked) {
-        // Something is wrong. Read it again without redb's own check, to name the record if it is one.
-        Err(error @ OpenError::Damaged { .. }) => match open_checked(path, backend()?, Integrity::Trusted) {
-            Err(record @ OpenError::Record { .. }) => Err(record),
-            _ => Err(error),
-        },
+    let first = backend()?;
+    let opened = guarded(path, || {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+        let database = builder.create_with_backend(first).map_err(|error| damaged(path, &error))?;
+        prepare(path, &database)?;
+        let loaded = load(path, &database)?;
+        Ok((Disk { database, _lock: None }, loaded))
+    });
+    match opened {
+        Err(error @ OpenError::Damaged { .. }) => Err(damaged_record_of(path, backend()?).unwrap_or(error)),
         opened => opened,
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Integrity {
-    Checked,
-    Trusted,
+/// Names the damaged record of a file that redb found damaged, if it is one. Reads only.
+fn damaged_record_of(path: &Path, backend: impl StorageBackend) -> Option<OpenError> {
+    let read = guarded(path, || {
+        let database = Builder::new().open_read_only_with_backend(backend).map_err(|error| damaged(path, &error))?;
+        load(path, &database)
+    });
+    read.err().filter(|error| matches!(error, OpenError::Record { .. }))
 }
 
-fn open_checked(path: &Path, backend: impl StorageBackend, integrity: Integrity) -> Result<(Disk, Loaded), OpenError> {
-    let open = || {
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(integrity == Integrity::Checked);
-        let database = builder.create_with_backend(backend).map_err(|error| damaged(path, &error))?;
-        prepare(path, &database)?;
-        let loaded = load(path, &database)?;
-        Ok((Disk { database, _lock: None }, loaded))
-    };
-    // redb panics on some damage that its check was not asked to find.
+/// redb panics on some damage instead of reporting it.
+fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(damaged(path, &"its pages contradict each other")))
 }
 
@@ -198,7 +198,7 @@ fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
 }
 
 /// Reads everything, checking every record.
-fn load(path: &Path, database: &Database) -> Result<Loaded, OpenError> {
+fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Loaded, OpenError> {
     let fault = |error: redb::Error| damaged(path, &error);
     let read = database.begin_read().map_err(|error| fault(error.into()))?;
     let meta = read.open_table(META).map_err(|error| fault(error.into()))?;
