@@ -11,7 +11,7 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut start = 0;
     for (i, &b) in bytes.iter().enumerate() {
-        if b >= 0x20 && b < 0x7f && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&') {
+        if (0x20..0x7f).contains(&b) && !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&') {
             continue;
         }
         // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.

@@ -179,6 +179,14 @@ impl fmt::Display for Error {
     }
 }
 
+/// Go's `unicode.IsPrint`, near enough: letters, marks, numbers, punctuation, symbols and the plain space. Characters that
+/// no version of Unicode has assigned yet pass here.
+pub fn is_printable(c: char) -> bool {
+    let hidden = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{f0000}'..);
+    c == ' ' || !(hidden || c.is_control() || c.is_whitespace())
+}
+
 /// A string as Go's `%q` prints it.
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -195,7 +203,8 @@ pub fn quote(text: &str) -> String {
             '\u{b}' => out.push_str("\\v"),
             '\u{c}' => out.push_str("\\f"),
             c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c if !is_printable(c) && (c as u32) <= 0xffff => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c if !is_printable(c) => out.push_str(&format!("\\U{:08x}", c as u32)),
             c => out.push(c),
         }
     }
@@ -297,6 +306,11 @@ impl Errors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_printed_is_escaped() {
+        assert_eq!(quote("a\"\\\n\u{1}\u{7f}é\u{a0}\u{200b}\u{2028}\u{feff}😀\u{e0001}"), r#""a\"\\\n\x01\x7fé\u00a0\u200b\u2028\ufeff😀\U000e0001""#);
+    }
 
     #[test]
     fn a_path_prints_as_upstream_spells_it() {

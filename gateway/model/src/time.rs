@@ -233,7 +233,7 @@ pub fn format_duration(nanos: i64) -> String {
 
 /// `n / unit` without trailing zeros.
 fn decimal(n: u64, unit: u64) -> String {
-    if n % unit == 0 {
+    if n.is_multiple_of(unit) {
         return (n / unit).to_string();
     }
     let width = unit.ilog10() as usize;

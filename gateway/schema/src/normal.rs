@@ -9,7 +9,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub use decode::{decode, strict_error};
+pub use decode::{decode, strict_error, strict_faults};
 pub use encode::{Encode, encode, encode_sorted};
 
 use crate::types::{Field, Kind, Omit, Types};

@@ -2,7 +2,7 @@
 //! Follows `k8s.io/apimachinery/pkg/api/validation/objectmeta.go` and `pkg/apis/meta/v1/validation`. Does not set system
 //! fields (the write path) and does not know a kind's name rule.
 
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, is_printable};
 use model::meta;
 use model::name::{NameRule, Prefix, is_qualified_name, is_valid_label_value, name_is_dns_label};
 use serde_json::{Map, Value};
@@ -223,7 +223,7 @@ pub fn validate_field_manager(manager: &str, path: &Path<'_>, errors: &mut Error
     if manager.len() > FIELD_MANAGER_BYTES_MAX {
         errors.too_long(path, FIELD_MANAGER_BYTES_MAX);
     }
-    for (at, c) in manager.char_indices().filter(|(_, c)| c.is_control() || c.is_whitespace() && *c != ' ') {
+    for (at, c) in manager.char_indices().filter(|(_, c)| !is_printable(*c)) {
         // Go prints `%#U`, which quotes only what can be printed.
         errors.invalid(path, manager, format!("invalid character U+{:04X} (at position {at})", c as u32));
     }

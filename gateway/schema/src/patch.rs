@@ -16,11 +16,9 @@ pub use json_patch::{JsonPatch, OPERATIONS_MAX};
 pub use merge::MergePatch;
 pub use strategic::StrategicPatch;
 
-/// 422 as upstream answers a patch that does not fit the object; the reason is told to nobody upstream, here it is a cause.
-fn rejected(why: &str) -> Status {
-    let mut details = Details::default();
-    details.causes.push(model::status::Cause { message: why.to_owned(), ..model::status::Cause::default() });
-    Status::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(details)
+/// 422 as upstream answers a patch that does not fit the object: it keeps the reason to itself.
+fn rejected() -> Status {
+    Status::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(Details::default())
 }
 
 /// Reads a body that must be an object.

@@ -66,16 +66,15 @@ fn number(plain: &str) -> Option<Scalar> {
         [b'0', _, ..] => (8, &digits[1..]),
         _ => (10, digits),
     };
-    if digits.bytes().all(|b| char::from(b).is_digit(radix)) && !digits.is_empty() {
-        if let Ok(magnitude) = i128::from_str_radix(digits, radix) {
-            let value = if negative { -magnitude } else { magnitude };
-            if let Ok(int) = i64::try_from(value) {
-                return Some(Scalar::Int(int));
-            }
-            // Go's parser of unsigned numbers takes no sign.
-            if let (Ok(int), false) = (u64::try_from(value), plain.starts_with('+')) {
-                return Some(Scalar::Unsigned(int));
-            }
+    let all_digits = digits.bytes().all(|b| char::from(b).is_digit(radix));
+    if let (true, Ok(magnitude)) = (all_digits, i128::from_str_radix(digits, radix)) {
+        let value = if negative { -magnitude } else { magnitude };
+        if let Ok(int) = i64::try_from(value) {
+            return Some(Scalar::Int(int));
+        }
+        // Go's parser of unsigned numbers takes no sign.
+        if let (Ok(int), false) = (u64::try_from(value), plain.starts_with('+')) {
+            return Some(Scalar::Unsigned(int));
         }
     }
     is_float(plain).then(|| float(plain))

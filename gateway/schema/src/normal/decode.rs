@@ -28,15 +28,19 @@ pub fn decode(types: &Types, ty: TypeId, value: &mut Value, unknown: &mut Vec<St
     walk.fault.map_or(Ok(()), Err)
 }
 
-/// The message of a request that asked for strict decoding; `None` when nothing is held against the body.
-/// A duplicate below an unknown field is not told, as upstream skips what it does not know.
-pub fn strict_error(duplicates: &[String], unknown: &[String]) -> Option<String> {
+/// What strict decoding holds against a body, to be refused or warned of. A duplicate below an unknown field is not told,
+/// as upstream skips what it does not know.
+pub fn strict_faults<'a>(duplicates: &'a [String], unknown: &'a [String]) -> Vec<&'a str> {
     let below_unknown = |duplicate: &str| {
         let path = path_of(duplicate);
         unknown.iter().map(|u| path_of(u)).any(|u| path.strip_prefix(u).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
     };
-    let told = duplicates.iter().filter(|d| !below_unknown(d)).chain(unknown).take(STRICT_ERRORS_MAX);
-    let told: Vec<&str> = told.map(String::as_str).collect();
+    duplicates.iter().filter(|d| !below_unknown(d)).chain(unknown).take(STRICT_ERRORS_MAX).map(String::as_str).collect()
+}
+
+/// The message of a request that asked for strict decoding; `None` when nothing is held against the body.
+pub fn strict_error(duplicates: &[String], unknown: &[String]) -> Option<String> {
+    let told = strict_faults(duplicates, unknown);
     if told.is_empty() { None } else { Some(format!("strict decoding error: {}", told.join(", "))) }
 }
 

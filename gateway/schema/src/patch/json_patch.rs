@@ -61,11 +61,13 @@ impl JsonPatch {
 
     /// Changes an object; after an error it is half changed. Fails with 422.
     pub fn apply(&self, target: &mut Value) -> Result<(), Status> {
+        self.perform_all(target).map_err(|_| rejected())
+    }
+
+    /// Fails with what upstream's library says, which no client hears.
+    fn perform_all(&self, target: &mut Value) -> Result<(), String> {
         let mut copied = 0;
-        for operation in &self.operations {
-            perform(operation, target, &mut copied).map_err(|why| rejected(&why))?;
-        }
-        Ok(())
+        self.operations.iter().try_for_each(|operation| perform(operation, target, &mut copied))
     }
 }
 

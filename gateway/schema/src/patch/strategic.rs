@@ -63,7 +63,7 @@ impl Fault {
     fn into_status(self) -> Status {
         match self {
             Self::Malformed(why) => Status::bad_request(why),
-            Self::Unfit(why) => rejected(why),
+            Self::Unfit(_) => rejected(),
             // Upstream gives these errors no reason and 500; clients see the text.
             Self::Other(why) => Status::new(500, "", why),
         }

@@ -188,7 +188,7 @@ pub(super) fn order_all(types: &Types, shape: Shape, original: &mut Map<String, 
 }
 
 fn order_one(types: &Types, shape: Shape, key: &str, order: Vec<Value>, original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<(), Fault> {
-    for value in [original.get(key), patch.get(key)].into_iter().flatten().filter(|v| !v.is_array()) {
+    if let Some(value) = [original.get(key), patch.get(key)].into_iter().flatten().find(|v| !v.is_array()) {
         return Err(wrong_type("[]interface {}", value));
     }
     let taken = |map: &mut Map<String, Value>| match map.get_mut(key).map(Value::take) {
