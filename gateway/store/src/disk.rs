@@ -130,7 +130,10 @@ pub(crate) fn sync_directory(dir: &Path) -> Result<(), OpenError> {
 }
 
 /// Opens a store on whatever `backend` gives; it is asked again when damage has to be looked into.
-pub(crate) fn open_on<B: StorageBackend>(path: &Path, backend: &dyn Fn() -> Result<B, OpenError>) -> Result<(Disk, Loaded), OpenError> {
+pub(crate) fn open_on<B: StorageBackend>(
+    path: &Path,
+    backend: &dyn Fn() -> Result<B, OpenError>,
+) -> Result<(Disk, Loaded), OpenError> {
     let first = backend()?;
     let opened = guarded(path, || {
         let mut builder = Builder::new();
@@ -180,7 +183,11 @@ fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
     match existing.open_table(META) {
         Ok(meta) => {
             let found = number(path, &meta, META_FORMAT)?;
-            return if found == Some(FORMAT) { Ok(()) } else { Err(OpenError::Format { file: path.to_owned(), found: found.unwrap_or(0) }) };
+            return if found == Some(FORMAT) {
+                Ok(())
+            } else {
+                Err(OpenError::Format { file: path.to_owned(), found: found.unwrap_or(0) })
+            };
         }
         Err(redb::TableError::TableDoesNotExist(_)) => {}
         Err(error) => return Err(damaged(path, &error)),
@@ -240,11 +247,19 @@ fn damaged_record(path: &Path, key: &str, damage: Damage) -> OpenError {
 
 impl Disk {
     /// Makes writes durable, and with them that the revision is at least `revision`.
-    pub(crate) fn write<'a>(&mut self, writes: impl Iterator<Item = (&'a str, &'a Write)>, revision: Revision) -> Result<(), Failure> {
+    pub(crate) fn write<'a>(
+        &mut self,
+        writes: impl Iterator<Item = (&'a str, &'a Write)>,
+        revision: Revision,
+    ) -> Result<(), Failure> {
         self.transact(writes, revision).map_err(|error| Failure(format!("commit: {error}")))
     }
 
-    fn transact<'a>(&mut self, writes: impl Iterator<Item = (&'a str, &'a Write)>, revision: Revision) -> Result<(), redb::Error> {
+    fn transact<'a>(
+        &mut self,
+        writes: impl Iterator<Item = (&'a str, &'a Write)>,
+        revision: Revision,
+    ) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         let mut objects = transaction.open_table(OBJECTS)?;

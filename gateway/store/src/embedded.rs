@@ -70,7 +70,9 @@ async fn failure(mut health: watch::Receiver<Health>) -> Arc<str> {
             Health::Failed(reason) => return reason,
             // It cannot fail any more.
             Health::Closed => std::future::pending().await,
-            Health::Running if health.changed().await.is_err() && !matches!(*health.borrow(), Health::Closed | Health::Failed(_)) => {
+            Health::Running
+                if health.changed().await.is_err() && !matches!(*health.borrow(), Health::Closed | Health::Failed(_)) =>
+            {
                 return PANICKED.into();
             }
             Health::Running => {}

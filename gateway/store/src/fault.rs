@@ -71,7 +71,9 @@ impl Disk {
         for pending in &platter.pending {
             match (pending, dice.roll(3)) {
                 (_, 0) => {}
-                (Pending::Write(at, data), 1) => apply(&mut bytes, &Pending::Write(*at, data[..dice.roll(data.len() + 1)].to_vec())),
+                (Pending::Write(at, data), 1) => {
+                    apply(&mut bytes, &Pending::Write(*at, data[..dice.roll(data.len() + 1)].to_vec()))
+                }
                 (pending, _) => apply(&mut bytes, pending),
             }
         }

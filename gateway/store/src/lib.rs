@@ -88,7 +88,13 @@ impl Store {
         Self::on_disk(path, disk, loaded, clock, limits)
     }
 
-    fn on_disk(path: &Path, disk: disk::Disk, loaded: embedded::Loaded, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
+    fn on_disk(
+        path: &Path,
+        disk: disk::Disk,
+        loaded: embedded::Loaded,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Result<Self, OpenError> {
         let thread = |source| OpenError::Io { step: "start the thread for", path: path.to_owned(), source };
         let engine = embedded::Embedded::start(Box::new(disk), loaded, clock, limits).map_err(thread)?;
         Ok(Self::new(Arc::new(engine)))

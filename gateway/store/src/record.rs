@@ -36,7 +36,13 @@ pub enum Damage {
 }
 
 /// Makes the entry that a draft becomes and its record. The body is copied once: the entry's body is a part of the record.
-pub(crate) fn encode(key: &Key, draft: &Draft, revision: Revision, created: Revision, expires_s: Option<u64>) -> (Arc<Entry>, Bytes) {
+pub(crate) fn encode(
+    key: &Key,
+    draft: &Draft,
+    revision: Revision,
+    created: Revision,
+    expires_s: Option<u64>,
+) -> (Arc<Entry>, Bytes) {
     let digits = revision.to_string();
     let (before, after) = draft.body.split_at(draft.revision_at);
     let revision_at = draft.revision_at as u32;

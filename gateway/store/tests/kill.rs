@@ -37,7 +37,8 @@ fn everything_answered_survives_fifty_kills() {
         highest = store.revision();
         let snapshot = store.resource(PREFIX).snapshot();
         for (name, revision) in &mut held {
-            let entry = snapshot.get(&Key::new(PREFIX, name)).unwrap_or_else(|| panic!("round {round}: {name} at {revision} is lost"));
+            let entry =
+                snapshot.get(&Key::new(PREFIX, name)).unwrap_or_else(|| panic!("round {round}: {name} at {revision} is lost"));
             assert!(entry.revision >= *revision, "round {round}: {name} fell from {revision} to {}", entry.revision);
             // A write that was not answered may have happened; from now on it must stay.
             *revision = entry.revision;
@@ -59,7 +60,8 @@ fn write_until_killed(directory: &Path, enough: usize) -> Vec<(String, u64)> {
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let Ok(line) = line else { break };
         // The harness writes lines of its own, and the last line may be cut.
-        let Some((name, revision)) = line.strip_prefix("answered ").and_then(|rest| rest.strip_suffix(" .")?.split_once(' ')) else {
+        let Some((name, revision)) = line.strip_prefix("answered ").and_then(|rest| rest.strip_suffix(" .")?.split_once(' '))
+        else {
             continue;
         };
         answers.push((name.to_owned(), revision.parse().unwrap()));

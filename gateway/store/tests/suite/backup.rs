@@ -30,7 +30,10 @@ pub async fn restored_as_it_was(bed: Bed) {
     for prefix in [PODS, "/registry/events/"] {
         let facts = |bed: &Bed| {
             let snapshot = bed.store.resource(prefix).snapshot();
-            snapshot.iter().map(|e| (e.key.clone(), e.revision, e.created, e.header.clone(), e.body.clone(), e.expires_s)).collect::<Vec<_>>()
+            snapshot
+                .iter()
+                .map(|e| (e.key.clone(), e.revision, e.created, e.header.clone(), e.body.clone(), e.expires_s))
+                .collect::<Vec<_>>()
         };
         assert_eq!(facts(&copy), facts(&bed), "{prefix}");
     }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use model::{Clock, Revision};
-use store::{Committed, Draft, Entry, Error, Event, Expect, Header, Interest, Key, Limits, Op, OpenError, ResourceCache, Store, fault};
+use store::{
+    Committed, Draft, Entry, Error, Event, Expect, Header, Interest, Key, Limits, Op, OpenError, ResourceCache, Store, fault,
+};
 
 /// Prefix of the resource that most cases use.
 pub const PODS: &str = "/registry/pods/";

@@ -150,7 +150,8 @@ pub async fn concurrent_writers_match_their_answers(bed: Bed) {
     const INCREMENTS: usize = 25;
     let bed = Arc::new(bed);
     let mut watcher = bed.watch(Interest::all());
-    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(increment(bed.clone(), format!("default/{}", n % 3), INCREMENTS))).collect();
+    let writers: Vec<_> =
+        (0..WRITERS).map(|n| tokio::spawn(increment(bed.clone(), format!("default/{}", n % 3), INCREMENTS))).collect();
     let mut seen = 0;
     let mut last = 0;
     while seen < WRITERS * INCREMENTS {

@@ -60,7 +60,10 @@ pub async fn pinned_for_the_next_page(bed: Bed) {
     pods.pin(&then);
     bed.set("default/a", "two").await;
     let pinned = pods.snapshot_at(then.revision()).expect("pinned");
-    assert_eq!(pinned.get(&pod("default/a")).map(|entry| entry.revision), then.get(&pod("default/a")).map(|entry| entry.revision));
+    assert_eq!(
+        pinned.get(&pod("default/a")).map(|entry| entry.revision),
+        then.get(&pod("default/a")).map(|entry| entry.revision)
+    );
     assert!(pods.snapshot_at(then.revision() - 1).is_none(), "never pinned");
     assert!(pods.snapshot_at(pods.snapshot().revision() + 1).is_none(), "the future");
     for _ in 0..100 {
@@ -73,7 +76,8 @@ pub async fn pinned_for_the_next_page(bed: Bed) {
 pub async fn what_has_not_changed_needs_no_pin(bed: Bed) {
     bed.set("default/a", "one").await;
     let then = bed.pods().snapshot().revision();
-    let later = bed.put(&Key::new("/registry/configmaps/", "default/a"), Expect::Absent, draft("")).await.expect("absent").revision;
+    let later =
+        bed.put(&Key::new("/registry/configmaps/", "default/a"), Expect::Absent, draft("")).await.expect("absent").revision;
     assert_eq!(bed.pods().snapshot().revision(), later, "a list answers the newest revision, not that of its last change");
     assert_eq!(bed.pods().snapshot_at(then).expect("unchanged since").revision(), then);
 }

@@ -16,7 +16,9 @@ pub async fn everything_is_kept(bed: Bed) {
     let all = |bed: &Bed| {
         let resources = bed.store.cache().resources();
         let entries = resources.iter().flat_map(|r| r.snapshot().iter().cloned().collect::<Vec<_>>()).collect::<Vec<_>>();
-        let facts = |e: &store::Entry| (e.key.clone(), e.key.prefix().to_owned(), e.revision, e.created, e.header.clone(), e.body.clone());
+        let facts = |e: &store::Entry| {
+            (e.key.clone(), e.key.prefix().to_owned(), e.revision, e.created, e.header.clone(), e.body.clone())
+        };
         entries.iter().map(|e| facts(e)).collect::<Vec<_>>()
     };
     let before = all(&bed);

@@ -188,7 +188,8 @@ pub async fn too_old_is_gone(bed: Bed) {
 
 pub async fn the_slow_are_closed(bed: Bed) {
     let bed = bed.limited(short_log()).await;
-    let (mut all, mut one, mut two) = (bed.watch(Interest::all()), bed.watch(in_namespace("one")), bed.watch(in_namespace("two")));
+    let (mut all, mut one, mut two) =
+        (bed.watch(Interest::all()), bed.watch(in_namespace("one")), bed.watch(in_namespace("two")));
     bed.set("one/a", "").await;
     for n in 0..10 {
         bed.set("two/a", &n.to_string()).await;

@@ -55,7 +55,8 @@ pub async fn reads_its_own_writes(bed: Bed) {
 pub async fn all_of_a_transaction_or_nothing(bed: Bed) {
     let put = |key: Key, expect| Op::Put { key, expect, draft: draft("x") };
     let (a, b, other) = (pod("default/a"), pod("default/b"), Key::new("/registry/configmaps/", "default/c"));
-    let committed = bed.store.commit(vec![put(a.clone(), Expect::Absent), put(other.clone(), Expect::Absent)]).await.expect("absent");
+    let committed =
+        bed.store.commit(vec![put(a.clone(), Expect::Absent), put(other.clone(), Expect::Absent)]).await.expect("absent");
     assert_eq!(committed.entries.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>(), [a.clone(), other.clone()]);
     assert_eq!(committed.revision, committed.entries[1].revision);
     assert!(committed.entries[0].revision < committed.entries[1].revision, "each object has a revision of its own");
