@@ -8,10 +8,15 @@
 mod clusterrole;
 mod clusterrolebinding;
 mod configmap;
+mod controllerrevision;
+mod cronjob;
+mod daemonset;
+mod deployment;
 mod event;
 mod horizontalpodautoscaler;
 mod ingress;
 mod ingressclass;
+mod job;
 mod lease;
 mod limitrange;
 mod namespace;
@@ -22,7 +27,10 @@ pub mod pod;
 mod pod_template;
 mod poddisruptionbudget;
 mod podspec;
+mod podtemplate;
 mod priorityclass;
+mod replicaset;
+mod replicationcontroller;
 mod resourcequota;
 mod role;
 mod rolebinding;
@@ -30,7 +38,9 @@ mod rules;
 mod secret;
 mod service;
 mod serviceaccount;
+mod statefulset;
 mod storageclass;
+mod workload;
 
 pub use service::allocation;
 
@@ -133,11 +143,20 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "Node", &node::HOOKS),
     ("", "PersistentVolumeClaim", &persistentvolumeclaim::HOOKS),
     ("", "Pod", &pod::HOOKS),
+    ("", "PodTemplate", &podtemplate::HOOKS),
+    ("", "ReplicationController", &replicationcontroller::HOOKS),
     ("", "ResourceQuota", &resourcequota::HOOKS),
     ("", "Secret", &secret::HOOKS),
     ("", "Service", &service::HOOKS),
     ("", "ServiceAccount", &serviceaccount::HOOKS),
+    ("apps", "ControllerRevision", &controllerrevision::HOOKS),
+    ("apps", "DaemonSet", &daemonset::HOOKS),
+    ("apps", "Deployment", &deployment::HOOKS),
+    ("apps", "ReplicaSet", &replicaset::HOOKS),
+    ("apps", "StatefulSet", &statefulset::HOOKS),
     ("autoscaling", "HorizontalPodAutoscaler", &horizontalpodautoscaler::HOOKS),
+    ("batch", "CronJob", &cronjob::HOOKS),
+    ("batch", "Job", &job::HOOKS),
     ("coordination.k8s.io", "Lease", &lease::HOOKS),
     ("networking.k8s.io", "Ingress", &ingress::HOOKS),
     ("networking.k8s.io", "IngressClass", &ingressclass::HOOKS),

@@ -4,6 +4,7 @@
 pub mod authorizer;
 pub mod clock;
 pub mod content;
+pub mod cron;
 pub mod field;
 pub mod generate;
 pub mod gvk;

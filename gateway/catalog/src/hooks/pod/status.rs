@@ -16,7 +16,8 @@ const NOT_BACK: &str = "may not be transitioned to non-terminated state";
 /// `PrepareForUpdate` of the status.
 pub(super) fn prepare(pod: &mut Value, old: &Value) {
     let before = get::at(old, "status");
-    let Some(status) = get::object_mut(pod, "status").map(|_| ()).and_then(|()| pod.get_mut("status")) else { return };
+    get::default(pod, "status", Value::Object(model::Map::new()));
+    let Some(status) = pod.get_mut("status") else { return };
     if get::text(status, "qosClass").is_empty() {
         get::copy(status, before, "qosClass");
     }

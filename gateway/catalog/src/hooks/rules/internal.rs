@@ -39,6 +39,9 @@ pub(crate) const RESIZE_POLICY: &[Field] =
 /// `core.IP` lists of a pod's status.
 pub(crate) const IP: &[Field] = &[("IP", "ip", Zero::Text)];
 
+/// `batch.UncountedTerminatedPods`.
+pub(crate) const UNCOUNTED: &[Field] = &[("Succeeded", "succeeded", Zero::Null), ("Failed", "failed", Zero::Null)];
+
 /// `core.NodeSelectorTerm`.
 pub(crate) const NODE_SELECTOR_TERM: &[Field] = &[
     ("MatchExpressions", "matchExpressions", Zero::Slice(REQUIREMENT)),
