@@ -86,3 +86,66 @@ impl Snapshot {
         &self.state
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::entry::Parts;
+    use crate::{Header, Key};
+
+    /// Some of many keys written or removed, at revisions that rise.
+    fn changed(state: &State, changes: &[(u16, bool)]) -> State {
+        let (mut revision, mut entries) = (state.revision, state.entries.clone());
+        for (name, put) in changes {
+            revision += 1;
+            let key = Key::new("/registry/pods/", &format!("{:04}", name % 3000));
+            let parts = Parts {
+                key: key.clone(),
+                revision,
+                created: revision,
+                header: Header::default(),
+                body: Bytes::from_static(b"{}"),
+                expires_s: None,
+                revision_at: 0,
+            };
+            match put {
+                true => entries.insert(key.shared().clone(), Arc::new(Entry::new(parts))),
+                false => entries.remove(key.as_str()),
+            };
+        }
+        State { revision, entries }
+    }
+
+    fn changes() -> impl Strategy<Value = Vec<(u16, bool)>> {
+        prop_oneof![prop::collection::vec(any::<(u16, bool)>(), 0..12), prop::collection::vec(any::<(u16, bool)>(), 0..2000)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Who follows a resource in this way (RBAC does) must miss nothing: a removal that is overlooked is a right
+        /// that stays.
+        #[test]
+        fn changes_since_are_exactly_what_differs(first in changes(), second in changes()) {
+            let all: Vec<_> = (0..3000).map(|name| (name, true)).collect();
+            let older = changed(&changed(&State::default(), &all), &first);
+            let newer = changed(&older, &second);
+            let (older, newer) = (Snapshot::new(older.revision, Arc::new(older)), Snapshot::new(newer.revision, Arc::new(newer)));
+            let mut followed: BTreeMap<&str, u64> = older.iter().map(|entry| (entry.key.as_str(), entry.revision)).collect();
+            for (key, entry) in newer.changes_since(&older) {
+                let before = match entry {
+                    Some(entry) => followed.insert(key, entry.revision),
+                    None => followed.remove(key),
+                };
+                prop_assert_ne!(before, entry.map(|entry| entry.revision), "{} is reported and has not changed", key);
+            }
+            let held: BTreeMap<&str, u64> = newer.iter().map(|entry| (entry.key.as_str(), entry.revision)).collect();
+            prop_assert_eq!(followed, held);
+        }
+    }
+}
