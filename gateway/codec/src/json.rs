@@ -2,7 +2,6 @@
 //! fields as upstream's strict decoding reports them. Follows Go's `encoding/json` scanner and `sigs.k8s.io/json`.
 //! Does not know which fields exist (`schema`).
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value};
@@ -153,7 +152,6 @@ impl Reader<'_> {
 
     fn object(&mut self) -> Result<Value, Error> {
         let mut map = Map::new();
-        let mut reported = HashSet::new();
         if self.scanner.take(b'}') {
             return Ok(Value::Object(map));
         }
@@ -164,11 +162,10 @@ impl Reader<'_> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
-            if map.contains_key(&key) && self.duplicates.len() < STRICT_ERRORS_MAX && reported.insert(key.clone()) {
-                self.duplicates.push(format!("duplicate field {}", model::field::quote(&self.path)));
-            }
             let value = self.value()?;
-            map.insert(key, value);
+            if map.insert(key, value).is_some() {
+                self.tell_duplicate();
+            }
             self.path.truncate(path);
             self.scanner.skip_space();
             match self.scanner.next() {
@@ -177,6 +174,14 @@ impl Reader<'_> {
                 Some(b) => return Err(invalid(b, "after object key:value pair")),
                 None => return Err(unexpected_end()),
             }
+        }
+    }
+
+    /// Once for each path, as upstream.
+    fn tell_duplicate(&mut self) {
+        let message = format!("duplicate field {}", model::field::quote(&self.path));
+        if self.duplicates.len() < STRICT_ERRORS_MAX && !self.duplicates.contains(&message) {
+            self.duplicates.push(message);
         }
     }
 
