@@ -16,6 +16,7 @@ mod event;
 mod horizontalpodautoscaler;
 mod ingress;
 mod ingressclass;
+mod ipaddress;
 mod job;
 mod lease;
 mod limitrange;
@@ -38,6 +39,7 @@ mod rules;
 mod secret;
 mod service;
 mod serviceaccount;
+mod servicecidr;
 mod statefulset;
 mod storageclass;
 mod workload;
@@ -160,7 +162,9 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("coordination.k8s.io", "Lease", &lease::HOOKS),
     ("networking.k8s.io", "Ingress", &ingress::HOOKS),
     ("networking.k8s.io", "IngressClass", &ingressclass::HOOKS),
+    ("networking.k8s.io", "IPAddress", &ipaddress::HOOKS),
     ("networking.k8s.io", "NetworkPolicy", &networkpolicy::HOOKS),
+    ("networking.k8s.io", "ServiceCIDR", &servicecidr::HOOKS),
     ("policy", "PodDisruptionBudget", &poddisruptionbudget::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRole", &clusterrole::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),

@@ -71,6 +71,17 @@ pub(crate) fn legacy(value: &str, kept: &[&str], path: &Path, errors: &mut Error
     }
 }
 
+/// `IsValidCIDR`: strict, and in canonical form.
+pub(crate) fn strict(value: &str, path: &Path, errors: &mut Errors) {
+    let before = errors.0.len();
+    legacy(value, &[], path, errors);
+    let Some(cidr) = Cidr::parse(value).filter(|_| errors.0.len() == before) else { return };
+    let canonical = format!("{}/{}", cidr.address, cidr.bits);
+    if value != canonical {
+        errors.invalid(path, value, format!("must be in canonical form ({})", model::field::quote(&canonical)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

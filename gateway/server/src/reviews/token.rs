@@ -1,0 +1,52 @@
+//! TokenReview: whose token is this? Follows `pkg/registry/authentication/tokenreview`. The token is not repeated in logs.
+
+use authn::{Identity, Refused};
+use model::{Status, Value};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::gate::Gate;
+
+/// Says whose token it is.
+pub(super) fn whose(gate: &Gate, call: &Call, mut review: Value) -> Result<Value, Status> {
+    let spec = &review["spec"];
+    let token = spec.get("token").and_then(Value::as_str).unwrap_or("");
+    if token.is_empty() {
+        return Err(Status::bad_request("token is required for TokenReview in authentication"));
+    }
+    let audiences = spec.get("audiences").and_then(Value::as_array).into_iter().flatten();
+    let audiences: Vec<String> = audiences.filter_map(Value::as_str).map(str::to_owned).collect();
+    review["status"] = status(gate.authn.authenticate_token(token, &audiences, call.now));
+    Ok(review)
+}
+
+fn status(outcome: Result<Option<Identity>, Refused>) -> Value {
+    match outcome {
+        Ok(Some(identity)) => {
+            let mut status = json!({"authenticated": true, "user": super::identity::user_info(&identity.user)});
+            if !identity.audiences.is_empty() {
+                status["audiences"] = json!(identity.audiences);
+            }
+            status
+        }
+        Ok(None) => json!({"user": {}}),
+        Err(refused) => json!({"user": {}, "error": refused.0.join("; ")}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::User;
+
+    #[test]
+    fn the_answer_names_the_user_or_says_why_not() {
+        let identity = Identity { user: User::new("bot", &["system:authenticated"]), audiences: vec!["api".into()] };
+        assert_eq!(
+            status(Ok(Some(identity))),
+            json!({"authenticated": true, "user": {"username": "bot", "groups": ["system:authenticated"]}, "audiences": ["api"]})
+        );
+        assert_eq!(status(Ok(None)), json!({"user": {}}));
+        assert_eq!(status(Err(Refused(vec!["token expired".into()]))), json!({"user": {}, "error": "token expired"}));
+    }
+}
