@@ -127,8 +127,8 @@ fn fill(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
         let done = next.is_none();
         batch.extend(next);
         if done || batch.len() == RESTORE_BATCH {
-            let revision = saved.revision.saturating_add(RESTORE_REVISION_STEP);
-            disk.write(batch.iter().map(|(key, change)| (key.as_str(), change)), revision).map_err(failed)?;
+            let floor = (disk::META_FLOOR.to_owned(), saved.revision.saturating_add(RESTORE_REVISION_STEP));
+            disk.write(batch.iter().map(|(key, change)| (key.as_str(), change)), [floor].into_iter()).map_err(failed)?;
             batch.clear();
         }
         if done {

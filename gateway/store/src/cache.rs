@@ -11,6 +11,7 @@ use model::Revision;
 use parking_lot::{Mutex, RwLock};
 
 use crate::change::Change;
+use crate::embedded::Loaded;
 use crate::log::{Log, Waiting};
 use crate::pin::Pins;
 use crate::snapshot::State;
@@ -19,8 +20,8 @@ use crate::{Entry, Interest, Limits, Metrics, Snapshot, WatchError, Watcher};
 /// All resources.
 pub struct Cache {
     resources: ArcSwap<HashMap<Arc<str>, Arc<ResourceCache>>>,
-    /// Revision with which the store was opened: no log reaches further back.
-    opened: Revision,
+    /// Revision from which the store's history begins: no log reaches further back.
+    floor: Revision,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -33,24 +34,29 @@ pub(crate) struct Shared {
 }
 
 impl Cache {
-    /// A cache of what was loaded at `revision`, in any order.
-    pub(crate) fn new(revision: Revision, entries: Vec<Arc<Entry>>, limits: Limits, metrics: Arc<Metrics>) -> Self {
-        let shared = Arc::new(Shared { published: AtomicU64::new(revision), limits, metrics });
-        let cache = Self { resources: ArcSwap::default(), opened: revision, shared };
-        let mut states: HashMap<Arc<str>, State> = HashMap::new();
-        for entry in entries {
+    /// A cache of what was loaded.
+    pub(crate) fn new(loaded: Loaded, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        let mut states: HashMap<String, State> = HashMap::new();
+        for (prefix, revision) in loaded.removed {
+            states.insert(prefix, State { revision: revision.max(loaded.floor), ..State::default() });
+        }
+        for entry in loaded.entries {
             if !states.contains_key(entry.key.prefix()) {
-                states.insert(entry.key.prefix().into(), State::default());
+                states.insert(entry.key.prefix().to_owned(), State { revision: loaded.floor, ..State::default() });
             }
             if let Some(state) = states.get_mut(entry.key.prefix()) {
                 state.revision = state.revision.max(entry.revision);
                 state.entries.insert(entry.key.shared().clone(), entry);
             }
         }
-        for (prefix, state) in states {
-            cache.resource(&prefix).state.store(Arc::new(state));
-        }
-        cache
+        let published = states.values().map(|state| state.revision).max().unwrap_or(loaded.floor);
+        let shared = Arc::new(Shared { published: AtomicU64::new(published), limits, metrics });
+        let resource = |(prefix, state): (String, State)| {
+            let resource = ResourceCache::new(&prefix, state, shared.clone());
+            (resource.prefix.clone(), Arc::new(resource))
+        };
+        let resources: HashMap<_, _> = states.into_iter().map(resource).collect();
+        Self { resources: ArcSwap::from_pointee(resources), floor: loaded.floor, shared }
     }
 
     /// The resource under a prefix such as `/registry/pods/`, made when there is none. Cheap; never waits for a writer.
@@ -58,7 +64,9 @@ impl Cache {
         if let Some(resource) = self.resources.load().get(prefix) {
             return resource.clone();
         }
-        let fresh = Arc::new(ResourceCache::new(prefix, self.opened, self.shared.clone()));
+        // Nothing has ever happened there, or it would have been loaded.
+        let state = State { revision: self.floor, ..State::default() };
+        let fresh = Arc::new(ResourceCache::new(prefix, state, self.shared.clone()));
         self.resources.rcu(|resources| {
             let mut resources = HashMap::clone(resources);
             resources.entry(prefix.into()).or_insert_with(|| fresh.clone());
@@ -117,9 +125,10 @@ pub struct ResourceCache {
 }
 
 impl ResourceCache {
-    fn new(prefix: &str, opened: Revision, shared: Arc<Shared>) -> Self {
-        let (log, pins) = (RwLock::new(Log::new(opened)), Mutex::new(Pins::default()));
-        Self { prefix: prefix.into(), state: ArcSwap::default(), log, pins, shared }
+    /// A resource as it was loaded; what led there is not known.
+    fn new(prefix: &str, state: State, shared: Arc<Shared>) -> Self {
+        let (log, pins) = (RwLock::new(Log::new(state.revision)), Mutex::new(Pins::default()));
+        Self { prefix: prefix.into(), state: ArcSwap::from_pointee(state), log, pins, shared }
     }
 
     /// Prefix of every key of the resource, with its last slash.
@@ -132,7 +141,7 @@ impl ResourceCache {
         self.state.load().entries.get(key).cloned()
     }
 
-    /// Revision of the resource's own last change, 0 before the first: whether anything happened, for the price of one load.
+    /// Revision of the resource's own last change, the store's first before any: whether anything happened, for the price of one load.
     pub fn changed(&self) -> Revision {
         self.state.load().revision
     }

@@ -18,7 +18,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::Revision;
 use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use crate::batch::{Batch, Write};
@@ -41,8 +40,12 @@ const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects"
 /// Numbers with a checksum each, see [`sealed`].
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
-/// Lower bound of the revision; the newest record's own may be higher.
-const META_REVISION: &str = "revision";
+/// The revision from which this store's history begins: of a restored one, that from which it was restored.
+pub(crate) const META_FLOOR: &str = "floor";
+/// With a resource's prefix after it: revision of the last removal there. Together with the newest record's revision this
+/// says when the resource changed last, so that watches of what has been quiet since go on over a restart; and the highest
+/// of all these is the store's revision.
+const META_REMOVED: &str = "removed ";
 
 /// Why a store cannot be opened. No record is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +200,7 @@ fn prepare(path: &Path, database: &Database) -> Result<(), OpenError> {
         write.open_table(OBJECTS)?;
         let mut meta = write.open_table(META)?;
         meta.insert(META_FORMAT, &*sealed(META_FORMAT, FORMAT))?;
-        meta.insert(META_REVISION, &*sealed(META_REVISION, FIRST_REVISION))?;
+        meta.insert(META_FLOOR, &*sealed(META_FLOOR, FIRST_REVISION))?;
         drop(meta);
         Ok(write.commit()?)
     };
@@ -210,15 +213,19 @@ fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Loaded, OpenErr
     let read = database.begin_read().map_err(|error| fault(error.into()))?;
     let meta = read.open_table(META).map_err(|error| fault(error.into()))?;
     let objects = read.open_table(OBJECTS).map_err(|error| fault(error.into()))?;
-    let mut revision = number(path, &meta, META_REVISION)?.unwrap_or(FIRST_REVISION);
-    let mut entries = Vec::new();
+    let mut loaded = Loaded { floor: number(path, &meta, META_FLOOR)?.unwrap_or(FIRST_REVISION), ..Loaded::default() };
+    for row in meta.iter().map_err(|error| fault(error.into()))? {
+        let (name, _) = row.map_err(|error| fault(error.into()))?;
+        let Some(prefix) = name.value().strip_prefix(META_REMOVED) else { continue };
+        let removed = number(path, &meta, name.value())?.unwrap_or(loaded.floor);
+        loaded.removed.push((prefix.to_owned(), removed));
+    }
     for row in objects.iter().map_err(|error| fault(error.into()))? {
         let (key, value) = row.map_err(|error| fault(error.into()))?;
         let entry = record::decode(key.value(), value.value()).map_err(|damage| damaged_record(path, key.value(), damage))?;
-        revision = revision.max(entry.revision);
-        entries.push(Arc::new(entry));
+        loaded.entries.push(Arc::new(entry));
     }
-    Ok(Loaded { revision, entries })
+    Ok(loaded)
 }
 
 /// A number with a checksum over its name and itself.
@@ -246,38 +253,37 @@ fn damaged_record(path: &Path, key: &str, damage: Damage) -> OpenError {
 }
 
 impl Disk {
-    /// Makes writes durable, and with them that the revision is at least `revision`.
+    /// Makes writes durable, and with them numbers under names of [`META`].
     pub(crate) fn write<'a>(
         &mut self,
         writes: impl Iterator<Item = (&'a str, &'a Write)>,
-        revision: Revision,
+        numbers: impl Iterator<Item = (String, u64)>,
     ) -> Result<(), Failure> {
-        self.transact(writes, revision).map_err(|error| Failure(format!("commit: {error}")))
+        self.transact(writes, numbers).map_err(|error| Failure(format!("commit: {error}")))
     }
 
     fn transact<'a>(
         &mut self,
         writes: impl Iterator<Item = (&'a str, &'a Write)>,
-        revision: Revision,
+        numbers: impl Iterator<Item = (String, u64)>,
     ) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         let mut objects = transaction.open_table(OBJECTS)?;
-        let mut written: Revision = 0;
         for (key, write) in writes {
             match write {
-                Write::Put(entry, record) => {
-                    objects.insert(key, &record[..])?;
-                    written = written.max(entry.revision);
-                }
+                Write::Put(_, record) => drop(objects.insert(key, &record[..])?),
                 Write::Delete => drop(objects.remove(key)?),
             }
         }
         drop(objects);
-        // The revision is the newest record's, so it needs a row of its own only when no record bears it: after a delete.
-        // That spares most commits a page.
-        if written != revision {
-            transaction.open_table(META)?.insert(META_REVISION, &*sealed(META_REVISION, revision))?;
+        // Most commits have none and are spared the second tree.
+        let mut numbers = numbers.peekable();
+        if numbers.peek().is_some() {
+            let mut meta = transaction.open_table(META)?;
+            for (name, number) in numbers {
+                meta.insert(&*name, &*sealed(&name, number))?;
+            }
         }
         Ok(transaction.commit()?)
     }
@@ -285,7 +291,11 @@ impl Disk {
 
 impl Ledger for Disk {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
-        self.write(batch.writes.iter().map(|(key, write)| (key.as_str(), write)), batch.revision)
+        let removed = batch.changes.iter().filter_map(|(resource, changes)| {
+            let last = changes.iter().rfind(|change| change.new.is_none())?;
+            Some((format!("{META_REMOVED}{}", resource.prefix()), last.revision))
+        });
+        self.write(batch.writes.iter().map(|(key, write)| (key.as_str(), write)), removed)
     }
 
     fn close(self: Box<Self>) -> Result<(), Failure> {

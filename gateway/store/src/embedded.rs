@@ -18,7 +18,11 @@ const PANICKED: &str = "the store's thread panicked";
 /// What a ledger held when it was opened.
 #[derive(Default)]
 pub(crate) struct Loaded {
-    pub(crate) revision: Revision,
+    /// Revision from which the history begins: nothing is known of what was before.
+    pub(crate) floor: Revision,
+    /// Last removal of some resources, by prefix.
+    pub(crate) removed: Vec<(String, Revision)>,
+    /// All objects.
     pub(crate) entries: Vec<Arc<Entry>>,
 }
 
@@ -34,7 +38,7 @@ impl Embedded {
     pub(crate) fn start(ledger: Box<dyn Ledger>, loaded: Loaded, clock: Arc<dyn Clock>, limits: Limits) -> std::io::Result<Self> {
         let expires = |entry: &Arc<Entry>| entry.expires_s.map(|expires_s| (expires_s, entry.key.clone()));
         let expiries: BTreeSet<_> = loaded.entries.iter().filter_map(expires).collect();
-        let cache = Arc::new(Cache::new(loaded.revision, loaded.entries, limits, Arc::new(Metrics::default())));
+        let cache = Arc::new(Cache::new(loaded, limits, Arc::new(Metrics::default())));
         let (queue, received) = sync_channel(limits.queue_transactions_max);
         let (health_in, health) = watch::channel(Health::Running);
         let sequencer = Sequencer { cache: cache.clone(), clock, queue: received, health: health_in, expiries };

@@ -69,7 +69,7 @@ impl Store {
 
     /// As [`Store::memory`], with a clock and bounds of the caller's.
     pub fn memory_with(clock: Arc<dyn Clock>, limits: Limits) -> std::io::Result<Self> {
-        let loaded = embedded::Loaded { revision: FIRST_REVISION, entries: Vec::new() };
+        let loaded = embedded::Loaded { floor: FIRST_REVISION, ..embedded::Loaded::default() };
         let engine = embedded::Embedded::start(Box::new(ledger::Nowhere), loaded, clock, limits)?;
         Ok(Self::new(Arc::new(engine)))
     }

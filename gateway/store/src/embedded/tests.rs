@@ -40,7 +40,7 @@ struct Gate {
 fn gate(limits: Limits) -> Gate {
     let ((begun_in, begun), (leave, leave_out)) = (channel(), channel());
     let ledger = Gated { begun: begun_in, leave: leave_out };
-    let loaded = Loaded { revision: 1, entries: Vec::new() };
+    let loaded = Loaded { floor: 1, ..Loaded::default() };
     let engine = Embedded::start(Box::new(ledger), loaded, Arc::new(SystemClock), limits).expect("a thread");
     Gate { engine: Arc::new(engine), begun, leave }
 }

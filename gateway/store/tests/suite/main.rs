@@ -76,6 +76,7 @@ macro_rules! every_lasting_engine {
             restart::everything_is_kept,
             restart::the_revision_never_falls,
             restart::older_revisions_are_gone,
+            restart::quiet_resources_lose_nothing,
             restart::expiry_is_kept,
         );
     };

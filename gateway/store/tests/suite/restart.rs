@@ -2,7 +2,7 @@
 
 use store::{Draft, Expect, Interest, Key, WatchError};
 
-use crate::bed::{Bed, draft, marked, pod};
+use crate::bed::{Bed, draft, marked, pod, shorts};
 
 pub async fn everything_is_kept(bed: Bed) {
     for n in 0..50 {
@@ -51,11 +51,43 @@ pub async fn older_revisions_are_gone(bed: Bed) {
     let first = bed.set("default/a", "one").await.revision;
     let last = bed.set("default/a", "two").await.revision;
     let bed = bed.reopened().await;
-    let refused = bed.pods().watch(first, Interest::all()).err();
-    assert_eq!(refused, Some(WatchError::Gone { oldest: last }));
-    let never_seen = bed.store.resource("/registry/configmaps/").watch(first, Interest::all()).err();
-    assert_eq!(never_seen, Some(WatchError::Gone { oldest: last }), "what was deleted before the restart is not known");
+    assert_eq!(bed.pods().watch(first, Interest::all()).err(), Some(WatchError::Gone { oldest: last }));
+    assert!(bed.pods().snapshot_at(first).is_none());
     assert!(bed.pods().watch(last, Interest::all()).is_ok());
+}
+
+/// What has been quiet is known to have been: its watches and the pages of its lists go on over the restart.
+pub async fn quiet_resources_lose_nothing(bed: Bed) {
+    let elsewhere = Key::new("/registry/configmaps/", "default/a");
+    bed.set("default/a", "one").await;
+    bed.set("default/b", "one").await;
+    let before = bed.store.revision();
+    let removed = bed.unset("default/a").await.revision;
+    for _ in 0..5 {
+        bed.put(&elsewhere, Expect::Any, draft("x")).await.expect("written");
+    }
+    let now = bed.store.revision();
+    let bed = bed.reopened().await;
+    assert_eq!(
+        bed.pods().watch(before, Interest::all()).err(),
+        Some(WatchError::Gone { oldest: removed }),
+        "it missed the removal"
+    );
+    assert!(bed.pods().snapshot_at(before).is_none());
+    assert_eq!(bed.pods().snapshot_at(removed).map(|snapshot| snapshot.len()), Some(1));
+    let mut resumed = bed.pods().watch(removed, Interest::all()).expect("nothing happened since");
+    let never_used = bed.store.resource("/registry/secrets/");
+    assert!(never_used.watch(before, Interest::all()).is_ok());
+    assert!(bed.store.resource("/registry/configmaps/").watch(now - 1, Interest::all()).is_err());
+    bed.set("default/c", "one").await;
+    assert_eq!(shorts(&resumed.next_batch().await.expect("open")), ["ADDED default/c"]);
+
+    // The last object of a resource goes; the resource is remembered.
+    bed.unset("default/b").await;
+    let emptied = bed.unset("default/c").await.revision;
+    let bed = bed.reopened().await;
+    assert_eq!(bed.pods().watch(emptied - 1, Interest::all()).err(), Some(WatchError::Gone { oldest: emptied }));
+    assert!(bed.pods().watch(emptied, Interest::all()).is_ok());
 }
 
 pub async fn expiry_is_kept(bed: Bed) {
