@@ -79,6 +79,8 @@ pub struct Hooks {
     /// Seconds of grace for a delete, from what was requested; `None` means the object goes at once.
     /// Upstream: `CheckGracefulDelete`.
     pub grace: Option<fn(&Value, requested: Option<i64>) -> Option<i64>>,
+    /// For a kind that waits for its `spec.finalizers` too: what the delete that marks it changes besides `metadata`.
+    pub deleting: Option<fn(&mut Value)>,
 }
 
 impl Hooks {
@@ -96,6 +98,7 @@ impl Hooks {
         after_delete: None,
         selectable: &[],
         grace: None,
+        deleting: None,
     };
 }
 

@@ -4,8 +4,10 @@
 pub mod bootstrap;
 pub mod catalog;
 pub mod columns;
+pub mod convert;
 pub mod default;
 pub mod discovery;
+pub mod facts;
 pub mod hooks;
 mod read;
 pub mod resource;

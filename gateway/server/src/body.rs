@@ -29,6 +29,20 @@ pub fn stream(pieces: impl futures::Stream<Item = io::Result<Bytes>> + Send + 's
     StreamBody::new(pieces.map_ok(http_body::Frame::data)).boxed_unsync()
 }
 
+/// Bytes that are made piece by piece, each when the one before is on its way.
+pub fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
+    stream(futures::stream::iter(pieces.map(Ok)))
+}
+
+/// The same body, which keeps something until it is out or given up.
+pub fn holding(body: Body, kept: impl Send + 'static) -> Body {
+    body.map_frame(move |frame| {
+        let _ = &kept;
+        frame
+    })
+    .boxed_unsync()
+}
+
 /// A body as hyper hands it over.
 pub fn incoming(body: hyper::body::Incoming) -> Body {
     body.map_err(io::Error::other).boxed_unsync()

@@ -2,17 +2,32 @@
 //! The only importer of hyper, axum and rustls. Decides nothing that a row of the catalog can say.
 
 pub mod accounts;
+pub mod answer;
 pub mod body;
+pub mod call;
 pub mod continuation;
+mod count;
+pub mod decode;
 pub mod endpoints;
 pub mod files;
+pub mod gate;
 pub mod health;
 pub mod kubeconfig;
 pub mod lifecycle;
 pub mod listen;
-pub mod metadata;
 pub mod metrics;
 pub mod options;
+pub mod path;
+pub mod paths;
 pub mod pki;
+pub mod removal;
+pub mod respond;
+pub mod reviews;
+pub mod row;
+pub mod select;
+pub mod subresources;
 pub mod tls;
+pub mod verbs;
 pub mod version;
+pub mod world;
+pub mod write;

@@ -60,6 +60,11 @@ impl Flavor {
 }
 
 impl WriteOptions {
+    /// Those of a write from inside the process: what it leaves out of an object nobody would read a warning about.
+    pub fn quiet() -> Self {
+        Self { field_validation: FieldValidation::Ignore, ..Self::default() }
+    }
+
     /// Reads and validates. Fails with upstream's 422.
     pub fn parse(query: &Query, flavor: Flavor) -> Result<Self, Status> {
         let mut errors = Errors::new();

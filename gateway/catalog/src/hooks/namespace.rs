@@ -19,6 +19,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_update: Some(|new, _old, errors| validate(new, errors)),
     validate_status: Some(validate_status),
+    deleting: Some(deleting),
     selectable: &[
         Selectable { field: "status.phase", value: |object| get::text(get::at(object, "status"), "phase").to_owned() },
         // A slip of upstream's that clients may rely on.
@@ -55,6 +56,12 @@ fn prepare_create(object: &mut Value) {
 fn prepare_update(new: &mut Value, old: &Value) {
     label_with_name(new);
     get::copy(new, old, "spec");
+}
+
+fn deleting(object: &mut Value) {
+    if let Some(status) = get::object_mut(object, "status") {
+        status.insert("phase".to_owned(), "Terminating".into());
+    }
 }
 
 fn validate(object: &Value, errors: &mut Errors) {

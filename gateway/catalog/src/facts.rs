@@ -1,0 +1,25 @@
+//! What serving must know of a few resources and upstream's tables do not say: which have no effect yet, which expire.
+
+/// Resources whose effect is not built: a client must not believe that one of them works. Group, plural, why.
+static UNBUILT: &[(&str, &str, &str)] = &[
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "admission webhooks are not called"),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "admission webhooks are not called"),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies", "CEL admission policies are not evaluated"),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies", "CEL admission policies are not evaluated"),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
+    ("apiextensions.k8s.io", "customresourcedefinitions", "custom resources are not served"),
+    ("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers"),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas", "requests are seated by user, not by flow schema"),
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "requests are seated by user, not by priority level"),
+];
+
+/// Why a resource refuses to be created or changed by clients, when it does.
+pub fn unbuilt(group: &str, plural: &str) -> Option<&'static str> {
+    UNBUILT.iter().find(|(g, p, _)| *g == group && *p == plural).map(|(_, _, why)| *why)
+}
+
+/// Whether objects of a resource go away by themselves after `--event-ttl`.
+pub fn expires(group: &str, plural: &str) -> bool {
+    matches!((group, plural), ("" | "events.k8s.io", "events"))
+}

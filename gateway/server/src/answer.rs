@@ -1,0 +1,81 @@
+//! What a request is answered with, before it is bytes. Chooses no encoding (`respond`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flow::Seat;
+use model::{Status, Value};
+use serde_json::json;
+use store::Entry;
+
+use crate::body::Body;
+use crate::row::Row;
+use crate::verbs::list::Listing;
+
+/// An answer.
+pub struct Answer {
+    /// HTTP status code.
+    pub code: u16,
+    /// What it carries.
+    pub content: Content,
+    /// Given back when the answer is out.
+    pub(crate) seat: Option<Seat>,
+}
+
+/// What an answer carries.
+pub enum Content {
+    /// One object as it is stored.
+    Entry(Row, Arc<Entry>),
+    /// One object that is not stored like this, in the version of the request, with `apiVersion` and `kind`: a dry run,
+    /// a `Scale`.
+    Object(Row, Value),
+    /// Many objects.
+    List(Listing),
+    /// A `Status` that says that all went well, or another object without a resource.
+    Status(Value),
+    /// JSON that stands ready, in whatever encoding the client accepts.
+    Json(Bytes),
+    /// Bytes as they are.
+    Raw(&'static str, Bytes),
+    /// A response as it is.
+    Response(http::Response<Bytes>),
+    /// Bytes that come for as long as the client likes.
+    Stream(&'static str, Body),
+}
+
+impl Answer {
+    /// An answer.
+    pub fn new(code: u16, content: Content) -> Self {
+        Self { code, content, seat: None }
+    }
+
+    /// 200 with one stored object.
+    pub fn entry(row: &Row, entry: Arc<Entry>) -> Self {
+        Self::new(200, Content::Entry(row.clone(), entry))
+    }
+
+    /// 404 for a path where nothing is served, in the words of Go's mux.
+    pub fn not_found() -> Self {
+        Self::new(404, Content::Raw("text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n")))
+    }
+
+    /// The `Status` of a delete that left nothing to show.
+    pub fn success(code: u16, details: Value) -> Self {
+        let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+        if details.as_object().is_some_and(|details| !details.is_empty()) {
+            status["details"] = details;
+        }
+        Self::new(code, Content::Status(status))
+    }
+
+    /// The same answer, which keeps a seat until it is out.
+    pub fn holding(mut self, seat: Seat) -> Self {
+        self.seat = Some(seat);
+        self
+    }
+}
+
+/// 405 for a verb that a path does not know.
+pub fn method_not_allowed() -> Status {
+    Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}

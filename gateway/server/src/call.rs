@@ -1,0 +1,130 @@
+//! One request on its way: what it asks for, who asks, and what has been noted so far.
+//! Decides nothing; the stages of `path` fill it and the verbs read it.
+
+use admission::Notes;
+use codec::negotiate::{self, Endpoint, Output};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use model::{Attributes, Query, RequestInfo, Status, User};
+
+use crate::options::table::IncludeObject;
+
+/// One request.
+pub struct Call {
+    /// HTTP method.
+    pub method: Method,
+    /// Path and query as sent.
+    pub uri: String,
+    /// What it asks for.
+    pub info: RequestInfo,
+    /// Its parameters.
+    pub query: Query,
+    /// Its headers; what proved the identity is removed once it did.
+    pub headers: HeaderMap,
+    /// Who asks; after authentication and impersonation.
+    pub user: User,
+    /// Identifies the request.
+    pub id: String,
+    /// When it arrived.
+    pub now: Timestamp,
+    /// Warnings for the client and annotations for the audit record.
+    pub notes: Notes,
+    /// The open audit record.
+    pub record: audit::Record,
+    /// How the answer is written.
+    pub output: Output,
+    /// What the rows of a Table carry.
+    pub include: IncludeObject,
+}
+
+impl Call {
+    /// Reads method, path and query. Fails with upstream's words for a path that cannot be read.
+    pub fn read(parts: &http::request::Parts, now: Timestamp) -> Result<Self, Status> {
+        let query = Query::parse(parts.uri.query().unwrap_or(""));
+        let info = RequestInfo::parse(parts.method.as_str(), parts.uri.path(), &query)
+            .map_err(|why| Status::internal(format_args!("failed to create RequestInfo: {why}")))?;
+        Ok(Self {
+            method: parts.method.clone(),
+            uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            info,
+            query,
+            headers: parts.headers.clone(),
+            user: User::default(),
+            id: audit::record::audit_id(text(&parts.headers, "audit-id")),
+            now,
+            notes: Notes::default(),
+            record: audit::Record::none(),
+            output: plain(),
+            include: IncludeObject::default(),
+        })
+    }
+
+    /// A call from inside the process.
+    pub fn local(user: User, info: RequestInfo, now: Timestamp) -> Self {
+        Self {
+            method: Method::GET,
+            uri: String::new(),
+            info,
+            query: Query::default(),
+            headers: HeaderMap::new(),
+            user,
+            id: String::new(),
+            now,
+            notes: Notes::default(),
+            record: audit::Record::none(),
+            output: plain(),
+            include: IncludeObject::default(),
+        }
+    }
+
+    /// Settles how the answer is written, before anything is done. Fails with 406, and 400 for bad Table options.
+    pub fn negotiate(&mut self) -> Result<(), Status> {
+        let accept = self.header("accept");
+        self.output = match self.info.verb {
+            model::Verb::Watch => negotiate::stream(accept, Endpoint::Resource)?,
+            _ => negotiate::output(accept, Endpoint::Resource)?,
+        };
+        if self.output.convert.as_ref().is_some_and(|convert| convert.is_meta("Table")) {
+            self.include = IncludeObject::parse(&self.query)?;
+        }
+        Ok(())
+    }
+
+    /// A header's value, empty when absent or no text.
+    pub fn header(&self, name: &str) -> &str {
+        text(&self.headers, name)
+    }
+
+    /// Whether the answer may last as long as the client likes.
+    pub fn is_long_running(&self) -> bool {
+        const SUBRESOURCES: [&str; 6] = ["attach", "exec", "proxy", "log", "portforward", "debug"];
+        self.info.resource_request
+            && (matches!(self.info.verb, model::Verb::Watch | model::Verb::Proxy) || SUBRESOURCES.contains(&self.info.subresource.as_str()))
+    }
+
+    /// The question for authorization.
+    pub fn attributes(&self) -> Attributes {
+        let info = &self.info;
+        Attributes {
+            user: self.user.clone(),
+            verb: info.verb.as_str().to_owned(),
+            group: info.group.clone(),
+            version: info.version.clone(),
+            resource: info.resource.clone(),
+            subresource: info.subresource.clone(),
+            namespace: info.namespace.clone(),
+            name: info.name.clone(),
+            resource_request: info.resource_request,
+            path: info.path.clone(),
+        }
+    }
+}
+
+/// JSON, when nothing was negotiated yet.
+fn plain() -> Output {
+    Output { media: negotiate::Media::Json, pretty: false, convert: None, stream: String::new(), profile: String::new() }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+}

@@ -1,0 +1,84 @@
+//! What all requests share: the parts that the binary puts together from its flags. Holds no state of a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Clock, Status};
+
+use crate::endpoints::Endpoints;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+
+/// The server's parts.
+pub struct Gate {
+    /// Every resource.
+    pub catalog: Arc<catalog::Catalog>,
+    /// Every object.
+    pub store: store::Store,
+    /// Who asks.
+    pub authn: authn::Chain,
+    /// Whether they may.
+    pub authz: Arc<authz::Chain>,
+    /// What must hold for a write.
+    pub admission: admission::Chain,
+    /// What is recorded.
+    pub audit: audit::Log,
+    /// Whose turn it is.
+    pub flow: flow::Seats,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Signs tokens of service accounts; without it `serviceaccounts/token` is not served.
+    pub tokens: Option<Tokens>,
+    /// Health, version, metrics and the like.
+    pub endpoints: Endpoints,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the server is about to end.
+    pub lifecycle: Lifecycle,
+    /// Limits that flags set.
+    pub limits: Limits,
+}
+
+/// How tokens of service accounts are issued.
+pub struct Tokens {
+    /// Signs.
+    pub issuer: authn::service_account::Issuer,
+    /// `--api-audiences`: for whom a token is that names nobody.
+    pub audiences: Vec<String>,
+    /// `--service-account-max-token-expiration`, in seconds.
+    pub lifetime_s_max: Option<i64>,
+    /// `--service-account-extend-token-expiration`.
+    pub extend: bool,
+}
+
+/// Limits that flags set.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `--request-timeout`: how long a request may take that is not long-running.
+    pub request: Duration,
+    /// `--min-request-timeout`: a watch without a wish of its own lasts this long, up to twice as long.
+    pub watch_min: Duration,
+    /// `--event-ttl`, in seconds.
+    pub event_ttl_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { request: Duration::from_secs(60), watch_min: Duration::from_secs(1800), event_ttl_s: 3600 }
+    }
+}
+
+impl Gate {
+    /// What a failure of the store is for the client who asked for `operation`. A conflict is none of these.
+    pub fn store_failed(&self, resource: &model::GroupResource, operation: &str, error: &store::Error) -> Status {
+        match error {
+            store::Error::Overloaded => Status::too_many_requests("the server's write queue is full, please try again later", 1),
+            store::Error::Closed => Status::unavailable("apiserver is shutting down"),
+            store::Error::Invalid { reason, .. } => Status::too_large(reason),
+            store::Error::Conflict { .. } | store::Error::Failed(_) => {
+                tracing::error!(%resource, operation, %error, "store failed");
+                Status::server_timeout(resource, operation, 2)
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The way of a request, from top to bottom. Each stage is a line here and has its module beside it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use authn::Credentials;
+use authn::impersonation::{self, Check};
+use flow::{Class, Seat};
+use futures::FutureExt;
+use http::{Request, Response};
+use model::{Attributes, Decision, Status, Verb};
+use tracing::{error, info};
+
+use crate::answer::Answer;
+use crate::body::Body;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::listen::Peer;
+use crate::{paths, respond, verbs};
+
+/// Bound on a long-running request that never begins to answer: longer than any client waits.
+const LONG_RUNNING_MAX: Duration = Duration::from_secs(3600);
+
+/// Serves one request. Never fails: whatever goes wrong becomes the answer.
+pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let call = match Call::read(&parts, gate.clock.now()) {
+        Ok(call) => call,
+        Err(status) => return respond::without_call(&status),
+    };
+    let limit = match limit(&gate, &call) {
+        Ok(limit) => limit,
+        Err(status) => return respond::send(&gate, call, Err(status)).await,
+    };
+    let (method, uri, ending) = (call.method.clone(), call.uri.clone(), Ending::of(&call));
+    let work = carry_out(gate.clone(), peer, call, body);
+    match tokio::time::timeout(limit, ending.wait(work)).await {
+        Ok(Some((call, outcome))) => respond::send(&gate, call, outcome).await,
+        Ok(None) => {
+            error!(%method, %uri, "request panicked");
+            respond::without_call(&Status::internal("This request caused apiserver to panic. Look in the logs for details."))
+        }
+        Err(_) => respond::without_call(&Status::timeout("request did not complete within the allotted timeout", 0)),
+    }
+}
+
+type Outcome = (Call, Result<Answer, Status>);
+
+async fn carry_out(gate: Arc<Gate>, peer: Arc<Peer>, mut call: Call, body: Body) -> Outcome {
+    let outcome = stages(&gate, &peer, &mut call, body).await;
+    (call, outcome)
+}
+
+/// What becomes of a request whose client goes away or whose time is up.
+enum Ending {
+    /// It ends with them.
+    Abandoned,
+    /// It goes on to its end: a write that has allocated must give back or keep, not stop half-way.
+    Completed,
+}
+
+impl Ending {
+    fn of(call: &Call) -> Self {
+        match call.info.verb {
+            Verb::Get | Verb::List | Verb::Watch | Verb::Other(_) => Self::Abandoned,
+            _ => Self::Completed,
+        }
+    }
+
+    /// `None` when the request panicked.
+    async fn wait(self, work: impl Future<Output = Outcome> + Send + 'static) -> Option<Outcome> {
+        match self {
+            Self::Abandoned => AssertUnwindSafe(work).catch_unwind().await.ok(),
+            Self::Completed => tokio::spawn(work).await.ok(),
+        }
+    }
+}
+
+/// The stages. What is built up for the rest of the request is in `call`; a seat is given back when the answer is out.
+async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> Result<Answer, Status> {
+    let known = authenticate(gate, peer, call);
+    open_audit_record(gate, peer, call);
+    known?;
+    impersonate(gate, call)?;
+    let seat = take_seat(gate, call).await?;
+    authorize(gate, call)?;
+    let answer = if call.info.resource_request { verbs::run(gate, call, body).await? } else { paths::run(gate, call)? };
+    Ok(answer.holding(seat))
+}
+
+/// How long the request may take. `?timeout=` is what the client is ready to wait, 0 meaning no wish.
+fn limit(gate: &Gate, call: &Call) -> Result<Duration, Status> {
+    if call.is_long_running() {
+        // What is long-running answers soon, or is a stream that has its own end.
+        return Ok(LONG_RUNNING_MAX);
+    }
+    let text = call.query.text("timeout");
+    if text.is_empty() {
+        return Ok(gate.limits.request);
+    }
+    match model::time::parse_duration(text) {
+        Ok(nanos) => {
+            let wanted = u64::try_from(nanos).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos);
+            Ok(wanted.map_or(gate.limits.request, |wanted| wanted.min(gate.limits.request)))
+        }
+        Err(why) => Err(Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))),
+    }
+}
+
+fn authenticate(gate: &Gate, peer: &Peer, call: &mut Call) -> Result<(), Status> {
+    let credentials = Credentials { certificates: &peer.certificates, headers: &call.headers, now: call.now };
+    match gate.authn.authenticate(&credentials) {
+        Ok(identity) => {
+            call.user = identity.user;
+            call.headers.remove(http::header::AUTHORIZATION);
+            gate.authn.clear(&mut call.headers);
+            Ok(())
+        }
+        Err(refused) => {
+            info!(address = %peer.address, reason = %refused, "authentication failed");
+            Err(Status::unauthorized())
+        }
+    }
+}
+
+fn open_audit_record(gate: &Gate, peer: &Peer, call: &mut Call) {
+    if !gate.audit.is_on() {
+        return;
+    }
+    let header = |name| call.headers.get(name).and_then(|value| value.to_str().ok());
+    let source_ips = audit::record::source_ips(header("x-forwarded-for"), header("x-real-ip"), peer.address.ip());
+    call.record = gate.audit.record(&audit::Arrival {
+        request: &call.info,
+        user: (!call.user.name.is_empty()).then_some(&call.user),
+        request_uri: &call.uri,
+        audit_id: &call.id,
+        user_agent: call.header("user-agent"),
+        source_ips,
+        received: call.now,
+    });
+}
+
+fn impersonate(gate: &Gate, call: &mut Call) -> Result<(), Status> {
+    let Some(wanted) = impersonation::wanted(&call.headers)? else { return Ok(()) };
+    let mut first_refusal = None;
+    for attempt in impersonation::attempts(&wanted, &call.attributes()) {
+        match attempt.checks.iter().find_map(|check| refusal(gate, check)) {
+            Some(refused) => {
+                first_refusal.get_or_insert(refused);
+            }
+            None => {
+                call.record.impersonate(&attempt.user, attempt.constraint);
+                call.user = attempt.user;
+                impersonation::clear(&mut call.headers);
+                return Ok(());
+            }
+        }
+    }
+    Err(first_refusal.unwrap_or_else(Status::unauthorized))
+}
+
+fn refusal(gate: &Gate, check: &Check) -> Option<Status> {
+    let asked = |attributes: &Attributes| match gate.authz.decide(attributes) {
+        Decision::Allow(_) => None,
+        refused => Some(authz::forbidden(attributes, refused.reason())),
+    };
+    match check {
+        Check::Allowed(attributes) => asked(attributes),
+        Check::Either(one, others) => asked(one).and_then(|_| others.iter().find_map(asked)),
+        Check::Never(attributes, why) => Some(authz::forbidden(attributes, why)),
+    }
+}
+
+async fn take_seat(gate: &Gate, call: &Call) -> Result<Seat, Status> {
+    let class = match call.info.verb {
+        _ if call.is_long_running() => Class::LongRunning,
+        Verb::Get | Verb::List => Class::ReadOnly,
+        Verb::Other(_) if !call.info.resource_request => Class::ReadOnly,
+        _ => Class::Mutating,
+    };
+    gate.flow.acquire(class, &call.user).await
+}
+
+fn authorize(gate: &Gate, call: &mut Call) -> Result<(), Status> {
+    let attributes = call.attributes();
+    let decision = gate.authz.decide(&attributes);
+    let word = if decision.is_allowed() { "allow" } else { "forbid" };
+    call.record.annotate("authorization.k8s.io/decision", word);
+    call.record.annotate("authorization.k8s.io/reason", decision.reason());
+    match decision {
+        Decision::Allow(_) => Ok(()),
+        refused => Err(authz::forbidden(&attributes, refused.reason())),
+    }
+}

@@ -1,0 +1,86 @@
+//! Deletes, one rule each.
+
+use serde_json::json;
+
+use super::*;
+
+const PLAIN: Manner = Manner { garbage: Garbage::Background, grace: None, deleting: None };
+const GRACEFUL: Manner = Manner { garbage: Garbage::Background, grace: Some(|_, requested| Some(requested.unwrap_or(30))), deleting: None };
+
+fn now() -> Timestamp {
+    "2030-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn options(policy: Option<&str>, grace: Option<i64>) -> DeleteOptions {
+    DeleteOptions { propagation_policy: policy.map(str::to_owned), grace_period_seconds: grace, ..DeleteOptions::default() }
+}
+
+#[test]
+fn a_plain_object_goes_at_once() {
+    assert_eq!(decide(&json!({"metadata": {"name": "a"}}), &options(None, None), PLAIN, now()), Removal::Now);
+}
+
+#[test]
+fn finalizers_keep_it() {
+    let object = json!({"metadata": {"name": "a", "finalizers": ["x/y"], "generation": 3}});
+    let marked = json!({"metadata": {"name": "a", "finalizers": ["x/y"], "generation": 4,
+        "deletionTimestamp": "2030-01-01T00:00:00Z", "deletionGracePeriodSeconds": 0}});
+    assert_eq!(decide(&object, &options(None, None), PLAIN, now()), Removal::Mark(marked.clone()));
+    // Once more changes nothing.
+    assert_eq!(decide(&marked, &options(None, None), PLAIN, now()), Removal::Mark(marked));
+}
+
+#[test]
+fn the_policy_becomes_a_finalizer() {
+    let object = json!({"metadata": {"name": "a"}});
+    for (policy, finalizer) in [("Orphan", "orphan"), ("Foreground", "foregroundDeletion")] {
+        let Removal::Mark(next) = decide(&object, &options(Some(policy), None), PLAIN, now()) else { panic!("{policy}") };
+        assert_eq!(meta::finalizers(&next), [finalizer]);
+    }
+    assert_eq!(decide(&object, &options(Some("Background"), None), PLAIN, now()), Removal::Now);
+    let orphaning = Manner { garbage: Garbage::Orphan, grace: None, deleting: None };
+    let Removal::Mark(next) = decide(&object, &options(None, None), orphaning, now()) else { panic!() };
+    assert_eq!(meta::finalizers(&next), ["orphan"]);
+    let event = Manner { garbage: Garbage::Unsupported, grace: None, deleting: None };
+    assert_eq!(decide(&object, &options(Some("Orphan"), None), event, now()), Removal::Now);
+}
+
+#[test]
+fn grace_is_counted_and_shortened() {
+    let object = json!({"metadata": {"name": "a", "generation": 1}});
+    let Removal::Mark(first) = decide(&object, &options(None, None), GRACEFUL, now()) else { panic!() };
+    assert_eq!(meta::deletion_timestamp(&first), Some("2030-01-01T00:00:30Z"));
+    assert_eq!(meta::generation(&first), 2);
+    assert_eq!(decide(&first, &options(None, None), GRACEFUL, now()), Removal::Pending);
+    assert_eq!(decide(&first, &options(None, Some(60)), GRACEFUL, now()), Removal::Pending);
+    let Removal::Mark(second) = decide(&first, &options(None, Some(5)), GRACEFUL, now()) else { panic!() };
+    assert_eq!(meta::deletion_timestamp(&second), Some("2030-01-01T00:00:05Z"));
+    assert_eq!(meta::generation(&second), 2);
+    assert_eq!(decide(&second, &options(None, Some(0)), GRACEFUL, now()), Removal::Now);
+    assert_eq!(decide(&object, &options(None, Some(0)), GRACEFUL, now()), Removal::Now);
+}
+
+#[test]
+fn preconditions() {
+    let object = json!({"metadata": {"name": "a", "uid": "1", "resourceVersion": "5"}});
+    let kind = GroupResource::new("", "Pod");
+    let with_uid = |uid: &str| DeleteOptions { uid: Some(uid.to_owned()), ..DeleteOptions::default() };
+    assert!(check(&object, &with_uid("1"), &kind).is_ok());
+    assert_eq!(
+        check(&object, &with_uid("2"), &kind).unwrap_err().message,
+        "Operation cannot be fulfilled on Pod \"a\": the UID in the precondition (2) does not match the UID in record (1). The object might have been deleted and then recreated"
+    );
+    let stale = DeleteOptions { resource_version: Some("4".to_owned()), ..DeleteOptions::default() };
+    assert_eq!(check(&object, &stale, &kind).unwrap_err().code, 409);
+}
+
+#[test]
+fn contents_go_first() {
+    let manner = Manner { deleting: Some(|object| object["status"]["phase"] = "Terminating".into()), ..PLAIN };
+    let object = json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
+    let marked = json!({"metadata": {"name": "a", "deletionTimestamp": "2030-01-01T00:00:00Z"},
+        "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Terminating"}});
+    assert_eq!(decide(&object, &options(None, None), manner, now()), Removal::Mark(marked.clone()));
+    assert_eq!(decide(&marked, &options(None, None), manner, now()), Removal::Pending);
+    assert_eq!(decide(&json!({"metadata": {"name": "a"}, "spec": {}}), &options(None, None), manner, now()), Removal::Now);
+}

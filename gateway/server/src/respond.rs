@@ -1,0 +1,200 @@
+//! Turns an outcome into a response: encoding, headers, compression, the end of the audit record.
+//! Decides nothing about the request.
+
+mod gzip;
+mod render;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use codec::go_json;
+use codec::negotiate::{self, Endpoint, Media, Output};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING};
+use http::{Response, StatusCode};
+use model::{Status, Value};
+
+use crate::answer::{Answer, Content};
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::gate::Gate;
+
+pub use render::{BookmarkEnd, Shape, bookmark};
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+/// Characters of all warnings together, as upstream.
+const WARNING_CHARACTERS_MAX: usize = 4 * 1024;
+
+/// Turns the outcome of a request into its response and closes its audit record.
+pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Status>) -> Response<Body> {
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(status) => {
+            call.record.failed(&status);
+            return failed(gate, call, &status).await;
+        }
+    };
+    let (code, seat) = (answer.code, answer.seat);
+    let mut response = match answer.content {
+        Content::Raw(content_type, bytes) => whole(code, content_type, bytes),
+        Content::Response(response) => response.map(body::full),
+        Content::Stream(content_type, body) => {
+            call.record.started(code, gate.clock.now());
+            let mut response = whole(code, content_type, Bytes::new());
+            let record = std::mem::replace(&mut call.record, audit::Record::none());
+            *response.body_mut() = body::holding(body, record);
+            response
+        }
+        Content::List(listing) => list(&mut call, code, listing).await,
+        content => object(&mut call, code, content),
+    };
+    headers(&call, &mut response);
+    let record = std::mem::replace(&mut call.record, audit::Record::none());
+    record.close(code, gate.clock.now()).await;
+    crate::count::answered(gate, &call, code);
+    response.map(|body| body::holding(body, seat))
+}
+
+/// A response when not even the request could be read, or nothing is left of it.
+pub fn without_call(status: &Status) -> Response<Body> {
+    let mut response = whole(status.code, Media::Json.as_str(), line(&status.to_object()));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> {
+    // Whatever the client accepts, an error must reach it.
+    let output = negotiate::output(call.header("accept"), Endpoint::Resource).unwrap_or_else(|_| call.output.clone());
+    let bytes = encode(&call, &output, line(&status.to_object()));
+    call.record.response_object(bytes.clone());
+    let mut response = whole(status.code, output.media.as_str(), bytes);
+    if let Some(seconds) = status.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    headers(&call, &mut response);
+    let record = std::mem::replace(&mut call.record, audit::Record::none());
+    record.close(status.code, gate.clock.now()).await;
+    crate::count::answered(gate, &call, status.code);
+    response
+}
+
+/// One object, in whatever form the client accepts.
+fn object(call: &mut Call, code: u16, content: Content) -> Response<Body> {
+    let shape = Shape::of(call);
+    let json = match content {
+        Content::Entry(row, entry) => shape.single(&row, &row.body(&entry), || row.request_value(&entry).ok(), call.now),
+        Content::Object(row, value) => shape.single(&row, &row.encode_body(&value), || Some(value.clone()), call.now),
+        Content::Status(value) => line(&value),
+        Content::Json(bytes) => bytes,
+        // The caller has dealt with the others.
+        _ => Bytes::new(),
+    };
+    call.record.response_object(json.clone());
+    let bytes = encode(call, &call.output, json);
+    compressed(call, whole(code, call.output.media.as_str(), Bytes::new()), bytes)
+}
+
+async fn list(call: &mut Call, code: u16, listing: crate::verbs::list::Listing) -> Response<Body> {
+    let mut pieces = listing.pieces(Shape::of(call), call.now);
+    let streams = call.output.media == Media::Json && !pretty(call, &call.output) && !call.record.wants_response_object();
+    if streams {
+        let mut response = whole(code, Media::Json.as_str(), Bytes::new());
+        let first = gzip::gather(&mut pieces);
+        if first.len() > gzip::THRESHOLD_BYTES && gzip::accepted(call) {
+            mark_compressed(&mut response);
+            *response.body_mut() = body::pieces(gzip::Compressed::new(first, pieces));
+        } else {
+            *response.body_mut() = body::pieces(std::iter::once(first).chain(pieces));
+        }
+        return response;
+    }
+    let json: Bytes = pieces.fold(Vec::new(), |mut all, piece| {
+        all.extend_from_slice(&piece);
+        all
+    }).into();
+    call.record.response_object(json.clone());
+    let bytes = encode(call, &call.output, json);
+    compressed(call, whole(code, call.output.media.as_str(), Bytes::new()), bytes)
+}
+
+fn compressed(call: &Call, mut response: Response<Body>, bytes: Bytes) -> Response<Body> {
+    let bytes = if bytes.len() > gzip::THRESHOLD_BYTES && gzip::accepted(call) {
+        mark_compressed(&mut response);
+        gzip::whole(&bytes)
+    } else {
+        bytes
+    };
+    *response.body_mut() = body::full(bytes);
+    response
+}
+
+fn mark_compressed(response: &mut Response<Body>) {
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
+}
+
+/// JSON as the client wants it written.
+fn encode(call: &Call, output: &Output, json: Bytes) -> Bytes {
+    match output.media {
+        Media::Yaml => codec::yaml::from_json(&json).map_or(json, Bytes::from),
+        Media::Json if pretty(call, output) => go_json::indent(&json).into(),
+        Media::Json => json,
+    }
+}
+
+fn pretty(call: &Call, output: &Output) -> bool {
+    output.pretty || negotiate::wants_pretty(call.query.get("pretty"), call.header("user-agent"))
+}
+
+/// A value on one line.
+pub(crate) fn line(value: &Value) -> Bytes {
+    let mut out = Vec::with_capacity(256);
+    go_json::write(value, &mut out);
+    out.push(b'\n');
+    out.into()
+}
+
+fn whole(code: u16, content_type: &'static str, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(body::full(bytes));
+    // Every code here is one of HTTP's.
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn headers(call: &Call, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+    if let Ok(id) = HeaderValue::from_str(&call.id) {
+        headers.insert(AUDIT_ID, id);
+    }
+    let mut characters = 0;
+    for warning in &call.notes.warnings {
+        characters += warning.chars().count();
+        if characters > WARNING_CHARACTERS_MAX {
+            break;
+        }
+        if let Some(value) = warning_header(warning) {
+            headers.append(WARNING, value);
+        }
+    }
+}
+
+/// `299 - "text"`; nothing for a text that no header can carry.
+fn warning_header(text: &str) -> Option<HeaderValue> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return None;
+    }
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_become_headers() {
+        assert_eq!(warning_header("a \"b\"").unwrap(), r#"299 - "a \"b\"""#);
+        assert!(warning_header("a\nb").is_none());
+    }
+}

@@ -1,0 +1,146 @@
+//! The forms in which objects are shown: as they are, as partial metadata, as rows of a Table.
+//! Parses a body only for the cells of a Table.
+
+use bytes::Bytes;
+use codec::shape::{self, Include, ListMeta, Order};
+use jiff::Timestamp;
+use model::{Revision, Value};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::options::table::IncludeObject;
+use crate::row::Row;
+
+/// A form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As they are.
+    Plain,
+    /// `PartialObjectMetadata` of this version of `meta.k8s.io`.
+    Partial(String),
+    /// `Table` of this version of `meta.k8s.io`, and what its rows carry.
+    Table(String, IncludeObject),
+}
+
+/// Whether a bookmark ends the present objects of a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookmarkEnd {
+    /// It does.
+    InitialEvents,
+    /// It only tells a revision.
+    None,
+}
+
+impl Shape {
+    /// What a request asks for.
+    pub fn of(call: &Call) -> Self {
+        match &call.output.convert {
+            Some(convert) if convert.is_partial() => Self::Partial(convert.version.clone()),
+            Some(convert) if convert.is_meta("Table") => Self::Table(convert.version.clone(), call.include),
+            _ => Self::Plain,
+        }
+    }
+
+    /// One object, whole answer with its newline. `value` parses it, where cells need that.
+    pub fn single(&self, row: &Row, body: &[u8], value: impl FnOnce() -> Option<Value>, now: Timestamp) -> Bytes {
+        let mut out = Vec::with_capacity(body.len() + 128);
+        match self {
+            Self::Plain => row.with_type_meta(body, &mut out),
+            Self::Partial(version) => shape::partial(version, body, &mut out),
+            Self::Table(version, _) => {
+                let value = value().unwrap_or(Value::Null);
+                let meta = ListMeta { resource_version: model::meta::resource_version(&value).to_owned(), ..ListMeta::default() };
+                out = shape::table_head(version, &meta, Some(&row.columns()));
+                self.table_row(row, body, &value, now, &mut out);
+                out.extend_from_slice(shape::LIST_TAIL);
+                return out.into();
+            }
+        }
+        out.push(b'\n');
+        out.into()
+    }
+
+    /// What stands before the items of a list.
+    pub fn list_head(&self, row: &Row, meta: &ListMeta) -> Vec<u8> {
+        match self {
+            Self::Plain => shape::list_head(&row.kind().api_version(), &row.list_kind(), meta, row.order()),
+            Self::Partial(version) => {
+                shape::list_head(&format!("meta.k8s.io/{version}"), "PartialObjectMetadataList", meta, Order::Struct)
+            }
+            Self::Table(version, _) => shape::table_head(version, meta, Some(&row.columns())),
+        }
+    }
+
+    /// What stands after them.
+    pub fn list_tail(&self, row: &Row, meta: &ListMeta) -> Vec<u8> {
+        match self {
+            Self::Plain => shape::list_tail(&row.list_kind(), meta, row.order()),
+            _ => shape::LIST_TAIL.to_vec(),
+        }
+    }
+
+    /// One item of a list.
+    pub fn item(&self, row: &Row, entry: &store::Entry, now: Timestamp, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain => out.extend_from_slice(&row.body(entry)),
+            Self::Partial(version) => shape::partial(version, &row.body(entry), out),
+            Self::Table(..) => {
+                // A body that cannot be read shows empty cells; one bad object must not fail the list.
+                let value = row.request_value(entry).unwrap_or(Value::Null);
+                self.table_row(row, &row.body(entry), &value, now, out);
+            }
+        }
+    }
+
+    /// The object of a watch frame. A Table has its columns in the first frame only.
+    pub fn event_object(&self, row: &Row, entry: &store::Entry, now: Timestamp, first: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain => row.with_type_meta(&row.body(entry), out),
+            Self::Partial(version) => shape::partial(version, &row.body(entry), out),
+            Self::Table(version, _) => {
+                let value = row.request_value(entry).unwrap_or(Value::Null);
+                let meta = ListMeta { resource_version: entry.revision.to_string(), ..ListMeta::default() };
+                let columns = row.columns();
+                out.extend_from_slice(&shape::table_head(version, &meta, first.then_some(&columns[..])));
+                self.table_row(row, &row.body(entry), &value, now, out);
+                out.extend_from_slice(b"]}");
+            }
+        }
+    }
+
+    fn table_row(&self, row: &Row, body: &[u8], value: &Value, now: Timestamp, out: &mut Vec<u8>) {
+        let Self::Table(version, include) = self else { return };
+        let cells = row.cells(value, now);
+        match include {
+            IncludeObject::None => shape::table_row(version, &cells, Include::None, out),
+            IncludeObject::Metadata => shape::table_row(version, &cells, Include::Metadata(body), out),
+            IncludeObject::Object => {
+                let mut object = Vec::with_capacity(body.len() + 64);
+                row.with_type_meta(body, &mut object);
+                shape::table_row(version, &cells, Include::Object(&object), out);
+            }
+        }
+    }
+}
+
+/// A `BOOKMARK` frame: an object of which only the revision means something.
+pub fn bookmark(row: &Row, shape: &Shape, revision: Revision, end: BookmarkEnd) -> Bytes {
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if end == BookmarkEnd::InitialEvents {
+        metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    }
+    let body = row.encode_body(&json!({"metadata": metadata}));
+    let mut out = shape::event_head("BOOKMARK");
+    match shape {
+        Shape::Plain => row.with_type_meta(&body, &mut out),
+        Shape::Partial(version) => shape::partial(version, &body, &mut out),
+        Shape::Table(version, _) => {
+            let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
+            out.extend_from_slice(&shape::table_head(version, &meta, None));
+            shape.table_row(row, &body, &Value::Null, Timestamp::UNIX_EPOCH, &mut out);
+            out.extend_from_slice(b"]}");
+        }
+    }
+    out.extend_from_slice(shape::EVENT_TAIL);
+    out.into()
+}

@@ -1,0 +1,451 @@
+//! A resource, or one of its subresources, as a request meets it: the catalog's row, the version of the request, and how
+//! objects get from there to the stored version and back. Reads no store and knows no verb.
+
+mod form;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use catalog::convert::{self, Conversion};
+use catalog::hooks::Hooks;
+use catalog::{Catalog, Resource, Storage, Strategy, Subresource, facts};
+use codec::shape::{self, Order};
+use jiff::Timestamp;
+use model::clock::rfc3339;
+use model::name::NameRule;
+use model::world::ResourceFacts;
+use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
+use schema::normal::{self, Encode};
+use schema::object_meta::Scope;
+use schema::types::TypeId;
+use serde_json::json;
+use store::{Entry, Header, Key};
+
+use crate::gate::Gate;
+use crate::removal::Manner;
+use crate::subresources::{self, Facet};
+
+pub use form::Form;
+
+/// Which of a kind's own rules a write is under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discipline {
+    /// Those of the whole object.
+    Whole,
+    /// Those of its status.
+    Status,
+    /// Those of an object as it stands: a part is written for which the kind has no rule of change.
+    Part,
+}
+
+/// A resource or subresource in the version of a request. Cheap to clone.
+#[derive(Clone)]
+pub struct Row {
+    resource: Arc<Resource>,
+    sub: Option<usize>,
+    form: Form,
+    conversion: Option<&'static Conversion>,
+    facet: Option<&'static Facet>,
+    type_meta: Arc<str>,
+}
+
+impl Row {
+    /// The row that a request is about.
+    pub fn find(gate: &Gate, info: &RequestInfo) -> Option<Self> {
+        let resource = gate.catalog.resource(&info.group, &info.version, &info.resource)?;
+        Self::new(&gate.catalog, resource, &info.subresource)
+    }
+
+    /// A resource's own row, or that of a subresource when one is named.
+    pub fn new(catalog: &Arc<Catalog>, resource: &Arc<Resource>, subresource: &str) -> Option<Self> {
+        let sub = match subresource {
+            "" => None,
+            name => Some(resource.subresources.iter().position(|sub| &*sub.name == name)?),
+        };
+        let (kind, ty) = match sub.map(|at| &resource.subresources[at]) {
+            None => (&resource.gvk, resource.ty),
+            Some(sub) => (&sub.gvk, sub.ty),
+        };
+        let stored = resource.storage.as_ref().map(|storage| &storage.gvk);
+        // A hook's defaults are those of the stored version; elsewhere they come with the conversion.
+        let default = resource.hooks.default.filter(|_| stored.is_none_or(|stored| stored == kind));
+        let conversion = if *kind == resource.gvk { convert::of(kind) } else { None };
+        let type_meta = format!("\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind, kind.api_version());
+        Some(Self {
+            resource: resource.clone(),
+            sub,
+            form: Form::new(catalog.clone(), kind.clone(), ty, default),
+            conversion,
+            facet: subresources::facet(resource, subresource),
+            type_meta: type_meta.into(),
+        })
+    }
+
+    /// What generic controllers must know of every resource that can be listed, in its preferred version.
+    pub fn facts(gate: &Gate) -> Vec<ResourceFacts> {
+        let preferred = |resource: &&Arc<Resource>| {
+            let first = gate.catalog.preferred(&resource.gvr.group, &resource.gvr.resource);
+            first.is_some_and(|first| Arc::ptr_eq(first, resource))
+        };
+        let facts = |resource: &Arc<Resource>| ResourceFacts {
+            resource: resource.gvr.clone(),
+            kind: resource.gvk.kind.to_string(),
+            namespaced: resource.namespaced,
+            verbs: resource.verbs.iter().map(ToString::to_string).collect(),
+        };
+        gate.catalog.all().filter(|r| r.storage.is_some() && r.serves("list")).filter(preferred).map(facts).collect()
+    }
+
+    fn sub(&self) -> Option<&Subresource> {
+        self.sub.map(|at| &self.resource.subresources[at])
+    }
+
+    fn storage(&self) -> Option<&Storage> {
+        self.resource.storage.as_ref()
+    }
+
+    fn strategy(&self) -> &Strategy {
+        &self.resource.strategy
+    }
+
+    /// The kind and type of bodies and answers.
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// The resource in the version of the request.
+    pub fn gvr(&self) -> &GroupVersionResource {
+        &self.resource.gvr
+    }
+
+    /// The kind of bodies and answers.
+    pub fn kind(&self) -> &GroupVersionKind {
+        self.form.kind()
+    }
+
+    /// The kind of the object that is stored, whatever part of it is written.
+    pub fn owner_kind(&self) -> &GroupVersionKind {
+        &self.resource.gvk
+    }
+
+    /// The resource, for messages.
+    pub fn group_resource(&self) -> GroupResource {
+        self.resource.gvr.group_resource()
+    }
+
+    /// The kind where a resource is expected, as upstream's failed preconditions name it.
+    pub fn kind_as_resource(&self) -> GroupResource {
+        GroupResource { group: self.resource.gvk.group.clone(), resource: self.resource.gvk.kind.clone() }
+    }
+
+    /// Subresource or empty.
+    pub fn subresource(&self) -> &str {
+        self.sub().map_or("", |sub| &sub.name)
+    }
+
+    /// Plural name of the resource.
+    pub fn plural(&self) -> &str {
+        &self.resource.gvr.resource
+    }
+
+    /// Whether objects live in namespaces.
+    pub fn is_namespaced(&self) -> bool {
+        self.resource.namespaced
+    }
+
+    /// The same, for metadata rules.
+    pub fn scope(&self) -> Scope {
+        if self.is_namespaced() { Scope::Namespaced } else { Scope::Cluster }
+    }
+
+    /// Whether this is the resource whose names are namespaces.
+    pub fn is_namespace(&self) -> bool {
+        self.resource.gvr.group.is_empty() && self.plural() == "namespaces"
+    }
+
+    /// Whether a path with such parts leads here.
+    pub fn is_in_place(&self, info: &RequestInfo) -> bool {
+        let parts = 2 + usize::from(self.sub.is_some());
+        if info.parts.len() > parts && !self.sub().is_some_and(|sub| sub.takes_path) {
+            return false;
+        }
+        match (self.is_namespaced(), info.namespace.is_empty()) {
+            (true, true) => matches!(info.verb, Verb::List | Verb::Watch),
+            (false, false) => self.is_namespace(),
+            _ => true,
+        }
+    }
+
+    /// Whether a verb is served here.
+    pub fn serves(&self, verb: Verb) -> bool {
+        let verbs = self.sub().map_or(&self.resource.verbs, |sub| &sub.verbs);
+        verbs.iter().any(|served| **served == *verb.as_str())
+    }
+
+    /// Why clients may not create or change objects, when they may not.
+    pub fn unbuilt(&self) -> Option<&'static str> {
+        facts::unbuilt(&self.resource.gvr.group, self.plural())
+    }
+
+    /// Whether writes are of the whole object.
+    pub fn is_whole(&self) -> bool {
+        self.discipline() == Discipline::Whole
+    }
+
+    /// Which of the kind's own rules a write is under.
+    pub fn discipline(&self) -> Discipline {
+        match (self.sub(), self.facet) {
+            (None, _) => Discipline::Whole,
+            (Some(_), Some(facet)) => facet.discipline,
+            (Some(sub), None) if &*sub.name == "status" => Discipline::Status,
+            (Some(_), None) => Discipline::Part,
+        }
+    }
+
+    /// What the kind does beyond its row.
+    pub fn hooks(&self) -> &'static Hooks {
+        self.resource.hooks
+    }
+
+    /// The rule for `metadata.name`.
+    pub fn name_rule(&self) -> NameRule {
+        self.strategy().name
+    }
+
+    /// What a create does to fields alike for many kinds.
+    pub fn prepare_create(&self, object: &mut Value) {
+        self.strategy().prepare_create(object);
+    }
+
+    /// What an update does to fields alike for many kinds; before the hooks.
+    pub fn prepare_update(&self, new: &mut Value, old: &Value) {
+        match self.sub().filter(|_| !self.is_whole()) {
+            Some(sub) => sub.prepare_update(new, old),
+            None => self.strategy().prepare_update(new, old),
+        }
+    }
+
+    /// Counts generation; after the hooks.
+    pub fn count_generation(&self, new: &mut Value, old: &Value) {
+        if self.is_whole() {
+            self.strategy().count(new, old);
+        }
+    }
+
+    /// Whether an update of an absent object creates it.
+    pub fn creates_on_update(&self) -> bool {
+        self.sub.is_none() && self.strategy().allow_create_on_update
+    }
+
+    /// Whether an update may leave `resourceVersion` out.
+    pub fn allows_unconditional_update(&self) -> bool {
+        self.strategy().allow_unconditional_update
+    }
+
+    /// Whether a delete answers with the object.
+    pub fn returns_deleted(&self) -> bool {
+        self.strategy().returns_deleted
+    }
+
+    /// How objects are deleted.
+    pub fn manner(&self) -> Manner {
+        let grace = self.hooks().grace.filter(|_| self.strategy().graceful);
+        Manner { garbage: self.strategy().garbage, grace, deleting: self.hooks().deleting }
+    }
+
+    /// Seconds after which objects go away by themselves.
+    pub fn ttl_s(&self, gate: &Gate) -> Option<u32> {
+        facts::expires(&self.resource.gvr.group, self.plural()).then_some(gate.limits.event_ttl_s)
+    }
+
+    /// Prefix of every key, with its last slash; of nothing when objects are not stored.
+    pub fn prefix(&self) -> Cow<'_, str> {
+        self.storage().map_or(Cow::Borrowed("/"), |storage| Cow::Owned(storage.range("")))
+    }
+
+    /// Whether objects are stored at all; reviews are only answered.
+    pub fn is_stored(&self) -> bool {
+        self.storage().is_some()
+    }
+
+    /// Key of one object.
+    pub fn key(&self, namespace: &str, name: &str) -> Key {
+        if namespace.is_empty() { Key::new(&self.prefix(), name) } else { Key::new(&self.prefix(), &format!("{namespace}/{name}")) }
+    }
+
+    /// How the stored version spells a field of a selector. Fails with upstream's words for one that is not selectable.
+    pub fn stored_field(&self, field: &str) -> Result<String, String> {
+        if let Some(conversion) = self.conversion.filter(|conversion| !conversion.fields.is_empty()) {
+            let found = conversion.fields.iter().find(|(served, _)| *served == field);
+            return found.map(|(_, stored)| (*stored).to_owned()).ok_or_else(|| format!("field label not supported: {field}"));
+        }
+        let own = self.hooks().selectable;
+        if matches!(field, "metadata.name" | "metadata.namespace") || own.iter().any(|selectable| selectable.field == field) {
+            return Ok(field.to_owned());
+        }
+        if own.is_empty() {
+            let field = model::field::quote(field);
+            return Err(format!("{field} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""));
+        }
+        Err(format!("field label not supported: {field}"))
+    }
+
+    /// What is known of an object without parsing it, once it is stored.
+    pub fn header(&self, object: &Value) -> Header {
+        let fields = self.hooks().selectable.iter().map(|selectable| (selectable.field, (selectable.value)(object)));
+        Header { labels: meta::labels(object).collect(), fields: fields.collect() }
+    }
+
+    /// An object in the storage version as it is stored, and where its revision goes.
+    pub fn encode(&self, object: &Value) -> (Bytes, usize) {
+        let mut out = Vec::with_capacity(1024);
+        let how = Encode { type_meta: None, splice_revision: true };
+        let at = normal::encode(self.form.types(), self.stored_type(), object, how, &mut out);
+        // Every stored type has metadata, and encoding writes it.
+        (out.into(), at.unwrap_or(0))
+    }
+
+    fn stored_type(&self) -> TypeId {
+        self.storage().map_or(self.resource.ty, |storage| storage.ty)
+    }
+
+    /// The object of an entry in the storage version, with `apiVersion` and `kind`.
+    pub fn stored_value(&self, entry: &Entry) -> Result<Value, Status> {
+        let mut value: Value = serde_json::from_slice(&entry.body).map_err(|error| unreadable(entry, &error))?;
+        let kind = self.storage().map_or(&self.resource.gvk, |storage| &storage.gvk);
+        form::say_kind(&mut value, kind);
+        Ok(value)
+    }
+
+    /// The object of an entry as the request sees it.
+    pub fn request_value(&self, entry: &Entry) -> Result<Value, Status> {
+        self.view(&self.stored_value(entry)?)
+    }
+
+    /// A stored object as the request sees it: in its version, or the part that a subresource shows.
+    pub fn view(&self, stored: &Value) -> Result<Value, Status> {
+        if let Some(facet) = self.facet {
+            return Ok((facet.view)(stored));
+        }
+        let mut value = stored.clone();
+        if let Some(conversion) = self.conversion {
+            (conversion.from_storage)(&mut value);
+        }
+        form::say_kind(&mut value, self.kind());
+        Ok(value)
+    }
+
+    /// What the request made of its view, as an object of the storage version.
+    pub fn merge(&self, object: Value, current: &Value) -> Result<Value, Status> {
+        match self.facet {
+            Some(facet) => (facet.merge)(object, current),
+            None => self.to_storage(object),
+        }
+    }
+
+    /// An object of the request in the storage version.
+    pub fn to_storage(&self, mut object: Value) -> Result<Value, Status> {
+        let Some(storage) = self.storage() else { return Ok(object) };
+        if let Some(conversion) = self.conversion {
+            (conversion.to_storage)(&mut object);
+            form::say_kind(&mut object, &storage.gvk);
+            normal::decode(self.form.types(), storage.ty, &mut object, &mut Vec::new()).map_err(Status::bad_request)?;
+            self.form.defaults(storage.ty, &mut object);
+            if let Some(default) = self.hooks().default {
+                default(&mut object);
+            }
+        }
+        form::say_kind(&mut object, &storage.gvk);
+        Ok(object)
+    }
+
+    /// Whether objects are sent as they are stored.
+    fn is_verbatim(&self) -> bool {
+        self.conversion.is_none() && self.facet.is_none()
+    }
+
+    /// The object of an entry in the version of the request, encoded, without `apiVersion` and `kind`.
+    pub fn body(&self, entry: &Entry) -> Bytes {
+        if self.is_verbatim() {
+            return entry.body.clone();
+        }
+        let form = store::Form(self.number());
+        entry.rendering(form, |entry| match self.request_value(entry) {
+            Ok(value) => self.encode_body(&value),
+            Err(_) => entry.body.clone(),
+        })
+    }
+
+    /// An object of the request, encoded, without `apiVersion` and `kind`.
+    pub fn encode_body(&self, object: &Value) -> Bytes {
+        let mut out = Vec::with_capacity(1024);
+        normal::encode(self.form.types(), self.form.ty(), object, Encode::default(), &mut out);
+        out.into()
+    }
+
+    /// Appends an encoded body with `kind` and `apiVersion` in front.
+    pub fn with_type_meta(&self, body: &[u8], out: &mut Vec<u8>) {
+        shape::with_type_meta(&self.kind().api_version(), &self.kind().kind, body, out);
+    }
+
+    /// `"kind":"Pod","apiVersion":"v1",`
+    pub fn type_meta(&self) -> &str {
+        &self.type_meta
+    }
+
+    /// The form of watch frames that all watchers of this version share; nothing where objects are not sent as stored.
+    pub fn frame_form(&self) -> Option<store::Form> {
+        self.is_verbatim().then(|| store::Form(self.number()))
+    }
+
+    /// A number for this rendering, told apart from other versions and subresources of the same objects.
+    fn number(&self) -> u32 {
+        let name = self.type_meta.bytes().chain(self.subresource().bytes());
+        // FNV-1a: a handful of renderings of one resource do not meet.
+        name.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    }
+
+    /// Kind of a list.
+    pub fn list_kind(&self) -> &str {
+        &self.resource.list_kind
+    }
+
+    /// Order of a list's own fields.
+    pub fn order(&self) -> Order {
+        Order::Struct
+    }
+
+    /// Columns of a Table.
+    pub fn columns(&self) -> Vec<shape::Column> {
+        let column = |column: &catalog::Column| shape::Column {
+            name: column.name.to_string(),
+            type_name: column.kind.to_string(),
+            format: column.format.to_string(),
+            description: String::new(),
+            priority: column.priority,
+        };
+        self.resource.columns.iter().map(column).collect()
+    }
+
+    /// Cells of a Table's row.
+    pub fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        match self.resource.cells {
+            Some(cells) => cells(object, now),
+            None => vec![json!(meta::name(object)), json!(created(object, now))],
+        }
+    }
+}
+
+/// Creation time, as upstream shows it for kinds without columns of their own.
+fn created(object: &Value, _now: Timestamp) -> String {
+    match meta::text(object, "creationTimestamp").parse::<Timestamp>() {
+        Ok(at) => rfc3339(at),
+        Err(_) => "<unknown>".to_owned(),
+    }
+}
+
+fn unreadable(entry: &Entry, error: &serde_json::Error) -> Status {
+    tracing::error!(key = %entry.key, %error, "stored object cannot be read");
+    Status::internal(format_args!("the object at {} cannot be read", entry.key.rest()))
+}

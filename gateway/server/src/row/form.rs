@@ -1,0 +1,113 @@
+//! The kind and type of a request's body: what it must be, and how it gets into normal form.
+
+use std::sync::Arc;
+
+use catalog::Catalog;
+use model::field::quote;
+use model::{GroupVersionKind, Status, Value};
+use schema::normal;
+use schema::patch::StrategicPatch;
+use schema::types::{TypeId, Types};
+
+/// A kind in a version, with its struct type. Cheap to clone.
+#[derive(Clone)]
+pub struct Form {
+    catalog: Arc<Catalog>,
+    /// What a body must be.
+    pub kind: GroupVersionKind,
+    ty: TypeId,
+    default: Option<fn(&mut Value)>,
+}
+
+impl Form {
+    pub(super) fn new(catalog: Arc<Catalog>, kind: GroupVersionKind, ty: TypeId, default: Option<fn(&mut Value)>) -> Self {
+        Self { catalog, kind, ty, default }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> &GroupVersionKind {
+        &self.kind
+    }
+
+    /// Struct types of all kinds.
+    pub fn types(&self) -> &Types {
+        &self.catalog.types
+    }
+
+    /// The struct type.
+    pub fn ty(&self) -> TypeId {
+        self.ty
+    }
+
+    /// Whether any such kind exists, served or not.
+    pub fn knows(&self, kind: &GroupVersionKind) -> bool {
+        *kind == self.kind || self.types().of_kind(&kind.api_version(), &kind.kind).is_some()
+    }
+
+    /// Brings a parsed body into normal form. Fails with Go's words for a wrong type.
+    pub fn decode(&self, value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
+        normal::decode(self.types(), self.ty, value, unknown)
+    }
+
+    /// Says what the object is and fills in defaults.
+    pub fn complete(&self, value: &mut Value) {
+        say_kind(value, &self.kind);
+        self.defaults(self.ty, value);
+        if let Some(default) = self.default {
+            default(value);
+        }
+    }
+
+    /// Fills in a type's unconditional defaults.
+    pub(super) fn defaults(&self, ty: TypeId, value: &mut Value) {
+        self.catalog.defaults.apply(self.types(), ty, value);
+    }
+
+    /// Normal form and defaults for an object from inside, or one that a plugin changed. Fails when it is of a wrong type.
+    pub fn normalize(&self, value: &mut Value) -> Result<(), Status> {
+        self.decode(value, &mut Vec::new()).map_err(Status::internal)?;
+        self.complete(value);
+        Ok(())
+    }
+
+    /// Applies a strategic merge patch.
+    pub fn apply_strategic(&self, patch: &StrategicPatch, value: &mut Value) -> Result<(), Status> {
+        patch.apply(self.types(), self.ty, value)
+    }
+
+    /// The object on one line, for messages about a patch.
+    pub fn show(&self, value: &Value) -> String {
+        let mut out = Vec::new();
+        codec::go_json::write_sorted(value, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// A patched object must still say that it is of this kind. Fails with upstream's words.
+    pub fn check_kind(&self, value: &Value) -> Result<(), String> {
+        let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or("");
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        if kind.is_empty() {
+            return Err(format!("Object 'Kind' is missing in '{}'", self.show(value)));
+        }
+        if api_version.is_empty() {
+            return Err(format!("Object 'apiVersion' is missing in '{}'", self.show(value)));
+        }
+        let said = GroupVersionKind::from_api_version(api_version, kind);
+        if said == self.kind {
+            return Ok(());
+        }
+        if self.knows(&said) {
+            return Err(format!("unable to decode {} into {}", said.kind, self.kind.kind));
+        }
+        let (kind, version) = (quote(kind), quote(api_version));
+        Err(format!("no kind {kind} is registered for version {version} in scheme \"pkg/api/legacyscheme/scheme.go:30\""))
+    }
+}
+
+/// Sets `apiVersion` and `kind`.
+pub(super) fn say_kind(value: &mut Value, kind: &GroupVersionKind) {
+    if let Some(map) = value.as_object_mut() {
+        map.insert("apiVersion".to_owned(), kind.api_version().into());
+        map.insert("kind".to_owned(), kind.kind.as_ref().into());
+    }
+}

@@ -1,0 +1,98 @@
+//! Subresources that are more than a view of the whole object: which functions serve them, and how their objects relate
+//! to the stored one. A table; each file below is one of them.
+
+mod binding;
+mod connect;
+mod ephemeralcontainers;
+mod eviction;
+mod resize;
+mod scale;
+mod token;
+
+use std::sync::Arc;
+
+use catalog::Resource;
+use futures::future::BoxFuture;
+use model::{Status, Value};
+
+use crate::answer::Answer;
+use crate::body::Body;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::reviews;
+use crate::row::{Discipline, Row};
+
+/// Serves a request by a way of its own.
+pub type Serve = for<'a> fn(&'a Arc<Gate>, &'a mut Call, &'a Row, Body) -> BoxFuture<'a, Result<Answer, Status>>;
+
+/// How the object of a subresource relates to the stored one: it is read off it and written back into it.
+pub struct Facet {
+    /// What the client sees of the stored object.
+    pub view: fn(&Value) -> Value,
+    /// The stored object with what the client made of its view.
+    pub merge: fn(Value, current: &Value) -> Result<Value, Status>,
+    /// Which rules the write is under.
+    pub discipline: Discipline,
+}
+
+/// Group, resource, subresource (`*` for any resource), how it is served.
+type Entry = (&'static str, &'static str, &'static str, Serve);
+
+static SERVED: &[Entry] = &[
+    ("", "bindings", "", binding::serve),
+    ("", "pods", "binding", binding::serve),
+    ("", "pods", "eviction", eviction::serve),
+    ("", "pods", "log", connect::log),
+    ("", "pods", "exec", connect::to_pod),
+    ("", "pods", "attach", connect::to_pod),
+    ("", "pods", "portforward", connect::to_pod),
+    ("", "pods", "proxy", connect::proxy),
+    ("", "services", "proxy", connect::proxy),
+    ("", "nodes", "proxy", connect::proxy),
+    ("", "serviceaccounts", "token", token::serve),
+    ("", "componentstatuses", "", connect::component_statuses),
+];
+
+/// The function that serves a row, when it is not the verb's own.
+pub fn of(row: &Row) -> Option<Serve> {
+    let gvr = row.gvr();
+    let fits = |(group, resource, subresource, _): &&Entry| {
+        *group == &*gvr.group && *resource == &*gvr.resource && *subresource == row.subresource()
+    };
+    SERVED.iter().find(fits).map(|(.., serve)| *serve).or_else(|| reviews::of(row))
+}
+
+/// The facet of a subresource, when it is not the whole object.
+pub fn facet(_resource: &Resource, subresource: &str) -> Option<&'static Facet> {
+    match subresource {
+        "scale" => Some(&scale::FACET),
+        "ephemeralcontainers" => Some(&ephemeralcontainers::FACET),
+        "resize" => Some(&resize::FACET),
+        _ => None,
+    }
+}
+
+/// The row of pods, which several subresources change.
+fn pods(gate: &Gate) -> Result<Row, Status> {
+    let resource = gate.catalog.resource("", "v1", "pods");
+    // Every catalog has pods.
+    resource.and_then(|pods| Row::new(&gate.catalog, pods, "")).ok_or_else(Status::page_not_found)
+}
+
+/// Sets a condition of a pod; its time moves only with its status. Upstream: `UpdatePodCondition`.
+fn set_condition(pod: &mut Value, mut condition: Value, now: &str) {
+    let Some(status) = pod.as_object_mut().map(|pod| pod.entry("status").or_insert_with(|| Value::Object(model::Map::new()))) else {
+        return;
+    };
+    let Some(conditions) = status.as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()))) else {
+        return;
+    };
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    let old = conditions.iter().position(|old| old.get("type") == condition.get("type"));
+    let since = old.map(|at| &conditions[at]).filter(|old| old.get("status") == condition.get("status"));
+    condition["lastTransitionTime"] = since.and_then(|old| old.get("lastTransitionTime")).cloned().unwrap_or_else(|| now.into());
+    match old {
+        Some(at) => conditions[at] = condition,
+        None => conditions.push(condition),
+    }
+}

@@ -1,0 +1,142 @@
+//! `pods/eviction`: deletes a pod unless its disruption budget forbids it.
+//! Follows `pkg/registry/core/pod/storage/eviction.go`.
+
+mod budget;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use model::clock::rfc3339;
+use model::{Status, Value, meta};
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::body::Body;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::WriteOptions;
+use crate::options::delete::DeleteOptions;
+use crate::row::Row;
+use crate::verbs::{create, delete};
+use crate::write::{self, Review};
+
+/// How often a conflict with somebody else's write is tried again, as upstream.
+const ATTEMPTS_MAX: usize = 20;
+
+/// Serves an eviction.
+pub(super) fn serve<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, body: Body) -> BoxFuture<'a, Result<Answer, Status>> {
+    async move {
+        let (mut eviction, options) = create::read(call, row, body).await?;
+        let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+        let review = Review::of_post(row, &namespace, &name, &options);
+        review.mutate(gate, call, &mut eviction).await?;
+        if meta::name(&eviction) != name {
+            return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+        }
+        let wanted = delete_options(&eviction, &options)?;
+        review.validate(gate, call, &eviction).await?;
+        evict(gate, call, (&namespace, &name), &wanted).await?;
+        Ok(Answer::success(201, json!({})))
+    }
+    .boxed()
+}
+
+fn delete_options(eviction: &Value, options: &WriteOptions) -> Result<DeleteOptions, Status> {
+    let mut wanted = match eviction.get("deleteOptions") {
+        Some(said) if said.is_object() => {
+            let mut said = said.clone();
+            // Whatever version the body calls them, they are the same options.
+            if let Some(map) = said.as_object_mut() {
+                map.shift_remove("kind");
+            }
+            DeleteOptions::from_object(&said)?
+        }
+        _ => delete::unsaid()?,
+    };
+    wanted.dry_run |= options.dry_run;
+    Ok(wanted)
+}
+
+async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str), wanted: &DeleteOptions) -> Result<(), Status> {
+    let pods = super::pods(gate)?;
+    for _ in 0..ATTEMPTS_MAX {
+        let pod = find(gate, &pods, namespace, name)?;
+        if !needs_budget(&pod) {
+            let mut options = wanted.clone();
+            if is_alive(&pod) && options.resource_version.is_none() {
+                // Nobody may make the pod ready meanwhile, which would put it under a budget.
+                options.resource_version = Some(meta::resource_version(&pod).to_owned());
+            }
+            match remove(gate, call, &pods, (namespace, name), options).await {
+                Err(status) if status.code == 409 && wanted.resource_version.is_none() => continue,
+                done => return done,
+            }
+        }
+        return within_budget(gate, call, &pods, &pod, wanted).await;
+    }
+    Err(Status::modified(&pods.group_resource(), name))
+}
+
+async fn within_budget(gate: &Arc<Gate>, call: &mut Call, pods: &Row, pod: &Value, wanted: &DeleteOptions) -> Result<(), Status> {
+    let (namespace, name) = (meta::namespace(pod), meta::name(pod));
+    let permit = budget::permit(gate, pod, wanted.dry_run, call.now).await?;
+    let mut options = wanted.clone();
+    if permit.is_unhealthy() {
+        options.resource_version = Some(meta::resource_version(pod).to_owned());
+    }
+    match remove(gate, call, pods, (namespace, name), options).await {
+        Err(status) if status.code == 409 && permit.is_unhealthy() && wanted.resource_version.is_none() => {
+            Err(budget::still_processed(permit.budget()))
+        }
+        done => done,
+    }
+}
+
+fn find(gate: &Gate, pods: &Row, namespace: &str, name: &str) -> Result<Value, Status> {
+    let key = crate::verbs::key(pods, namespace, name)?;
+    match gate.store.resource(&pods.prefix()).get(key.as_str()) {
+        Some(entry) => pods.stored_value(&entry),
+        None => Err(Status::not_found(&pods.group_resource(), name)),
+    }
+}
+
+fn phase(pod: &Value) -> &str {
+    pod["status"]["phase"].as_str().unwrap_or("")
+}
+
+fn is_alive(pod: &Value) -> bool {
+    !matches!(phase(pod), "Succeeded" | "Failed") && meta::deletion_timestamp(pod).is_none()
+}
+
+/// A pod that runs nothing disturbs nobody when it goes.
+fn needs_budget(pod: &Value) -> bool {
+    is_alive(pod) && phase(pod) != "Pending"
+}
+
+/// Says why the pod goes, then deletes it.
+async fn remove(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    pods: &Row,
+    place: (&str, &str),
+    mut options: DeleteOptions,
+) -> Result<(), Status> {
+    if !options.dry_run {
+        let condition = json!({
+            "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"
+        });
+        let now = rfc3339(call.now);
+        let stored = write::change(gate, pods, place, false, |pod| {
+            crate::removal::check(pod, &options, &pods.kind_as_resource())?;
+            super::set_condition(pod, condition.clone(), &now);
+            Ok(())
+        })
+        .await?;
+        if let (Some(revision), write::Stored::Entry(entry)) = (&mut options.resource_version, stored) {
+            *revision = entry.revision.to_string();
+        }
+    }
+    delete::object(gate, call, pods, place, &options).await?;
+    Ok(())
+}

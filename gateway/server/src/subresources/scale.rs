@@ -1,0 +1,99 @@
+//! `scale`: the wished and the present number of replicas of anything that has them.
+//! Follows `pkg/registry/apps/deployment/storage/storage.go` and its siblings.
+
+use model::field::{Errors, Path};
+use model::selector::label::Selector;
+use model::{GroupKind, Status, Value, meta};
+use serde_json::json;
+
+use super::Facet;
+use crate::row::Discipline;
+
+pub(super) static FACET: Facet = Facet { view, merge, discipline: Discipline::Whole };
+
+fn view(object: &Value) -> Value {
+    let mut metadata = json!({});
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = meta::metadata(object).and_then(|m| m.get(field)) {
+            metadata[field] = value.clone();
+        }
+    }
+    let number = |part: &str| object.get(part).and_then(|part| part.get("replicas")).and_then(Value::as_i64).unwrap_or(0);
+    let mut scale = json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": {}, "status": {"replicas": number("status")}});
+    if number("spec") != 0 {
+        scale["spec"]["replicas"] = number("spec").into();
+    }
+    let selector = selector(object);
+    if !selector.is_empty() {
+        scale["status"]["selector"] = selector.into();
+    }
+    scale
+}
+
+/// In text; an older kind has a plain map where newer ones have a selector.
+fn selector(object: &Value) -> String {
+    let Some(selector) = object.get("spec").and_then(|spec| spec.get("selector")) else { return String::new() };
+    if meta_kind(object) == ("v1", "ReplicationController") {
+        let labels = selector.as_object().into_iter().flatten();
+        return Selector::equal_to(labels.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))).to_string();
+    }
+    Selector::from_object(selector).ok().flatten().map(|selector| in_labels_form(selector).to_string()).unwrap_or_default()
+}
+
+/// `a in (b)` of one value is printed `a=b`, as upstream's conversion of `matchLabels` does.
+fn in_labels_form(mut selector: Selector) -> Selector {
+    use model::selector::label::Operator;
+    for requirement in &mut selector.requirements {
+        if requirement.operator == Operator::In && requirement.values.len() == 1 {
+            requirement.operator = Operator::Equals;
+        }
+    }
+    selector
+}
+
+fn meta_kind(object: &Value) -> (&str, &str) {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("");
+    (text("apiVersion"), text("kind"))
+}
+
+fn merge(scale: Value, current: &Value) -> Result<Value, Status> {
+    let replicas = scale.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or(0);
+    if replicas < 0 {
+        let mut errors = Errors::new();
+        let spec = Path::new("spec");
+        errors.invalid(&spec.child("replicas"), replicas, "must be greater than or equal to 0");
+        let kind = GroupKind { group: "autoscaling".into(), kind: "Scale".into() };
+        return Err(Status::invalid(&kind, meta::name(current), &errors));
+    }
+    let mut object = current.clone();
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.insert("replicas".to_owned(), replicas.into());
+    }
+    meta::set(&mut object, "resourceVersion", meta::resource_version(&scale));
+    Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_is_read_and_written_back() {
+        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "a", "namespace": "b", "uid": "u", "resourceVersion": "7", "labels": {"x": "y"}},
+            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": {}}, "status": {"replicas": 1}});
+        let mut scale = view(&deployment);
+        assert_eq!(scale["status"], json!({"replicas": 1, "selector": "app=web"}));
+        assert_eq!(scale["spec"], json!({"replicas": 2}));
+        assert_eq!(scale["metadata"].get("labels"), None);
+        scale["spec"]["replicas"] = 5.into();
+        let merged = merge(scale.clone(), &deployment).unwrap();
+        assert_eq!((&merged["spec"]["replicas"], &merged["spec"]["template"]), (&json!(5), &json!({})));
+        scale["spec"]["replicas"] = (-1).into();
+        let refused = merge(scale, &deployment).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "Scale.autoscaling \"a\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! What can be done with a resource. Finds the row and the verb; each verb is a module.
+
+pub mod create;
+pub mod delete;
+pub mod deletecollection;
+pub mod get;
+pub mod list;
+pub mod patch;
+pub mod update;
+pub mod watch;
+
+use std::sync::Arc;
+
+use model::{Status, Verb, name};
+
+use crate::answer::{Answer, method_not_allowed};
+use crate::body::Body;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::row::Row;
+use crate::subresources;
+
+/// Serves a request about a resource.
+pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer, Status> {
+    let Some(row) = Row::find(gate, &call.info) else { return Ok(Answer::not_found()) };
+    if !row.is_in_place(&call.info) {
+        // A namespaced object without its namespace, or the other way round.
+        return if call.info.name.is_empty() { Err(method_not_allowed()) } else { Ok(Answer::not_found()) };
+    }
+    if !row.serves(call.info.verb) {
+        return Err(method_not_allowed());
+    }
+    refuse_unbuilt(&row, call.info.verb)?;
+    call.negotiate()?;
+    if let Some(serve) = subresources::of(&row) {
+        return serve(gate, call, &row, body).await;
+    }
+    match call.info.verb {
+        Verb::Get => get::run(gate, call, &row),
+        Verb::List => list::run(gate, call, &row),
+        Verb::Watch => watch::run(gate, call, &row),
+        Verb::Create => create::run(gate, call, &row, body).await,
+        Verb::Update => update::run(gate, call, &row, body).await,
+        Verb::Patch => patch::run(gate, call, &row, body).await,
+        Verb::Delete => delete::run(gate, call, &row, body).await,
+        Verb::DeleteCollection => deletecollection::run(gate, call, &row, body).await,
+        Verb::Proxy | Verb::Other(_) => Err(method_not_allowed()),
+    }
+}
+
+/// A kind whose effect is not built must not be believed to work.
+fn refuse_unbuilt(row: &Row, verb: Verb) -> Result<(), Status> {
+    match row.unbuilt() {
+        Some(why) if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) => {
+            Err(Status::new(405, "MethodNotAllowed", format!("{} is not supported by this server yet: {why}", row.group_resource())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The key of the object a request names. Fails with upstream's 400 for a name that fits no path.
+pub(crate) fn key(row: &Row, namespace: &str, name: &str) -> Result<store::Key, Status> {
+    if row.is_namespaced() && namespace.is_empty() {
+        return Err(Status::bad_request("Namespace parameter required."));
+    }
+    if name.is_empty() {
+        return Err(Status::bad_request("Name parameter required."));
+    }
+    for (parameter, value) in [("Namespace", namespace), ("Name", name)] {
+        let faults = name::is_valid_path_segment_name(value);
+        if !faults.is_empty() {
+            let value = model::field::quote(value);
+            return Err(Status::bad_request(format!("{parameter} parameter invalid: {value}: {}", faults.join(";"))));
+        }
+    }
+    Ok(row.key(namespace, name))
+}

@@ -1,0 +1,170 @@
+//! Deletes an object: at once, after a grace, or when its finalizers are done.
+//! What a delete does is decided in `removal`; here it is admitted and stored.
+
+use std::sync::Arc;
+
+use admission::Operation;
+use model::{Query, Status, Value, meta};
+use serde_json::json;
+use store::{Entry, Expect, Op};
+
+use crate::answer::{Answer, Content};
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::delete::DeleteOptions;
+use crate::removal::{self, Removal};
+use crate::row::Row;
+use crate::write::{self, Stored};
+
+/// How often a delete begins anew because the object changed meanwhile; each time another write succeeded.
+const ATTEMPTS_MAX: usize = 1000;
+
+/// What a delete led to.
+pub(crate) struct Deleted {
+    /// The object as it was last, or as it is now when it stays for a while.
+    pub(crate) object: Value,
+    /// Whether it is gone.
+    pub(crate) gone: bool,
+    /// As stored, where it still is.
+    pub(crate) entry: Option<Arc<Entry>>,
+}
+
+/// Serves a delete.
+pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
+    let options = options(call, body).await?;
+    let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+    let deleted = object(gate, call, row, (&namespace, &name), &options).await?;
+    Ok(answer(row, deleted, &options))
+}
+
+/// Reads the options from the body, or from the query when there is none.
+pub(crate) async fn options(call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
+    let bytes = body::read(body).await?;
+    if bytes.is_empty() {
+        return DeleteOptions::from_query(&call.query);
+    }
+    let media = codec::negotiate::input(call.header("content-type"))?;
+    let parsed = crate::decode::parse(media, &bytes).map_err(Status::bad_request)?;
+    call.record.request_object(&parsed.value);
+    DeleteOptions::from_object(&parsed.value)
+}
+
+/// Options of a delete from inside, where no query speaks.
+pub(crate) fn unsaid() -> Result<DeleteOptions, Status> {
+    DeleteOptions::from_query(&Query::default())
+}
+
+/// Deletes one object, whatever it takes.
+pub(crate) async fn object(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    row: &Row,
+    (namespace, name): (&str, &str),
+    options: &DeleteOptions,
+) -> Result<Deleted, Status> {
+    let key = super::key(row, if row.is_namespaced() { namespace } else { "" }, name)?;
+    let resource = gate.store.resource(&row.prefix());
+    for _ in 0..ATTEMPTS_MAX {
+        let entry = resource.get(key.as_str()).ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
+        let current = row.stored_value(&entry)?;
+        removal::check(&current, options, &row.kind_as_resource())?;
+        admit(gate, call, row, (namespace, name), &current, options).await?;
+        let decided = removal::decide(&current, options, row.manner(), call.now);
+        if let Some(deleted) = carry_out(gate, row, (&entry, current), decided, options).await? {
+            return Ok(deleted);
+        }
+    }
+    Err(Status::modified(&row.group_resource(), name))
+}
+
+/// Does what was decided; `None` when the object changed meanwhile.
+async fn carry_out(
+    gate: &Arc<Gate>,
+    row: &Row,
+    (entry, current): (&Arc<Entry>, Value),
+    decided: Removal,
+    options: &DeleteOptions,
+) -> Result<Option<Deleted>, Status> {
+    let (key, expect) = (entry.key.clone(), Expect::Revision(entry.revision));
+    match decided {
+        Removal::Pending => Ok(Some(Deleted { object: current, gone: false, entry: Some(entry.clone()) })),
+        Removal::Mark(next) => mark(gate, row, (key, expect), next, options).await,
+        Removal::Now if options.dry_run => Ok(Some(Deleted { object: current, gone: true, entry: None })),
+        Removal::Now => match write::commit(gate, row, "delete", Op::Delete { key, expect }).await? {
+            Some(Stored::Entry(last)) => {
+                write::gone(gate, row, &current).await;
+                Ok(Some(Deleted { object: row.stored_value(&last)?, gone: true, entry: None }))
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+async fn mark(
+    gate: &Arc<Gate>,
+    row: &Row,
+    (key, expect): (store::Key, Expect),
+    next: Value,
+    options: &DeleteOptions,
+) -> Result<Option<Deleted>, Status> {
+    if options.dry_run {
+        return Ok(Some(Deleted { object: next, gone: false, entry: None }));
+    }
+    let draft = write::draft(gate, row, &next);
+    match write::commit(gate, row, "update", Op::Put { key, expect, draft }).await? {
+        Some(Stored::Entry(entry)) => Ok(Some(Deleted { object: next, gone: false, entry: Some(entry) })),
+        _ => Ok(None),
+    }
+}
+
+async fn admit(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    row: &Row,
+    (namespace, name): (&str, &str),
+    current: &Value,
+    options: &DeleteOptions,
+) -> Result<(), Status> {
+    let (old, said) = (row.view(current)?, options.to_object());
+    let mut notes = std::mem::take(&mut call.notes);
+    let review = admission::Review {
+        request: &call.info,
+        user: &call.user,
+        operation: Operation::Delete,
+        resource: row.gvr(),
+        kind: row.kind(),
+        subresource: row.subresource(),
+        namespace: if row.is_namespace() { name } else { namespace },
+        name,
+        old: Some(&old),
+        options: &said,
+        dry_run: options.dry_run,
+        uid: &call.id,
+        now: call.now,
+    };
+    let outcome = gate.admission.validate(&review, None, &mut notes).await;
+    call.notes = notes;
+    outcome
+}
+
+/// Upstream shows some kinds the object itself, and others only that it is gone.
+fn answer(row: &Row, deleted: Deleted, options: &DeleteOptions) -> Answer {
+    // Only the older spelling of the policy gets 202 for what is not gone yet; newer clients would not expect it.
+    let code = if !deleted.gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
+    if !deleted.gone || row.returns_deleted() {
+        return match (deleted.entry, row.view(&deleted.object)) {
+            (Some(entry), _) => Answer { code, ..Answer::entry(row, entry) },
+            (None, Ok(object)) => Answer::new(code, Content::Object(row.clone(), object)),
+            (None, Err(status)) => Answer::new(status.code, Content::Status(status.to_object())),
+        };
+    }
+    let mut details = json!({"name": meta::name(&deleted.object)});
+    let resource = row.group_resource();
+    if !resource.group.is_empty() {
+        details["group"] = resource.group.as_ref().into();
+    }
+    details["kind"] = resource.resource.as_ref().into();
+    details["uid"] = meta::uid(&deleted.object).into();
+    Answer::success(code, details)
+}

@@ -1,0 +1,56 @@
+//! Deletes many objects, each as a delete of its own. Not atomic, as upstream: what was deleted before a failure stays so.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use model::Status;
+use store::Entry;
+
+use super::delete;
+use crate::answer::{Answer, Content};
+use crate::body::Body;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::delete::DeleteOptions;
+use crate::options::list::ListOptions;
+use crate::row::Row;
+use crate::select::Selection;
+use crate::verbs::list::Listing;
+
+/// Deletes under way at once: enough to fill a commit of the store.
+const CONCURRENT_MAX: usize = 32;
+
+/// Serves a delete of many.
+pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
+    let mut options = ListOptions::parse(&call.query, &call.info)?;
+    let selection = Selection::new(row, &call.info.namespace, &mut options)?;
+    let delete = delete::options(call, body).await?;
+    let snapshot = gate.store.resource(&row.prefix()).snapshot();
+    let limit = if options.limit == 0 { usize::MAX } else { options.limit };
+    let selected: Vec<Arc<Entry>> =
+        snapshot.range("", &selection.under).filter(|entry| selection.matches(entry)).take(limit).cloned().collect();
+    let calls: Vec<(Call, Arc<Entry>)> = selected.iter().map(|entry| (one(call, entry), entry.clone())).collect();
+    stream::iter(calls.into_iter().map(|(call, entry)| delete_one(gate, row, call, entry, &delete)))
+        .buffer_unordered(CONCURRENT_MAX)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(Answer::new(200, Content::List(Listing::chosen(row, selected, snapshot.revision()))))
+}
+
+/// The call of one of the deletes, for admission.
+fn one(call: &Call, entry: &Entry) -> Call {
+    let mut one = Call::local(call.user.clone(), call.info.clone(), call.now);
+    one.id = call.id.clone();
+    one.info.namespace = entry.key.namespace().unwrap_or("").to_owned();
+    one
+}
+
+async fn delete_one(gate: &Arc<Gate>, row: &Row, mut call: Call, entry: Arc<Entry>, options: &DeleteOptions) -> Result<(), Status> {
+    let namespace = call.info.namespace.clone();
+    match delete::object(gate, &mut call, row, (&namespace, entry.key.name()), options).await {
+        Ok(_) => Ok(()),
+        // Somebody else was faster.
+        Err(status) if status.code == 404 => Ok(()),
+        Err(status) => Err(status),
+    }
+}

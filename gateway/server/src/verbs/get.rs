@@ -1,0 +1,29 @@
+//! Reads one object: its bytes as the cache holds them.
+
+use std::sync::Arc;
+
+use model::Status;
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::parse_revision;
+use crate::row::Row;
+
+/// Serves a get.
+pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
+    if call.query.flag("export") == Some(true) {
+        return Err(Status::bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
+    }
+    let resource = gate.store.resource(&row.prefix());
+    let wanted = parse_revision(call.query.text("resourceVersion"))?;
+    let revision = gate.store.revision();
+    if wanted > revision {
+        return Err(Status::too_large_revision(wanted, revision));
+    }
+    let key = super::key(row, &call.info.namespace, &call.info.name)?;
+    match resource.get(key.as_str()) {
+        Some(entry) => Ok(Answer::entry(row, entry)),
+        None => Err(Status::not_found(&row.group_resource(), &call.info.name)),
+    }
+}

@@ -1,0 +1,176 @@
+//! Reads many objects from one snapshot, piece by piece: the list is never whole in memory.
+//! Follows `k8s.io/apiserver/pkg/storage` for revisions, limits and continue tokens.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use codec::shape::ListMeta;
+use jiff::Timestamp;
+use model::{Revision, Status};
+use store::{Entry, ResourceCache, Snapshot};
+
+use crate::answer::{Answer, Content};
+use crate::call::Call;
+use crate::continuation::{self, Continuation};
+use crate::gate::Gate;
+use crate::options::list::{ListOptions, Match};
+use crate::options::parse_revision;
+use crate::respond::Shape;
+use crate::row::Row;
+use crate::select::Selection;
+
+/// A piece of an answer grows to this size before it is handed on: large enough that the cost per piece does not count,
+/// small enough that many lists at once cost little memory.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Objects taken from the snapshot at once.
+const PAGE_ENTRIES: usize = 256;
+
+/// The objects to show and what is said of them.
+pub struct Listing {
+    row: Row,
+    meta: ListMeta,
+    source: Source,
+}
+
+enum Source {
+    /// A page that was limited, or a set chosen otherwise.
+    Chosen(std::vec::IntoIter<Arc<Entry>>),
+    /// Everything selected in a snapshot.
+    Snapshot { snapshot: Snapshot, selection: Selection, page: std::vec::IntoIter<Arc<Entry>>, after: Option<String>, start: String },
+}
+
+/// Serves a list.
+pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
+    let mut options = ListOptions::parse(&call.query, &call.info)?;
+    let selection = Selection::new(row, &call.info.namespace, &mut options)?;
+    let resource = gate.store.resource(&row.prefix());
+    let start = start(&resource, &selection, &options)?;
+    let listing = if options.limit == 0 { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
+    Ok(Answer::new(200, Content::List(listing)))
+}
+
+/// From where a list is read.
+struct Start {
+    snapshot: Snapshot,
+    /// First key to show; empty means the first there is.
+    key: String,
+    /// The revision that the next page's token names; `None` means whatever is latest then.
+    pinned: Option<Revision>,
+}
+
+fn start(resource: &ResourceCache, selection: &Selection, options: &ListOptions) -> Result<Start, Status> {
+    if !options.continue_token.is_empty() {
+        return resume(resource, selection, options);
+    }
+    let latest = resource.snapshot();
+    let wanted = parse_revision(&options.resource_version)?;
+    if wanted > latest.revision() {
+        return Err(Status::too_large_revision(wanted, latest.revision()));
+    }
+    // Before `resourceVersionMatch` a limited list with a revision meant exactly that one.
+    let exact = options.resource_version_match == Some(Match::Exact)
+        || options.resource_version_match.is_none() && options.limit > 0 && wanted > 0;
+    let snapshot = if exact {
+        resource.snapshot_at(wanted).ok_or_else(|| Status::expired("The resourceVersion for the provided list is too old."))?
+    } else {
+        latest
+    };
+    let pinned = Some(snapshot.revision());
+    Ok(Start { snapshot, key: String::new(), pinned })
+}
+
+fn resume(resource: &ResourceCache, selection: &Selection, options: &ListOptions) -> Result<Start, Status> {
+    let continuation = continuation::decode(&options.continue_token, &selection.under)?;
+    if !matches!(options.resource_version.as_str(), "" | "0") {
+        return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+    }
+    let snapshot = match continuation.revision {
+        None => resource.snapshot(),
+        Some(revision) => resource.snapshot_at(revision).ok_or_else(|| continuation::expired(&continuation, &selection.under))?,
+    };
+    let Continuation { revision: pinned, key } = continuation;
+    Ok(Start { snapshot, key, pinned })
+}
+
+impl Start {
+    fn all(self, row: &Row, selection: Selection) -> Listing {
+        let meta = ListMeta { resource_version: self.snapshot.revision().to_string(), ..ListMeta::default() };
+        let source = Source::Snapshot { snapshot: self.snapshot, selection, page: Vec::new().into_iter(), after: None, start: self.key };
+        Listing { row: row.clone(), meta, source }
+    }
+
+    fn page(self, row: &Row, selection: &Selection, options: &ListOptions, resource: &ResourceCache) -> Listing {
+        let mut selected = self.snapshot.range(&self.key, &selection.under).filter(|entry| selection.matches(entry));
+        let chosen: Vec<Arc<Entry>> = selected.by_ref().take(options.limit).cloned().collect();
+        let mut meta = ListMeta { resource_version: self.snapshot.revision().to_string(), ..ListMeta::default() };
+        if let (Some(last), Some(_)) = (chosen.last(), selected.next()) {
+            meta.continue_token = continuation::after(last.key.as_str(), &selection.under, self.pinned);
+            // One more was taken to see whether there is more; only without selectors is the rest known without judging it.
+            meta.remaining = selection.everything.then(|| 1 + selected.count() as i64);
+            resource.pin(&self.snapshot);
+        }
+        Listing { row: row.clone(), meta, source: Source::Chosen(chosen.into_iter()) }
+    }
+}
+
+impl Listing {
+    /// Objects that were chosen otherwise, shown as of a revision.
+    pub(crate) fn chosen(row: &Row, entries: Vec<Arc<Entry>>, revision: Revision) -> Self {
+        let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
+        Self { row: row.clone(), meta, source: Source::Chosen(entries.into_iter()) }
+    }
+
+    /// The bytes of the answer.
+    pub(crate) fn pieces(self, shape: Shape, now: Timestamp) -> impl Iterator<Item = Bytes> + Send {
+        let Self { row, meta, mut source } = self;
+        let mut state = State::Head;
+        std::iter::from_fn(move || {
+            let mut out = match state {
+                State::Head => shape.list_head(&row, &meta),
+                State::Items => Vec::with_capacity(PIECE_BYTES),
+                State::Done => return None,
+            };
+            let mut first = matches!(state, State::Head);
+            state = State::Items;
+            while out.len() < PIECE_BYTES {
+                let Some(entry) = source.next() else {
+                    out.extend_from_slice(&shape.list_tail(&row, &meta));
+                    state = State::Done;
+                    break;
+                };
+                if !std::mem::take(&mut first) {
+                    out.push(b',');
+                }
+                shape.item(&row, &entry, now, &mut out);
+            }
+            Some(out.into())
+        })
+    }
+}
+
+enum State {
+    Head,
+    Items,
+    Done,
+}
+
+impl Source {
+    fn next(&mut self) -> Option<Arc<Entry>> {
+        match self {
+            Self::Chosen(entries) => entries.next(),
+            Self::Snapshot { snapshot, selection, page, after, start } => loop {
+                for entry in page.by_ref() {
+                    if selection.matches(&entry) {
+                        return Some(entry);
+                    }
+                }
+                let next = match after.as_deref() {
+                    None => snapshot.range(start, &selection.under).take(PAGE_ENTRIES).cloned().collect(),
+                    Some(after) => snapshot.page(Some(after), &selection.under, PAGE_ENTRIES),
+                };
+                *after = Some(next.last()?.key.as_str().to_owned());
+                *page = next.into_iter();
+            },
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Changes an object by a patch: JSON, merge or strategic merge.
+//! Follows `k8s.io/apiserver/pkg/endpoints/handlers/patch.go`. How patches change objects is `schema`'s.
+
+use std::sync::Arc;
+
+use admission::Notes;
+use codec::negotiate::{self, Patch};
+use model::field::{Errors, Path};
+use model::{GroupKind, Status, Value};
+use schema::normal::strict_error;
+use schema::patch::{JsonPatch, MergePatch, StrategicPatch};
+
+use super::create::{answer, place};
+use super::update::check_name;
+use crate::answer::Answer;
+use crate::body::{self, Body};
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::{FieldValidation, Flavor, WriteOptions};
+use crate::row::Row;
+use crate::write::{self, Absent, Draft, Write, Written};
+
+/// What can be sent; upstream's list without CBOR.
+const OFFERED: [Patch; 4] = [Patch::Json, Patch::Merge, Patch::Strategic, Patch::Apply];
+
+/// A patch that was read.
+enum Change {
+    Json(JsonPatch),
+    Merge(MergePatch),
+    Strategic(StrategicPatch),
+}
+
+/// Serves a patch, of an object or of one of its subresources.
+pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
+    let kind = negotiate::patch(call.header("content-type"), &OFFERED)?;
+    if kind == Patch::Apply {
+        return Err(Status::new(
+            415,
+            "UnsupportedMediaType",
+            "server-side apply (application/apply-patch+yaml) is not supported by this server yet; use client-side apply or another patch",
+        ));
+    }
+    let bytes = body::read(body).await?;
+    let options = WriteOptions::parse(&call.query, Flavor::Patch)?;
+    let change = Change::read(kind, &bytes)?;
+    call.record.request_patch(&bytes);
+    let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+    let written = apply(gate, call, row, (&namespace, &name), change, &options).await?;
+    Ok(answer(row, if written.created { 201 } else { 200 }, written.stored))
+}
+
+/// Applies a merge patch from inside the process.
+pub(crate) async fn merge(gate: &Arc<Gate>, call: &mut Call, row: &Row, patch: &Value) -> Result<Written, Status> {
+    let change = Change::read(Patch::Merge, patch.to_string().as_bytes())?;
+    let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+    apply(gate, call, row, (&namespace, &name), change, &WriteOptions::quiet()).await
+}
+
+async fn apply(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    row: &Row,
+    (namespace, name): (&str, &str),
+    change: Change,
+    options: &WriteOptions,
+) -> Result<Written, Status> {
+    let validation = options.field_validation;
+    let draft: Draft<'_> = Box::new(move |current, notes| {
+        // Only apply patches create; an absent object is answered before.
+        let current = current.ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
+        let mut object = change.apply(row, current, validation, notes)?;
+        place(row, namespace, &mut object)?;
+        check_name(&object, name, namespace)?;
+        Ok(object)
+    });
+    let write = Write {
+        row,
+        namespace: if row.is_namespaced() { namespace.to_owned() } else { String::new() },
+        name: name.to_owned(),
+        options,
+        flavor: Flavor::Patch,
+        absent: Absent::NotFound,
+        draft,
+    };
+    write::run(gate, call, &write).await
+}
+
+impl Change {
+    fn read(kind: Patch, bytes: &[u8]) -> Result<Self, Status> {
+        Ok(match kind {
+            Patch::Json => Self::Json(JsonPatch::parse(bytes)?),
+            Patch::Merge | Patch::Apply => Self::Merge(MergePatch::parse(bytes)?),
+            Patch::Strategic => Self::Strategic(StrategicPatch::parse(bytes)?),
+        })
+    }
+
+    /// The changed object, in normal form. A patch that leads to no object of the kind is refused with 422.
+    fn apply(&self, row: &Row, current: &Value, validation: FieldValidation, notes: &mut Notes) -> Result<Value, Status> {
+        let form = row.form();
+        let mut object = current.clone();
+        match self {
+            Self::Json(patch) => patch.apply(&mut object)?,
+            Self::Merge(patch) => patch.apply(&mut object),
+            Self::Strategic(patch) => form.apply_strategic(patch, &mut object)?,
+        }
+        let patched = matches!(self, Self::Json(_) | Self::Merge(_)).then(|| object.clone());
+        let refused = |why: String| {
+            let shown = match (self, &patched) {
+                (Self::Strategic(patch), _) => patch.describe(),
+                (_, Some(patched)) => form.show(patched),
+                (_, None) => String::new(),
+            };
+            invalid(&shown, why)
+        };
+        form.check_kind(&object).map_err(&refused)?;
+        let mut unknown = Vec::new();
+        form.decode(&mut object, &mut unknown).map_err(&refused)?;
+        let told = if validation == FieldValidation::Ignore { &[][..] } else { self.duplicates() };
+        match validation {
+            FieldValidation::Ignore => {}
+            FieldValidation::Warn => told.iter().chain(&unknown).for_each(|fault| notes.warn(fault.clone())),
+            FieldValidation::Strict => strict_error(told, &unknown).map_or(Ok(()), |why| Err(refused(why)))?,
+        }
+        form.complete(&mut object);
+        Ok(object)
+    }
+
+    fn duplicates(&self) -> &[String] {
+        match self {
+            Self::Json(patch) => &patch.strict,
+            Self::Merge(patch) => &patch.duplicates,
+            Self::Strategic(patch) => &patch.duplicates,
+        }
+    }
+}
+
+/// 422 about the patch itself; upstream names no kind here.
+fn invalid(shown: &str, why: String) -> Status {
+    let mut errors = Errors::new();
+    errors.invalid(&Path::new("patch"), shown, why);
+    Status::invalid(&GroupKind { group: "".into(), kind: "".into() }, "", &errors)
+}

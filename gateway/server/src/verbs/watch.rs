@@ -1,0 +1,279 @@
+//! Follows changes: the present objects where asked for, then events as they happen, bookmarks between them.
+//! Follows `k8s.io/apiserver/pkg/endpoints/handlers/watch.go` and the watch cache's rules for revisions.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use codec::shape;
+use model::{Revision, Status};
+use rand::Rng;
+use store::{Entry, Event, Form, Kind, ResourceCache, Snapshot, WatchError, Watcher};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+use crate::answer::{Answer, Content};
+use crate::body;
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::lifecycle::{Lifecycle, Stage};
+use crate::options::list::ListOptions;
+use crate::options::parse_revision;
+use crate::respond::{BookmarkEnd, Shape, bookmark, line};
+use crate::row::Row;
+use crate::select::Selection;
+
+/// How often a silent watch tells how far it is, as upstream.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// A piece of the answer grows to this size before it is handed on.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Serves a watch. An answer of 200 begins at once, so whatever goes wrong later is an event.
+pub(super) fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer, Status> {
+    let mut options = ListOptions::parse(&call.query, &call.info)?;
+    options.watch = true;
+    let selection = Selection::new(row, &call.info.namespace, &mut options)?;
+    let from = parse_revision(&options.resource_version)?;
+    let resource = gate.store.resource(&row.prefix());
+    let frames = Frames::new(row, Shape::of(call), call.now);
+    let opened = open(&resource, selection, &options, from);
+    let lasting = options.timeout_s.map_or_else(|| random_lasting(gate), Duration::from_secs);
+    let stream = match opened {
+        Ok(opened) => Watching::new(gate, frames, opened, &options, lasting).stream(),
+        Err(status) => ended(error_frame(&status)),
+    };
+    Ok(Answer::new(200, Content::Stream("application/json", body::stream(stream))))
+}
+
+/// Watches without a wish of their own end at different times, so that they do not all come back at once.
+fn random_lasting(gate: &Gate) -> Duration {
+    gate.limits.watch_min.mul_f64(1.0 + rand::rng().random::<f64>())
+}
+
+struct Opened {
+    present: Option<(Snapshot, Selection)>,
+    watcher: Watcher,
+}
+
+fn open(resource: &Arc<ResourceCache>, selection: Selection, options: &ListOptions, from: Revision) -> Result<Opened, Status> {
+    let snapshot = resource.snapshot();
+    let present = options.send_initial_events.unwrap_or(false);
+    if present && from > snapshot.revision() {
+        return Err(Status::too_large_revision(from, snapshot.revision()));
+    }
+    let start = if present || from == 0 { snapshot.revision() } else { from };
+    let watcher = resource.watch(start, selection.interest.clone()).map_err(|error| too_old(start, error))?;
+    Ok(Opened { present: present.then_some((snapshot, selection)), watcher })
+}
+
+fn too_old(from: Revision, error: WatchError) -> Status {
+    match error {
+        WatchError::Gone { oldest } => Status::expired(format!("too old resource version: {from} ({oldest})")),
+        WatchError::Slow | WatchError::Closed => Status::unavailable("apiserver is shutting down"),
+    }
+}
+
+/// How events become bytes for one watcher.
+struct Frames {
+    row: Row,
+    shape: Shape,
+    now: jiff::Timestamp,
+    form: Option<Form>,
+    type_meta: String,
+    first: bool,
+}
+
+impl Frames {
+    fn new(row: &Row, shape: Shape, now: jiff::Timestamp) -> Self {
+        // Only what is the same for every watcher is shared: a Table's first frame has columns, and ages pass.
+        let form = match shape {
+            Shape::Plain => row.frame_form(),
+            _ => None,
+        };
+        Self { row: row.clone(), shape, now, form, type_meta: row.type_meta().to_owned(), first: true }
+    }
+
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match self.form {
+            Some(form) => out.extend_from_slice(&event.json_frame(form, &self.type_meta)),
+            None => self.write(event.kind, &event.entry, out),
+        }
+    }
+
+    fn write(&mut self, kind: Kind, entry: &Entry, out: &mut Vec<u8>) {
+        let first = std::mem::take(&mut self.first);
+        out.extend_from_slice(&shape::event_head(kind.as_str()));
+        self.shape.event_object(&self.row, entry, self.now, first, out);
+        out.extend_from_slice(shape::EVENT_TAIL);
+    }
+}
+
+fn error_frame(status: &Status) -> Bytes {
+    let mut out = shape::event_head("ERROR");
+    out.extend_from_slice(line(&status.to_object()).trim_ascii_end());
+    out.extend_from_slice(shape::EVENT_TAIL);
+    out.into()
+}
+
+type Pieces = futures::stream::BoxStream<'static, std::io::Result<Bytes>>;
+
+fn ended(last: Bytes) -> Pieces {
+    Box::pin(futures::stream::iter([Ok(last)]))
+}
+
+/// A watch that is being served.
+struct Watching {
+    frames: Frames,
+    watcher: Watcher,
+    present: Option<Present>,
+    bookmarks: Option<Interval>,
+    ends: Instant,
+    lifecycle: Lifecycle,
+    told: Revision,
+    done: bool,
+}
+
+/// The objects that are there when the watch begins.
+struct Present {
+    snapshot: Snapshot,
+    selection: Selection,
+    after: Option<String>,
+    ready: VecDeque<Arc<Entry>>,
+    marks_end: bool,
+}
+
+impl Watching {
+    fn new(gate: &Gate, frames: Frames, opened: Opened, options: &ListOptions, lasting: Duration) -> Self {
+        let bookmarks = options.allow_bookmarks.then(|| {
+            let mut interval = interval_at(Instant::now() + BOOKMARK_EVERY, BOOKMARK_EVERY);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
+        let marks_end = options.is_watch_list();
+        let present = opened
+            .present
+            .map(|(snapshot, selection)| Present { snapshot, selection, after: None, ready: VecDeque::new(), marks_end });
+        Self {
+            frames,
+            watcher: opened.watcher,
+            present,
+            bookmarks,
+            ends: Instant::now() + lasting,
+            lifecycle: gate.lifecycle.clone(),
+            told: 0,
+            done: false,
+        }
+    }
+
+    fn stream(self) -> Pieces {
+        Box::pin(futures::stream::unfold(self, |mut watching| async move {
+            let piece = watching.next().await?;
+            Some((Ok(piece), watching))
+        }))
+    }
+
+    /// The next bytes; nothing when the watch is over.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.done {
+            return None;
+        }
+        if let Some(piece) = self.next_present() {
+            return Some(piece);
+        }
+        enum Woken {
+            Batch(Result<Vec<Event>, WatchError>),
+            Bookmark,
+            Over,
+        }
+        loop {
+            let bookmark_due = async {
+                match &mut self.bookmarks {
+                    Some(interval) => drop(interval.tick().await),
+                    None => std::future::pending().await,
+                }
+            };
+            let woken = tokio::select! {
+                batch = self.watcher.next_batch() => Woken::Batch(batch),
+                () = bookmark_due => Woken::Bookmark,
+                () = sleep_until(self.ends) => Woken::Over,
+                () = self.lifecycle.reached(Stage::Draining) => Woken::Over,
+            };
+            let piece = match woken {
+                Woken::Batch(batch) => self.batch(batch),
+                Woken::Bookmark => self.bookmark(),
+                Woken::Over => {
+                    self.done = true;
+                    return self.bookmark();
+                }
+            };
+            if piece.is_some() || self.done {
+                return piece;
+            }
+        }
+    }
+
+    fn next_present(&mut self) -> Option<Bytes> {
+        let present = self.present.as_mut()?;
+        let mut out = Vec::with_capacity(PIECE_BYTES);
+        while out.len() < PIECE_BYTES {
+            let Some(entry) = present.next() else {
+                let revision = present.snapshot.revision();
+                if present.marks_end {
+                    out.extend_from_slice(&bookmark(&self.frames.row, &self.frames.shape, revision, BookmarkEnd::InitialEvents));
+                    self.told = revision;
+                }
+                self.present = None;
+                break;
+            };
+            self.frames.write(Kind::Added, &entry, &mut out);
+        }
+        (!out.is_empty()).then(|| out.into())
+    }
+
+    fn batch(&mut self, batch: Result<Vec<Event>, WatchError>) -> Option<Bytes> {
+        match batch {
+            Ok(events) => {
+                let mut out = Vec::with_capacity(events.iter().map(|event| event.entry.body.len() + 64).sum());
+                for event in &events {
+                    self.frames.event(event, &mut out);
+                    self.told = event.revision();
+                }
+                Some(out.into())
+            }
+            Err(error) => {
+                self.done = true;
+                match error {
+                    WatchError::Gone { .. } => Some(error_frame(&too_old(self.told, error))),
+                    // Without an error the client resumes from what it saw last.
+                    WatchError::Slow | WatchError::Closed => None,
+                }
+            }
+        }
+    }
+
+    /// How far the watch is; nothing when the client knows already or does not want to.
+    fn bookmark(&mut self) -> Option<Bytes> {
+        self.bookmarks.as_ref()?;
+        let revision = self.watcher.progress().filter(|revision| *revision > self.told)?;
+        self.told = revision;
+        Some(bookmark(&self.frames.row, &self.frames.shape, revision, BookmarkEnd::None))
+    }
+}
+
+impl Present {
+    /// Objects taken from the snapshot at once.
+    const PAGE: usize = 256;
+
+    fn next(&mut self) -> Option<Arc<Entry>> {
+        loop {
+            while let Some(entry) = self.ready.pop_front() {
+                if self.selection.matches(&entry) {
+                    return Some(entry);
+                }
+            }
+            let page = self.snapshot.page(self.after.as_deref(), &self.selection.under, Self::PAGE);
+            self.after = Some(page.last()?.key.as_str().to_owned());
+            self.ready = page.into();
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The world as the server's own parts see it: every call runs the same path as a remote client's, without the wire.
+//! Implements `model::World`. Authorizes nothing: whoever holds it acts as the user it was made for.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use model::world::{DeleteOptions, Event, ResourceFacts};
+use model::{GroupVersionResource, RequestInfo, Revision, Status, User, Value, Verb, World, meta};
+use store::{Draft, Error, Expect, Header, Interest, Kind, Op, Watcher};
+
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::delete::DeleteOptions as Deletion;
+use crate::options::list::ListOptions;
+use crate::options::WriteOptions;
+use crate::row::Row;
+use crate::select::Selection;
+use crate::verbs::{create, delete, patch, update};
+use crate::write::Stored;
+
+/// A place for the gate, for parts that are made before it and belong to it (admission plugins).
+#[derive(Clone, Default)]
+pub struct Slot(Arc<OnceLock<Weak<Gate>>>);
+
+impl Slot {
+    /// Puts the gate in its place; only the first call counts.
+    pub fn fill(&self, gate: &Arc<Gate>) {
+        let _ = self.0.set(Arc::downgrade(gate));
+    }
+}
+
+/// A client inside the process.
+#[derive(Clone)]
+pub struct LocalWorld {
+    slot: Slot,
+    user: User,
+}
+
+impl LocalWorld {
+    /// A client that acts as `user`.
+    pub fn new(gate: &Arc<Gate>, user: User) -> Self {
+        let slot = Slot::default();
+        slot.fill(gate);
+        Self { slot, user }
+    }
+
+    /// A client of a gate that is still to come; until then every call answers 503.
+    pub fn of_slot(slot: Slot, user: User) -> Self {
+        Self { slot, user }
+    }
+
+    fn gate(&self) -> Result<Arc<Gate>, Status> {
+        let gate = self.slot.0.get().and_then(Weak::upgrade);
+        gate.ok_or_else(|| Status::unavailable("the server is starting or ending"))
+    }
+
+    fn call(&self, gate: &Gate, verb: Verb, resource: &GroupVersionResource, subresource: &str, place: (&str, &str)) -> Call {
+        let info = RequestInfo {
+            resource_request: true,
+            verb,
+            api_prefix: if resource.group.is_empty() { "api".to_owned() } else { "apis".to_owned() },
+            group: resource.group.to_string(),
+            version: resource.version.to_string(),
+            resource: resource.resource.to_string(),
+            subresource: subresource.to_owned(),
+            namespace: place.0.to_owned(),
+            name: place.1.to_owned(),
+            ..RequestInfo::default()
+        };
+        Call::local(self.user.clone(), info, gate.clock.now())
+    }
+
+    fn row(&self, gate: &Arc<Gate>, resource: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {
+        let info = self.call(gate, Verb::Get, resource, subresource, ("", "")).info;
+        Row::find(gate, &info).ok_or_else(Status::page_not_found)
+    }
+
+    fn show(row: &Row, stored: Stored) -> Result<Value, Status> {
+        match stored {
+            Stored::Entry(entry) => row.request_value(&entry),
+            Stored::Value(value) => row.view(&value),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl World for LocalWorld {
+    async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "")?;
+        let key = crate::verbs::key(&row, if row.is_namespaced() { namespace } else { "" }, name)?;
+        match gate.store.resource(&row.prefix()).get(key.as_str()) {
+            Some(entry) => row.request_value(&entry),
+            None => Err(Status::not_found(&row.group_resource(), name)),
+        }
+    }
+
+    async fn list(&self, resource: &GroupVersionResource, namespace: &str, labels: &str) -> Result<(Vec<Value>, Revision), Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "")?;
+        let labels = model::selector::label::Selector::parse(labels).map_err(Status::bad_request)?;
+        let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
+        let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry));
+        // One bad object never fails a list.
+        let objects = selected.filter_map(|entry| row.request_value(entry).ok()).collect();
+        Ok((objects, snapshot.revision()))
+    }
+
+    async fn watch(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        from: Revision,
+    ) -> Result<BoxStream<'static, Event>, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "")?;
+        let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
+        let interest = Interest { namespace, ..Interest::default() };
+        let watcher = gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
+        Ok(follow(row, watcher))
+    }
+
+    async fn create(&self, resource: &GroupVersionResource, namespace: &str, mut object: Value) -> Result<Value, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "")?;
+        row.form().normalize(&mut object)?;
+        create::place(&row, namespace, &mut object)?;
+        let mut call = self.call(&gate, Verb::Create, resource, "", (namespace, meta::name(&object)));
+        let written = create::object_into(&gate, &mut call, &row, object, &WriteOptions::quiet()).await?;
+        Self::show(&row, written.stored)
+    }
+
+    async fn update(&self, resource: &GroupVersionResource, subresource: &str, mut object: Value) -> Result<Value, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, subresource)?;
+        row.form().normalize(&mut object)?;
+        let mut call = self.call(&gate, Verb::Update, resource, subresource, (meta::namespace(&object), meta::name(&object)));
+        let written = update::object_into(&gate, &mut call, &row, object, &WriteOptions::quiet()).await?;
+        Self::show(&row, written.stored)
+    }
+
+    async fn merge_patch(
+        &self,
+        resource: &GroupVersionResource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+        patch: Value,
+    ) -> Result<Value, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, subresource)?;
+        let mut call = self.call(&gate, Verb::Patch, resource, subresource, (namespace, name));
+        let written = patch::merge(&gate, &mut call, &row, &patch).await?;
+        Self::show(&row, written.stored)
+    }
+
+    async fn delete(&self, resource: &GroupVersionResource, namespace: &str, name: &str, options: DeleteOptions) -> Result<(), Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "")?;
+        let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
+        delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options)).await?;
+        Ok(())
+    }
+
+    async fn record(&self, key: &str) -> Result<Option<(Value, Revision)>, Status> {
+        let gate = self.gate()?;
+        let key = record_key(key)?;
+        let Some(entry) = gate.store.resource(key.prefix()).get(key.as_str()) else { return Ok(None) };
+        let value = serde_json::from_slice(&entry.body).map_err(|error| Status::internal(format_args!("read {key}: {error}")))?;
+        Ok(Some((value, entry.revision)))
+    }
+
+    async fn put_record(&self, key: &str, expected: Revision, mut record: Value) -> Result<Revision, Status> {
+        let gate = self.gate()?;
+        let key = record_key(key)?;
+        meta::set(&mut record, "resourceVersion", "");
+        let mut body = Vec::new();
+        let how = schema::normal::Encode { splice_revision: true, ..Default::default() };
+        // A record is an object with metadata, set just above.
+        let revision_at = schema::normal::encode_sorted(&record, how, &mut body).unwrap_or(0);
+        let draft = Draft { header: Header::default(), body: Bytes::from(body), revision_at, ttl_s: None };
+        let expect = if expected == 0 { Expect::Absent } else { Expect::Revision(expected) };
+        let resource = model::GroupResource::new("", key.prefix());
+        match gate.store.commit(vec![Op::Put { key: key.clone(), expect, draft }]).await {
+            Ok(committed) => Ok(committed.revision),
+            Err(Error::Conflict { .. }) => Err(Status::modified(&resource, key.name())),
+            Err(error) => Err(gate.store_failed(&resource, "update", &error)),
+        }
+    }
+
+    fn resources(&self) -> Vec<ResourceFacts> {
+        self.gate().map(|gate| Row::facts(&gate)).unwrap_or_default()
+    }
+}
+
+/// `/registry/ranges/servicenodeports`: the last segment is the name, what is before it the prefix.
+fn record_key(key: &str) -> Result<store::Key, Status> {
+    match key.rsplit_once('/') {
+        Some((prefix, name)) if !name.is_empty() => Ok(store::Key::new(&format!("{prefix}/"), name)),
+        _ => Err(Status::internal(format_args!("{key} is no key of a record"))),
+    }
+}
+
+/// The events of a watcher, until it falls behind or the store closes.
+fn follow(row: Row, watcher: Watcher) -> BoxStream<'static, Event> {
+    let batches = futures::stream::unfold((row, watcher), |(row, mut watcher)| async move {
+        let batch = watcher.next_batch().await.ok()?;
+        let events: Vec<Event> = batch.iter().filter_map(|event| seen(&row, event)).collect();
+        Some((futures::stream::iter(events), (row, watcher)))
+    });
+    batches.flatten().boxed()
+}
+
+fn seen(row: &Row, event: &store::Event) -> Option<Event> {
+    let object = row.request_value(&event.entry).ok()?;
+    Some(match event.kind {
+        Kind::Added => Event::Added(object),
+        Kind::Modified => Event::Modified(object),
+        Kind::Deleted => Event::Deleted(object),
+    })
+}

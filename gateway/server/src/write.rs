@@ -1,0 +1,186 @@
+//! The one way in which anything is written: a create, a replace, any patch, a status, a scale, a binding are drafts of it.
+//! Follows `k8s.io/apiserver/pkg/registry/generic/registry/store.go`. What differs between kinds is in their rows; how a
+//! draft changes the current object is the caller's.
+
+mod admit;
+mod commit;
+mod owners;
+mod prepare;
+mod raw;
+mod rules;
+
+use std::sync::Arc;
+
+use admission::{Notes, Operation};
+use model::{Status, Value};
+use store::Entry;
+
+use crate::call::Call;
+use crate::gate::Gate;
+use crate::options::{Flavor, WriteOptions};
+use crate::row::Row;
+
+pub(crate) use admit::Review;
+pub(crate) use commit::{commit, draft, gone};
+pub(crate) use owners::{Moment, dedup as dedup_owner_references};
+pub(crate) use raw::change;
+
+/// How often a write begins anew because the object changed meanwhile. Each time another write succeeded, so this many
+/// means that somebody else writes the object without a pause; the deadline of the request usually comes first.
+const ATTEMPTS_MAX: usize = 1000;
+/// Names tried for a `generateName`, as upstream.
+const NAMES_MAX: usize = 8;
+
+/// What to make of the current object (nothing when there is none): the new one, in the version of the request.
+pub type Draft<'a> = Box<dyn Fn(Option<&Value>, &mut Notes) -> Result<Value, Status> + Send + Sync + 'a>;
+
+/// What becomes of a draft when there is no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It creates one, and only then: an object that exists is a conflict.
+    Create,
+    /// It creates one.
+    Allow,
+    /// 404.
+    NotFound,
+}
+
+/// A write.
+pub struct Write<'a> {
+    /// What is written: the row of the resource or subresource in the request.
+    pub row: &'a Row,
+    /// Namespace or empty.
+    pub namespace: String,
+    /// Name; empty when one is to be generated.
+    pub name: String,
+    /// The request's options.
+    pub options: &'a WriteOptions,
+    /// Their kind.
+    pub flavor: Flavor,
+    /// What becomes of it when there is no object.
+    pub absent: Absent,
+    /// What to make of the object.
+    pub draft: Draft<'a>,
+}
+
+/// What a write led to.
+pub struct Written {
+    /// The object.
+    pub stored: Stored,
+    /// Whether it is new.
+    pub created: bool,
+}
+
+/// An object that was written, or would have been.
+pub enum Stored {
+    /// As it is stored now.
+    Entry(Arc<Entry>),
+    /// Of a dry run, or removed with its last finalizer: in the storage version, with `apiVersion` and `kind`.
+    Value(Value),
+}
+
+/// The object as it is before a write.
+pub(crate) struct Current {
+    pub(crate) entry: Arc<Entry>,
+    /// In the storage version.
+    pub(crate) value: Value,
+}
+
+/// One attempt's end.
+enum Attempt {
+    Done(Written),
+    /// Somebody else was faster: look again.
+    Overtaken,
+}
+
+/// Carries out a write: mutate, prepare, validate, admit, compare and put, as often as others are faster.
+pub async fn run(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
+    let attempts = if write.absent == Absent::Create { NAMES_MAX } else { ATTEMPTS_MAX };
+    for _ in 0..attempts {
+        let current = current(gate, write)?;
+        let attempt = match current {
+            None => create(gate, call, write).await?,
+            Some(current) => update(gate, call, write, &current).await?,
+        };
+        match attempt {
+            Attempt::Done(written) => return Ok(written),
+            // A POST with a name of its own does not try another.
+            Attempt::Overtaken if write.absent == Absent::Create && !write.name.is_empty() => break,
+            Attempt::Overtaken => {}
+        }
+    }
+    Err(commit::conflict(gate, write))
+}
+
+fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Status> {
+    if write.absent == Absent::Create {
+        return Ok(None);
+    }
+    let key = crate::verbs::key(write.row, &write.namespace, &write.name)?;
+    match gate.store.resource(&write.row.prefix()).get(key.as_str()) {
+        Some(entry) => {
+            let value = write.row.stored_value(&entry)?;
+            Ok(Some(Current { entry, value }))
+        }
+        None if write.absent == Absent::NotFound => Err(Status::not_found(&write.row.group_resource(), &write.name)),
+        None => Ok(None),
+    }
+}
+
+async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Attempt, Status> {
+    let mut object = (write.draft)(None, &mut call.notes)?;
+    prepare::wipe(&mut object);
+    let review = Review::new(write, Operation::Create, None);
+    review.mutate(gate, call, &mut object).await?;
+    dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
+    let mut new = write.row.to_storage(object)?;
+    prepare::create(write, &mut new, call.now);
+    rules::create(write, &new)?;
+    warn(write.row, &new, None, &mut call.notes);
+    let begun = commit::begin(gate, write, &mut new, None).await?;
+    let stored = match judge(gate, call, &review, write, &new).await {
+        Ok(()) => commit::create(gate, write, &new).await,
+        Err(refused) => Err(refused),
+    };
+    begun.finish(gate, &stored).await;
+    Ok(match stored? {
+        Some(stored) => Attempt::Done(Written { stored, created: true }),
+        None => Attempt::Overtaken,
+    })
+}
+
+async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &Current) -> Result<Attempt, Status> {
+    let old = write.row.view(&current.value)?;
+    let mut object = (write.draft)(Some(&old), &mut call.notes)?;
+    rules::uid(write, &object, current)?;
+    let review = Review::new(write, Operation::Update, Some(&old));
+    review.mutate(gate, call, &mut object).await?;
+    dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
+    rules::revision(write, &mut object, current)?;
+    let mut new = write.row.merge(object, &current.value)?;
+    prepare::update(write, &mut new, &current.value);
+    rules::update(write, &new, &current.value)?;
+    warn(write.row, &new, Some(&current.value), &mut call.notes);
+    let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;
+    let stored = match judge(gate, call, &review, write, &new).await {
+        Ok(()) => commit::update(gate, write, &new, current).await,
+        Err(refused) => Err(refused),
+    };
+    begun.finish(gate, &stored).await;
+    Ok(match stored? {
+        Some(stored) => Attempt::Done(Written { stored, created: false }),
+        None => Attempt::Overtaken,
+    })
+}
+
+/// Validating admission sees exactly what will be stored, in the version of the request.
+async fn judge(gate: &Gate, call: &mut Call, review: &Review<'_>, write: &Write<'_>, new: &Value) -> Result<(), Status> {
+    review.validate(gate, call, &write.row.view(new)?).await
+}
+
+fn warn(row: &Row, new: &Value, old: Option<&Value>, notes: &mut Notes) {
+    let warnings = row.hooks().warnings.filter(|_| row.is_whole());
+    for warning in warnings.map(|warnings| warnings(new, old)).unwrap_or_default() {
+        notes.warn(warning);
+    }
+}

@@ -1,0 +1,106 @@
+//! What must hold for a write besides admission: preconditions, metadata, the kind's own rules.
+//! Follows `k8s.io/apiserver/pkg/registry/rest` and `registry/generic/registry/store.go`.
+
+use model::field::{Errors, Fault, Path};
+use model::name::name_is_path_segment;
+use model::{GroupKind, Revision, Status, Value, meta};
+use schema::object_meta;
+
+use super::{Absent, Current, Write};
+use crate::row::Discipline;
+
+/// A new object. Fails with upstream's 422, and 500 for a revision that cannot be.
+pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
+    let row = write.row;
+    let mut errors = Errors::new();
+    object_meta::validate(new, row.scope(), row.name_rule(), &mut errors);
+    if let Some(validate) = row.hooks().validate {
+        validate(new, &mut errors);
+    }
+    if errors.is_empty() {
+        object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
+    }
+    refuse(write, new, &errors)?;
+    if write.absent == Absent::Create && !meta::resource_version(new).is_empty() {
+        return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
+    }
+    Ok(())
+}
+
+/// A draft that names a uid means that object and no other.
+pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Result<(), Status> {
+    let (wanted, found) = (meta::uid(object), meta::uid(&current.value));
+    if wanted.is_empty() || wanted == found {
+        return Ok(());
+    }
+    let key = current.entry.key.as_str();
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    );
+    Err(Status::conflict(&write.row.group_resource(), &write.name, why))
+}
+
+/// A draft that names a revision means that state; one that names none means the latest, where the kind allows it.
+pub(super) fn revision(write: &Write<'_>, object: &mut Value, current: &Current) -> Result<(), Status> {
+    let resource = write.row.group_resource();
+    let wanted = meta::resource_version(object);
+    let wanted: Revision = match wanted {
+        "" => 0,
+        // Upstream answers like this for a revision that is no number.
+        text => text.parse().map_err(|_| {
+            let error = format!("strconv.ParseUint: parsing {}: invalid syntax", model::field::quote(text));
+            Status::new(500, "", error)
+        })?,
+    };
+    if wanted == current.entry.revision {
+        return Ok(());
+    }
+    if wanted != 0 {
+        return Err(Status::modified(&resource, &write.name));
+    }
+    if write.row.allows_unconditional_update() {
+        meta::set(object, "resourceVersion", current.entry.revision.to_string());
+        return Ok(());
+    }
+    let mut errors = Errors::new();
+    let metadata = Path::new("metadata");
+    errors.push(Fault::Invalid, &metadata.child("resourceVersion"), Some(0.into()), "must be specified for an update");
+    let kind = GroupKind { group: resource.group.clone(), kind: resource.resource.clone() };
+    Err(Status::invalid(&kind, &write.name, &errors))
+}
+
+/// The next state of an object. Fails with upstream's 422.
+pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), Status> {
+    let row = write.row;
+    let mut errors = Errors::new();
+    object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
+    object_meta::validate_update(new, old, &mut errors);
+    // Every kind's strategy judges the metadata once more, and clients see each fault twice among the causes.
+    object_meta::validate_update(new, old, &mut errors);
+    let hooks = row.hooks();
+    match row.discipline() {
+        Discipline::Whole => {
+            if let Some(validate) = hooks.validate_update {
+                validate(new, old, &mut errors);
+            }
+        }
+        Discipline::Status => {
+            if let Some(validate) = hooks.validate_status {
+                validate(new, old, &mut errors);
+            }
+        }
+        Discipline::Part => {
+            if let Some(validate) = hooks.validate {
+                validate(new, &mut errors);
+            }
+        }
+    }
+    refuse(write, new, &errors)
+}
+
+fn refuse(write: &Write<'_>, object: &Value, errors: &Errors) -> Result<(), Status> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(&write.row.owner_kind().group_kind(), meta::name(object), errors))
+}
