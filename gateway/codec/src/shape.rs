@@ -319,7 +319,13 @@ mod tests {
     #[test]
     fn tables() {
         let meta = ListMeta { resource_version: "5".into(), ..ListMeta::default() };
-        let column = Column { name: "Name".into(), type_name: "string".into(), format: "name".into(), description: "d".into(), priority: 0 };
+        let column = Column {
+            name: "Name".into(),
+            type_name: "string".into(),
+            format: "name".into(),
+            description: "d".into(),
+            priority: 0,
+        };
         let mut out = table_head("v1", &meta, Some(&[column]));
         table_row("v1", &[json!("a"), json!(1)], Include::Metadata(br#"{"metadata":{"name":"a"}}"#), &mut out);
         out.push(b',');

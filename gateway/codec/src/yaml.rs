@@ -160,7 +160,9 @@ struct Source<'b, 'a> {
 fn next<'a>(events: &mut Events<'a>, text: &str) -> Result<Option<(Event<'a>, Span)>, Error> {
     match events.next().transpose() {
         Ok(event) => Ok(event),
-        Err(error) if matches!(error.kind(), granit_parser::ErrorKind::RecursionLimitExceeded) => fail(format!("exceeded max depth of {DEPTH_MAX}")),
+        Err(error) if matches!(error.kind(), granit_parser::ErrorKind::RecursionLimitExceeded) => {
+            fail(format!("exceeded max depth of {DEPTH_MAX}"))
+        }
         Err(error) => {
             let (message, is_grammar) = upstreams_words(&error.info());
             // Upstream counts lines from 0 in errors of the grammar, and leaves line 0 out in all of them.
@@ -180,7 +182,9 @@ fn upstreams_words(info: &str) -> (String, bool) {
     const NO_TOKEN: &str = "found character that cannot start any token";
     match info {
         _ if info.starts_with("unclosed quote") => ("found unexpected end of stream".to_owned(), false),
-        _ if info.starts_with("unclosed bracket") || info.starts_with("misplaced bracket") => ("did not find expected node content".to_owned(), true),
+        _ if info.starts_with("unclosed bracket") || info.starts_with("misplaced bracket") => {
+            ("did not find expected node content".to_owned(), true)
+        }
         _ if info.starts_with("simple key expected") => ("could not find expected ':'".to_owned(), false),
         _ if info.starts_with("unexpected character") || info.starts_with("tabs disallowed") => (NO_TOKEN.to_owned(), false),
         _ => match info.split_once(", ") {
@@ -216,7 +220,9 @@ impl Walk<'_> {
                 Scalar::Float(float) => number(float),
                 Scalar::Text(text) => Ok(text.into()),
             },
-            Kind::List(items) => items.iter().map(|item| self.value(*item, depth + 1)).collect::<Result<_, _>>().map(Value::Array),
+            Kind::List(items) => {
+                items.iter().map(|item| self.value(*item, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+            }
             Kind::Map(pairs) => {
                 let mut map = Map::new();
                 self.fill(pairs, &mut map, depth)?;
@@ -228,7 +234,8 @@ impl Walk<'_> {
                     return fail(format!("anchor '{name}' value contains itself"));
                 }
                 let target = tree.anchors.get(anchor).copied();
-                let value = target.map_or(fail(format!("unknown anchor '{name}' referenced")), |target| self.value(target, depth + 1));
+                let value =
+                    target.map_or(fail(format!("unknown anchor '{name}' referenced")), |target| self.value(target, depth + 1));
                 self.within.remove(&at);
                 value
             }
@@ -301,7 +308,8 @@ impl Walk<'_> {
         match &tree.nodes[at].kind {
             Kind::Map(pairs) => self.fill(pairs, map, depth + 1),
             Kind::Alias { anchor, name } => {
-                let Some(Node { kind: Kind::Map(pairs), .. }) = tree.anchors.get(anchor).map(|target| &tree.nodes[*target]) else {
+                let Some(Node { kind: Kind::Map(pairs), .. }) = tree.anchors.get(anchor).map(|target| &tree.nodes[*target])
+                else {
                     return fail(WRONG);
                 };
                 if !self.within.insert(at) {

@@ -5,16 +5,14 @@
 use crate::content::{self, framed, mask_trailing_dash};
 pub use crate::content::{
     LABEL_BYTES_MAX, SUBDOMAIN_BYTES_MAX, label_key as is_qualified_name, label_value as is_valid_label_value,
-    path_segment_name as is_valid_path_segment_name, path_segment_prefix as is_valid_path_segment_prefix,
-    pattern as regex_error,
+    path_segment_name as is_valid_path_segment_name, path_segment_prefix as is_valid_path_segment_prefix, pattern as regex_error,
 };
 
 /// Longest port name in bytes (RFC 6335).
 const PORT_NAME_BYTES_MAX: usize = 15;
 
 const SUBDOMAIN_UNDERSCORE_FORMAT: &str = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
-const SUBDOMAIN_UNDERSCORE_MESSAGE: &str =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+const SUBDOMAIN_UNDERSCORE_MESSAGE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
 const WILDCARD_FORMAT: &str = r"\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 const WILDCARD_MESSAGE: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
 
@@ -113,7 +111,9 @@ fn in_characters(faults: Vec<String>) -> Vec<String> {
 
 /// `IsDNS1123SubdomainWithUnderscore`: `_tcp.example.com`.
 pub fn is_dns1123_subdomain_with_underscore(value: &str) -> Vec<String> {
-    let label = |part: &str| framed(part.strip_prefix('_').unwrap_or(part), is_lower_alphanumeric, |b| is_lower_alphanumeric(b) || b"-_".contains(&b));
+    let label = |part: &str| {
+        framed(part.strip_prefix('_').unwrap_or(part), is_lower_alphanumeric, |b| is_lower_alphanumeric(b) || b"-_".contains(&b))
+    };
     judge(value, SUBDOMAIN_BYTES_MAX, value.split('.').all(label), || {
         regex_error(SUBDOMAIN_UNDERSCORE_MESSAGE, SUBDOMAIN_UNDERSCORE_FORMAT, &["example.com"])
     })
@@ -254,7 +254,9 @@ mod tests {
         assert_eq!(is_dns1123_label(&"a".repeat(64)), ["must be no more than 63 characters"]);
         assert_eq!(
             is_dns1123_label("A"),
-            ["a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"]
+            [
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+            ]
         );
         for bad in ["", "-a", "a-", "a..b", ".a", "a_b", "ä"] {
             assert_eq!(is_dns1123_subdomain(bad).len(), 1, "{bad}");
@@ -268,7 +270,9 @@ mod tests {
             assert_eq!(is_qualified_name(good), Vec::<String>::new(), "{good}");
         }
         assert_eq!(is_qualified_name("/a"), ["prefix part must be non-empty"]);
-        assert!(is_qualified_name("a/b/c")[0].ends_with("with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
+        assert!(
+            is_qualified_name("a/b/c")[0].ends_with("with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")
+        );
         assert_eq!(is_qualified_name("").len(), 2);
         assert_eq!(is_qualified_name(&"a".repeat(64)), ["name part must be no more than 63 bytes"]);
         assert!(is_valid_label_value("").is_empty());

@@ -99,7 +99,8 @@ impl Reader<'_> {
             Precision::Micro if digits < 6 => return Err(self.cannot(self.rest, ".000000")),
             Precision::Micro => 6,
         };
-        let nanos = self.rest[1..=take].bytes().chain(std::iter::repeat(b'0')).take(9).fold(0, |sum, b| sum * 10 + i32::from(b - b'0'));
+        let nanos =
+            self.rest[1..=take].bytes().chain(std::iter::repeat(b'0')).take(9).fold(0, |sum, b| sum * 10 + i32::from(b - b'0'));
         self.rest = &self.rest[1 + take..];
         Ok(nanos)
     }
@@ -111,7 +112,9 @@ impl Reader<'_> {
             return Ok(0);
         }
         let held = self.rest;
-        let part = |from: usize, to: usize| held.get(from..to).filter(|p| p.bytes().all(|b| b.is_ascii_digit())).and_then(|p| p.parse::<i64>().ok());
+        let part = |from: usize, to: usize| {
+            held.get(from..to).filter(|p| p.bytes().all(|b| b.is_ascii_digit())).and_then(|p| p.parse::<i64>().ok())
+        };
         let sign = match held.as_bytes().first() {
             Some(b'+') => 1,
             Some(b'-') => -1,
@@ -267,22 +270,37 @@ mod tests {
             ("2020-13-01T00:00:00Z", r#"parsing time "2020-13-01T00:00:00Z": month out of range"#),
             ("2020-02-30T00:00:00Z", r#"parsing time "2020-02-30T00:00:00Z": day out of range"#),
             ("2020-02-01T25:00:00Z", r#"parsing time "2020-02-01T25:00:00Z": hour out of range"#),
-            ("2020-02-01T05:00:00", r#"parsing time "2020-02-01T05:00:00" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00""#),
+            (
+                "2020-02-01T05:00:00",
+                r#"parsing time "2020-02-01T05:00:00" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00""#,
+            ),
             ("2020-02-01T05:00:00Zx", r#"parsing time "2020-02-01T05:00:00Zx": extra text: "x""#),
-            ("2020-02-01T05:00:00+ä1:00", r#"parsing time "2020-02-01T05:00:00+ä1:00" as "2006-01-02T15:04:05Z07:00": cannot parse "+ä1:00" as "Z07:00""#),
+            (
+                "2020-02-01T05:00:00+ä1:00",
+                r#"parsing time "2020-02-01T05:00:00+ä1:00" as "2006-01-02T15:04:05Z07:00": cannot parse "+ä1:00" as "Z07:00""#,
+            ),
         ] {
             assert_eq!(parse(text, Precision::Seconds), Err(error.to_owned()));
         }
         assert_eq!(
             parse("2020-02-01T05:00:00Z", Precision::Micro),
-            Err(r#"parsing time "2020-02-01T05:00:00Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#.to_owned())
+            Err(r#"parsing time "2020-02-01T05:00:00Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#
+                .to_owned())
         );
     }
 
     #[test]
     fn durations() {
         for (text, printed) in [
-            ("1h30m", "1h30m0s"), ("90s", "1m30s"), ("1.5s", "1.5s"), ("250ms", "250ms"), ("0", "0s"), ("-1m", "-1m0s"), ("1us", "1µs"), (".5h", "30m0s"), ("100h", "100h0m0s"),
+            ("1h30m", "1h30m0s"),
+            ("90s", "1m30s"),
+            ("1.5s", "1.5s"),
+            ("250ms", "250ms"),
+            ("0", "0s"),
+            ("-1m", "-1m0s"),
+            ("1us", "1µs"),
+            (".5h", "30m0s"),
+            ("100h", "100h0m0s"),
         ] {
             assert_eq!(parse_duration(text).map(format_duration).as_deref(), Ok(printed), "{text}");
         }

@@ -21,10 +21,14 @@ fn values(types: &Types, kind: &Kind, a: &Value, b: &Value) -> bool {
             _ => false,
         },
         (Kind::Map(inner), a, b) => match (a.as_object(), b.as_object()) {
-            (Some(a), Some(b)) => a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| values(types, inner, a, b))),
+            (Some(a), Some(b)) => {
+                a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| values(types, inner, a, b)))
+            }
             (a, b) => a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty),
         },
-        (Kind::Quantity, Value::String(a), Value::String(b)) => a == b || Quantity::parse(a).is_ok_and(|a| Quantity::parse(b) == Ok(a)),
+        (Kind::Quantity, Value::String(a), Value::String(b)) => {
+            a == b || Quantity::parse(a).is_ok_and(|a| Quantity::parse(b) == Ok(a))
+        }
         (_, a, b) => a == b,
     }
 }
@@ -41,9 +45,9 @@ fn fields(types: &Types, field: &Field, a: &Value, b: &Value) -> bool {
 fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
     match (kind, value) {
         (_, Value::Null) => true,
-        (Kind::Struct(id), Value::Object(map)) => map
-            .iter()
-            .all(|(key, value)| types[*id].field(key).is_none_or(|f| !f.pointer && is_zero(types, &f.kind, value))),
+        (Kind::Struct(id), Value::Object(map)) => {
+            map.iter().all(|(key, value)| types[*id].field(key).is_none_or(|f| !f.pointer && is_zero(types, &f.kind, value)))
+        }
         (Kind::List(_), Value::Array(items)) => items.is_empty(),
         (Kind::Map(_), Value::Object(map)) => map.is_empty(),
         (Kind::Quantity, Value::String(text)) => Quantity::parse(text).is_ok_and(|q| q.is_zero()),
@@ -76,7 +80,10 @@ mod tests {
         let limits = |cpu: &str| json!({"spec": {"containers": [{"name": "a", "resources": {"limits": {"cpu": cpu}}}]}});
         let same = [
             (limits("1.500"), limits("1500m")),
-            (json!({"spec": {"containers": [{}]}}), json!({"spec": {"containers": [{"args": [], "name": "", "resources": {"limits": {}}}]}})),
+            (
+                json!({"spec": {"containers": [{}]}}),
+                json!({"spec": {"containers": [{"args": [], "name": "", "resources": {"limits": {}}}]}}),
+            ),
             (json!({}), json!({"metadata": {"labels": {}}, "status": {}})),
         ];
         for (a, b) in &same {

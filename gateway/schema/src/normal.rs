@@ -46,9 +46,9 @@ fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
         (Kind::List(_) | Kind::Map(_) | Kind::Bytes, _) => false,
         (Kind::Quantity, Value::String(text)) => text == "0",
         (Kind::Duration, Value::String(text)) => text == "0s",
-        (Kind::Struct(id), Value::Object(map)) => map.iter().all(|(key, value)| {
-            types[*id].field(key).is_none_or(|field| !field.pointer && is_zero(types, &field.kind, value))
-        }),
+        (Kind::Struct(id), Value::Object(map)) => map
+            .iter()
+            .all(|(key, value)| types[*id].field(key).is_none_or(|field| !field.pointer && is_zero(types, &field.kind, value))),
         _ => is_empty(kind, value),
     }
 }

@@ -102,7 +102,11 @@ fn invalid_each(wrong: Vec<String>, path: &Path<'_>, value: &str, errors: &mut E
 
 fn validate_generation(object: &Value, errors: &mut Errors) {
     if meta::generation(object) < 0 {
-        errors.invalid(&Path::new("metadata").child("generation"), meta::generation(object), "must be greater than or equal to 0");
+        errors.invalid(
+            &Path::new("metadata").child("generation"),
+            meta::generation(object),
+            "must be greater than or equal to 0",
+        );
     }
 }
 
@@ -148,7 +152,9 @@ fn validate_owner_references(object: &Value, errors: &mut Errors) {
             Some(first) => errors.invalid(
                 &path,
                 raw(object, "ownerReferences").clone(),
-                format!("Only one reference can have Controller set to true. Found \"true\" in references for {first} and {current}"),
+                format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {current}"
+                ),
             ),
         }
     }
@@ -192,8 +198,10 @@ pub fn validate_no_new_finalizers(new: &[&str], old: &[&str], path: &Path<'_>, e
     extra.dedup();
     if !extra.is_empty() {
         let listed: Vec<String> = extra.iter().map(|f| model::field::quote(f)).collect();
-        let detail =
-            format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", listed.join(", "));
+        let detail = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            listed.join(", ")
+        );
         errors.forbidden(path, detail);
     }
 }

@@ -28,7 +28,9 @@ fn object(body: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>)
         Value::Object(map) => Ok((map, duplicates)),
         other => {
             let what = type_word(&other);
-            Err(Status::bad_request(format!("{prefix}json: cannot unmarshal {what} into Go value of type map[string]interface {{}}")))
+            Err(Status::bad_request(format!(
+                "{prefix}json: cannot unmarshal {what} into Go value of type map[string]interface {{}}"
+            )))
         }
     }
 }

@@ -234,7 +234,8 @@ impl Types {
     /// The Go type of the elements of a list field or the values of a map field.
     pub fn go_element_type(&self, field: &Field) -> String {
         let spelt = field.go_type.and_then(|name| {
-            name.strip_prefix("[]").or_else(|| name.strip_prefix("map[").and_then(|rest| rest.split_once(']')).map(|(_, value)| value))
+            name.strip_prefix("[]")
+                .or_else(|| name.strip_prefix("map[").and_then(|rest| rest.split_once(']')).map(|(_, value)| value))
         });
         match (spelt, &field.kind) {
             (Some(name), _) => name.trim_start_matches('*').to_owned(),

@@ -25,7 +25,10 @@ fn the_best_acceptable_clause_wins() {
         ("application/json;sv=v2,application/yaml", yaml),
         ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Media::Json, Some("Table".into())))),
         ("application/json;as=Table;v=v9;g=meta.k8s.io, application/json", json.clone()),
-        ("application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", Some((Media::Json, Some("PartialObjectMetadataList".into())))),
+        (
+            "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+            Some((Media::Json, Some("PartialObjectMetadataList".into()))),
+        ),
         ("application/json;stream=watch", json),
         ("application/yaml;stream=watch", None),
         ("application/json;stream=other", None),
@@ -40,13 +43,19 @@ fn the_best_acceptable_clause_wins() {
 #[test]
 fn refusals_list_what_is_spoken() {
     let refused = output("text/html", Endpoint::Resource).expect_err("406");
-    assert_eq!((refused.code, refused.message.as_str()), (406, "only the following media types are accepted: application/json, application/yaml"));
+    assert_eq!(
+        (refused.code, refused.message.as_str()),
+        (406, "only the following media types are accepted: application/json, application/yaml")
+    );
     let refused = stream("application/yaml", Endpoint::Resource).expect_err("406");
     assert_eq!(refused.message, "only the following media types are accepted: application/json;stream=watch");
     let refused = input("text/plain").expect_err("415");
     assert_eq!(
         (refused.code, refused.message.as_str()),
-        (415, "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml")
+        (
+            415,
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml"
+        )
     );
 }
 
@@ -77,7 +86,11 @@ fn bodies() {
     let offered = [Patch::Json, Patch::Merge, Patch::Strategic];
     assert_eq!(patch("application/merge-patch+json; charset=utf-8", &offered), Ok(Patch::Merge));
     let refused = patch("application/json", &offered).expect_err("415");
-    assert!(refused.message.ends_with("application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"));
+    assert!(
+        refused
+            .message
+            .ends_with("application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json")
+    );
 }
 
 #[test]

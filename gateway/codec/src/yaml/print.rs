@@ -308,12 +308,13 @@ fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
         (false, true) => return std::cmp::Ordering::Less,
         (false, false) => {}
     }
-    let inside_number = (a[i] == '0' || b[i] == '0')
-        && a[..i].iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
+    let inside_number = (a[i] == '0' || b[i] == '0') && a[..i].iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
     let number = |chars: &[char]| {
         let digits = chars[i..].iter().take_while(|c| c.is_ascii_digit());
         let start = i64::from(inside_number);
-        digits.fold((start, 0), |(n, count): (i64, usize), c| (n.wrapping_mul(10).wrapping_add(i64::from(*c as u32 - 48)), count + 1))
+        digits.fold((start, 0), |(n, count): (i64, usize), c| {
+            (n.wrapping_mul(10).wrapping_add(i64::from(*c as u32 - 48)), count + 1)
+        })
     };
     number(&a).cmp(&number(&b)).then_with(|| a[i].cmp(&b[i]))
 }

@@ -125,7 +125,9 @@ fn is_timestamp(text: &str) -> bool {
         None => (text, None),
     };
     let numbers: Vec<&str> = date.split('-').collect();
-    let is_number = |part: &&str, low: u8, high: u8| (1..=2).contains(&part.len()) && part.parse::<u8>().is_ok_and(|n| (low..=high).contains(&n));
+    let is_number = |part: &&str, low: u8, high: u8| {
+        (1..=2).contains(&part.len()) && part.parse::<u8>().is_ok_and(|n| (low..=high).contains(&n))
+    };
     let [year, month, day] = numbers.as_slice() else { return false };
     let date_fits = is_number(month, 1, 12) && is_number(day, 1, 31) && {
         let padded = format!("{year}-{:0>2}-{:0>2}T00:00:00Z", month, day);

@@ -50,7 +50,9 @@ fn anchors_and_merges() {
     let text = "base: &b {x: 1, z: 2}\nmore: &m {z: 3}\none:\n  <<: *b\n  x: 9\ntwo:\n  x: 9\n  <<: *b\nthree:\n  <<: [*b, *m]\nlist: [*b]\n";
     assert_eq!(
         value(text),
-        Ok(json!({"base": {"x": 1, "z": 2}, "list": [{"x": 1, "z": 2}], "more": {"z": 3}, "one": {"x": 9, "z": 2}, "three": {"x": 1, "z": 2}, "two": {"x": 1, "z": 2}}))
+        Ok(
+            json!({"base": {"x": 1, "z": 2}, "list": [{"x": 1, "z": 2}], "more": {"z": 3}, "one": {"x": 9, "z": 2}, "three": {"x": 1, "z": 2}, "two": {"x": 1, "z": 2}})
+        )
     );
     assert_eq!(value("a: {<<: 5}"), Err("yaml: map merge requires map or sequence of maps as the value".to_owned()));
     assert_eq!(value("a: *gone"), Err("yaml: unknown anchor 'gone' referenced".to_owned()));
@@ -60,7 +62,9 @@ fn anchors_and_merges() {
 fn bombs_are_refused() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in "bcdefghi".chars().zip("abcdefgh".chars()) {
-        bomb.push_str(&format!("{name}: &{name} [*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before}]\n"));
+        bomb.push_str(&format!(
+            "{name}: &{name} [*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before}]\n"
+        ));
     }
     assert_eq!(value(&bomb), Err("yaml: document contains excessive aliasing".to_owned()));
     let long = format!("a: &a {}\nb: [{}]", "x".repeat(1 << 20), vec!["*a"; 50].join(","));
@@ -76,7 +80,9 @@ fn duplicates_are_told_with_their_lines() {
     assert_eq!(parsed.value, json!({"1": "z", "a": 3, "b": {"c": 2}}));
     assert_eq!(
         parsed.duplicates,
-        ["yaml: unmarshal errors:\n  line 4: key \"c\" already set in map\n  line 5: key \"a\" already set in map\n  line 7: key 1 already set in map"]
+        [
+            "yaml: unmarshal errors:\n  line 4: key \"c\" already set in map\n  line 5: key \"a\" already set in map\n  line 7: key 1 already set in map"
+        ]
     );
 }
 
@@ -106,8 +112,14 @@ fn what_is_no_yaml() {
 fn printing() {
     for (value, printed) in [
         (json!({"b": [1, {"c": null, "d": []}], "a": {}}), "a: {}\nb:\n- 1\n- c: null\n  d: []\n"),
-        (json!({"a": ["on", "1", "x: y", "", " x", "a#b", "- a", "it's", "2020-01-01", "1:20", "~"]}), "a:\n- \"on\"\n- \"1\"\n- 'x: y'\n- \"\"\n- ' x'\n- a#b\n- '- a'\n- it's\n- \"2020-01-01\"\n- \"1:20\"\n- \"~\"\n"),
-        (json!({"a": "x\ny\n", "b": "x\ny", "c": "x\n\n", "d": " x\ny\n"}), "a: |\n  x\n  y\nb: |-\n  x\n  y\nc: |+\n  x\n\nd: |2\n   x\n  y\n"),
+        (
+            json!({"a": ["on", "1", "x: y", "", " x", "a#b", "- a", "it's", "2020-01-01", "1:20", "~"]}),
+            "a:\n- \"on\"\n- \"1\"\n- 'x: y'\n- \"\"\n- ' x'\n- a#b\n- '- a'\n- it's\n- \"2020-01-01\"\n- \"1:20\"\n- \"~\"\n",
+        ),
+        (
+            json!({"a": "x\ny\n", "b": "x\ny", "c": "x\n\n", "d": " x\ny\n"}),
+            "a: |\n  x\n  y\nb: |-\n  x\n  y\nc: |+\n  x\n\nd: |2\n   x\n  y\n",
+        ),
         (json!({"a": 1.5, "b": 1e30, "c": true, "d": "\t"}), "a: 1.5\nb: 1e+30\nc: true\nd: \"\\t\"\n"),
         (json!([[1, 2], []]), "- - 1\n  - 2\n- []\n"),
         (json!("x"), "x\n"),
@@ -122,7 +134,11 @@ fn printing() {
 fn upstream_data() -> PathBuf {
     let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
     let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/api"]).current_dir(conformance).output();
-    let dir = listed.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    let dir = listed
+        .ok()
+        .filter(|o| o.status.success())
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default();
     assert!(!dir.is_empty(), "upstream's test data is missing: run `go mod download` in {conformance}");
     PathBuf::from(dir).join("testdata/HEAD")
 }

@@ -33,7 +33,10 @@ pub fn decode(types: &Types, ty: TypeId, value: &mut Value, unknown: &mut Vec<St
 pub fn strict_faults<'a>(duplicates: &'a [String], unknown: &'a [String]) -> Vec<&'a str> {
     let below_unknown = |duplicate: &str| {
         let path = path_of(duplicate);
-        unknown.iter().map(|u| path_of(u)).any(|u| path.strip_prefix(u).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
+        unknown
+            .iter()
+            .map(|u| path_of(u))
+            .any(|u| path.strip_prefix(u).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
     };
     duplicates.iter().filter(|d| !below_unknown(d)).chain(unknown).take(STRICT_ERRORS_MAX).map(String::as_str).collect()
 }

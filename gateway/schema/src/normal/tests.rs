@@ -27,7 +27,13 @@ fn decoded(kind: &str, text: &str) -> Result<(Value, Vec<String>), String> {
 
 fn encoded(api_version: &str, kind: &str, value: &Value) -> String {
     let mut out = Vec::new();
-    encode(&TYPES, of_kind(api_version, kind), value, Encode { type_meta: Some((api_version, kind)), splice_revision: false }, &mut out);
+    encode(
+        &TYPES,
+        of_kind(api_version, kind),
+        value,
+        Encode { type_meta: Some((api_version, kind)), splice_revision: false },
+        &mut out,
+    );
     String::from_utf8(out).expect("UTF-8")
 }
 
@@ -40,7 +46,11 @@ fn upstream_data() -> &'static PathBuf {
 fn find_upstream_data() -> PathBuf {
     let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
     let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/api"]).current_dir(conformance).output();
-    let dir = listed.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+    let dir = listed
+        .ok()
+        .filter(|o| o.status.success())
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default();
     assert!(!dir.is_empty(), "upstream's test data is missing: run `go mod download` in {conformance}");
     PathBuf::from(dir).join("testdata/HEAD")
 }
@@ -75,17 +85,47 @@ fn upstreams_round_trip_data_comes_back_byte_for_byte() {
 #[test]
 fn type_errors_are_those_of_go() {
     for (text, error) in [
-        (r#"{"spec":{"containers":"a"}}"#, "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container"),
-        (r#"{"spec":{"containers":[1]}}"#, "json: cannot unmarshal number into Go struct field PodSpec.spec.containers of type v1.Container"),
-        (r#"{"spec":{"containers":[{"image":1}]}}"#, "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string"),
-        (r#"{"spec":{"priority":1.5}}"#, "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32"),
-        (r#"{"spec":{"priority":3000000000}}"#, "json: cannot unmarshal number 3000000000 into Go struct field PodSpec.spec.priority of type int32"),
-        (r#"{"spec":{"restartPolicy":true}}"#, "json: cannot unmarshal bool into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy"),
-        (r#"{"metadata":{"labels":{"a":1}}}"#, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"),
-        (r#"{"metadata":{"labels":[]}}"#, "json: cannot unmarshal array into Go struct field ObjectMeta.metadata.labels of type map[string]string"),
+        (
+            r#"{"spec":{"containers":"a"}}"#,
+            "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container",
+        ),
+        (
+            r#"{"spec":{"containers":[1]}}"#,
+            "json: cannot unmarshal number into Go struct field PodSpec.spec.containers of type v1.Container",
+        ),
+        (
+            r#"{"spec":{"containers":[{"image":1}]}}"#,
+            "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string",
+        ),
+        (
+            r#"{"spec":{"priority":1.5}}"#,
+            "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32",
+        ),
+        (
+            r#"{"spec":{"priority":3000000000}}"#,
+            "json: cannot unmarshal number 3000000000 into Go struct field PodSpec.spec.priority of type int32",
+        ),
+        (
+            r#"{"spec":{"restartPolicy":true}}"#,
+            "json: cannot unmarshal bool into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy",
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":1}}}"#,
+            "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            r#"{"metadata":{"labels":[]}}"#,
+            "json: cannot unmarshal array into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        ),
         (r#"{"metadata":[]}"#, "json: cannot unmarshal array into Go struct field Pod.metadata of type v1.ObjectMeta"),
-        (r#"{"metadata":{"creationTimestamp":"x"}}"#, r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#),
-        (r#"{"metadata":{"creationTimestamp":5}}"#, "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"),
+        (
+            r#"{"metadata":{"creationTimestamp":"x"}}"#,
+            r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#,
+        ),
+        (
+            r#"{"metadata":{"creationTimestamp":5}}"#,
+            "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string",
+        ),
         (
             r#"{"spec":{"containers":[{"resources":{"limits":{"cpu":"1x"}}}]}}"#,
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
@@ -95,7 +135,10 @@ fn type_errors_are_those_of_go() {
             "json: cannot unmarshal bool into Go struct field HTTPGetAction.spec.containers.livenessProbe.httpGet.port of type int32",
         ),
         // The first type fault is told, unless a value's own fault ends the decoding.
-        (r#"{"spec":{"hostname":1,"nodeName":2}}"#, "json: cannot unmarshal number into Go struct field PodSpec.spec.hostname of type string"),
+        (
+            r#"{"spec":{"hostname":1,"nodeName":2}}"#,
+            "json: cannot unmarshal number into Go struct field PodSpec.spec.hostname of type string",
+        ),
         (r#"[]"#, "json: cannot unmarshal array into Go value of type v1.Pod"),
     ] {
         assert_eq!(decoded("Pod", text).expect_err(text), error);
@@ -117,7 +160,10 @@ fn strict_errors_name_duplicates_and_unknown_fields() {
     let told = |messages: &[&str]| messages.iter().map(|m| (*m).to_owned()).collect::<Vec<_>>();
     assert_eq!(strict_error(&[], &[]), None);
     assert_eq!(
-        strict_error(&told(&[r#"duplicate field "a""#, r#"duplicate field "b.c""#, r#"duplicate field "bc""#]), &told(&[r#"unknown field "b""#])),
+        strict_error(
+            &told(&[r#"duplicate field "a""#, r#"duplicate field "b.c""#, r#"duplicate field "bc""#]),
+            &told(&[r#"unknown field "b""#])
+        ),
         Some(r#"strict decoding error: duplicate field "a", duplicate field "bc", unknown field "b""#.to_owned())
     );
 }
@@ -138,7 +184,10 @@ fn values_become_canonical() {
 
 #[test]
 fn zero_values_are_written_where_go_writes_them() {
-    assert_eq!(encoded("v1", "Pod", &json!({})), r#"{"kind":"Pod","apiVersion":"v1","metadata":{},"spec":{"containers":null},"status":{}}"#);
+    assert_eq!(
+        encoded("v1", "Pod", &json!({})),
+        r#"{"kind":"Pod","apiVersion":"v1","metadata":{},"spec":{"containers":null},"status":{}}"#
+    );
     assert_eq!(
         encoded("apps/v1", "Deployment", &json!({"metadata": {"name": "<a>"}})),
         r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"\u003ca\u003e"},"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"strategy":{}},"status":{}}"#
@@ -159,23 +208,36 @@ fn the_revision_is_spliced_where_told() {
     let value = json!({"metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "labels": {"x": "y"}}, "data": {"b": "1", "a": "2"}});
     let mut out = b"[".to_vec();
     let at = encode(&TYPES, of_kind("v1", "ConfigMap"), &value, splice, &mut out).expect("an offset");
-    assert_eq!(String::from_utf8_lossy(&out), r#"[{"metadata":{"name":"a","uid":"u","resourceVersion":"","labels":{"x":"y"}},"data":{"a":"2","b":"1"}}"#);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        r#"[{"metadata":{"name":"a","uid":"u","resourceVersion":"","labels":{"x":"y"}},"data":{"a":"2","b":"1"}}"#
+    );
     assert_eq!(&out[at - 1..=at], b"\"\"");
 
     let custom = json!({"kind": "A", "spec": {"z": 1, "b": 2}, "apiVersion": "g/v1", "metadata": {"uid": "u", "name": "a"}});
     let mut out = Vec::new();
     let at = encode_sorted(&custom, splice, &mut out).expect("an offset");
-    assert_eq!(String::from_utf8_lossy(&out), r#"{"apiVersion":"g/v1","kind":"A","metadata":{"name":"a","resourceVersion":"","uid":"u"},"spec":{"b":2,"z":1}}"#);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        r#"{"apiVersion":"g/v1","kind":"A","metadata":{"name":"a","resourceVersion":"","uid":"u"},"spec":{"b":2,"z":1}}"#
+    );
     assert_eq!(&out[at - 1..=at], b"\"\"");
     let mut out = Vec::new();
     assert_eq!(encode_sorted(&custom, Encode { type_meta: Some(("g/v2", "A")), splice_revision: false }, &mut out), None);
-    assert_eq!(String::from_utf8_lossy(&out), r#"{"apiVersion":"g/v2","kind":"A","metadata":{"name":"a","uid":"u"},"spec":{"b":2,"z":1}}"#);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        r#"{"apiVersion":"g/v2","kind":"A","metadata":{"name":"a","uid":"u"},"spec":{"b":2,"z":1}}"#
+    );
 }
 
 #[test]
 fn the_deepest_body_fits_the_stack() {
     let levels = codec::json::DEPTH_MAX - 6;
-    let text = format!(r#"{{"spec":{{"versions":[{{"schema":{{"openAPIV3Schema":{}{}}}}}]}}}}"#, r#"{"not":"#.repeat(levels) + "{}", "}".repeat(levels));
+    let text = format!(
+        r#"{{"spec":{{"versions":[{{"schema":{{"openAPIV3Schema":{}{}}}}}]}}}}"#,
+        r#"{"not":"#.repeat(levels) + "{}",
+        "}".repeat(levels)
+    );
     // Half of what a worker thread has: other frames stand below and above.
     let deep = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
         let mut value = codec::json::parse(text.as_bytes()).expect("not too deep").value;

@@ -26,7 +26,10 @@ fn names_and_namespaces() {
         created(json!({}), Scope::Namespaced),
         ["metadata.name: Required value: name or generateName is required", "metadata.namespace: Required value"]
     );
-    assert_eq!(created(json!({"name": "a", "namespace": "b"}), Scope::Cluster), ["metadata.namespace: Forbidden: not allowed on this type"]);
+    assert_eq!(
+        created(json!({"name": "a", "namespace": "b"}), Scope::Cluster),
+        ["metadata.namespace: Forbidden: not allowed on this type"]
+    );
     let wrong = created(json!({"name": "A", "generateName": "AB-", "namespace": "a.b", "generation": -1}), Scope::Namespaced);
     assert!(wrong[0].starts_with("metadata.generateName: Invalid value: \"AB-\": a lowercase RFC 1123 subdomain"));
     assert!(wrong[1].starts_with("metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain"));
@@ -86,11 +89,24 @@ fn updates_keep_identity() {
 
 #[test]
 fn selectors() {
-    let check = |selector: Value| told(|errors| validate_label_selector(Some(&selector), Values::Strict, &Path::new("spec").child("selector"), errors));
-    assert_eq!(check(json!({"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]})), Vec::<String>::new());
-    let wrong = check(json!({"matchExpressions": [{"key": "a", "operator": "In"}, {"key": "a", "operator": "Exists", "values": ["x"]}, {"key": "", "operator": "Like", "values": ["x y"]}]}));
-    assert_eq!(wrong[0], "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'");
-    assert_eq!(wrong[1], "spec.selector.matchExpressions[1].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+    let check = |selector: Value| {
+        told(|errors| validate_label_selector(Some(&selector), Values::Strict, &Path::new("spec").child("selector"), errors))
+    };
+    assert_eq!(
+        check(json!({"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]})),
+        Vec::<String>::new()
+    );
+    let wrong = check(
+        json!({"matchExpressions": [{"key": "a", "operator": "In"}, {"key": "a", "operator": "Exists", "values": ["x"]}, {"key": "", "operator": "Like", "values": ["x y"]}]}),
+    );
+    assert_eq!(
+        wrong[0],
+        "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"
+    );
+    assert_eq!(
+        wrong[1],
+        "spec.selector.matchExpressions[1].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+    );
     assert_eq!(wrong[2], "spec.selector.matchExpressions[2].operator: Invalid value: \"Like\": not a valid selector operator");
     assert!(wrong[3].starts_with("spec.selector.matchExpressions[2].key: Invalid value: \"\": name part must be non-empty"));
     assert!(wrong[5].starts_with("spec.selector.matchExpressions[2].values[0]: Invalid value: \"x y\""));

@@ -49,7 +49,9 @@ impl JsonPatch {
         };
         if items.len() > OPERATIONS_MAX {
             let count = items.len();
-            return Err(Status::too_large(format!("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {count}")));
+            return Err(Status::too_large(format!(
+                "The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {count}"
+            )));
         }
         let mut strict: Vec<String> = parsed.duplicates.iter().map(|d| format!("json patch {d}")).collect();
         let mut operations = Vec::with_capacity(items.len());
@@ -80,7 +82,9 @@ fn operation(item: Value, index: usize, strict: &mut Vec<String>) -> Result<Oper
     let mut text = |field: &str| match map.shift_remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(format!("json: cannot unmarshal {} into Go struct field jsonPatchOp.{field} of type string", type_word(&other))),
+        Some(other) => {
+            Err(format!("json: cannot unmarshal {} into Go struct field jsonPatchOp.{field} of type string", type_word(&other)))
+        }
     };
     let (op, path, from) = (text("op")?, text("path")?, text("from")?);
     let value = map.shift_remove("value").unwrap_or(Value::Null);
@@ -110,18 +114,23 @@ fn perform(operation: &Operation, target: &mut Value, copied: &mut usize) -> Res
 
 fn add(operation: &Operation, target: &mut Value) -> Result<(), String> {
     let path = operation.path.as_deref().ok_or("add operation failed to decode path: missing value")?;
-    let place = find(target, path).ok_or_else(|| format!("add operation does not apply: doc is missing path: \"{path}\": missing value"))?;
+    let place = find(target, path)
+        .ok_or_else(|| format!("add operation does not apply: doc is missing path: \"{path}\": missing value"))?;
     place.add(operation.value.clone()).map_err(|e| format!("error in add for path: '{path}': {e}"))
 }
 
 fn remove(operation: &Operation, target: &mut Value) -> Result<(), String> {
     let path = operation.path.as_deref().ok_or("remove operation failed to decode path: missing value")?;
-    let place = find(target, path).ok_or_else(|| format!("remove operation does not apply: doc is missing path: \"{path}\": missing value"))?;
+    let place = find(target, path)
+        .ok_or_else(|| format!("remove operation does not apply: doc is missing path: \"{path}\": missing value"))?;
     place.remove().map(drop).map_err(|e| format!("error in remove for path: '{path}': {e}"))
 }
 
 fn replace(operation: &Operation, target: &mut Value) -> Result<(), String> {
-    let path = operation.path.as_deref().ok_or("replace operation failed to decode path: operation missing path field: missing value")?;
+    let path = operation
+        .path
+        .as_deref()
+        .ok_or("replace operation failed to decode path: operation missing path field: missing value")?;
     if path.is_empty() {
         if !operation.value.is_object() && !operation.value.is_array() {
             return Err("replace operation value must be object or array: %!w(<nil>)".to_owned());
@@ -129,42 +138,56 @@ fn replace(operation: &Operation, target: &mut Value) -> Result<(), String> {
         *target = operation.value.clone();
         return Ok(());
     }
-    let place = find(target, path).ok_or_else(|| format!("replace operation does not apply: doc is missing path: {path}: missing value"))?;
-    place.replace(operation.value.clone()).map_err(|_| format!("replace operation does not apply: doc is missing key: {path}: missing value"))
+    let place = find(target, path)
+        .ok_or_else(|| format!("replace operation does not apply: doc is missing path: {path}: missing value"))?;
+    place
+        .replace(operation.value.clone())
+        .map_err(|_| format!("replace operation does not apply: doc is missing key: {path}: missing value"))
 }
 
 fn relocate(operation: &Operation, target: &mut Value) -> Result<(), String> {
-    let from = operation.from.as_deref().ok_or("move operation failed to decode from: operation, missing from field: missing value")?;
-    let place = find(target, from).ok_or_else(|| format!("move operation does not apply: doc is missing from path: {from}: missing value"))?;
+    let from =
+        operation.from.as_deref().ok_or("move operation failed to decode from: operation, missing from field: missing value")?;
+    let place = find(target, from)
+        .ok_or_else(|| format!("move operation does not apply: doc is missing from path: {from}: missing value"))?;
     let key = place.key.clone();
     let value = place.remove().map_err(|e| format!("error in move for path: '{key}': {e}"))?;
-    let path = operation.path.as_deref().ok_or("move operation failed to decode path: operation missing path field: missing value")?;
-    let place = find(target, path).ok_or_else(|| format!("move operation does not apply: doc is missing destination path: {path}: missing value"))?;
+    let path =
+        operation.path.as_deref().ok_or("move operation failed to decode path: operation missing path field: missing value")?;
+    let place = find(target, path)
+        .ok_or_else(|| format!("move operation does not apply: doc is missing destination path: {path}: missing value"))?;
     place.add(value).map_err(|e| format!("error in move for path: '{path}': {e}"))
 }
 
 fn test(operation: &Operation, target: &mut Value) -> Result<(), String> {
-    let path = operation.path.as_deref().ok_or("test operation failed to decode path: operation missing path field: missing value")?;
+    let path =
+        operation.path.as_deref().ok_or("test operation failed to decode path: operation missing path field: missing value")?;
     let found = if path.is_empty() {
         &*target
     } else {
-        let place = find(target, path).ok_or_else(|| format!("test operation does not apply: is missing path: {path}: missing value"))?;
+        let place =
+            find(target, path).ok_or_else(|| format!("test operation does not apply: is missing path: {path}: missing value"))?;
         place.get().map_err(|e| format!("error in test for path: '{path}': {e}"))?
     };
     if *found == operation.value { Ok(()) } else { Err(format!("testing value {path} failed: test failed")) }
 }
 
 fn copy(operation: &Operation, target: &mut Value, copied: &mut usize) -> Result<(), String> {
-    let from = operation.from.as_deref().ok_or("copy operation failed to decode from: operation, missing from field: missing value")?;
-    let place = find(target, from).ok_or_else(|| format!("copy operation does not apply: doc is missing from path: {from}: missing value"))?;
+    let from =
+        operation.from.as_deref().ok_or("copy operation failed to decode from: operation, missing from field: missing value")?;
+    let place = find(target, from)
+        .ok_or_else(|| format!("copy operation does not apply: doc is missing from path: {from}: missing value"))?;
     let value = place.get().map_err(|e| format!("error in copy for from: '{from}': {e}"))?.clone();
     *copied += size(&value);
     if *copied > DOCUMENT_BYTES_MAX {
         let limit = DOCUMENT_BYTES_MAX;
-        return Err(format!("Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {limit}"));
+        return Err(format!(
+            "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {limit}"
+        ));
     }
     let path = operation.path.as_deref().ok_or("copy operation failed to decode path: missing value")?;
-    let place = find(target, path).ok_or_else(|| format!("copy operation does not apply: doc is missing destination path: {path}: missing value"))?;
+    let place = find(target, path)
+        .ok_or_else(|| format!("copy operation does not apply: doc is missing destination path: {path}: missing value"))?;
     place.add(value).map_err(|e| format!("error while adding value during copy: {e}"))
 }
 
@@ -198,7 +221,10 @@ fn decode(part: &str) -> String {
 fn index(key: &str, length: usize) -> Result<usize, String> {
     let number: i64 = key.parse().map_err(|_| format!("strconv.Atoi: parsing {}: invalid syntax", quote(key)))?;
     let at = if number < 0 { number + length as i64 } else { number };
-    usize::try_from(at).ok().filter(|at| *at < length).ok_or_else(|| format!("Unable to access invalid index: {number}: invalid index referenced"))
+    usize::try_from(at)
+        .ok()
+        .filter(|at| *at < length)
+        .ok_or_else(|| format!("Unable to access invalid index: {number}: invalid index referenced"))
 }
 
 impl<'a> Place<'a> {
@@ -223,7 +249,9 @@ impl<'a> Place<'a> {
             Value::Array(items) if self.key == "-" => items.push(value),
             Value::Array(items) => {
                 let at = match index(&self.key, items.len() + 1) {
-                    Err(why) if why.starts_with("strconv") => return Err(format!("value was not a proper array index: '{}': {why}", self.key)),
+                    Err(why) if why.starts_with("strconv") => {
+                        return Err(format!("value was not a proper array index: '{}': {why}", self.key));
+                    }
                     at => at?,
                 };
                 items.insert(at, value);

@@ -79,8 +79,14 @@ mod tests {
     #[test]
     fn what_is_no_patch() {
         let refused = |body: &str| MergePatch::parse(body.as_bytes()).expect_err(body);
-        assert_eq!((refused("{").code, refused("{").message.as_str()), (400, "error decoding patch: unexpected end of JSON input"));
-        assert_eq!(refused("[]").message, "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
+        assert_eq!(
+            (refused("{").code, refused("{").message.as_str()),
+            (400, "error decoding patch: unexpected end of JSON input")
+        );
+        assert_eq!(
+            refused("[]").message,
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        );
     }
 
     proptest! {

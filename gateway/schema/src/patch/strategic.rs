@@ -123,7 +123,9 @@ impl Shape {
     fn field(self, types: &Types, key: &str) -> Result<(Shape, Option<PatchStrategy>), Fault> {
         let id = match self {
             Self::Struct(id) => id,
-            Self::Other("struct") => return Err(Fault::Other(format!("unable to find api field in struct for the json field {}", quote(key)))),
+            Self::Other("struct") => {
+                return Err(Fault::Other(format!("unable to find api field in struct for the json field {}", quote(key))));
+            }
             Self::Other(word) => {
                 return Err(Fault::Other(format!("merging an object in json but data type is not struct, instead is: {word}")));
             }
@@ -148,7 +150,12 @@ impl Shape {
 }
 
 /// Merges a patch into a map.
-fn map(types: &Types, shape: Shape, mut original: Map<String, Value>, mut patch: Map<String, Value>) -> Result<Map<String, Value>, Fault> {
+fn map(
+    types: &Types,
+    shape: Shape,
+    mut original: Map<String, Value>,
+    mut patch: Map<String, Value>,
+) -> Result<Map<String, Value>, Fault> {
     if let Some(directive) = patch.get(DIRECTIVE) {
         return match directive.as_str() {
             Some("replace") => {

@@ -67,7 +67,8 @@ fn head(mut words: impl Iterator<Item = &'static str>) -> Result<Struct, String>
     let (Some(name), Some(go_name)) = (words.next(), words.next()) else {
         return Err("a type has a name and a Go name".to_owned());
     };
-    let mut of = Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json: Vec::new() };
+    let mut of =
+        Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json: Vec::new() };
     for word in words {
         match word.split_once('=') {
             Some(("map", kind)) => of.map_atomic = kind == "atomic",
@@ -113,7 +114,9 @@ fn fact(field: &mut Field, word: &'static str) -> Result<(), String> {
         None if word == "required" => field.required = true,
         None if word == "omitempty" => field.omit = if field.omit == Omit::Zero { Omit::Zero } else { Omit::Empty },
         // Go leaves a field out when either tag says so; for a struct only `omitzero` ever does.
-        None if word == "omitzero" => field.omit = if field.omit == Omit::Empty && !is_struct(field) { Omit::Empty } else { Omit::Zero },
+        None if word == "omitzero" => {
+            field.omit = if field.omit == Omit::Empty && !is_struct(field) { Omit::Empty } else { Omit::Zero }
+        }
         Some(("go", name)) => field.go_type = Some(name),
         Some(("patch", words)) => {
             let strategy = field.patch.get_or_insert(NO_PATCH);

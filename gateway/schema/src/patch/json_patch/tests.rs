@@ -25,7 +25,10 @@ fn operations_change_the_object() {
         (json!([{"op": "replace", "path": "/new", "value": 1}]), json!({"a": {"b": [1, 2, 3]}, "c/d": 1, "e~f": 2, "new": 1})),
         (json!([{"op": "replace", "path": "", "value": {"z": 1}}]), json!({"z": 1})),
         (json!([{"op": "move", "from": "/a/b/0", "path": "/m"}]), json!({"a": {"b": [2, 3]}, "c/d": 1, "e~f": 2, "m": 1})),
-        (json!([{"op": "copy", "from": "/a/b", "path": "/k"}]), json!({"a": {"b": [1, 2, 3]}, "c/d": 1, "e~f": 2, "k": [1, 2, 3]})),
+        (
+            json!([{"op": "copy", "from": "/a/b", "path": "/k"}]),
+            json!({"a": {"b": [1, 2, 3]}, "c/d": 1, "e~f": 2, "k": [1, 2, 3]}),
+        ),
         (json!([{"op": "test", "path": "/a/b/1", "value": 2}, {"op": "test", "path": "/gone", "value": null}]), base.clone()),
     ] {
         assert_eq!(patched(base.clone(), &operations), Ok(result), "{operations}");
@@ -36,21 +39,45 @@ fn operations_change_the_object() {
 fn what_does_not_apply_is_422() {
     let base = json!({"a": {"b": [1]}});
     for (operation, why) in [
-        (json!({"op": "add", "path": "/x/y", "value": 1}), "add operation does not apply: doc is missing path: \"/x/y\": missing value"),
-        (json!({"op": "add", "path": "/a/b/5", "value": 1}), "error in add for path: '/a/b/5': Unable to access invalid index: 5: invalid index referenced"),
-        (json!({"op": "add", "path": "/a/b/x", "value": 1}), "error in add for path: '/a/b/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax"),
+        (
+            json!({"op": "add", "path": "/x/y", "value": 1}),
+            "add operation does not apply: doc is missing path: \"/x/y\": missing value",
+        ),
+        (
+            json!({"op": "add", "path": "/a/b/5", "value": 1}),
+            "error in add for path: '/a/b/5': Unable to access invalid index: 5: invalid index referenced",
+        ),
+        (
+            json!({"op": "add", "path": "/a/b/x", "value": 1}),
+            "error in add for path: '/a/b/x': value was not a proper array index: 'x': strconv.Atoi: parsing \"x\": invalid syntax",
+        ),
         (json!({"op": "add", "path": "", "value": {}}), "add operation does not apply: doc is missing path: \"\": missing value"),
-        (json!({"op": "remove", "path": "/x"}), "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value"),
-        (json!({"op": "replace", "path": "/a/b/3", "value": 1}), "replace operation does not apply: doc is missing key: /a/b/3: missing value"),
+        (
+            json!({"op": "remove", "path": "/x"}),
+            "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value",
+        ),
+        (
+            json!({"op": "replace", "path": "/a/b/3", "value": 1}),
+            "replace operation does not apply: doc is missing key: /a/b/3: missing value",
+        ),
         (json!({"op": "test", "path": "/a", "value": 1}), "testing value /a failed: test failed"),
         (json!({"op": "sing", "path": "/a"}), "Unexpected kind: sing"),
-        (json!({"op": "move", "path": "/a"}), "move operation failed to decode from: operation, missing from field: missing value"),
-        (json!({"op": "copy", "from": "/z/z", "path": "/a"}), "copy operation does not apply: doc is missing from path: /z/z: missing value"),
+        (
+            json!({"op": "move", "path": "/a"}),
+            "move operation failed to decode from: operation, missing from field: missing value",
+        ),
+        (
+            json!({"op": "copy", "from": "/z/z", "path": "/a"}),
+            "copy operation does not apply: doc is missing from path: /z/z: missing value",
+        ),
     ] {
         assert_eq!(patched(base.clone(), &json!([operation])), Err(why.to_owned()));
         let patch = JsonPatch::parse(json!([operation]).to_string().as_bytes()).expect("a patch");
         let refused = patch.apply(&mut base.clone()).expect_err(why);
-        assert_eq!((refused.code, refused.message.as_str()), (422, "the server rejected our request due to an error in our request"));
+        assert_eq!(
+            (refused.code, refused.message.as_str()),
+            (422, "the server rejected our request due to an error in our request")
+        );
     }
 }
 
@@ -59,7 +86,11 @@ fn bodies_that_are_no_patch() {
     for (body, code, message) in [
         ("{}", 400, "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
         ("[1]", 400, "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp"),
-        (r#"[{"op":1}]"#, 400, "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string"),
+        (
+            r#"[{"op":1}]"#,
+            400,
+            "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string",
+        ),
         ("[", 400, "error decoding patch: unexpected end of JSON input"),
     ] {
         let refused = JsonPatch::parse(body.as_bytes()).expect_err(body);
@@ -75,7 +106,8 @@ fn bodies_that_are_no_patch() {
 
 #[test]
 fn strict_errors_name_the_operation() {
-    let patch = JsonPatch::parse(br#"[{"op":"test","path":"/a","foo":1},{"op":"add","op":"test","path":"/a"}]"#).expect("a patch");
+    let patch =
+        JsonPatch::parse(br#"[{"op":"test","path":"/a","foo":1},{"op":"add","op":"test","path":"/a"}]"#).expect("a patch");
     assert_eq!(patch.strict, [r#"json patch duplicate field "[1].op""#, r#"json patch unknown field "[0].foo""#]);
 }
 

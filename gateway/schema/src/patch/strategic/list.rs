@@ -2,18 +2,33 @@
 
 use serde_json::{Map, Value};
 
-use super::{BAD_ORDER, DIRECTIVE, Fault, LISTS_OF_LISTS, ORDER, Shape, go_print, map, no_merge_key, unknown_directive, without_directives, wrong_type};
+use super::{
+    BAD_ORDER, DIRECTIVE, Fault, LISTS_OF_LISTS, ORDER, Shape, go_print, map, no_merge_key, unknown_directive,
+    without_directives, wrong_type,
+};
 use crate::types::{PatchStrategy, Types};
 
 /// Merges a list field, or replaces it when its strategy does not merge.
-pub(super) fn field(types: &Types, shape: Shape, strategy: Option<PatchStrategy>, original: Vec<Value>, patch: Vec<Value>) -> Result<Vec<Value>, Fault> {
+pub(super) fn field(
+    types: &Types,
+    shape: Shape,
+    strategy: Option<PatchStrategy>,
+    original: Vec<Value>,
+    patch: Vec<Value>,
+) -> Result<Vec<Value>, Fault> {
     match strategy {
         Some(strategy) if strategy.merge => merge(types, shape, strategy.key, original, patch),
         _ => Ok(patch),
     }
 }
 
-fn merge(types: &Types, shape: Shape, key: Option<&'static str>, mut original: Vec<Value>, mut patch: Vec<Value>) -> Result<Vec<Value>, Fault> {
+fn merge(
+    types: &Types,
+    shape: Shape,
+    key: Option<&'static str>,
+    mut original: Vec<Value>,
+    mut patch: Vec<Value>,
+) -> Result<Vec<Value>, Fault> {
     if original.is_empty() && patch.is_empty() {
         return Ok(original);
     }
@@ -129,7 +144,13 @@ fn position(list: &[Value], item: &Value, key: Option<&str>) -> Option<usize> {
 }
 
 /// The elements that the patch names in its order, the others in the original's, interleaved as the original has them.
-fn arrange(mut named: Vec<Value>, mut others: Vec<Value>, named_order: &[Value], original: &[Value], key: Option<&str>) -> Vec<Value> {
+fn arrange(
+    mut named: Vec<Value>,
+    mut others: Vec<Value>,
+    named_order: &[Value],
+    original: &[Value],
+    key: Option<&str>,
+) -> Vec<Value> {
     sort(&mut named, named_order, key);
     sort(&mut others, original, key);
     let mut arranged = Vec::with_capacity(named.len() + others.len());
@@ -173,7 +194,12 @@ fn sort(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
 }
 
 /// `$setElementOrder/<key>`: merges each list that the patch orders, and takes both out of the patch.
-pub(super) fn order_all(types: &Types, shape: Shape, original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<(), Fault> {
+pub(super) fn order_all(
+    types: &Types,
+    shape: Shape,
+    original: &mut Map<String, Value>,
+    patch: &mut Map<String, Value>,
+) -> Result<(), Fault> {
     let directives: Vec<String> = patch.keys().filter(|key| key.starts_with(ORDER)).cloned().collect();
     for directive in directives {
         let order = match patch.shift_remove(&directive) {
@@ -187,7 +213,14 @@ pub(super) fn order_all(types: &Types, shape: Shape, original: &mut Map<String, 
     Ok(())
 }
 
-fn order_one(types: &Types, shape: Shape, key: &str, order: Vec<Value>, original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<(), Fault> {
+fn order_one(
+    types: &Types,
+    shape: Shape,
+    key: &str,
+    order: Vec<Value>,
+    original: &mut Map<String, Value>,
+    patch: &mut Map<String, Value>,
+) -> Result<(), Fault> {
     if let Some(value) = [original.get(key), patch.get(key)].into_iter().flatten().find(|v| !v.is_array()) {
         return Err(wrong_type("[]interface {}", value));
     }
@@ -224,7 +257,9 @@ fn order_one(types: &Types, shape: Shape, key: &str, order: Vec<Value>, original
 /// room that this leaves, so that those count as standing at the original's end.
 fn standing_order(original: &[Value], patch: &[Value], key: Option<&str>) -> Vec<Value> {
     let Some(key) = key else { return original.to_vec() };
-    let deleted = |item: &Value| patch.iter().any(|p| p.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") && p.get(key) == item.get(key));
+    let deleted = |item: &Value| {
+        patch.iter().any(|p| p.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") && p.get(key) == item.get(key))
+    };
     let mut order: Vec<Value> = original.iter().filter(|item| !deleted(item)).cloned().collect();
     let room = original.len() - order.len();
     let is_new = |item: &&Value| item.get(DIRECTIVE).is_none() && position(&order, item, Some(key)).is_none();

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::*;
 
-static TYPES: LazyLock<Types> =
-    LazyLock::new(|| Types::parse(&[include_str!("../../../../catalog/data/types.txt")]).expect("the committed table is readable"));
+static TYPES: LazyLock<Types> = LazyLock::new(|| {
+    Types::parse(&[include_str!("../../../../catalog/data/types.txt")]).expect("the committed table is readable")
+});
 
 fn patched(api_version: &str, kind: &str, target: Value, patch: &Value) -> Result<Value, Status> {
     let ty = TYPES.of_kind(api_version, kind).expect("known");
@@ -37,8 +38,14 @@ fn lists_of_objects_merge_by_key() {
         pod(spec.clone(), json!({"containers": [{"name": "a", "args": ["y"], "image": null}]})),
         json!({"containers": [{"name": "a", "args": ["y"]}, {"name": "b"}]})
     );
-    assert_eq!(pod(spec.clone(), json!({"containers": [{"$patch": "delete", "name": "a"}]})), json!({"containers": [{"name": "b"}]}));
-    assert_eq!(pod(spec.clone(), json!({"containers": [{"$patch": "replace"}, {"name": "z"}]})), json!({"containers": [{"name": "z"}]}));
+    assert_eq!(
+        pod(spec.clone(), json!({"containers": [{"$patch": "delete", "name": "a"}]})),
+        json!({"containers": [{"name": "b"}]})
+    );
+    assert_eq!(
+        pod(spec.clone(), json!({"containers": [{"$patch": "replace"}, {"name": "z"}]})),
+        json!({"containers": [{"name": "z"}]})
+    );
     assert_eq!(pod(spec, json!({"containers": null})), json!({}));
 }
 
@@ -58,22 +65,32 @@ fn the_patch_orders_lists() {
         json!({"containers": [{"name": "x", "image": "i"}]})
     );
     let status = refused(spec, json!({"$setElementOrder/containers": [{"name": "a"}], "containers": [{"name": "z"}]}));
-    assert!(status.code == 500 && status.message.starts_with("The order in patch list:\n[map[name:z]]\n doesn't match $setElementOrder list:"));
+    assert!(
+        status.code == 500
+            && status.message.starts_with("The order in patch list:\n[map[name:z]]\n doesn't match $setElementOrder list:")
+    );
 }
 
 #[test]
 fn lists_of_scalars() {
     let meta = |finalizers: Value, patch: Value| {
-        patched("v1", "Pod", json!({"metadata": {"finalizers": finalizers}}), &json!({"metadata": patch})).map(|o| o["metadata"]["finalizers"].clone())
+        patched("v1", "Pod", json!({"metadata": {"finalizers": finalizers}}), &json!({"metadata": patch}))
+            .map(|o| o["metadata"]["finalizers"].clone())
     };
     assert_eq!(meta(json!(["a", "b"]), json!({"finalizers": ["c", "a"]})), Ok(json!(["c", "a", "b"])));
     assert_eq!(meta(json!(["a", "b"]), json!({"$deleteFromPrimitiveList/finalizers": ["a", "z"]})), Ok(json!(["b"])));
     assert_eq!(
-        meta(json!(["a", "b"]), json!({"$setElementOrder/finalizers": ["c", "b"], "$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]})),
+        meta(
+            json!(["a", "b"]),
+            json!({"$setElementOrder/finalizers": ["c", "b"], "$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]})
+        ),
         Ok(json!(["c", "b"]))
     );
     // Without a strategy a list is replaced.
-    assert_eq!(pod(json!({"containers": [{"name": "a", "args": ["x"]}]}), json!({"containers": [{"name": "a", "args": ["y"]}]})), json!({"containers": [{"name": "a", "args": ["y"]}]}));
+    assert_eq!(
+        pod(json!({"containers": [{"name": "a", "args": ["x"]}]}), json!({"containers": [{"name": "a", "args": ["y"]}]})),
+        json!({"containers": [{"name": "a", "args": ["y"]}]})
+    );
 }
 
 #[test]
@@ -86,12 +103,22 @@ fn maps_merge_replace_and_retain() {
         patched("apps/v1", "Deployment", target, &json!({"spec": {"strategy": patch}})).map(|o| o["spec"]["strategy"].clone())
     };
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}});
-    assert_eq!(deployment(Some(rolling.clone()), json!({"$retainKeys": ["type"], "type": "Recreate"})), Ok(json!({"type": "Recreate"})));
+    assert_eq!(
+        deployment(Some(rolling.clone()), json!({"$retainKeys": ["type"], "type": "Recreate"})),
+        Ok(json!({"type": "Recreate"}))
+    );
     assert_eq!(deployment(None, json!({"$retainKeys": ["type"], "type": "Recreate"})), Ok(json!({"type": "Recreate"})));
-    assert_eq!(deployment(Some(rolling.clone()), json!({"$patch": "replace", "type": "Recreate"})), Ok(json!({"type": "Recreate"})));
+    assert_eq!(
+        deployment(Some(rolling.clone()), json!({"$patch": "replace", "type": "Recreate"})),
+        Ok(json!({"type": "Recreate"}))
+    );
     assert_eq!(deployment(Some(rolling.clone()), json!({"$patch": "delete"})), Ok(json!({})));
-    assert_eq!(deployment(Some(rolling.clone()), json!({"rollingUpdate": {"maxSurge": null}})), Ok(json!({"type": "RollingUpdate", "rollingUpdate": {}})));
-    let status = deployment(Some(rolling.clone()), json!({"$retainKeys": ["type"], "rollingUpdate": {}})).expect_err("retainKeys");
+    assert_eq!(
+        deployment(Some(rolling.clone()), json!({"rollingUpdate": {"maxSurge": null}})),
+        Ok(json!({"type": "RollingUpdate", "rollingUpdate": {}}))
+    );
+    let status =
+        deployment(Some(rolling.clone()), json!({"$retainKeys": ["type"], "rollingUpdate": {}})).expect_err("retainKeys");
     assert_eq!((status.code, status.message.as_str()), (400, "invalid patch format of retainKeys"));
     let status = deployment(Some(rolling), json!({"$patch": "sing"})).expect_err("directive");
     assert_eq!((status.code, status.message.as_str()), (500, "unknown patch type: sing in map: map[$patch:sing]"));
@@ -126,7 +153,10 @@ fn faults() {
     let status = refused(containers, json!({"$deleteFromPrimitiveList": ["a"]}));
     assert_eq!((status.code, status.message.as_str()), (400, "invalid patch format of primitive list"));
     let status = StrategicPatch::parse(b"[]").expect_err("no object");
-    assert_eq!((status.code, status.message.as_str()), (400, "json: cannot unmarshal array into Go value of type map[string]interface {}"));
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (400, "json: cannot unmarshal array into Go value of type map[string]interface {}")
+    );
 }
 
 proptest! {
