@@ -22,7 +22,7 @@ pub struct Interest {
     pub namespace: Option<Box<str>>,
     /// Only objects of this `metadata.name`.
     pub name: Option<Box<str>>,
-    /// Only objects whose selectable field `spec.nodeName` is this.
+    /// Only objects whose selectable field `spec.nodeName` is this; absent is the same as empty.
     pub node: Option<Box<str>>,
     /// Only objects that this accepts: labels and the other fields.
     pub selector: Option<Selector>,
@@ -38,12 +38,14 @@ impl Interest {
     pub fn matches(&self, entry: &Entry) -> bool {
         self.namespace.as_deref().is_none_or(|namespace| entry.key.namespace() == Some(namespace))
             && self.name.as_deref().is_none_or(|name| entry.key.name() == name)
-            && self.node.as_deref().is_none_or(|node| entry.header.fields.get(NODE_NAME) == Some(node))
+            && self.node.as_deref().is_none_or(|node| entry.header.fields.get(NODE_NAME).unwrap_or("") == node)
             && self.selector.as_ref().is_none_or(|selector| selector(entry))
     }
 
     fn place(&self) -> Place {
-        match (&self.node, &self.name, &self.namespace) {
+        // Pods without a node may say so by not having the field at all, and then no index leads to them.
+        let node = self.node.as_ref().filter(|node| !node.is_empty());
+        match (node, &self.name, &self.namespace) {
             (_, Some(name), Some(namespace)) => Some((Index::Object, format!("{namespace}/{name}").into())),
             (Some(node), ..) => Some((Index::Node, node.clone())),
             (None, Some(name), None) => Some((Index::Name, name.clone())),

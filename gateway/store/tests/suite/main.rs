@@ -47,6 +47,7 @@ macro_rules! every_engine {
             watch::a_selector_sees_arrivals_and_departures,
             watch::only_what_it_asked_for,
             watch::a_pod_moves_between_nodes,
+            watch::pods_without_a_node_are_found,
             watch::a_late_watcher_of_a_place_misses_nothing,
             watch::sleeps_until_something_of_interest_happens,
             watch::too_old_is_gone,

@@ -126,6 +126,16 @@ pub async fn a_pod_moves_between_nodes(bed: Bed) {
     assert_eq!(shorts(&drain(&mut two)), ["ADDED default/a", "DELETED default/a"]);
 }
 
+/// The scheduler's watch.
+pub async fn pods_without_a_node_are_found(bed: Bed) {
+    let mut unassigned = bed.watch(on_node(""));
+    bed.set("default/a", "").await;
+    bed.mark("default/b", &[], &[("spec.nodeName", "")]).await;
+    bed.mark("default/a", &[], &[("spec.nodeName", "one")]).await;
+    bed.mark("default/c", &[], &[("spec.nodeName", "one")]).await;
+    assert_eq!(shorts(&drain(&mut unassigned)), ["ADDED default/a", "ADDED default/b", "DELETED default/a"]);
+}
+
 pub async fn a_late_watcher_of_a_place_misses_nothing(bed: Bed) {
     let start = bed.store.revision();
     for n in 0..10 {
