@@ -3,8 +3,6 @@
 
 use jiff::{SignedDuration, Timestamp, civil};
 
-use crate::field::quote;
-
 const SECONDS_LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
 const MICRO_LAYOUT: &str = "2006-01-02T15:04:05.000000Z07:00";
 
@@ -161,6 +159,21 @@ impl Reader<'_> {
     }
 }
 
+/// A text as Go's `time` package quotes it: every byte that is no printable ASCII as `\xNN`.
+fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for b in text.bytes() {
+        match b {
+            b'"' | b'\\' => out.extend(['\\', char::from(b)]),
+            b' '..=0x7f => out.push(char::from(b)),
+            _ => out.push_str(&format!("\\x{b:02x}")),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Nanoseconds of each unit that Go knows.
 const UNITS: [(&str, f64); 8] =
     [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
@@ -277,7 +290,7 @@ mod tests {
             ("2020-02-01T05:00:00Zx", r#"parsing time "2020-02-01T05:00:00Zx": extra text: "x""#),
             (
                 "2020-02-01T05:00:00+ä1:00",
-                r#"parsing time "2020-02-01T05:00:00+ä1:00" as "2006-01-02T15:04:05Z07:00": cannot parse "+ä1:00" as "Z07:00""#,
+                r#"parsing time "2020-02-01T05:00:00+\xc3\xa41:00" as "2006-01-02T15:04:05Z07:00": cannot parse "+\xc3\xa41:00" as "Z07:00""#,
             ),
         ] {
             assert_eq!(parse(text, Precision::Seconds), Err(error.to_owned()));

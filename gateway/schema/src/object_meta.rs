@@ -176,7 +176,8 @@ fn validate_owner_reference(owner: &Value, path: &Path<'_>, errors: &mut Errors)
             errors.required(&path.child(field), "must not be empty");
         }
     }
-    if api_version == "v1" && text(owner, "kind") == "Event" {
+    // Upstream reads a leading slash as the core group.
+    if matches!(api_version, "v1" | "/v1") && text(owner, "kind") == "Event" {
         errors.invalid(path, owner.clone(), "/v1, Kind=Event is disallowed from being an owner");
     }
 }

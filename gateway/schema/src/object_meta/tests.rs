@@ -71,6 +71,15 @@ fn labels_annotations_owners_finalizers() {
 }
 
 #[test]
+fn events_own_nothing() {
+    for api_version in ["v1", "/v1"] {
+        let owner = json!({"apiVersion": api_version, "kind": "Event", "name": "e", "uid": "1"});
+        let wrong = created(json!({"name": "a", "ownerReferences": [owner]}), Scope::Cluster);
+        assert!(wrong.len() == 1 && wrong[0].ends_with(": /v1, Kind=Event is disallowed from being an owner"), "{wrong:?}");
+    }
+}
+
+#[test]
 fn updates_keep_identity() {
     let old = json!({"name": "a", "uid": "1", "generation": 2, "resourceVersion": "5", "finalizers": ["x.io/y"], "deletionTimestamp": "2020-01-01T00:00:00Z"});
     assert_eq!(updated(old.clone(), old.clone()), Vec::<String>::new());

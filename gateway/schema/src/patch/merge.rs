@@ -26,21 +26,35 @@ impl MergePatch {
     }
 }
 
+/// Merges into an object; what is none becomes one.
 fn merge(target: &mut Value, patch: &Map<String, Value>) {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
     let Value::Object(map) = target else { return };
     for (key, value) in patch {
-        match value {
-            Value::Null => {
+        match (map.get_mut(key), value) {
+            (_, Value::Null) => {
                 map.shift_remove(key);
             }
-            Value::Object(inner) => merge(map.entry(key.as_str()).or_insert(Value::Null), inner),
-            other => {
-                map.insert(key.clone(), other.clone());
+            (Some(current @ Value::Object(_)), Value::Object(inner)) => merge(current, inner),
+            (Some(current @ Value::Object(_)), value) => *current = value.clone(),
+            (_, value) => {
+                map.insert(key.clone(), without_nulls(value));
             }
         }
+    }
+}
+
+/// A value that meets nothing to merge with: members that are null vanish, those of objects in lists too, which goes
+/// beyond the RFC. Elements that are null stay.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), without_nulls(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
     }
 }
 
@@ -66,6 +80,8 @@ mod tests {
             (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
             (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({}), json!({"a": [null, {"b": null}]}), json!({"a": [null, {}]})),
+            (json!({"a": {}}), json!({"a": [null, {"b": null}]}), json!({"a": [null, {"b": null}]})),
             (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
             (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
             (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
