@@ -53,6 +53,10 @@ fn default(job: &mut Value) {
         }
     }
     let Some(spec) = job.get_mut("spec") else { return };
+    // Jobs get these; the templates of CronJobs, which have the same type, do not.
+    get::default(spec, "completionMode", "NonIndexed");
+    get::default(spec, "suspend", false);
+    get::default(spec, "manualSelector", false);
     // Only a Job that says neither is one of a single pod.
     if get::int(spec, "completions").is_none() && get::int(spec, "parallelism").is_none() {
         get::set(spec, "completions", 1);

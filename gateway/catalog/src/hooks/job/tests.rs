@@ -11,7 +11,7 @@ fn valid() -> Value {
     pod["restartPolicy"] = json!("Never");
     let mut job = json!({
         "metadata": {"name": "job", "namespace": "ns", "uid": "u1"},
-        "spec": {"completionMode": "NonIndexed", "suspend": false, "manualSelector": false, "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}},
+        "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}},
     });
     default(&mut job);
     prepare_create(&mut job);
@@ -54,7 +54,7 @@ fn defaults_and_selectors() {
         default(&mut job);
         job["spec"].clone()
     };
-    assert_eq!(of(json!({})), json!({"completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed"}));
+    assert_eq!(of(json!({})), json!({"completionMode": "NonIndexed", "suspend": false, "manualSelector": false, "completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed"}));
     assert_eq!(of(json!({"parallelism": 3}))["completions"], Value::Null);
     assert_eq!(of(json!({"backoffLimitPerIndex": 1}))["backoffLimit"], json!(2147483647));
     assert_eq!(of(json!({"podFailurePolicy": {}}))["podReplacementPolicy"], json!("Failed"));

@@ -151,6 +151,7 @@ pub(crate) fn pod(pod: &mut Value) {
     if get::int(spec, "terminationGracePeriodSeconds").is_some_and(|grace_s| grace_s < 0) {
         get::set(spec, "terminationGracePeriodSeconds", 1);
     }
+    get::default(spec, "enableServiceLinks", true);
     let host_network = get::is(spec, "hostNetwork");
     for list in ["containers", "initContainers"] {
         for container in get::list_mut(spec, list) {
@@ -248,6 +249,7 @@ mod tests {
                         "imagePullPolicy": "IfNotPresent",
                     }],
                     "serviceAccountName": "old",
+                    "enableServiceLinks": true,
                 },
                 "status": {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]},
             })
