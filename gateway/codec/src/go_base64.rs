@@ -1,7 +1,21 @@
 //! Base64 as Go's `StdEncoding` reads it: line breaks ignored, padding required, the offset of what is wrong.
-//! Decodes nothing: bytes stay in their text form, made canonical.
+//! Decodes nothing: bytes that come as text stay text, made canonical.
 
 use std::borrow::Cow;
+
+/// Writes bytes.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let symbol = SYMBOLS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place > group.len() { '=' } else { char::from(symbol) });
+        }
+    }
+    text
+}
 
 /// The text that Go would write for the same bytes. Fails with Go's words.
 pub fn canonical(text: &str) -> Result<Cow<'_, str>, String> {
@@ -83,6 +97,15 @@ fn corrupt(at: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_bytes() {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"a", "YQ=="), (b"ab", "YWI="), (b"abc", "YWJj"), (b"\xff\xfe\xfd\xfc", "//79/A==")]
+        {
+            assert_eq!(encode(bytes), text);
+        }
+    }
 
     #[test]
     fn as_go_reads_it() {

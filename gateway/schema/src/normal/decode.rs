@@ -139,8 +139,8 @@ impl<'a> Walk<'a> {
             (Kind::Struct(id), Value::Object(map)) => self.structure(*id, map),
             (Kind::List(inner), Value::Array(items)) => self.list(inner, named, items),
             (Kind::Map(inner), Value::Object(map)) => self.map(inner, named, map),
-            (Kind::Bytes, Value::String(text)) => {
-                self.bytes(text);
+            (Kind::Bytes, Value::String(_) | Value::Array(_)) => {
+                self.bytes(value);
                 Ok(())
             }
             (Kind::Quantity | Kind::Time | Kind::MicroTime | Kind::Duration | Kind::IntOrString, _) => self.leaf(kind, value),
@@ -188,14 +188,36 @@ impl<'a> Walk<'a> {
         self.value(inner, named, value)
     }
 
-    fn bytes(&mut self, text: &mut String) {
-        match go_base64::canonical(text) {
-            Ok(std::borrow::Cow::Borrowed(_)) => {}
-            Ok(std::borrow::Cow::Owned(canonical)) => *text = canonical,
-            Err(why) => {
-                self.fault.get_or_insert(why);
+    /// Base64, or a list of numbers, which Go takes for bytes too.
+    fn bytes(&mut self, value: &mut Value) {
+        let text = match value {
+            Value::Array(items) => {
+                let bytes: Vec<u8> = items.iter().map(|item| self.byte(item)).collect();
+                go_base64::encode(&bytes)
             }
-        }
+            Value::String(text) => match go_base64::canonical(text) {
+                Ok(std::borrow::Cow::Borrowed(_)) => return,
+                Ok(std::borrow::Cow::Owned(canonical)) => canonical,
+                Err(why) => {
+                    self.fault.get_or_insert(why);
+                    return;
+                }
+            },
+            _ => return,
+        };
+        *value = text.into();
+    }
+
+    fn byte(&mut self, item: &Value) -> u8 {
+        let byte = match item {
+            Value::Null => Some(0),
+            item => item.as_u64().and_then(|n| u8::try_from(n).ok()),
+        };
+        byte.unwrap_or_else(|| {
+            let what = if item.is_number() { format!("number {item}") } else { type_word(item).to_owned() };
+            self.mismatch(&what, "uint8");
+            0
+        })
     }
 
     /// A value with an encoding of its own, whose faults end the decoding at once.

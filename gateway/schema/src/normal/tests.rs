@@ -180,6 +180,10 @@ fn values_become_canonical() {
     );
     let (value, _) = decoded("Secret", "{\"data\":{\"a\":\"YWJ\\nj\",\"b\":null}}").expect("decodes");
     assert_eq!(value, json!({"data": {"a": "YWJj", "b": null}}));
+    let (value, _) = decoded("Secret", r#"{"data":{"a":[97,98,null],"b":[]}}"#).expect("decodes");
+    assert_eq!(value, json!({"data": {"a": "YWIA", "b": ""}}));
+    let refused = decoded("Secret", r#"{"data":{"a":[256]}}"#).expect_err("no byte");
+    assert_eq!(refused, "json: cannot unmarshal number 256 into Go struct field Secret.data of type uint8");
 }
 
 #[test]
