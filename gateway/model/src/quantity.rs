@@ -406,6 +406,20 @@ mod tests {
     }
 
     #[test]
+    fn upstreams_own_answers() {
+        let cases: Vec<(&str, &str)> = include_str!("quantity/cases.txt")
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+            .filter_map(|l| l.split_once(' '))
+            .collect();
+        assert!(cases.len() > 300, "only {} cases", cases.len());
+        for (text, expected) in cases {
+            let found = Quantity::parse(text).map_or_else(|e| format!("ERR {e}"), |q| q.to_string());
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_quantity() {
         for (text, error) in [
             ("", Error::Format),

@@ -159,6 +159,29 @@ fn faults() {
     );
 }
 
+#[test]
+fn upstreams_own_answers() {
+    let mut lines = include_str!("cases.txt").lines().filter(|line| !line.starts_with('#'));
+    let ty = TYPES.of_kind("v1", "Pod").expect("known");
+    let parse = |text: &str| codec::json::parse(text.as_bytes()).expect("valid JSON").value;
+    let target = parse(lines.next().expect("the Pod"));
+    let mut seen = 0;
+    while let (Some(patch), Some(expected)) = (lines.next(), lines.next()) {
+        let found = match patched("v1", "Pod", target.clone(), &parse(patch)) {
+            Err(status) => format!("ERR {}", status.message),
+            Ok(mut object) => {
+                crate::normal::decode(&TYPES, ty, &mut object, &mut Vec::new()).expect("decodes");
+                let mut out = Vec::new();
+                crate::normal::encode(&TYPES, ty, &object, crate::normal::Encode::default(), &mut out);
+                String::from_utf8(out).expect("UTF-8")
+            }
+        };
+        assert_eq!(found, expected, "{patch}");
+        seen += 1;
+    }
+    assert!(seen > 50, "only {seen} cases");
+}
+
 proptest! {
     #[test]
     fn merging_keeps_every_element_once(have in proptest::collection::btree_set("[a-f]", 0..5), want in proptest::collection::btree_set("[a-f]", 1..5)) {
