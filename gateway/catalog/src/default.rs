@@ -4,6 +4,9 @@
 use model::{Map, Value};
 use schema::{Field, Kind, TypeId, Types};
 
+/// Structs whose rows a hook applies, because another default hangs on whether the field was given at all.
+const HOOKED: &[&str] = &["v1.StatefulSetUpdateStrategy"];
+
 /// Which types have defaults somewhere below them, so that the walk enters nothing in vain.
 #[derive(Debug)]
 pub struct Defaults {
@@ -32,8 +35,9 @@ impl Defaults {
         if !self.below[ty.0 as usize] {
             return;
         }
+        let hooked = HOOKED.contains(&types[ty].go_name);
         for field in &types[ty].fields {
-            if let Some(default) = &field.default
+            if let Some(default) = field.default.as_ref().filter(|_| !hooked)
                 && is_missing(field, map.get(field.json))
             {
                 map.insert(field.json.to_owned(), default.clone());

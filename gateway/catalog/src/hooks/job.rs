@@ -46,11 +46,10 @@ const OLD_JOB_NAME: &str = "job-name";
 
 fn default(job: &mut Value) {
     pod_template::default(job, "spec.template");
-    let labels = get::at(job, "spec.template.metadata.labels").clone();
-    if let Some(metadata) = job.get_mut("metadata").filter(|metadata| get::entries(metadata, "labels").next().is_none()) {
-        if labels.is_object() {
-            get::set(metadata, "labels", labels);
-        }
+    // A Job that still gets its selector gets these labels with it, so that they are all of the template's.
+    let labels = get::at(job, "spec.template.metadata.labels");
+    if labels.get(CONTROLLER_UID).is_some() || get::is(get::at(job, "spec"), "manualSelector") {
+        labels_from_template(job);
     }
     let Some(spec) = job.get_mut("spec") else { return };
     // Jobs get these; the templates of CronJobs, which have the same type, do not.
@@ -80,7 +79,18 @@ fn prepare_create(job: &mut Value) {
     if !get::is(get::at(job, "spec"), "manualSelector") {
         generate_selector(job);
     }
+    labels_from_template(job);
     drop_disabled(job, "spec");
+}
+
+/// A Job without labels has those of its template.
+fn labels_from_template(job: &mut Value) {
+    let labels = get::at(job, "spec.template.metadata.labels").clone();
+    if let Some(metadata) = job.get_mut("metadata").filter(|metadata| get::entries(metadata, "labels").next().is_none()) {
+        if labels.is_object() {
+            get::set(metadata, "labels", labels);
+        }
+    }
 }
 
 /// `generateSelector`: the pods of a Job are known by its uid.
@@ -257,10 +267,20 @@ fn validate_update(job: &Value, old: &Value, errors: &mut Errors) {
     completions_change(spec, before, &path, errors);
     workload::immutable_selector(spec, before, &path, errors);
     template_change(spec, old, &path, errors);
-    for field in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
-        immutable(spec, before, field, &path, errors);
-    }
+    immutable(spec, before, "completionMode", &path, errors);
+    immutable_policy(spec, before, "podFailurePolicy", internal::POD_FAILURE_POLICY, &path, errors);
+    immutable(spec, before, "backoffLimitPerIndex", &path, errors);
+    immutable(spec, before, "managedBy", &path, errors);
+    immutable_policy(spec, before, "successPolicy", internal::SUCCESS_POLICY, &path, errors);
     name_allows_completions(job, errors);
+}
+
+fn immutable_policy(spec: &Value, before: &Value, field: &str, shown: &[internal::Field], path: &Path, errors: &mut Errors) {
+    let policy = spec.get(field);
+    if !equal::semantic(field, policy, before.get(field)) {
+        let shown = policy.map_or(Value::Null, |policy| internal::show(policy, shown));
+        errors.invalid(&path.child(field), shown, IMMUTABLE);
+    }
 }
 
 /// `validateCompletions`: an indexed Job scales with its parallelism.

@@ -16,7 +16,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|new, errors| validate(new, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     validate_status: Some(|new, _, errors| replicaset::counts(get::at(new, "status"), &[], errors)),
-    warnings: Some(replicaset::warnings),
+    warnings: Some(warnings),
     selectable: &[Selectable { field: "status.replicas", value: workload::status_replicas }],
     ..Hooks::NONE
 };
@@ -52,6 +52,15 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     }
     if !unchanged("minReadySeconds") {
         nonnegative(get::number(spec, "minReadySeconds"), &path.child("minReadySeconds"), errors);
+    }
+}
+
+/// As of ReplicaSets, but that upstream warns of the template that an update replaces.
+fn warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    match old {
+        None => replicaset::warnings(object, None),
+        Some(old) if pod_template::spec_changed(object, old) => pod_template::warnings(old, "spec.template"),
+        Some(_) => Vec::new(),
     }
 }
 

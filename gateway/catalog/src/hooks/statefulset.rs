@@ -26,6 +26,10 @@ pub(super) const HOOKS: Hooks = Hooks {
 fn default(object: &mut Value) {
     pod_template::default(object, "spec.template");
     let Some(spec) = object.get_mut("spec") else { return };
+    for claim in get::list_mut(spec, "volumeClaimTemplates") {
+        get::set(claim, "apiVersion", "v1");
+        get::set(claim, "kind", "PersistentVolumeClaim");
+    }
     get::default(spec, "updateStrategy", json!({}));
     let Some(strategy) = spec.get_mut("updateStrategy") else { return };
     if get::text(strategy, "type").is_empty() {

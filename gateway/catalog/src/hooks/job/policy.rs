@@ -7,7 +7,7 @@ use model::Value;
 use model::field::{Errors, Fault, Path};
 
 use super::super::rules::number::nonnegative;
-use super::super::rules::{get, text};
+use super::super::rules::{get, internal, text};
 use super::{indexes, is_indexed};
 
 /// Most rules of a policy, exit codes of a rule, patterns of conditions, and rules of a success policy.
@@ -28,7 +28,7 @@ pub(super) fn validate(spec: &Value, path: &Path, errors: &mut Errors) {
         if is_indexed(spec) {
             self::success(spec, success, &path.child("successPolicy.rules"), errors);
         } else {
-            errors.invalid(&path.child("successPolicy"), success.clone(), "requires indexed completion mode");
+            errors.invalid(&path.child("successPolicy"), internal::show(success, internal::SUCCESS_POLICY), "requires indexed completion mode");
         }
     }
     if let Some(policy) = get::string(spec, "podReplacementPolicy") {

@@ -43,7 +43,7 @@ fn updated(before: Value, change: Value) -> Vec<String> {
 fn defaults_and_selectors() {
     let job = valid();
     assert_eq!(created(json!({})), Vec::<String>::new());
-    assert_eq!(job["metadata"]["labels"], json!({"a": "b"}));
+    assert_eq!(job["metadata"]["labels"], job["spec"]["template"]["metadata"]["labels"]);
     assert_eq!(job["spec"]["selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u1"}}));
     assert_eq!(
         job["spec"]["template"]["metadata"]["labels"],

@@ -7,9 +7,9 @@ use model::field::{Errors, Path, quote};
 use super::super::podspec::{annotations, drop};
 use super::super::rules::{equal, get};
 use super::update::{annotation_updates, leniently};
-use super::{diff, metadata_and_spec};
+use super::{diff, metadata_and_spec, prepare};
 
-/// `PrepareForUpdate`: everything but the ephemeral containers becomes what it was. Metadata is the path's.
+/// `PrepareForUpdate`: everything but the ephemeral containers becomes what it was.
 pub fn prepare(new: &mut Value, old: &Value) {
     let added = get::at(new, "spec").get("ephemeralContainers").cloned();
     get::copy(new, old, "spec");
@@ -21,6 +21,7 @@ pub fn prepare(new: &mut Value, old: &Value) {
         }
     }
     drop::disabled(new);
+    prepare::keep_metadata(new, old);
 }
 
 /// `ValidatePodEphemeralContainersUpdate`, without `metadata`.

@@ -40,6 +40,21 @@ pub(super) fn update(pod: &mut Value, old: &Value) {
     drop::disabled(pod);
 }
 
+/// `ResetObjectMetaForStatus` and the generation: what a subresource of the spec leaves of the new metadata.
+pub(super) fn keep_metadata(pod: &mut Value, old: &Value) {
+    const KEPT: &[&str] = &["deletionTimestamp", "selfLink", "labels", "annotations", "finalizers", "ownerReferences"];
+    let before = get::at(old, "metadata");
+    let changed = !equal::semantic("spec", pod.get("spec"), old.get("spec"));
+    let Some(metadata) = pod.get_mut("metadata") else { return };
+    for field in KEPT {
+        get::copy(metadata, before, field);
+    }
+    match meta::generation(old) + i64::from(changed) {
+        0 => get::remove(metadata, "generation"),
+        generation => get::set(metadata, "generation", generation),
+    }
+}
+
 /// Pod-level resources that the new object lacks altogether.
 pub(super) fn keep_level_resources(pod: &mut Value, old: &Value) {
     let kept = get::object(get::at(old, "spec"), "resources");

@@ -14,7 +14,7 @@ const ONLY_CPU_AND_MEMORY: &str = "only cpu and memory resources are mutable";
 const LISTS: [&str; 2] = ["containers", "initContainers"];
 
 /// `PrepareForUpdate`: everything but resources and resize policies becomes what it was, unless containers were added,
-/// removed or renamed, which validation then refuses. Metadata is the path's.
+/// removed or renamed, which validation then refuses.
 pub fn prepare(new: &mut Value, old: &Value) {
     let same_count = |list: &&str| get::list(get::at(new, "spec"), list).len() == get::list(get::at(old, "spec"), list).len();
     if LISTS.iter().all(same_count) {
@@ -25,6 +25,7 @@ pub fn prepare(new: &mut Value, old: &Value) {
         level_resources::default(spec);
     }
     drop::disabled(new);
+    prepare::keep_metadata(new, old);
 }
 
 fn keep_all_but_resources(new: &mut Value, old: &Value) {

@@ -61,8 +61,6 @@ fn storage(spec: &Value, path: &Path, errors: &mut Errors) {
         Some(amount) => {
             if Quantity::parse(amount).is_ok_and(|amount| amount.sign() <= 0) {
                 errors.invalid(&path, amount, number::NOT_POSITIVE);
-            } else if Quantity::parse(amount).is_ok_and(|amount| amount.milli_value() % 1000 != 0) {
-                errors.invalid(&path, amount, "must be an integer");
             }
         }
     }

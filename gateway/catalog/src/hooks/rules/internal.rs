@@ -39,6 +39,28 @@ pub(crate) const RESIZE_POLICY: &[Field] =
 /// `core.IP` lists of a pod's status.
 pub(crate) const IP: &[Field] = &[("IP", "ip", Zero::Text)];
 
+/// `batch.PodFailurePolicy`.
+pub(crate) const POD_FAILURE_POLICY: &[Field] = &[(
+    "Rules",
+    "rules",
+    Zero::Slice(&[
+        ("Action", "action", Zero::Text),
+        (
+            "OnExitCodes",
+            "onExitCodes",
+            Zero::Pointer(&[("ContainerName", "containerName", Zero::Null), ("Operator", "operator", Zero::Text), ("Values", "values", Zero::Null)]),
+        ),
+        ("OnPodConditions", "onPodConditions", Zero::Slice(&[("Type", "type", Zero::Text), ("Status", "status", Zero::Text)])),
+    ]),
+)];
+
+/// `batch.SuccessPolicy`.
+pub(crate) const SUCCESS_POLICY: &[Field] = &[(
+    "Rules",
+    "rules",
+    Zero::Slice(&[("SucceededIndexes", "succeededIndexes", Zero::Null), ("SucceededCount", "succeededCount", Zero::Null)]),
+)];
+
 /// `batch.UncountedTerminatedPods`.
 pub(crate) const UNCOUNTED: &[Field] = &[("Succeeded", "succeeded", Zero::Null), ("Failed", "failed", Zero::Null)];
 
@@ -56,8 +78,8 @@ pub(crate) const TRUST_BUNDLE: &[Field] = &[
     ("Name", "name", Zero::Null),
     ("SignerName", "signerName", Zero::Null),
     ("LabelSelector", "labelSelector", Zero::Null),
-    ("Path", "path", Zero::Text),
     ("Optional", "optional", Zero::Null),
+    ("Path", "path", Zero::Text),
     ("User", "user", Zero::Null),
 ];
 
