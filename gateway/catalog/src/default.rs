@@ -109,14 +109,21 @@ mod tests {
 
     #[test]
     fn a_pod_gets_what_every_pod_gets() {
-        let pod = defaulted("v1", "Pod", json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80}], "livenessProbe": {"httpGet": {"port": 1}, "periodSeconds": 0}}]}}));
+        let pod = defaulted(
+            "v1",
+            "Pod",
+            json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80}], "livenessProbe": {"httpGet": {"port": 1}, "periodSeconds": 0}}]}}),
+        );
         let container = &pod["spec"]["containers"][0];
         assert_eq!(pod["spec"]["restartPolicy"], "Always");
         assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], 30);
         assert_eq!(pod["spec"]["securityContext"], json!({}));
         assert_eq!(container["ports"][0]["protocol"], "TCP");
         assert_eq!(container["terminationMessagePath"], "/dev/termination-log");
-        assert_eq!(container["livenessProbe"], json!({"httpGet": {"port": 1, "path": "/", "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3}));
+        assert_eq!(
+            container["livenessProbe"],
+            json!({"httpGet": {"port": 1, "path": "/", "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3})
+        );
     }
 
     #[test]

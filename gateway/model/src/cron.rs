@@ -83,7 +83,8 @@ fn descriptor(text: &str) -> Result<Schedule, String> {
         "@hourly" => Schedule::Fields { minute, hour: all(&HOURS), day, month, weekday },
         _ => match text.strip_prefix("@every ") {
             Some(duration) => {
-                let nanos = crate::time::parse_duration(duration).map_err(|why| format!("failed to parse duration {text}: {why}"))?;
+                let nanos =
+                    crate::time::parse_duration(duration).map_err(|why| format!("failed to parse duration {text}: {why}"))?;
                 Schedule::Every(nanos)
             }
             None => return Err(format!("unrecognized descriptor: {text}")),
@@ -159,10 +160,16 @@ fn number_or_name(text: &str, bounds: &Bounds) -> Result<u32, String> {
 fn number(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("failed to parse int from {text}: strconv.Atoi: parsing {}: invalid syntax", crate::field::quote(text)));
+        return Err(format!(
+            "failed to parse int from {text}: strconv.Atoi: parsing {}: invalid syntax",
+            crate::field::quote(text)
+        ));
     }
     match text.parse::<i64>() {
-        Err(_) => Err(format!("failed to parse int from {text}: strconv.Atoi: parsing {}: value out of range", crate::field::quote(text))),
+        Err(_) => Err(format!(
+            "failed to parse int from {text}: strconv.Atoi: parsing {}: value out of range",
+            crate::field::quote(text)
+        )),
         Ok(number) if number < 0 => Err(format!("negative number ({number}) not allowed: {text}")),
         // What does not fit is above every bound.
         Ok(number) => Ok(u32::try_from(number).unwrap_or(u32::MAX)),

@@ -309,7 +309,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_printed_is_escaped() {
-        assert_eq!(quote("a\"\\\n\u{1}\u{7f}é\u{a0}\u{200b}\u{2028}\u{feff}😀\u{e0001}"), r#""a\"\\\n\x01\x7fé\u00a0\u200b\u2028\ufeff😀\U000e0001""#);
+        assert_eq!(
+            quote("a\"\\\n\u{1}\u{7f}é\u{a0}\u{200b}\u{2028}\u{feff}😀\u{e0001}"),
+            r#""a\"\\\n\x01\x7fé\u00a0\u200b\u2028\ufeff😀\U000e0001""#
+        );
     }
 
     #[test]

@@ -120,8 +120,14 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
 
 fn validate_status(new: &Value, old: &Value, errors: &mut Errors) {
     const COUNTS: &[&str] = &[
-        "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration",
-        "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+        "observedGeneration",
+        "updatedNumberScheduled",
+        "numberAvailable",
+        "numberUnavailable",
     ];
     let status = get::at(new, "status");
     let path = Path::new("status");

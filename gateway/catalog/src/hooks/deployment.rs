@@ -56,7 +56,9 @@ fn validate(deployment: &Value, old: Option<&Value>, errors: &mut Errors) {
     strategy(get::at(spec, "strategy"), &path.child("strategy"), errors);
     nonnegative_fields(spec, &["minReadySeconds"], &path, errors);
     workload::nonnegative_if_set(spec, &["revisionHistoryLimit", "progressDeadlineSeconds"], &path, errors);
-    if let Some(deadline_s) = get::int(spec, "progressDeadlineSeconds").filter(|deadline_s| *deadline_s <= get::number(spec, "minReadySeconds")) {
+    if let Some(deadline_s) =
+        get::int(spec, "progressDeadlineSeconds").filter(|deadline_s| *deadline_s <= get::number(spec, "minReadySeconds"))
+    {
         errors.invalid(&path.child("progressDeadlineSeconds"), deadline_s, "must be greater than minReadySeconds");
     }
 }
@@ -98,6 +100,12 @@ fn validate_status(new: &Value, old: &Value, errors: &mut Errors) {
     let path = Path::new("status");
     nonnegative_fields(status, COUNTS, &path, errors);
     workload::nonnegative_if_set(status, &["terminatingReplicas", "collisionCount"], &path, errors);
-    workload::parts_of_replicas(status, &["updatedReplicas", "readyReplicas", "availableReplicas"], "readyReplicas", &path, errors);
+    workload::parts_of_replicas(
+        status,
+        &["updatedReplicas", "readyReplicas", "availableReplicas"],
+        "readyReplicas",
+        &path,
+        errors,
+    );
     workload::collisions_only_rise(status, get::at(old, "status"), &path, errors);
 }

@@ -133,7 +133,9 @@ fn generated_selector(job: &Value, errors: &mut Errors) {
     for (key, value) in expected {
         match get::string(labels, key) {
             None => errors.required(&path.key(key), format!("must be '{value}'")),
-            Some(actual) if actual != value => errors.invalid(&path.key(key), internal::sorted(labels), format!("must be '{value}'")),
+            Some(actual) if actual != value => {
+                errors.invalid(&path.key(key), internal::sorted(labels), format!("must be '{value}'"))
+            }
             Some(_) => {}
         }
     }
@@ -159,8 +161,14 @@ fn with_selector(spec: &Value, values: Values, options: &Options, errors: &mut E
 
 /// `validateJobSpec`, which templates of Jobs share.
 pub(super) fn validate_spec(spec: &Value, options: &Options, path: &Path, errors: &mut Errors) {
-    const COUNTS: &[&str] =
-        &["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex"];
+    const COUNTS: &[&str] = &[
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+    ];
     workload::nonnegative_if_set(spec, COUNTS, path, errors);
     if let Some(failed) = get::int(spec, "maxFailedIndexes") {
         nonnegative(failed, &path.child("maxFailedIndexes"), errors);
@@ -203,7 +211,8 @@ fn completion_mode(spec: &Value, path: &Path, errors: &mut Errors) {
 }
 
 fn indexed(spec: &Value, path: &Path, errors: &mut Errors) {
-    let [completions, parallelism, failed] = ["completions", "parallelism", "maxFailedIndexes"].map(|field| get::int(spec, field));
+    let [completions, parallelism, failed] =
+        ["completions", "parallelism", "maxFailedIndexes"].map(|field| get::int(spec, field));
     let (parallelism_at, failed_at) = (path.child("parallelism"), path.child("maxFailedIndexes"));
     if completions.is_none() {
         errors.required(&path.child("completions"), "when completion mode is Indexed");
@@ -250,10 +259,16 @@ fn restart_policy(spec: &Value, path: &Path, errors: &mut Errors) {
 /// `validateNameAllowsCompletions`: the pods' host names have the index behind the Job's name.
 fn name_allows_completions(job: &Value, errors: &mut Errors) {
     let spec = get::at(job, "spec");
-    let Some(completions) = get::int(spec, "completions").filter(|completions| is_indexed(spec) && *completions > 0) else { return };
+    let Some(completions) = get::int(spec, "completions").filter(|completions| is_indexed(spec) && *completions > 0) else {
+        return;
+    };
     let host = format!("{}-{}", meta::name(job), completions - 1);
     if !name::is_dns1123_label(&host).is_empty() {
-        errors.invalid(&Path::new("metadata.name"), meta::name(job), format!("will not able to create pod with invalid DNS label: {host}"));
+        errors.invalid(
+            &Path::new("metadata.name"),
+            meta::name(job),
+            format!("will not able to create pod with invalid DNS label: {host}"),
+        );
     }
 }
 
@@ -289,7 +304,9 @@ fn completions_change(spec: &Value, before: &Value, path: &Path, errors: &mut Er
         return immutable(spec, before, "completions", path, errors);
     }
     let completions = get::int(spec, "completions");
-    if let Some(value) = completions.filter(|_| completions != get::int(before, "completions") && completions != get::int(spec, "parallelism")) {
+    if let Some(value) =
+        completions.filter(|_| completions != get::int(before, "completions") && completions != get::int(spec, "parallelism"))
+    {
         errors.invalid(&path.child("completions"), value, "can only be modified in tandem with spec.parallelism");
     }
 }

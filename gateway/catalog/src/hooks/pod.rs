@@ -38,11 +38,17 @@ const SELECTABLE: &[Selectable] = &[
     Selectable { field: "spec.nodeName", value: |pod| get::text(get::at(pod, "spec"), "nodeName").to_owned() },
     Selectable { field: "spec.restartPolicy", value: |pod| get::text(get::at(pod, "spec"), "restartPolicy").to_owned() },
     Selectable { field: "spec.schedulerName", value: |pod| get::text(get::at(pod, "spec"), "schedulerName").to_owned() },
-    Selectable { field: "spec.serviceAccountName", value: |pod| get::text(get::at(pod, "spec"), "serviceAccountName").to_owned() },
+    Selectable {
+        field: "spec.serviceAccountName",
+        value: |pod| get::text(get::at(pod, "spec"), "serviceAccountName").to_owned(),
+    },
     Selectable { field: "spec.hostNetwork", value: |pod| get::is(get::at(pod, "spec"), "hostNetwork").to_string() },
     Selectable { field: "status.phase", value: |pod| get::text(get::at(pod, "status"), "phase").to_owned() },
     Selectable { field: "status.podIP", value: pod_ip },
-    Selectable { field: "status.nominatedNodeName", value: |pod| get::text(get::at(pod, "status"), "nominatedNodeName").to_owned() },
+    Selectable {
+        field: "status.nominatedNodeName",
+        value: |pod| get::text(get::at(pod, "status"), "nominatedNodeName").to_owned(),
+    },
 ];
 
 /// The first of `podIPs`; `podIP` is kept equal to it.
@@ -98,7 +104,10 @@ fn tokens_without_account(spec: &Value, path: &Path, errors: &mut Errors) {
         let sources = path.child("projected.sources");
         for (j, source) in get::list(get::at(volume, "projected"), "sources").iter().enumerate() {
             if get::object(source, "serviceAccountToken").is_some() {
-                errors.forbidden(&sources.index(j).child("serviceAccountToken"), "must not be specified when serviceAccountName is not set");
+                errors.forbidden(
+                    &sources.index(j).child("serviceAccountToken"),
+                    "must not be specified when serviceAccountName is not set",
+                );
             }
         }
     }

@@ -92,7 +92,11 @@ pub(crate) fn validate(spec: &Value, metadata: &Value, options: &Options, path: 
         options,
         pod_name: get::string(metadata, "name").filter(|name| !name.is_empty()),
         volumes: Vec::new(),
-        claims: get::list(spec, "resourceClaims").iter().map(|claim| get::text(claim, "name")).filter(|name| !name.is_empty()).collect(),
+        claims: get::list(spec, "resourceClaims")
+            .iter()
+            .map(|claim| get::text(claim, "name"))
+            .filter(|name| !name.is_empty())
+            .collect(),
         grace_s,
         restart_policy: get::text(spec, "restartPolicy"),
         host_users: get::flag(spec, "hostUsers").unwrap_or(true),

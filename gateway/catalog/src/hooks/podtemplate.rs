@@ -20,7 +20,9 @@ pub(super) const HOOKS: Hooks = Hooks {
 fn validate(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let template = get::at(object, "template");
     let old = old.map(|old| get::at(old, "template"));
-    pod_template::leniently(old, errors, |options, errors| pod_template::validate(template, options, &Path::new("template"), errors));
+    pod_template::leniently(old, errors, |options, errors| {
+        pod_template::validate(template, options, &Path::new("template"), errors)
+    });
 }
 
 fn warnings(object: &Value, old: Option<&Value>) -> Vec<String> {

@@ -56,7 +56,13 @@ pub(super) fn counts(status: &Value, optional: &[&str], errors: &mut Errors) {
     let path = Path::new("status");
     nonnegative_fields(status, COUNTS, &path, errors);
     workload::nonnegative_if_set(status, optional, &path, errors);
-    workload::parts_of_replicas(status, &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"], "readyReplicas", &path, errors);
+    workload::parts_of_replicas(
+        status,
+        &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+        "readyReplicas",
+        &path,
+        errors,
+    );
 }
 
 /// Of the name on create, of the template when the spec is new.

@@ -223,7 +223,10 @@ fn warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
         found.extend(claim::warnings(get::at(template, "spec"), &at));
     }
     if get::int(spec, "revisionHistoryLimit").is_some_and(|limit| limit < 0) {
-        found.push("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended".to_owned());
+        found.push(
+            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                .to_owned(),
+        );
     }
     found
 }

@@ -39,7 +39,11 @@ pub(super) fn selects_template(spec: &Value, path: &Path, errors: &mut Errors) {
     let labels = get::at(spec, "template.metadata.labels");
     let selects = get::object(spec, "selector").is_some_and(|selector| labels::matches(selector, labels));
     if !selects {
-        errors.invalid(&path.child("template.metadata.labels"), internal::sorted(labels), "`selector` does not match template `labels`");
+        errors.invalid(
+            &path.child("template.metadata.labels"),
+            internal::sorted(labels),
+            "`selector` does not match template `labels`",
+        );
     }
 }
 

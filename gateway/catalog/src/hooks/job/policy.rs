@@ -28,11 +28,16 @@ pub(super) fn validate(spec: &Value, path: &Path, errors: &mut Errors) {
         if is_indexed(spec) {
             self::success(spec, success, &path.child("successPolicy.rules"), errors);
         } else {
-            errors.invalid(&path.child("successPolicy"), internal::show(success, internal::SUCCESS_POLICY), "requires indexed completion mode");
+            errors.invalid(
+                &path.child("successPolicy"),
+                internal::show(success, internal::SUCCESS_POLICY),
+                "requires indexed completion mode",
+            );
         }
     }
     if let Some(policy) = get::string(spec, "podReplacementPolicy") {
-        let supported: &[&str] = if get::object(spec, "podFailurePolicy").is_some() { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
+        let supported: &[&str] =
+            if get::object(spec, "podFailurePolicy").is_some() { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
         text::one_of(policy, supported, &path.child("podReplacementPolicy"), errors);
     }
 }
@@ -88,7 +93,11 @@ fn exit_codes(codes: &Value, names: &HashSet<&str>, path: &Path, errors: &mut Er
         text::one_of(operator, OPERATORS, &path.child("operator"), errors);
     }
     if let Some(name) = get::string(codes, "containerName").filter(|name| !names.contains(name)) {
-        errors.invalid(&path.child("containerName"), name, "must be one of the container or initContainer names in the pod template");
+        errors.invalid(
+            &path.child("containerName"),
+            name,
+            "must be one of the container or initContainer names in the pod template",
+        );
     }
     let list = path.child("values");
     let values: Vec<i64> = get::list(codes, "values").iter().filter_map(Value::as_i64).collect();
@@ -163,7 +172,8 @@ fn success_rule(completions: i64, rule: &Value, path: &Path, errors: &mut Errors
         errors.invalid(&at, count, format!("must be less than or equal to {completions} (the number of specified completions)"));
     }
     if set.is_some() && count > total {
-        let detail = format!("must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)");
+        let detail =
+            format!("must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)");
         errors.invalid(&at, count, detail);
     }
 }

@@ -17,7 +17,9 @@ pub(super) fn has_condition(status: &Value, kind: &str) -> bool {
 }
 
 fn condition(status: &Value, kind: &str, value: &str) -> bool {
-    get::list(status, "conditions").iter().any(|condition| get::text(condition, "type") == kind && get::text(condition, "status") == value)
+    get::list(status, "conditions")
+        .iter()
+        .any(|condition| get::text(condition, "type") == kind && get::text(condition, "status") == value)
 }
 
 /// What the rules look at: the spec, both statuses, and their conditions.
@@ -110,7 +112,9 @@ fn times(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     let at = path.child("completionTime");
     if change.turned("Complete") || change.pointer_changed("completionTime") {
         match completion {
-            Some(time) if !complete => errors.invalid(&at, time, "cannot set completionTime when there is no Complete=True condition"),
+            Some(time) if !complete => {
+                errors.invalid(&at, time, "cannot set completionTime when there is no Complete=True condition")
+            }
             None if complete => errors.required(&at, "completionTime is required for Complete jobs"),
             _ => {}
         }
@@ -123,7 +127,8 @@ fn times(change: &Change<'_>, path: &Path, errors: &mut Errors) {
 }
 
 fn outcome(change: &Change<'_>, path: &Path, errors: &mut Errors) {
-    if (change.turned("Failed") || change.pointer_changed("failedIndexes")) && change.is("Failed") && !change.is("FailureTarget") {
+    if (change.turned("Failed") || change.pointer_changed("failedIndexes")) && change.is("Failed") && !change.is("FailureTarget")
+    {
         conditions_fault(path, "cannot set Failed=True condition without the FailureTarget=true condition", errors);
     }
     let turned = change.turned("Complete") || change.turned("SuccessCriteriaMet");
@@ -159,7 +164,9 @@ fn index_sets(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     let (completed_at, failed_at) = (path.child("completedIndexes"), path.child("failedIndexes"));
     let (completed_changed, failed_changed) = (change.changed("completedIndexes"), change.pointer_changed("failedIndexes"));
     let per_index = get::int(change.spec, "backoffLimitPerIndex").is_some();
-    if let Some(why) = completions.filter(|_| completed_changed).and_then(|completions| indexes::count(completed, completions).err()) {
+    if let Some(why) =
+        completions.filter(|_| completed_changed).and_then(|completions| indexes::count(completed, completions).err())
+    {
         errors.invalid(&completed_at, completed, format!("error parsing completedIndexes: {why}"));
     }
     if let (Some(completions), Some(failed), true) = (completions, failed, failed_changed && per_index) {
@@ -228,7 +235,11 @@ fn only_forward(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     let resuming = change.was("Suspended") && condition(change.new, "Suspended", "False");
     let start_moved = time(change.old, "startTime").is_some() && change.pointer_changed("startTime");
     if start_moved && !resuming && !get::is(change.spec, "suspend") {
-        errors.invalid(&path.child("startTime"), get::raw(change.new, "startTime"), "field is immutable for unsuspended job once set");
+        errors.invalid(
+            &path.child("startTime"),
+            get::raw(change.new, "startTime"),
+            "field is immutable for unsuspended job once set",
+        );
     }
     if change.was("SuccessCriteriaMet") && !change.is("SuccessCriteriaMet") {
         conditions_fault(path, "cannot disable the SuccessCriteriaMet=True condition", errors);

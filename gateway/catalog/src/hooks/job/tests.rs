@@ -54,7 +54,10 @@ fn defaults_and_selectors() {
         default(&mut job);
         job["spec"].clone()
     };
-    assert_eq!(of(json!({})), json!({"completionMode": "NonIndexed", "suspend": false, "manualSelector": false, "completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed"}));
+    assert_eq!(
+        of(json!({})),
+        json!({"completionMode": "NonIndexed", "suspend": false, "manualSelector": false, "completions": 1, "parallelism": 1, "backoffLimit": 6, "podReplacementPolicy": "TerminatingOrFailed"})
+    );
     assert_eq!(of(json!({"parallelism": 3}))["completions"], Value::Null);
     assert_eq!(of(json!({"backoffLimitPerIndex": 1}))["backoffLimit"], json!(2147483647));
     assert_eq!(of(json!({"podFailurePolicy": {}}))["podReplacementPolicy"], json!("Failed"));
@@ -64,18 +67,35 @@ fn defaults_and_selectors() {
 fn specs() {
     let spec = |change: Value| created(json!({"spec": change}));
     assert_eq!(spec(json!({"parallelism": -1})), ["spec.parallelism: Invalid value: -1: must be greater than or equal to 0"]);
-    assert_eq!(spec(json!({"completionMode": "Other"})), ["spec.completionMode: Unsupported value: \"Other\": supported values: \"NonIndexed\", \"Indexed\""]);
-    assert_eq!(spec(json!({"completionMode": "Indexed", "completions": null})), ["spec.completions: Required value: when completion mode is Indexed"]);
-    assert_eq!(spec(json!({"backoffLimitPerIndex": 1})), ["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"]);
-    assert_eq!(spec(json!({"managedBy": "me"})), ["spec.managedBy: Invalid value: \"me\": must be a domain-prefixed path (such as \"acme.io/foo\")"]);
-    assert_eq!(spec(json!({"podReplacementPolicy": "Now"})), ["spec.podReplacementPolicy: Unsupported value: \"Now\": supported values: \"Failed\", \"TerminatingOrFailed\""]);
+    assert_eq!(
+        spec(json!({"completionMode": "Other"})),
+        ["spec.completionMode: Unsupported value: \"Other\": supported values: \"NonIndexed\", \"Indexed\""]
+    );
+    assert_eq!(
+        spec(json!({"completionMode": "Indexed", "completions": null})),
+        ["spec.completions: Required value: when completion mode is Indexed"]
+    );
+    assert_eq!(
+        spec(json!({"backoffLimitPerIndex": 1})),
+        ["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"]
+    );
+    assert_eq!(
+        spec(json!({"managedBy": "me"})),
+        ["spec.managedBy: Invalid value: \"me\": must be a domain-prefixed path (such as \"acme.io/foo\")"]
+    );
+    assert_eq!(
+        spec(json!({"podReplacementPolicy": "Now"})),
+        ["spec.podReplacementPolicy: Unsupported value: \"Now\": supported values: \"Failed\", \"TerminatingOrFailed\""]
+    );
     assert_eq!(
         spec(json!({"template": {"spec": {"restartPolicy": "Always"}}})),
         ["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""]
     );
     assert_eq!(
         spec(json!({"template": {"metadata": {"labels": {"job-name": "other"}}}})),
-        ["spec.template.metadata.labels[job-name]: Invalid value: {\"a\":\"b\",\"batch.kubernetes.io/controller-uid\":\"u1\",\"batch.kubernetes.io/job-name\":\"job\",\"controller-uid\":\"u1\",\"job-name\":\"other\"}: must be 'job'"]
+        [
+            "spec.template.metadata.labels[job-name]: Invalid value: {\"a\":\"b\",\"batch.kubernetes.io/controller-uid\":\"u1\",\"batch.kubernetes.io/job-name\":\"job\",\"controller-uid\":\"u1\",\"job-name\":\"other\"}: must be 'job'"
+        ]
     );
     assert_eq!(
         spec(json!({"selector": {"matchLabels": {"x": "y"}}})),
@@ -88,8 +108,12 @@ fn specs() {
 
 #[test]
 fn policies() {
-    let failure = |rule: Value| created(json!({"spec": {"podFailurePolicy": {"rules": [rule]}, "podReplacementPolicy": "Failed"}}));
-    assert_eq!(failure(json!({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]})), Vec::<String>::new());
+    let failure =
+        |rule: Value| created(json!({"spec": {"podFailurePolicy": {"rules": [rule]}, "podReplacementPolicy": "Failed"}}));
+    assert_eq!(
+        failure(json!({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]})),
+        Vec::<String>::new()
+    );
     assert_eq!(
         failure(json!({})),
         [
@@ -105,26 +129,44 @@ fn policies() {
             "spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: [2,1,0]: must be ordered",
         ]
     );
-    let success = |rule: Value| created(json!({"spec": {"completionMode": "Indexed", "completions": 5, "successPolicy": {"rules": [rule]}}}));
+    let success = |rule: Value| {
+        created(json!({"spec": {"completionMode": "Indexed", "completions": 5, "successPolicy": {"rules": [rule]}}}))
+    };
     assert_eq!(success(json!({"succeededIndexes": "0-2", "succeededCount": 2})), Vec::<String>::new());
     assert_eq!(
         success(json!({"succeededIndexes": "0-2", "succeededCount": 4})),
-        ["spec.successPolicy.rules[0].succeededCount: Invalid value: 4: must be less than or equal to 3 (the number of indexes in the specified succeededIndexes field)"]
+        [
+            "spec.successPolicy.rules[0].succeededCount: Invalid value: 4: must be less than or equal to 3 (the number of indexes in the specified succeededIndexes field)"
+        ]
     );
-    assert_eq!(success(json!({"succeededIndexes": "7"})), ["spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"7\": error parsing succeededIndexes: too large index: \"7\""]);
+    assert_eq!(
+        success(json!({"succeededIndexes": "7"})),
+        [
+            "spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"7\": error parsing succeededIndexes: too large index: \"7\""
+        ]
+    );
 }
 
 #[test]
 fn updates() {
     let none = Vec::<String>::new();
     assert_eq!(updated(json!({}), json!({"spec": {"parallelism": 3}})), none);
-    assert_eq!(updated(json!({}), json!({"spec": {"completions": 3}})), ["spec.completions: Invalid value: 3: field is immutable"]);
+    assert_eq!(
+        updated(json!({}), json!({"spec": {"completions": 3}})),
+        ["spec.completions: Invalid value: 3: field is immutable"]
+    );
     let indexed = json!({"spec": {"completionMode": "Indexed", "completions": 2, "parallelism": 2}});
     assert_eq!(updated(indexed.clone(), json!({"spec": {"completions": 3, "parallelism": 3}})), none);
-    assert_eq!(updated(indexed, json!({"spec": {"completions": 3}})), ["spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism"]);
+    assert_eq!(
+        updated(indexed, json!({"spec": {"completions": 3}})),
+        ["spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism"]
+    );
     let label = json!({"spec": {"template": {"metadata": {"labels": {"new": "x"}}}}});
     let found = updated(json!({}), label.clone());
-    assert!(found.len() == 1 && found[0].starts_with("spec.template: Invalid value: ") && found[0].ends_with(": field is immutable"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].starts_with("spec.template: Invalid value: ") && found[0].ends_with(": field is immutable"),
+        "{found:?}"
+    );
     let suspended = json!({"spec": {"suspend": true}});
     assert_eq!(updated(suspended.clone(), label), none);
     assert_eq!(updated(suspended.clone(), json!({"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}})), none);
@@ -148,14 +190,29 @@ fn statuses() {
     let start = "2030-01-01T00:00:00Z";
     let done = json!({"startTime": start, "completionTime": "2030-01-01T00:00:01Z", "succeeded": 1, "conditions": is(&["SuccessCriteriaMet", "Complete"])});
     assert_eq!(of(json!({"startTime": start, "active": 1}), done.clone()), Vec::<String>::new());
-    assert_eq!(of(json!({}), json!({"startTime": start, "conditions": is(&["Failed"])})), ["status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition"]);
-    assert_eq!(of(done, json!({"startTime": start, "succeeded": 1})), [
-        "status.conditions: Invalid value: cannot disable the terminal Complete=True condition",
-        "status.conditions: Invalid value: cannot disable the SuccessCriteriaMet=True condition",
-    ]);
-    assert_eq!(of(json!({"failed": 2}), json!({"failed": 1})), ["status.failed: Invalid value: 1: cannot decrease the failed counter"]);
-    assert_eq!(of(json!({}), json!({"active": 1, "ready": 2})), ["status.ready: Invalid value: 2: cannot set more ready pods than active"]);
-    assert_eq!(of(json!({}), json!({"completedIndexes": "0"})), ["status.completedIndexes: Invalid value: \"0\": cannot set non-empty completedIndexes when non-indexed completion mode"]);
+    assert_eq!(
+        of(json!({}), json!({"startTime": start, "conditions": is(&["Failed"])})),
+        ["status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition"]
+    );
+    assert_eq!(
+        of(done, json!({"startTime": start, "succeeded": 1})),
+        [
+            "status.conditions: Invalid value: cannot disable the terminal Complete=True condition",
+            "status.conditions: Invalid value: cannot disable the SuccessCriteriaMet=True condition",
+        ]
+    );
+    assert_eq!(
+        of(json!({"failed": 2}), json!({"failed": 1})),
+        ["status.failed: Invalid value: 1: cannot decrease the failed counter"]
+    );
+    assert_eq!(
+        of(json!({}), json!({"active": 1, "ready": 2})),
+        ["status.ready: Invalid value: 2: cannot set more ready pods than active"]
+    );
+    assert_eq!(
+        of(json!({}), json!({"completedIndexes": "0"})),
+        ["status.completedIndexes: Invalid value: \"0\": cannot set non-empty completedIndexes when non-indexed completion mode"]
+    );
 }
 
 #[test]
@@ -171,12 +228,35 @@ fn cron_jobs() {
     };
     assert_eq!(of("c", json!({})), Vec::<String>::new());
     assert_eq!(of("c", json!({"schedule": ""})), ["spec.schedule: Required value"]);
-    assert_eq!(of("c", json!({"schedule": "a b c"})), ["spec.schedule: Invalid value: \"a b c\": expected exactly 5 fields, found 3: [a b c]"]);
-    assert_eq!(of("c", json!({"schedule": "TZ=UTC 0 * * * *"})), ["spec.schedule: Invalid value: \"TZ=UTC 0 * * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"]);
+    assert_eq!(
+        of("c", json!({"schedule": "a b c"})),
+        ["spec.schedule: Invalid value: \"a b c\": expected exactly 5 fields, found 3: [a b c]"]
+    );
+    assert_eq!(
+        of("c", json!({"schedule": "TZ=UTC 0 * * * *"})),
+        ["spec.schedule: Invalid value: \"TZ=UTC 0 * * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"]
+    );
     assert_eq!(of("c", json!({"timeZone": "Europe/Berlin"})), Vec::<String>::new());
-    assert_eq!(of("c", json!({"timeZone": "europe/berlin"})), ["spec.timeZone: Invalid value: \"europe/berlin\": unknown time zone europe/berlin"]);
-    assert_eq!(of("c", json!({"timeZone": "Local"})), ["spec.timeZone: Invalid value: \"Local\": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"]);
-    assert_eq!(of("c", json!({"concurrencyPolicy": "Maybe"})), ["spec.concurrencyPolicy: Unsupported value: \"Maybe\": supported values: \"Allow\", \"Forbid\", \"Replace\""]);
-    assert_eq!(of("c", json!({"jobTemplate": {"spec": {"manualSelector": true}}})), ["spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: \"nil\", \"false\""]);
-    assert_eq!(of(&"c".repeat(53), json!({})), [format!("metadata.name: Invalid value: \"{}\": must be no more than 52 characters", "c".repeat(53))]);
+    assert_eq!(
+        of("c", json!({"timeZone": "europe/berlin"})),
+        ["spec.timeZone: Invalid value: \"europe/berlin\": unknown time zone europe/berlin"]
+    );
+    assert_eq!(
+        of("c", json!({"timeZone": "Local"})),
+        [
+            "spec.timeZone: Invalid value: \"Local\": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        ]
+    );
+    assert_eq!(
+        of("c", json!({"concurrencyPolicy": "Maybe"})),
+        ["spec.concurrencyPolicy: Unsupported value: \"Maybe\": supported values: \"Allow\", \"Forbid\", \"Replace\""]
+    );
+    assert_eq!(
+        of("c", json!({"jobTemplate": {"spec": {"manualSelector": true}}})),
+        ["spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: \"nil\", \"false\""]
+    );
+    assert_eq!(
+        of(&"c".repeat(53), json!({})),
+        [format!("metadata.name: Invalid value: \"{}\": must be no more than 52 characters", "c".repeat(53))]
+    );
 }

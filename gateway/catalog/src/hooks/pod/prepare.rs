@@ -94,7 +94,9 @@ fn select(term: &mut Value, labels: &Map<String, Value>) {
             }
         }
     }
-    let Some(selector) = term.get_mut("labelSelector").and_then(Value::as_object_mut).filter(|_| !requirements.is_empty()) else { return };
+    let Some(selector) = term.get_mut("labelSelector").and_then(Value::as_object_mut).filter(|_| !requirements.is_empty()) else {
+        return;
+    };
     let expressions = selector.entry("matchExpressions").or_insert_with(|| json!([]));
     if let Some(expressions) = expressions.as_array_mut() {
         expressions.extend(requirements);

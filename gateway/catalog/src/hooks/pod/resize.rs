@@ -57,7 +57,8 @@ pub fn validate(new: &Value, old: &Value, errors: &mut Errors) {
     leniently(new, old, errors, |options, errors| metadata_and_spec(new, options, errors));
     let (spec, before) = (get::at(new, "spec"), get::at(old, "spec"));
     let path = Path::new("spec");
-    let class = get::string(get::at(old, "status"), "qosClass").filter(|class| !class.is_empty()).unwrap_or_else(|| qos::class(before));
+    let class =
+        get::string(get::at(old, "status"), "qosClass").filter(|class| !class.is_empty()).unwrap_or_else(|| qos::class(before));
     if class != qos::class(spec) {
         let shown = get::text(get::at(new, "status"), "qosClass");
         errors.invalid(&path, shown, "Pod QOS Class may not change as a result of resizing");
@@ -198,7 +199,9 @@ fn regular(munged: &mut Value, before: &Value, path: &Path, errors: &mut Errors)
 
 fn init(munged: &mut Value, before: &Value, path: &Path, errors: &mut Errors) {
     let list = path.child("initContainers");
-    for (i, (container, old)) in get::list_mut(munged, "initContainers").iter_mut().zip(get::list(before, "initContainers")).enumerate() {
+    for (i, (container, old)) in
+        get::list_mut(munged, "initContainers").iter_mut().zip(get::list(before, "initContainers")).enumerate()
+    {
         let changed = !equal::structs(container, old);
         if !restored(container, old) {
             errors.forbidden(&list.index(i), "only cpu and memory resources for init or sidecar containers are mutable");
@@ -206,8 +209,13 @@ fn init(munged: &mut Value, before: &Value, path: &Path, errors: &mut Errors) {
         if !changed || is_sidecar(container) {
             continue;
         }
-        for _ in get::list(container, "resizePolicy").iter().filter(|policy| get::text(policy, "restartPolicy") == "RestartContainer") {
-            errors.forbidden(&list.index(i), "non-sidecar init containers with a resize policy of RestartContainer cannot be resized");
+        for _ in
+            get::list(container, "resizePolicy").iter().filter(|policy| get::text(policy, "restartPolicy") == "RestartContainer")
+        {
+            errors.forbidden(
+                &list.index(i),
+                "non-sidecar init containers with a resize policy of RestartContainer cannot be resized",
+            );
         }
     }
 }

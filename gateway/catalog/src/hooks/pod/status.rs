@@ -35,8 +35,10 @@ pub(super) fn prepare(pod: &mut Value, old: &Value) {
 
 /// A condition without a generation keeps that of the old condition of its type, one for one.
 fn condition_generations(status: &mut Value, before: &Value) {
-    let mut known: Vec<(&str, i64)> =
-        get::list(before, "conditions").iter().map(|old| (get::text(old, "type"), get::number(old, "observedGeneration"))).collect();
+    let mut known: Vec<(&str, i64)> = get::list(before, "conditions")
+        .iter()
+        .map(|old| (get::text(old, "type"), get::number(old, "observedGeneration")))
+        .collect();
     for condition in get::list_mut(status, "conditions") {
         let Some(i) = known.iter().position(|(kind, _)| *kind == get::text(condition, "type")) else { continue };
         let (_, generation) = known.remove(i);
@@ -71,12 +73,20 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
     }
     nominated_node(status, before, old_spec, &path.child("nominatedNodeName"), errors);
     if get::number(status, "observedGeneration") < 0 {
-        errors.invalid(&path.child("observedGeneration"), get::number(status, "observedGeneration"), "must be a non-negative integer");
+        errors.invalid(
+            &path.child("observedGeneration"),
+            get::number(status, "observedGeneration"),
+            "must be a non-negative integer",
+        );
     }
     if get::text(status, "qosClass") != get::text(before, "qosClass") {
         errors.invalid(&path.child("qosClass"), get::text(status, "qosClass"), number::IMMUTABLE);
     }
-    for (field, list) in [("containerStatuses", Some("containers")), ("initContainerStatuses", Some("initContainers")), ("ephemeralContainerStatuses", None)] {
+    for (field, list) in [
+        ("containerStatuses", Some("containers")),
+        ("initContainerStatuses", Some("initContainers")),
+        ("ephemeralContainerStatuses", None),
+    ] {
         no_way_back(status, before, field, list, old_spec, &path.child(field), errors);
     }
     claim_statuses(status, spec, &path.child("resourceClaimStatuses"), errors);
@@ -160,7 +170,9 @@ fn should_restart(container: &Value, spec: &Value, exit_code: i64) -> bool {
     };
     let Some(own) = get::string(container, "restartPolicy") else { return by_policy(get::text(spec, "restartPolicy")) };
     let matching = get::list(container, "restartPolicyRules").iter().find(|rule| rule_matches(rule, exit_code));
-    if matching.is_some_and(|rule| ["Restart", "RestartAllContainers"].contains(&get::text(rule, "action"))) || is_sidecar(container) {
+    if matching.is_some_and(|rule| ["Restart", "RestartAllContainers"].contains(&get::text(rule, "action")))
+        || is_sidecar(container)
+    {
         return true;
     }
     by_policy(own)
@@ -203,7 +215,8 @@ fn extended_claim(status: &Value, spec: &Value, path: &Path, errors: &mut Errors
     }
     for (i, mapping) in mappings.iter().enumerate() {
         let path_of = list.index(i);
-        let key = |mapping: &Value| ["containerName", "resourceName", "requestName"].map(|field| get::text(mapping, field).to_owned());
+        let key =
+            |mapping: &Value| ["containerName", "resourceName", "requestName"].map(|field| get::text(mapping, field).to_owned());
         let [container, resource, request] = key(mapping);
         let containers = get::list(spec, "containers").iter().rev().chain(get::list(spec, "initContainers").iter().rev());
         match containers.into_iter().find(|known| get::text(known, "name") == container) {
@@ -331,7 +344,9 @@ fn unknown_resource(name: &str, container: &Value, status: &Value) -> Option<&'s
 }
 
 fn is_extended_claim(claim: &str, container: &Value, status: &Value) -> bool {
-    let Some((name, request)) = claim.split_once('/').filter(|(name, request)| !name.is_empty() && !request.is_empty()) else { return false };
+    let Some((name, request)) = claim.split_once('/').filter(|(name, request)| !name.is_empty() && !request.is_empty()) else {
+        return false;
+    };
     let extended = get::at(status, "extendedResourceClaimStatus");
     get::text(extended, "resourceClaimName") == name
         && get::list(extended, "requestMappings").iter().any(|mapping| {

@@ -125,7 +125,10 @@ fn only_deleted_gates(new: &Value, old: &Value, path: &Path, errors: &mut Errors
     for (i, gate) in get::list(new, "schedulingGates").iter().enumerate() {
         let name = get::text(gate, "name");
         if !old.iter().any(|old| get::text(old, "name") == name) {
-            errors.forbidden(&path.index(i).child("name"), format!("only deletion is allowed, but found new scheduling gate '{name}'"));
+            errors.forbidden(
+                &path.index(i).child("name"),
+                format!("only deletion is allowed, but found new scheduling gate '{name}'"),
+            );
         }
     }
 }
@@ -176,12 +179,15 @@ fn gated(munged: &mut Value, old: &Value, path: &Path, errors: &mut Errors) {
 /// `validateNodeAffinityMutation`.
 fn node_affinity(new: Option<&Value>, old: Option<&Value>, path: &Path, errors: &mut Errors) {
     const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
-    let terms = |affinity: Option<&Value>| affinity.map_or(Vec::new(), |affinity| get::list(get::at(affinity, REQUIRED), "nodeSelectorTerms").to_vec());
+    let terms = |affinity: Option<&Value>| {
+        affinity.map_or(Vec::new(), |affinity| get::list(get::at(affinity, REQUIRED), "nodeSelectorTerms").to_vec())
+    };
     let (new, old) = (terms(new), terms(old));
     let path = path.child(REQUIRED);
     let path = path.child("nodeSelectorTerms");
     if !old.is_empty() && old.len() != new.len() {
-        let shown = if new.is_empty() { Value::Null } else { internal::show_each(&Value::Array(new), internal::NODE_SELECTOR_TERM) };
+        let shown =
+            if new.is_empty() { Value::Null } else { internal::show_each(&Value::Array(new), internal::NODE_SELECTOR_TERM) };
         return errors.invalid(&path, shown, "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
     }
     for (i, (new, old)) in new.iter().zip(&old).enumerate() {
@@ -209,7 +215,9 @@ fn restore_node_affinity(munged: &mut Value, old: &Value, node_affinity: Option<
     match (get::object(munged, "affinity"), node_affinity) {
         (None, None) => {}
         (None, Some(before)) => get::set(munged, "affinity", serde_json::json!({"nodeAffinity": before})),
-        (Some(new), _) if get::object(old, "affinity").is_none() && others.iter().all(|field| get::object(new, field).is_none()) => {
+        (Some(new), _)
+            if get::object(old, "affinity").is_none() && others.iter().all(|field| get::object(new, field).is_none()) =>
+        {
             get::remove(munged, "affinity");
         }
         (Some(_), before) => {

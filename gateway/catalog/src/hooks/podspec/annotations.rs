@@ -118,7 +118,9 @@ fn agree(kind: &str, profile: Option<&Value>, annotation: Option<&str>, path: &P
     };
     if !same_type {
         errors.forbidden(&path.child("type"), format!("{kind} type in annotation and field must match"));
-    } else if get::text(profile, "type") == "Localhost" && annotation.strip_prefix("localhost/") != get::string(profile, "localhostProfile") {
+    } else if get::text(profile, "type") == "Localhost"
+        && annotation.strip_prefix("localhost/") != get::string(profile, "localhostProfile")
+    {
         errors.forbidden(&path.child("localhostProfile"), format!("{kind} profile in annotation and field must match"));
     }
 }

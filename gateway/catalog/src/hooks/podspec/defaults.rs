@@ -38,7 +38,8 @@ fn service_account(spec: &mut Value) {
 }
 
 fn volume(volume: &mut Value) {
-    let has_source = volume.as_object().is_some_and(|map| map.iter().any(|(field, value)| field != NO_SOURCE && value.is_object()));
+    let has_source =
+        volume.as_object().is_some_and(|map| map.iter().any(|(field, value)| field != NO_SOURCE && value.is_object()));
     if !has_source {
         get::set(volume, "emptyDir", json!({}));
     }
@@ -79,7 +80,11 @@ fn is_repository(name: &str) -> bool {
     /// A name of that many hex digits is taken for an identifier.
     const IDENTIFIER_DIGITS: usize = 64;
     let (domain, path) = match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => (Some(first), rest),
+        Some((first, rest))
+            if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+        {
+            (Some(first), rest)
+        }
         _ => (None, name),
     };
     let is_identifier = name.len() == IDENTIFIER_DIGITS && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
@@ -93,10 +98,16 @@ fn is_domain(domain: &str) -> bool {
     };
     let is_label = |label: &str| {
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-        edge(label.as_bytes().first()) && edge(label.as_bytes().last()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        edge(label.as_bytes().first())
+            && edge(label.as_bytes().last())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let is_address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|v6| v6.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'));
-    (is_address || host.split('.').all(is_label)) && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+    let is_address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|v6| v6.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'));
+    (is_address || host.split('.').all(is_label))
+        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Lower-case words joined by `.`, `_`, `__` or any number of dashes.
@@ -104,16 +115,19 @@ fn is_path_component(component: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = component.as_bytes();
     let edges = bytes.first().zip(bytes.last()).is_some_and(|(first, last)| is_word(*first) && is_word(*last));
-    edges && component.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()).all(|joint| {
-        matches!(joint, "" | "." | "_" | "__") || joint.bytes().all(|b| b == b'-')
-    })
+    edges
+        && component
+            .split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            .all(|joint| matches!(joint, "" | "." | "_" | "__") || joint.bytes().all(|b| b == b'-'))
 }
 
 fn is_tag(tag: &str) -> bool {
     /// Longest tag, in bytes.
     const TAG_BYTES_MAX: usize = 128;
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    tag.len() <= TAG_BYTES_MAX && tag.bytes().next().is_some_and(is_word) && tag.bytes().all(|b| is_word(b) || b == b'.' || b == b'-')
+    tag.len() <= TAG_BYTES_MAX
+        && tag.bytes().next().is_some_and(is_word)
+        && tag.bytes().all(|b| is_word(b) || b == b'.' || b == b'-')
 }
 
 fn is_digest(digest: &str) -> bool {
@@ -168,7 +182,9 @@ pub(crate) fn pod(pod: &mut Value) {
 
 fn requests_from_limits(container: &mut Value) {
     let Some(resources) = container.get_mut("resources") else { return };
-    let Some(limits) = resources.get("limits").and_then(Value::as_object).filter(|limits| !limits.is_empty()).cloned() else { return };
+    let Some(limits) = resources.get("limits").and_then(Value::as_object).filter(|limits| !limits.is_empty()).cloned() else {
+        return;
+    };
     if let Some(requests) = get::object_mut(resources, "requests") {
         for (name, limit) in limits {
             requests.entry(name).or_insert(limit);
@@ -190,7 +206,9 @@ fn pod_ips(status: &mut Value) {
     let first = get::list(status, "podIPs").first().map(|entry| get::text(entry, "ip").to_owned());
     match first {
         Some(first) if single.is_empty() => get::set(status, "podIP", first),
-        first if !single.is_empty() && first.as_deref() != Some(single.as_str()) => get::set(status, "podIPs", json!([{"ip": single}])),
+        first if !single.is_empty() && first.as_deref() != Some(single.as_str()) => {
+            get::set(status, "podIPs", json!([{"ip": single}]))
+        }
         _ => {}
     }
 }

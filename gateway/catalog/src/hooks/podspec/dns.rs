@@ -23,7 +23,8 @@ pub(super) fn config(spec: &Value, path: &Path, errors: &mut Errors) {
         match config {
             None => return errors.required(&path, "must provide `dnsConfig` when `dnsPolicy` is None"),
             Some(config) if get::list(config, "nameservers").is_empty() => {
-                return errors.required(&path.child("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
+                return errors
+                    .required(&path.child("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
             }
             Some(_) => {}
         }

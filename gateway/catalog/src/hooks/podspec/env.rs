@@ -11,15 +11,33 @@ use super::super::rules::{get, text};
 
 /// Field paths that a variable may show. Sorted.
 const FIELD_PATHS: &[&str] = &[
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
-    "status.hostIPs", "status.podIP", "status.podIPs",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
 ];
 
 /// Every field path that the downward API knows, whether or not it may be shown in the place at hand.
 const KNOWN_FIELD_PATHS: &[&str] = &[
-    "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
-    "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs",
-    "status.podIP", "status.podIPs",
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.serviceAccountName",
+    "spec.schedulerName",
+    "status.phase",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
 ];
 
 /// Amounts of a container that may be shown. Sorted.
@@ -150,7 +168,11 @@ fn divisor(resource: &str, divisor: &str, path: &Path, errors: &mut Errors) {
     let shown = match resource {
         "limits.cpu" | "requests.cpu" => {
             if !["1m", "1"].contains(&divisor) {
-                errors.invalid(&path.child("divisor"), resource, "only divisor's values 1m and 1 are supported with the cpu resource");
+                errors.invalid(
+                    &path.child("divisor"),
+                    resource,
+                    "only divisor's values 1m and 1 are supported with the cpu resource",
+                );
             }
             return;
         }

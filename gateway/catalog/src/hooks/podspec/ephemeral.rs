@@ -10,7 +10,14 @@ use super::{Scope, containers};
 
 /// Fields that no ephemeral container may have, in the struct's order.
 const FORBIDDEN: &[&str] = &[
-    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe", "startupProbe",
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
     "lifecycle",
 ];
 const FORBIDDEN_DETAIL: &str = "cannot be set for an Ephemeral Container";

@@ -73,7 +73,9 @@ pub(super) fn downward_api_file(file: &Value, path: &Path, errors: &mut Errors) 
                 errors.invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously");
             }
         }
-        (None, Some(resource)) => env::resource_field_selector(resource, env::Container::Named, &path.child("resourceFieldRef"), errors),
+        (None, Some(resource)) => {
+            env::resource_field_selector(resource, env::Container::Named, &path.child("resourceFieldRef"), errors)
+        }
         (None, None) => errors.required(path, "one of fieldRef and resourceFieldRef is required"),
     }
     mode(file, "mode", path, errors);

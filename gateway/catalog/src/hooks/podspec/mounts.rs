@@ -110,7 +110,11 @@ fn device_name(name: &str, earlier: &HashSet<&str>, scope: &Scope<'_>, path: &Pa
         None => errors.not_found(path, name),
         Some(volume) => {
             if get::object(volume, "persistentVolumeClaim").is_none() && get::object(volume, "ephemeral").is_none() {
-                errors.invalid(path, name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+                errors.invalid(
+                    path,
+                    name,
+                    "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
+                );
             }
         }
     }

@@ -80,7 +80,10 @@ fn field(requirement: &Value, path: &Path, errors: &mut Errors) {
     match operator {
         "In" | "NotIn" => {
             if get::list(requirement, "values").len() != 1 {
-                errors.required(&path.child("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
+                errors.required(
+                    &path.child("values"),
+                    "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+                );
             }
         }
         _ => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),

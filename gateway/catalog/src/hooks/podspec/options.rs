@@ -54,11 +54,14 @@ impl Options {
             non_local_token_path: has_non_local_token_path(spec),
             host_sysctls: security::has_host_sysctl(spec),
             restart_init_on_resize: restarts_init_on_resize(spec),
-            user_namespace_devices: get::flag(spec, "hostUsers") == Some(false) && any_container(spec, |c| !get::list(c, "volumeDevices").is_empty()),
+            user_namespace_devices: get::flag(spec, "hostUsers") == Some(false)
+                && any_container(spec, |c| !get::list(c, "volumeDevices").is_empty()),
             empty_image_reference: get::list(spec, "volumes")
                 .iter()
                 .any(|volume| get::object(volume, "image").is_some_and(|image| get::text(image, "reference").is_empty())),
-            sys_admin_without_escalation: any_container(spec, |c| security::is_sys_admin_without_escalation(get::at(c, "securityContext"))),
+            sys_admin_without_escalation: any_container(spec, |c| {
+                security::is_sys_admin_without_escalation(get::at(c, "securityContext"))
+            }),
         }
     }
 
@@ -70,7 +73,12 @@ impl Options {
 
 /// Runs a validation as strictly as on create, and only where that finds something, again with what the stored object
 /// excuses: the common update then never looks at the old spec.
-pub(crate) fn validate_leniently(old: impl FnOnce() -> Options, strict: Options, errors: &mut Errors, run: impl Fn(&Options, &mut Errors)) {
+pub(crate) fn validate_leniently(
+    old: impl FnOnce() -> Options,
+    strict: Options,
+    errors: &mut Errors,
+    run: impl Fn(&Options, &mut Errors),
+) {
     let before = errors.0.len();
     run(&strict, errors);
     if errors.0.len() == before {
@@ -93,9 +101,12 @@ fn has_bad_affinity_value(spec: &Value) -> bool {
     ["podAffinity", "podAntiAffinity"].iter().any(|kind| {
         let affinity = get::at(get::at(spec, "affinity"), kind);
         let required = get::list(affinity, "requiredDuringSchedulingIgnoredDuringExecution").iter();
-        let preferred = get::list(affinity, "preferredDuringSchedulingIgnoredDuringExecution").iter().map(|term| get::at(term, "podAffinityTerm"));
+        let preferred = get::list(affinity, "preferredDuringSchedulingIgnoredDuringExecution")
+            .iter()
+            .map(|term| get::at(term, "podAffinityTerm"));
         required.chain(preferred).any(|term| {
-            labels::has_invalid_value(get::at(term, "labelSelector")) || labels::has_invalid_value(get::at(term, "namespaceSelector"))
+            labels::has_invalid_value(get::at(term, "labelSelector"))
+                || labels::has_invalid_value(get::at(term, "namespaceSelector"))
         })
     })
 }

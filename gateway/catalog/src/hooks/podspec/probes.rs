@@ -46,7 +46,8 @@ pub(super) fn lifecycle(container: &Value, scope: &Scope<'_>, path: &Path, error
 
 type Check = fn(&Value, &Scope<'_>, &Path, &mut Errors);
 const PROBE_HANDLERS: &[(&str, Check)] = &[("exec", exec), ("httpGet", http_get), ("tcpSocket", tcp_socket), ("grpc", grpc)];
-const LIFECYCLE_HANDLERS: &[(&str, Check)] = &[("exec", exec), ("httpGet", http_get), ("tcpSocket", tcp_socket), ("sleep", sleep)];
+const LIFECYCLE_HANDLERS: &[(&str, Check)] =
+    &[("exec", exec), ("httpGet", http_get), ("tcpSocket", tcp_socket), ("sleep", sleep)];
 
 /// `validateHandler`: exactly one of the handlers.
 fn handler(holder: &Value, handlers: &[(&str, Check)], scope: &Scope<'_>, path: &Path, errors: &mut Errors) {

@@ -151,7 +151,11 @@ fn pod_certificate<'a>(walk: &mut Walk<'a, '_>, source: &'a Value, path: &Path, 
     user_annotations(source, path, errors);
     text::one_of(get::text(source, "keyType"), KEY_TYPES, &path.child("keyType"), errors);
     if let Some(seconds) = get::int(source, "maxExpirationSeconds") {
-        let max = if signer::is_kubernetes(signer_name) { KUBERNETES_CERTIFICATE_EXPIRATION_S_MAX } else { CERTIFICATE_EXPIRATION_S_MAX };
+        let max = if signer::is_kubernetes(signer_name) {
+            KUBERNETES_CERTIFICATE_EXPIRATION_S_MAX
+        } else {
+            CERTIFICATE_EXPIRATION_S_MAX
+        };
         let path = path.child("maxExpirationSeconds");
         if seconds < CERTIFICATE_EXPIRATION_S_MIN {
             errors.invalid(&path, seconds, "if provided, maxExpirationSeconds must be >= 3600");

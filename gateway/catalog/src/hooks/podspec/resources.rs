@@ -11,14 +11,38 @@ use super::{Scope, qos};
 
 /// Resources that need no domain. Sorted.
 const STANDARD: &[&str] = &[
-    "configmaps", "cpu", "ephemeral-storage", "limits.cpu", "limits.ephemeral-storage", "limits.memory", "memory",
-    "persistentvolumeclaims", "pods", "replicationcontrollers", "requests.cpu", "requests.ephemeral-storage", "requests.memory",
-    "requests.storage", "resourcequotas", "secrets", "services", "services.loadbalancers", "services.nodeports", "storage",
+    "configmaps",
+    "cpu",
+    "ephemeral-storage",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "memory",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+    "requests.storage",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+    "storage",
 ];
 /// Resources that are counted. Sorted.
 const INTEGER: &[&str] = &[
-    "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets", "services",
-    "services.loadbalancers", "services.nodeports",
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
 ];
 /// What a whole pod may have, besides the sizes of huge pages.
 const POD_LEVEL: &[&str] = &["cpu", "hugepages-", "memory"];
@@ -158,7 +182,8 @@ fn requirements(resources: &Value, rule: NameRule, scope: &Scope<'_>, path: &Pat
     }
     for (name, value) in get::entries(resources, "requests") {
         let at = requests.key(name);
-        let before_pages = |errors: &mut Errors| request(name, value, get::at(resources, "limits").get(name), (&requests, &limits), errors);
+        let before_pages =
+            |errors: &mut Errors| request(name, value, get::at(resources, "limits").get(name), (&requests, &limits), errors);
         rule(name, &at, errors);
         quantity(name, value, &at, errors);
         before_pages(errors);
@@ -270,14 +295,22 @@ fn consistency(spec: &Value, resources: &Value, path: &Path, errors: &mut Errors
     for (name, sum) in qos::aggregate(spec, "requests") {
         let Some(own) = get::at(resources, "requests").get(&name) else { continue };
         if sum > amount(own) {
-            errors.invalid(&requests.key(&name), own.clone(), format!("must be greater than or equal to aggregate container requests of {sum}"));
+            errors.invalid(
+                &requests.key(&name),
+                own.clone(),
+                format!("must be greater than or equal to aggregate container requests of {sum}"),
+            );
         }
     }
     let limits = path.child("limits");
     for (name, sum) in qos::aggregate(spec, "limits").into_iter().filter(|(name, _)| is_huge_page(name)) {
         let Some(own) = get::at(resources, "limits").get(&name) else { continue };
         if sum > amount(own) {
-            errors.invalid(&limits.key(&name), own.clone(), format!("must be greater than or equal to aggregate container limits of {sum}"));
+            errors.invalid(
+                &limits.key(&name),
+                own.clone(),
+                format!("must be greater than or equal to aggregate container limits of {sum}"),
+            );
         }
     }
     let containers = path.child("containers");
@@ -287,7 +320,11 @@ fn consistency(spec: &Value, resources: &Value, path: &Path, errors: &mut Errors
             if amount(limit) > amount(own) {
                 let path = containers.index(i);
                 let path = path.key(name);
-                errors.invalid(&path.child("limits"), limit.clone(), format!("must be less than or equal to pod limits of {}", amount(own)));
+                errors.invalid(
+                    &path.child("limits"),
+                    limit.clone(),
+                    format!("must be less than or equal to pod limits of {}", amount(own)),
+                );
             }
         }
     }

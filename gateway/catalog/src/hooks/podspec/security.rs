@@ -55,7 +55,11 @@ fn sysctls(context: &Value, spec: &Value, options: &Options, path: &Path, errors
         if name.is_empty() {
             errors.required(&path, "");
         } else if name.len() > SYSCTL_BYTES_MAX || !NAME.is_match(name) {
-            errors.invalid(&path, name, format!("must have at most {SYSCTL_BYTES_MAX} characters and match regex {SYSCTL_PATTERN}"));
+            errors.invalid(
+                &path,
+                name,
+                format!("must have at most {SYSCTL_BYTES_MAX} characters and match regex {SYSCTL_PATTERN}"),
+            );
         } else if sysctls[..i].iter().any(|earlier| get::text(earlier, "name") == name) {
             errors.duplicate(&path, name);
         }
@@ -70,8 +74,16 @@ fn sysctls(context: &Value, spec: &Value, options: &Options, path: &Path, errors
 /// `ValidateHostSysctl`: a sysctl of a namespace that the pod shares with the host.
 fn host_sysctl(name: &str, spec: &Value) -> Option<&'static str> {
     const IPC: &[&str] = &[
-        "kernel.msg", "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shm", "kernel.shm_rmid_forced",
-        "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
+        "kernel.msg",
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shm",
+        "kernel.shm_rmid_forced",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
     ];
     let name = normalize_sysctl(name);
     let name = name.split('*').next().unwrap_or_default();
@@ -85,16 +97,27 @@ fn host_sysctl(name: &str, spec: &Value) -> Option<&'static str> {
 /// `NormalizeName`: the first separator says which one the name uses.
 fn normalize_sysctl(name: &str) -> String {
     match name.find(['.', '/']) {
-        Some(first) if name.as_bytes()[first] == b'/' => {
-            name.chars().map(|c| if c == '/' { '.' } else if c == '.' { '/' } else { c }).collect()
-        }
+        Some(first) if name.as_bytes()[first] == b'/' => name
+            .chars()
+            .map(|c| {
+                if c == '/' {
+                    '.'
+                } else if c == '.' {
+                    '/'
+                } else {
+                    c
+                }
+            })
+            .collect(),
         _ => name.to_owned(),
     }
 }
 
 /// Whether a stored spec has such a sysctl.
 pub(super) fn has_host_sysctl(spec: &Value) -> bool {
-    get::list(get::at(spec, "securityContext"), "sysctls").iter().any(|sysctl| host_sysctl(get::text(sysctl, "name"), spec).is_some())
+    get::list(get::at(spec, "securityContext"), "sysctls")
+        .iter()
+        .any(|sysctl| host_sysctl(get::text(sysctl, "name"), spec).is_some())
 }
 
 /// `ValidateSecurityContext`; privileged containers are allowed, as `--allow-privileged` is in every real cluster.

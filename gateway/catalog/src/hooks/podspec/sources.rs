@@ -295,7 +295,19 @@ pub(super) fn ephemeral(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut
     let at = path.child("metadata");
     labels::annotations(metadata, "annotations", &at, errors);
     labels::labels(metadata, "labels", &at, errors);
-    for field in ["name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"] {
+    for field in [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ] {
         let set = match metadata.get(field) {
             None | Some(Value::Null) => false,
             Some(Value::String(text)) => !text.is_empty(),

@@ -110,7 +110,9 @@ fn source(volume: &Value, name: &str, scope: &Scope<'_>, path: &Path, errors: &m
 fn iscsi_name(source: &Value, name: &str, path: &Path, errors: &mut Errors) {
     /// What an initiator's name leaves for `<volume name>:<portal>`, in bytes.
     const NAME_AND_PORTAL_BYTES_MAX: usize = 64;
-    if get::string(source, "initiatorName").is_some() && name.len() + 1 + get::text(source, "targetPortal").len() > NAME_AND_PORTAL_BYTES_MAX {
+    if get::string(source, "initiatorName").is_some()
+        && name.len() + 1 + get::text(source, "targetPortal").len() > NAME_AND_PORTAL_BYTES_MAX
+    {
         errors.invalid(
             &path.child("name"),
             name,

@@ -64,7 +64,10 @@ pub(crate) fn of(holder: &Value, kind: Holder, path: &Path) -> Vec<String> {
     });
     warnings_containers::ports(spec, &at, &mut warnings);
     if get::int(spec, "terminationGracePeriodSeconds").is_some_and(|grace_s| grace_s < 0) {
-        warnings.push(format!("{}: must be >= 0; negative values are invalid and will be treated as 1", at.child("terminationGracePeriodSeconds")));
+        warnings.push(format!(
+            "{}: must be >= 0; negative values are invalid and will be treated as 1",
+            at.child("terminationGracePeriodSeconds")
+        ));
     }
     pod_affinity(spec, &at, &mut warnings);
     addresses(spec, &at, &mut warnings);

@@ -31,7 +31,11 @@ pub(super) fn variables(container: &Value, path: &Path, warnings: &mut Vec<Strin
         }
         let reference = format!("$({name})");
         if get::object(variable, "valueFrom").is_some() || value == reference || !value.contains(&reference) {
-            warnings.push(format!("{}: hides previous definition of {}, which may be dropped when using apply", list.index(i), quote(name)));
+            warnings.push(format!(
+                "{}: hides previous definition of {}, which may be dropped when using apply",
+                list.index(i),
+                quote(name)
+            ));
         }
     }
 }

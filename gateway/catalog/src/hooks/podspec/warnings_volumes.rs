@@ -58,11 +58,7 @@ impl File {
 
 fn overlaps(volume: &Value, warnings: &mut Vec<String>) {
     let name = quote(get::text(volume, "name"));
-    let described = [
-        ("configMap", "name", "ConfigMap"),
-        ("secret", "secretName", "Secret"),
-        ("downwardAPI", "", "DownwardAPI"),
-    ];
+    let described = [("configMap", "name", "ConfigMap"), ("secret", "secretName", "Secret"), ("downwardAPI", "", "DownwardAPI")];
     for (field, of, kind) in described {
         let Some(source) = get::object(volume, field) else { continue };
         let kind = if of.is_empty() { kind.to_owned() } else { format!("{kind} {}", quote(get::text(source, of))) };
@@ -91,7 +87,10 @@ fn collide(files: Vec<File>, seen: &mut Vec<File>, volume: &str, kind: &str, war
 }
 
 fn items(source: &Value, from: &str) -> Vec<File> {
-    get::list(source, "items").iter().map(|item| File { path: get::text(item, "path").to_owned(), source: from.to_owned() }).collect()
+    get::list(source, "items")
+        .iter()
+        .map(|item| File { path: get::text(item, "path").to_owned(), source: from.to_owned() })
+        .collect()
 }
 
 /// The files of one source of a projected volume; only the first kind that is there counts.

@@ -48,7 +48,11 @@ pub(crate) const POD_FAILURE_POLICY: &[Field] = &[(
         (
             "OnExitCodes",
             "onExitCodes",
-            Zero::Pointer(&[("ContainerName", "containerName", Zero::Null), ("Operator", "operator", Zero::Text), ("Values", "values", Zero::Null)]),
+            Zero::Pointer(&[
+                ("ContainerName", "containerName", Zero::Null),
+                ("Operator", "operator", Zero::Text),
+                ("Values", "values", Zero::Null),
+            ]),
         ),
         ("OnPodConditions", "onPodConditions", Zero::Slice(&[("Type", "type", Zero::Text), ("Status", "status", Zero::Text)])),
     ]),
@@ -177,7 +181,9 @@ pub(crate) fn label_selector(selector: &Value) -> Value {
         .iter()
         .map(|requirement| {
             let fields = ["key", "operator", "values"];
-            Value::Object(fields.iter().filter_map(|field| Some(((*field).to_owned(), requirement.get(*field)?.clone()))).collect())
+            Value::Object(
+                fields.iter().filter_map(|field| Some(((*field).to_owned(), requirement.get(*field)?.clone()))).collect(),
+            )
         })
         .collect();
     if !requirements.is_empty() {

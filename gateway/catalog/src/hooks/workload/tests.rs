@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::super::pod::tests::{merge, texts, valid_spec};
-use super::super::{Hooks, controllerrevision, daemonset, deployment, podtemplate, replicaset, replicationcontroller, statefulset};
+use super::super::{
+    Hooks, controllerrevision, daemonset, deployment, podtemplate, replicaset, replicationcontroller, statefulset,
+};
 use super::*;
 
 fn valid(hooks: &Hooks, spec: Value) -> Value {
@@ -55,15 +57,24 @@ fn status(hooks: &Hooks, old: Value, new: Value) -> Vec<String> {
 fn deployments() {
     let hooks = &deployment::HOOKS;
     let none = Vec::<String>::new();
-    assert_eq!(deployment()["spec"]["strategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}));
+    assert_eq!(
+        deployment()["spec"]["strategy"],
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}})
+    );
     let spec = |change: Value| created(hooks, deployment(), json!({"spec": change}));
     assert_eq!(spec(json!({})), none);
     assert_eq!(spec(json!({"replicas": -1})), ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"]);
     assert_eq!(
         spec(json!({"selector": null})),
-        ["spec.selector: Required value", "spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels`"]
+        [
+            "spec.selector: Required value",
+            "spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels`"
+        ]
     );
-    assert_eq!(spec(json!({"selector": {"matchLabels": null}})), ["spec.selector: Invalid value: {}: empty selector is invalid for deployment"]);
+    assert_eq!(
+        spec(json!({"selector": {"matchLabels": null}})),
+        ["spec.selector: Invalid value: {}: empty selector is invalid for deployment"]
+    );
     assert_eq!(
         spec(json!({"selector": {"matchLabels": {"a": "c"}}})),
         ["spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels`"]
@@ -83,23 +94,40 @@ fn deployments() {
             "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported",
         ]
     );
-    assert_eq!(spec(json!({"strategy": {"type": "Recreate"}})), ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"]);
+    assert_eq!(
+        spec(json!({"strategy": {"type": "Recreate"}})),
+        ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"]
+    );
     assert_eq!(
         spec(json!({"strategy": {"type": "Other"}})),
-        ["spec.strategy: Unsupported value: {\"Type\":\"Other\",\"RollingUpdate\":{\"MaxUnavailable\":\"25%\",\"MaxSurge\":\"25%\"}}: supported values: \"Recreate\", \"RollingUpdate\""]
+        [
+            "spec.strategy: Unsupported value: {\"Type\":\"Other\",\"RollingUpdate\":{\"MaxUnavailable\":\"25%\",\"MaxSurge\":\"25%\"}}: supported values: \"Recreate\", \"RollingUpdate\""
+        ]
     );
     assert_eq!(
         spec(json!({"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "0%"}}})),
         ["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"]
     );
-    assert_eq!(spec(json!({"strategy": {"rollingUpdate": {"maxUnavailable": "101%"}}})), ["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"101%\": must not be greater than 100%"]);
+    assert_eq!(
+        spec(json!({"strategy": {"rollingUpdate": {"maxUnavailable": "101%"}}})),
+        ["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"101%\": must not be greater than 100%"]
+    );
     assert_eq!(
         spec(json!({"strategy": {"rollingUpdate": {"maxSurge": "five"}}})),
-        ["spec.strategy.rollingUpdate.maxSurge: Invalid value: \"five\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"]
+        [
+            "spec.strategy.rollingUpdate.maxSurge: Invalid value: \"five\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+        ]
     );
-    assert_eq!(spec(json!({"minReadySeconds": 600})), ["spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"]);
     assert_eq!(
-        updated(hooks, deployment(), json!({"spec": {"selector": {"matchLabels": {"a": "x"}}, "template": {"metadata": {"labels": {"a": "x"}}}}})),
+        spec(json!({"minReadySeconds": 600})),
+        ["spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"]
+    );
+    assert_eq!(
+        updated(
+            hooks,
+            deployment(),
+            json!({"spec": {"selector": {"matchLabels": {"a": "x"}}, "template": {"metadata": {"labels": {"a": "x"}}}}})
+        ),
         ["spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"x\"}}: field is immutable"]
     );
     assert_eq!(
@@ -116,18 +144,31 @@ fn deployments() {
 #[test]
 fn stateful_sets() {
     let hooks = &statefulset::HOOKS;
-    assert_eq!(stateful()["spec"]["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}}));
+    assert_eq!(
+        stateful()["spec"]["updateStrategy"],
+        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}})
+    );
     let spec = |change: Value| created(hooks, stateful(), json!({"spec": change}));
-    assert_eq!(spec(json!({"podManagementPolicy": "Some"})), ["spec.podManagementPolicy: Invalid value: \"Some\": must be 'OrderedReady' or 'Parallel'"]);
+    assert_eq!(
+        spec(json!({"podManagementPolicy": "Some"})),
+        ["spec.podManagementPolicy: Invalid value: \"Some\": must be 'OrderedReady' or 'Parallel'"]
+    );
     assert_eq!(
         spec(json!({"updateStrategy": {"type": "OnDelete"}})),
-        ["spec.updateStrategy.rollingUpdate: Invalid value: {\"Partition\":0,\"MaxUnavailable\":1}: only allowed for updateStrategy 'RollingUpdate'"]
+        [
+            "spec.updateStrategy.rollingUpdate: Invalid value: {\"Partition\":0,\"MaxUnavailable\":1}: only allowed for updateStrategy 'RollingUpdate'"
+        ]
     );
-    assert_eq!(spec(json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}})), ["spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0"]);
+    assert_eq!(
+        spec(json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}})),
+        ["spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0"]
+    );
     assert_eq!(spec(json!({"serviceName": "a.b"})), ["spec.serviceName: Invalid value: \"a.b\": must not contain dots"]);
     assert_eq!(
         spec(json!({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Keep", "whenScaled": "Retain"}})),
-        ["spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: \"Keep\": supported values: \"Retain\", \"Delete\""]
+        [
+            "spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: \"Keep\": supported values: \"Retain\", \"Delete\""
+        ]
     );
     let claim = json!([{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]);
     let mounted = {
@@ -145,7 +186,11 @@ fn stateful_sets() {
             "spec.podManagementPolicy: Invalid value: \"Parallel\": field is immutable",
         ]
     );
-    assert!(updated(hooks, with_claims, json!({"spec": {"volumeClaimTemplates": []}})).iter().any(|error| error == "spec.volumeClaimTemplates: Invalid value: []: field is immutable"));
+    assert!(
+        updated(hooks, with_claims, json!({"spec": {"volumeClaimTemplates": []}}))
+            .iter()
+            .any(|error| error == "spec.volumeClaimTemplates: Invalid value: []: field is immutable")
+    );
     let bad = json!({"spec": {"template": {"spec": {"dnsPolicy": "Odd"}}}});
     let mut stored = stateful();
     merge(&mut stored, &bad);
@@ -161,8 +206,14 @@ fn daemon_sets() {
         spec(json!({"updateStrategy": {"rollingUpdate": {"maxSurge": 1}}})),
         ["spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"]
     );
-    assert_eq!(spec(json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}})), ["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"]);
-    assert_eq!(spec(json!({"selector": {"matchLabels": null}})), ["spec.selector: Invalid value: {}: empty selector is invalid for daemonset"]);
+    assert_eq!(
+        spec(json!({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}})),
+        ["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"]
+    );
+    assert_eq!(
+        spec(json!({"selector": {"matchLabels": null}})),
+        ["spec.selector: Invalid value: {}: empty selector is invalid for daemonset"]
+    );
     let mut object = daemon();
     (hooks.prepare_create.unwrap())(&mut object);
     let generation = |object: &Value| object["metadata"]["annotations"]["deprecated.daemonset.template.generation"].clone();
@@ -193,15 +244,26 @@ fn the_others() {
     assert_eq!(created(hooks, rc(), json!({"spec": {"template": null}})), ["spec.template: Required value"]);
     let hooks = &replicaset::HOOKS;
     assert_eq!(
-        created(hooks, valid(hooks, json!({})), json!({"spec": {"template": {"spec": {"ephemeralContainers": [{}]}}}})).last().map(String::as_str),
+        created(hooks, valid(hooks, json!({})), json!({"spec": {"template": {"spec": {"ephemeralContainers": [{}]}}}}))
+            .last()
+            .map(String::as_str),
         Some("spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template")
     );
-    assert_eq!((hooks.selectable[0].field, (hooks.selectable[0].value)(&json!({"status": {"replicas": 3}}))), ("status.replicas", "3".to_owned()));
+    assert_eq!(
+        (hooks.selectable[0].field, (hooks.selectable[0].value)(&json!({"status": {"replicas": 3}}))),
+        ("status.replicas", "3".to_owned())
+    );
     let template = json!({"template": {"metadata": {"labels": {"a b": "c"}}, "spec": valid_spec()}});
-    assert!(created(&podtemplate::HOOKS, template, json!({}))[0].starts_with("template.labels: Invalid value: \"a b\": name part must consist of"));
+    assert!(
+        created(&podtemplate::HOOKS, template, json!({}))[0]
+            .starts_with("template.labels: Invalid value: \"a b\": name part must consist of")
+    );
     let revision = json!({"revision": 1, "data": {}});
     let hooks = &controllerrevision::HOOKS;
-    assert_eq!(created(hooks, revision.clone(), json!({"revision": -1, "data": null})), ["revision: Invalid value: -1: must be greater than or equal to 0", "data: Required value: data is mandatory"]);
+    assert_eq!(
+        created(hooks, revision.clone(), json!({"revision": -1, "data": null})),
+        ["revision: Invalid value: -1: must be greater than or equal to 0", "data: Required value: data is mandatory"]
+    );
     assert_eq!(updated(hooks, revision, json!({"data": {"a": 1}})), ["data: Invalid value: {\"a\":1}: field is immutable"]);
 }
 
@@ -211,7 +273,8 @@ fn warnings_come_with_a_new_spec() {
     let warn = hooks.warnings.unwrap();
     let mut new = deployment();
     new["spec"]["template"]["spec"]["nodeSelector"] = json!({"beta.kubernetes.io/arch": "x"});
-    let expected = ["spec.template.spec.nodeSelector[beta.kubernetes.io/arch]: deprecated since v1.14; use \"kubernetes.io/arch\" instead"];
+    let expected =
+        ["spec.template.spec.nodeSelector[beta.kubernetes.io/arch]: deprecated since v1.14; use \"kubernetes.io/arch\" instead"];
     assert_eq!(warn(&new, None), expected);
     assert_eq!(warn(&new, Some(&deployment())), expected);
     assert_eq!(warn(&new, Some(&new)), Vec::<String>::new());
