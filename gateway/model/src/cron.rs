@@ -181,12 +181,12 @@ mod tests {
     use super::*;
 
     fn fails(text: &str) -> String {
-        parse(text, |zone| zone == "UTC").unwrap_err()
+        parse(text, |zone| zone == "UTC").expect_err("refused")
     }
 
     #[test]
     fn schedules() {
-        let schedule = parse("*/15 0-6/3 1,15 jan-MAR sun", |_| true).unwrap();
+        let schedule = parse("*/15 0-6/3 1,15 jan-MAR sun", |_| true).expect("a schedule");
         let expected = Schedule::Fields {
             minute: 1 | 1 << 15 | 1 << 30 | 1 << 45,
             hour: 1 | 1 << 3 | 1 << 6,

@@ -43,10 +43,10 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut Errors) {
         nonnegative(deadline_s, &path.child("startingDeadlineSeconds"), errors);
     }
     let zone = get::string(spec, "timeZone");
-    if before.is_none_or(|before| get::string(before, "timeZone") != zone) {
-        if let Some(zone) = zone {
-            time_zone(zone, &path.child("timeZone"), errors);
-        }
+    if before.is_none_or(|before| get::string(before, "timeZone") != zone)
+        && let Some(zone) = zone
+    {
+        time_zone(zone, &path.child("timeZone"), errors);
     }
     let policy = path.child("concurrencyPolicy");
     text::required_one_of(get::text(spec, "concurrencyPolicy"), &["Allow", "Forbid", "Replace"], &policy, errors);

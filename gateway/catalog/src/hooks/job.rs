@@ -86,10 +86,10 @@ fn prepare_create(job: &mut Value) {
 /// A Job without labels has those of its template.
 fn labels_from_template(job: &mut Value) {
     let labels = get::at(job, "spec.template.metadata.labels").clone();
-    if let Some(metadata) = job.get_mut("metadata").filter(|metadata| get::entries(metadata, "labels").next().is_none()) {
-        if labels.is_object() {
-            get::set(metadata, "labels", labels);
-        }
+    if let Some(metadata) = job.get_mut("metadata").filter(|metadata| get::entries(metadata, "labels").next().is_none())
+        && labels.is_object()
+    {
+        get::set(metadata, "labels", labels);
     }
 }
 

@@ -36,11 +36,11 @@ fn default(object: &mut Value) {
         get::set(strategy, "type", "RollingUpdate");
         get::default(strategy, "rollingUpdate", json!({}));
     }
-    if get::text(strategy, "type") == "RollingUpdate" {
-        if let Some(update) = strategy.get_mut("rollingUpdate") {
-            get::default(update, "partition", 0);
-            get::default(update, "maxUnavailable", 1);
-        }
+    if get::text(strategy, "type") == "RollingUpdate"
+        && let Some(update) = strategy.get_mut("rollingUpdate")
+    {
+        get::default(update, "partition", 0);
+        get::default(update, "maxUnavailable", 1);
     }
 }
 

@@ -169,10 +169,10 @@ fn index_sets(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     {
         errors.invalid(&completed_at, completed, format!("error parsing completedIndexes: {why}"));
     }
-    if let (Some(completions), Some(failed), true) = (completions, failed, failed_changed && per_index) {
-        if let Err(why) = indexes::count(failed, completions) {
-            errors.invalid(&failed_at, failed, format!("error parsing failedIndexes: {why}"));
-        }
+    if let (Some(completions), Some(failed), true) = (completions, failed, failed_changed && per_index)
+        && let Err(why) = indexes::count(failed, completions)
+    {
+        errors.invalid(&failed_at, failed, format!("error parsing failedIndexes: {why}"));
     }
     if completed_changed && !completed.is_empty() && !is_indexed(change.spec) {
         errors.invalid(&completed_at, completed, "cannot set non-empty completedIndexes when non-indexed completion mode");
@@ -180,10 +180,10 @@ fn index_sets(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     if let Some(failed) = failed.filter(|_| failed_changed && !per_index) {
         errors.invalid(&failed_at, failed, "cannot set non-null failedIndexes when backoffLimitPerIndex is null");
     }
-    if let (Some(completions), Some(failed), true) = (completions, failed, completed_changed || failed_changed) {
-        if let Some(index) = indexes::overlap(completed, failed, completions) {
-            errors.invalid(&failed_at, failed, format!("failedIndexes and completedIndexes overlap at index: {index}"));
-        }
+    if let (Some(completions), Some(failed), true) = (completions, failed, completed_changed || failed_changed)
+        && let Some(index) = indexes::overlap(completed, failed, completions)
+    {
+        errors.invalid(&failed_at, failed, format!("failedIndexes and completedIndexes overlap at index: {index}"));
     }
 }
 
@@ -227,10 +227,10 @@ fn only_forward(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     }
     let time = |status: &Value, field: &str| get::string(status, field).map(str::to_owned);
     let completion = (time(change.new, "completionTime"), time(change.old, "completionTime"));
-    if let (Some(new), Some(old)) = completion {
-        if new != old {
-            errors.invalid(&path.child("completionTime"), new, IMMUTABLE);
-        }
+    if let (Some(new), Some(old)) = completion
+        && new != old
+    {
+        errors.invalid(&path.child("completionTime"), new, IMMUTABLE);
     }
     let resuming = change.was("Suspended") && condition(change.new, "Suspended", "False");
     let start_moved = time(change.old, "startTime").is_some() && change.pointer_changed("startTime");

@@ -223,7 +223,7 @@ fn cron_jobs() {
         let mut object = json!({"metadata": {"name": name}, "spec": {"schedule": "* * * * *", "concurrencyPolicy": "Allow", "jobTemplate": {"spec": {"template": {"spec": pod}}}}});
         merge(&mut object["spec"], &change);
         let mut errors = Errors::new();
-        (cronjob::HOOKS.validate.unwrap())(&object, &mut errors);
+        (cronjob::HOOKS.validate.expect("the kind has it"))(&object, &mut errors);
         texts(&errors)
     };
     assert_eq!(of("c", json!({})), Vec::<String>::new());

@@ -58,10 +58,10 @@ pub(super) fn keep_metadata(pod: &mut Value, old: &Value) {
 /// Pod-level resources that the new object lacks altogether.
 pub(super) fn keep_level_resources(pod: &mut Value, old: &Value) {
     let kept = get::object(get::at(old, "spec"), "resources");
-    if let (Some(kept), Some(spec)) = (kept, pod.get_mut("spec")) {
-        if get::object(spec, "resources").is_none() {
-            get::set(spec, "resources", kept.clone());
-        }
+    if let (Some(kept), Some(spec)) = (kept, pod.get_mut("spec"))
+        && get::object(spec, "resources").is_none()
+    {
+        get::set(spec, "resources", kept.clone());
     }
 }
 
@@ -119,10 +119,10 @@ fn apparmor_from_annotations(pod: &mut Value) {
             return;
         }
         let Some(profile) = annotations::apparmor_field(annotation).filter(annotations::apparmor_field_is_valid) else { return };
-        if !equal::semantic("appArmorProfile", Some(&profile), of_pod.as_ref()) {
-            if let Some(context) = get::object_mut(container, "securityContext") {
-                context.insert("appArmorProfile".to_owned(), profile);
-            }
+        if !equal::semantic("appArmorProfile", Some(&profile), of_pod.as_ref())
+            && let Some(context) = get::object_mut(container, "securityContext")
+        {
+            context.insert("appArmorProfile".to_owned(), profile);
         }
     });
 }

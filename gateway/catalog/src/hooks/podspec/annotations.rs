@@ -24,10 +24,10 @@ pub(crate) fn validate(metadata: &Value, spec: &Value, any_deletion_cost: bool, 
     if annotations.as_object().is_none_or(|map| map.is_empty()) {
         return;
     }
-    if let Some(mirror) = get::string(annotations, MIRROR) {
-        if get::text(spec, "nodeName").is_empty() {
-            errors.invalid(&path.key(MIRROR), mirror, "must set spec.nodeName if mirror pod annotation is set");
-        }
+    if let Some(mirror) = get::string(annotations, MIRROR)
+        && get::text(spec, "nodeName").is_empty()
+    {
+        errors.invalid(&path.key(MIRROR), mirror, "must set spec.nodeName if mirror pod annotation is set");
     }
     serialized_tolerations(get::text(annotations, TOLERATIONS), path, errors);
     if !any_deletion_cost && !deletion_cost_is_valid(metadata) {

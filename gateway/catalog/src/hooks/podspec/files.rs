@@ -35,10 +35,10 @@ fn items(source: &Value, path: &Path, errors: &mut Errors) {
 
 /// A file's mode, where one is given.
 pub(super) fn mode(source: &Value, field: &str, path: &Path, errors: &mut Errors) {
-    if let Some(mode) = get::int(source, field) {
-        if !(0..=0o777).contains(&mode) {
-            errors.invalid(&path.child(field), mode, MODE);
-        }
+    if let Some(mode) = get::int(source, field)
+        && !(0..=0o777).contains(&mode)
+    {
+        errors.invalid(&path.child(field), mode, MODE);
     }
 }
 

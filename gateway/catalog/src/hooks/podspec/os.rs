@@ -99,11 +99,11 @@ pub(super) fn windows_host_process(spec: &Value, path: &Path, errors: &mut Error
     visit_containers(spec, path, &mut |container, path| {
         containers += 1;
         let own = get::flag(get::at(container, "securityContext.windowsOptions"), "hostProcess");
-        if let (Some(pod), Some(own)) = (of_pod, own) {
-            if pod != own {
-                let detail = format!("pod hostProcess value must be identical if both are specified, was {pod}");
-                errors.invalid(&path.child("securityContext.windowsOptions.hostProcess"), own, detail);
-            }
+        if let (Some(pod), Some(own)) = (of_pod, own)
+            && pod != own
+        {
+            let detail = format!("pod hostProcess value must be identical if both are specified, was {pod}");
+            errors.invalid(&path.child("securityContext.windowsOptions.hostProcess"), own, detail);
         }
         host_processes += usize::from(own.or(of_pod).unwrap_or(false));
     });

@@ -63,10 +63,10 @@ fn sysctls(context: &Value, spec: &Value, options: &Options, path: &Path, errors
         } else if sysctls[..i].iter().any(|earlier| get::text(earlier, "name") == name) {
             errors.duplicate(&path, name);
         }
-        if !options.host_sysctls {
-            if let Some(detail) = host_sysctl(name, spec) {
-                errors.invalid(&path, name, detail);
-            }
+        if !options.host_sysctls
+            && let Some(detail) = host_sysctl(name, spec)
+        {
+            errors.invalid(&path, name, detail);
         }
     }
 }

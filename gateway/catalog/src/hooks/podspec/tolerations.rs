@@ -44,8 +44,3 @@ fn one(toleration: &Value, path: &Path, errors: &mut Errors) {
         text::one_of(effect, EFFECTS, &path.child("effect"), errors);
     }
 }
-
-/// `validateTaintEffect` where an effect is required.
-pub(crate) fn taint_effect(effect: &str, path: &Path, errors: &mut Errors) {
-    text::required_one_of(effect, EFFECTS, path, errors);
-}

@@ -133,7 +133,7 @@ mod tests {
 
     fn found(edit: Value) -> Vec<String> {
         let mut value = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
-        for (field, new) in edit.as_object().unwrap() {
+        for (field, new) in edit.as_object().expect("a map of fields") {
             value[field] = new.clone();
         }
         let mut errors = Errors::new();

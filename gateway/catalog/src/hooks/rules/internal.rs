@@ -11,8 +11,6 @@ pub(crate) enum Zero {
     Null,
     /// A string.
     Text,
-    /// A struct, with its own fields.
-    Struct(&'static [Field]),
     /// A pointer to a struct, with its own fields.
     Pointer(&'static [Field]),
     /// A slice of structs.
@@ -31,10 +29,6 @@ pub(crate) const POD_RESOURCE_CLAIM: &[Field] = &[
 
 /// `core.SeccompProfile`, and `core.AppArmorProfile`, which has the same fields.
 pub(crate) const PROFILE: &[Field] = &[("Type", "type", Zero::Text), ("LocalhostProfile", "localhostProfile", Zero::Null)];
-
-/// `core.ContainerResizePolicy`.
-pub(crate) const RESIZE_POLICY: &[Field] =
-    &[("ResourceName", "resourceName", Zero::Text), ("RestartPolicy", "restartPolicy", Zero::Text)];
 
 /// `core.IP` lists of a pod's status.
 pub(crate) const IP: &[Field] = &[("IP", "ip", Zero::Text)];
@@ -141,10 +135,9 @@ pub(crate) fn show(value: &Value, fields: &[Field]) -> Value {
         let given = value.get(*name).filter(|v| !v.is_null());
         let shown = match (zero, given) {
             (Zero::Null | Zero::Text, Some(given)) => given.clone(),
-            (Zero::Struct(fields) | Zero::Pointer(fields), Some(given)) => show(given, fields),
+            (Zero::Pointer(fields), Some(given)) => show(given, fields),
             (Zero::Slice(fields), Some(given)) => show_each(given, fields),
             (Zero::Text, None) => json!(""),
-            (Zero::Struct(fields), None) => show(&Value::Null, fields),
             (_, None) => Value::Null,
         };
         ((*go).to_owned(), shown)

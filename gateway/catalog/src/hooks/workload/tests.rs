@@ -35,7 +35,7 @@ fn daemon() -> Value {
 fn created(hooks: &Hooks, mut object: Value, change: Value) -> Vec<String> {
     merge(&mut object, &change);
     let mut errors = Errors::new();
-    (hooks.validate.unwrap())(&object, &mut errors);
+    (hooks.validate.expect("the kind has it"))(&object, &mut errors);
     texts(&errors)
 }
 
@@ -43,13 +43,13 @@ fn updated(hooks: &Hooks, old: Value, change: Value) -> Vec<String> {
     let mut new = old.clone();
     merge(&mut new, &change);
     let mut errors = Errors::new();
-    (hooks.validate_update.unwrap())(&new, &old, &mut errors);
+    (hooks.validate_update.expect("the kind has it"))(&new, &old, &mut errors);
     texts(&errors)
 }
 
 fn status(hooks: &Hooks, old: Value, new: Value) -> Vec<String> {
     let mut errors = Errors::new();
-    (hooks.validate_status.unwrap())(&json!({"status": new}), &json!({"status": old}), &mut errors);
+    (hooks.validate_status.expect("the kind has it"))(&json!({"status": new}), &json!({"status": old}), &mut errors);
     texts(&errors)
 }
 
@@ -215,12 +215,12 @@ fn daemon_sets() {
         ["spec.selector: Invalid value: {}: empty selector is invalid for daemonset"]
     );
     let mut object = daemon();
-    (hooks.prepare_create.unwrap())(&mut object);
+    (hooks.prepare_create.expect("the kind has it"))(&mut object);
     let generation = |object: &Value| object["metadata"]["annotations"]["deprecated.daemonset.template.generation"].clone();
     assert_eq!(generation(&object), json!("1"));
     let mut new = object.clone();
     new["spec"]["template"]["metadata"]["labels"]["x"] = json!("y");
-    (hooks.prepare_update.unwrap())(&mut new, &object);
+    (hooks.prepare_update.expect("the kind has it"))(&mut new, &object);
     assert_eq!(generation(&new), json!("2"));
 }
 
@@ -228,7 +228,7 @@ fn daemon_sets() {
 fn the_others() {
     let rc = || {
         let mut object = valid(&replicationcontroller::HOOKS, json!({"selector": null}));
-        (replicationcontroller::HOOKS.default.unwrap())(&mut object);
+        (replicationcontroller::HOOKS.default.expect("the kind has it"))(&mut object);
         object
     };
     assert_eq!((rc()["spec"]["selector"].clone(), rc()["metadata"]["labels"].clone()), (json!({"a": "b"}), json!({"a": "b"})));
@@ -270,7 +270,7 @@ fn the_others() {
 #[test]
 fn warnings_come_with_a_new_spec() {
     let hooks = &deployment::HOOKS;
-    let warn = hooks.warnings.unwrap();
+    let warn = hooks.warnings.expect("the kind has it");
     let mut new = deployment();
     new["spec"]["template"]["spec"]["nodeSelector"] = json!({"beta.kubernetes.io/arch": "x"});
     let expected =
