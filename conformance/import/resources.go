@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -164,22 +165,31 @@ func line(gv schema.GroupVersion, resource metav1.APIResource, in served) string
 
 // connectFacts names the options kind of a subresource that is connected to, and the parameter that takes a path.
 func connectFacts(in served) []string {
-	var words []string
+	if getter, ok := in.storage.(rest.GetterWithOptions); ok {
+		options, _, _ := getter.NewGetOptions()
+		return optionsFact(in, options)
+	}
 	connecter, ok := in.storage.(rest.Connecter)
 	if !ok {
 		return nil
 	}
 	options, subpath, parameter := connecter.NewConnectOptions()
-	if options != nil {
-		kinds, _, err := in.scheme.ObjectKinds(options)
-		if err == nil {
-			words = append(words, "options="+kinds[0].Kind)
-		}
-	}
+	words := optionsFact(in, options)
 	if subpath {
 		words = append(words, "subpath="+parameter)
 	}
 	return append(words, "connect="+strings.Join(connecter.ConnectMethods(), ","))
+}
+
+func optionsFact(in served, options runtime.Object) []string {
+	if options == nil {
+		return nil
+	}
+	kinds, _, err := in.scheme.ObjectKinds(options)
+	if err != nil {
+		return nil
+	}
+	return []string{"options=" + kinds[0].Kind}
 }
 
 func storeFacts(in served) []string {

@@ -141,7 +141,10 @@ func (t *table) add(of reflect.Type) {
 
 // plainGo is the Go type that a reader of the table infers from the word.
 func plainGo(of reflect.Type) string {
-	if _, ok := leaves[of]; ok {
+	if leaf, ok := leaves[of]; ok {
+		if leaf == "json" {
+			return "v1.JSON" // what differs has its own schema, and is named in the table
+		}
 		return of.String()
 	}
 	switch of.Kind() {

@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod facts;
 pub mod hooks;
 mod read;
+pub mod openapi;
 pub mod resource;
 pub mod strategy;
 

@@ -117,8 +117,8 @@ pub struct Field {
     pub patch: Option<PatchStrategy>,
     /// For server-side apply and OpenAPI.
     pub list: Option<ListType>,
-    /// A map or struct that server-side apply treats as one value.
-    pub map_atomic: bool,
+    /// `x-kubernetes-map-type`: `atomic` for a map or struct that server-side apply treats as one value, or `granular`.
+    pub map_type: Option<&'static str>,
     /// Whether OpenAPI lists it as required.
     pub required: bool,
     /// OpenAPI format where it is not the one that the kind implies; empty means none.

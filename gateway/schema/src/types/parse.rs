@@ -96,7 +96,7 @@ fn field(types: &Types, text: &'static str) -> Result<Field, String> {
         proto_in: outer.map(parse_number).transpose()?,
         patch: None,
         list: None,
-        map_atomic: false,
+        map_type: None,
         required: false,
         format: None,
         default: None,
@@ -125,7 +125,7 @@ fn fact(field: &mut Field, word: &'static str) -> Result<(), String> {
         }
         Some(("key", key)) => field.patch.get_or_insert(NO_PATCH).key = Some(key),
         Some(("list", kind)) => field.list = Some(list(kind)?),
-        Some(("map", kind)) => field.map_atomic = kind == "atomic",
+        Some(("map", kind)) => field.map_type = Some(kind),
         Some(("format", name)) => field.format = Some(name),
         Some(("default", text)) => field.default = Some(json(text)?),
         Some(("schema-default", text)) => field.schema_default = Some(json(text)?),

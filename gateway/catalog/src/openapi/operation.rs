@@ -1,0 +1,161 @@
+//! One operation of a path in OpenAPI v3: its name, parameters, body and answers, in upstream's words. Knows no resource.
+
+use serde_json::{Map, Value, json};
+
+use super::schema::{PATCH, reference};
+
+/// What is common to the operations of one path.
+pub(super) struct Subject {
+    /// `AppsV1`.
+    pub(super) group_version: String,
+    /// `apps_v1`.
+    pub(super) tag: String,
+    /// `group`, `kind`, `version` of `x-kubernetes-group-version-kind`.
+    pub(super) gvk: Value,
+    /// Kind of the resource: `Deployment`.
+    pub(super) kind: String,
+    /// `NamespacedDeploymentScale`: what stands behind the group version in an operation's id.
+    pub(super) suffix: String,
+    /// `status`, or empty.
+    pub(super) subresource: String,
+}
+
+const PLAIN: [&str; 4] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
+const STREAMS: [&str; 3] = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch", "application/cbor-seq"];
+const PATCHES: [&str; 5] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+    "application/apply-patch+cbor",
+];
+
+/// Query parameters of lists, as name and type.
+pub(super) const LIST: &[(&str, &str)] = &[
+    ("allowWatchBookmarks", "boolean"),
+    ("continue", "string"),
+    ("fieldSelector", "string"),
+    ("labelSelector", "string"),
+    ("limit", "integer"),
+    ("resourceVersion", "string"),
+    ("resourceVersionMatch", "string"),
+    ("sendInitialEvents", "boolean"),
+    ("shardSelector", "string"),
+    ("timeoutSeconds", "integer"),
+    ("watch", "boolean"),
+];
+/// Of deletes.
+pub(super) const DELETE: &[(&str, &str)] = &[
+    ("dryRun", "string"),
+    ("gracePeriodSeconds", "integer"),
+    ("ignoreStoreReadErrorWithClusterBreakingPotential", "boolean"),
+    ("orphanDependents", "boolean"),
+    ("propagationPolicy", "string"),
+];
+/// Of creates and replaces.
+pub(super) const WRITE: &[(&str, &str)] = &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
+/// Of patches.
+pub(super) const APPLY: &[(&str, &str)] =
+    &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"), ("force", "boolean")];
+
+/// A query parameter.
+pub(super) fn query(name: &str, kind: &str) -> Value {
+    json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}})
+}
+
+/// A parameter of the path.
+pub(super) fn in_path(name: &str) -> Value {
+    json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "uniqueItems": true}})
+}
+
+/// An operation under construction.
+pub(super) struct Operation(Map<String, Value>);
+
+impl Operation {
+    /// `action` is upstream's word (`list`), `verb` that of the operation's id (`readAppsV1…`).
+    pub(super) fn new(subject: &Subject, action: &str, verb: &str, description: String) -> Self {
+        let mut new = Self::bare(&subject.tag, operation_id(subject, verb), &description);
+        new.0.insert("x-kubernetes-action".into(), action.into());
+        new.0.insert("x-kubernetes-group-version-kind".into(), subject.gvk.clone());
+        new
+    }
+
+    /// An operation on no kind.
+    pub(super) fn bare(tag: &str, id: String, description: &str) -> Self {
+        let mut map = Map::new();
+        map.insert("tags".into(), json!([tag]));
+        map.insert("description".into(), description.into());
+        map.insert("operationId".into(), id.into());
+        Self(map)
+    }
+
+    /// Adds query parameters.
+    pub(super) fn with(mut self, parameters: &[(&str, &str)]) -> Self {
+        let all: Vec<Value> = parameters.iter().map(|(name, kind)| query(name, kind)).collect();
+        if !all.is_empty() {
+            self.0.insert("parameters".into(), all.into());
+        }
+        self
+    }
+
+    /// Adds a body of this schema; `required` as upstream says of all but deletes.
+    pub(super) fn body(mut self, name: &str, required: bool) -> Self {
+        let mut body = json!({"content": {"*/*": {"schema": reference(name)}}});
+        if let Some(map) = body.as_object_mut().filter(|_| required) {
+            map.insert("required".into(), true.into());
+        }
+        self.0.insert("requestBody".into(), body);
+        self
+    }
+
+    /// Adds a patch as the body.
+    pub(super) fn patch_body(mut self) -> Self {
+        let content: Map<String, Value> = PATCHES.iter().map(|kind| ((*kind).into(), json!({"schema": reference(PATCH)}))).collect();
+        self.0.insert("requestBody".into(), json!({"content": content, "required": true}));
+        self
+    }
+
+    /// Answers with this schema under these statuses.
+    pub(super) fn answers(self, schema: &Value, statuses: &[u16], streams: bool) -> Self {
+        let kinds: Vec<&str> = PLAIN.into_iter().chain(STREAMS.into_iter().filter(|_| streams)).collect();
+        self.respond(schema, statuses, &kinds)
+    }
+
+    /// Answers with whatever the other end says.
+    pub(super) fn answers_anything(self) -> Self {
+        self.respond(&json!({"type": "string"}), &[200], &["*/*"])
+    }
+
+    /// Answers a log: text in any clothing.
+    pub(super) fn answers_text(self) -> Self {
+        let kinds: Vec<&str> = PLAIN.into_iter().chain(["text/plain"]).collect();
+        self.respond(&json!({"type": "string"}), &[200], &kinds)
+    }
+
+    fn respond(mut self, schema: &Value, statuses: &[u16], kinds: &[&str]) -> Self {
+        let content: Map<String, Value> = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema}))).collect();
+        let mut responses = Map::new();
+        for status in statuses {
+            let word = match status {
+                201 => "Created",
+                202 => "Accepted",
+                _ => "OK",
+            };
+            responses.insert(status.to_string(), json!({"description": word, "content": content}));
+        }
+        responses.insert("401".into(), json!({"description": "Unauthorized"}));
+        self.0.insert("responses".into(), responses.into());
+        self
+    }
+
+    /// The finished value.
+    pub(super) fn done(self) -> Value {
+        self.0.into()
+    }
+}
+
+/// `readAppsV1NamespacedDeployment`; the words of a verb (`delete Collection`) enclose the group version.
+fn operation_id(subject: &Subject, verb: &str) -> String {
+    let (verb, rest) = verb.split_once(' ').unwrap_or((verb, ""));
+    format!("{verb}{}{rest}{}", subject.group_version, subject.suffix)
+}

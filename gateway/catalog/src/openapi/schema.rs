@@ -1,0 +1,221 @@
+//! Schemas of struct types in OpenAPI v3, as upstream publishes them. Knows no paths.
+
+use std::collections::BTreeSet;
+
+use schema::{Field, Kind, Struct, TypeId, Types, types::ListType, types::Omit};
+use serde_json::{Map, Value, json};
+
+use super::describe;
+use crate::Catalog;
+
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
+
+/// The schema of what a patch holds.
+pub(super) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
+
+/// A reference to a schema by name.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// The named schemas and all that they refer to, by name.
+pub(super) fn components(catalog: &Catalog, wanted: BTreeSet<String>) -> Map<String, Value> {
+    let mut todo: Vec<String> = wanted.into_iter().collect();
+    let mut found = std::collections::BTreeMap::new();
+    while let Some(name) = todo.pop() {
+        if found.contains_key(&name) {
+            continue;
+        }
+        let schema = match catalog.types.by_name(&name) {
+            Some(ty) => of_struct(catalog, ty),
+            None => leaf(&name),
+        };
+        references(&schema, &mut todo);
+        found.insert(name, schema);
+    }
+    found.into_iter().collect()
+}
+
+fn references(schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_str().filter(|_| key == "$ref").and_then(|text| text.strip_prefix("#/components/schemas/")) {
+                    Some(name) => found.push(name.to_owned()),
+                    None => references(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+fn of_struct(catalog: &Catalog, ty: TypeId) -> Value {
+    let of = &catalog.types[ty];
+    let mut schema = Map::new();
+    describe(&mut schema, of.name, "");
+    schema.insert("type".into(), "object".into());
+    let required: Vec<&str> = of.fields.iter().filter(|f| f.required).map(|f| f.json).collect();
+    if !required.is_empty() {
+        schema.insert("required".into(), required.into());
+    }
+    let mut fields: Vec<&Field> = of.fields.iter().collect();
+    fields.sort_by_key(|field| field.json);
+    let properties: Map<String, Value> =
+        fields.into_iter().map(|field| (field.json.to_owned(), property(&catalog.types, of, field))).collect();
+    if !properties.is_empty() {
+        schema.insert("properties".into(), properties.into());
+    }
+    let kinds = kinds_of(&catalog.types, ty);
+    if !kinds.is_empty() {
+        schema.insert("x-kubernetes-group-version-kind".into(), kinds.into());
+    }
+    if of.map_atomic {
+        schema.insert("x-kubernetes-map-type".into(), "atomic".into());
+    }
+    if let Some(unions) = &of.unions {
+        schema.insert("x-kubernetes-unions".into(), unions.clone());
+    }
+    schema.into()
+}
+
+fn describe(schema: &mut Map<String, Value>, name: &str, field: &str) {
+    if let Some(text) = describe::of(name, field) {
+        schema.insert("description".into(), text.into());
+    }
+}
+
+fn kinds_of(types: &Types, ty: TypeId) -> Vec<Value> {
+    let mut kinds: Vec<(&str, &str, &str)> = types
+        .kinds()
+        .filter(|(api_version, _, id)| *id == ty && !api_version.starts_with("meta.k8s.io/"))
+        .map(|(api_version, kind, _)| {
+            let (group, version) = model::gvk::split_api_version(api_version);
+            (group, version, kind)
+        })
+        .collect();
+    kinds.sort_unstable();
+    kinds.into_iter().map(|(group, version, kind)| json!({"group": group, "kind": kind, "version": version})).collect()
+}
+
+fn property(types: &Types, of: &Struct, field: &Field) -> Value {
+    let mut schema = Map::new();
+    describe(&mut schema, of.name, field.json);
+    let default = default(field);
+    match (of_kind(types, field, &field.kind), schema.is_empty() && default.is_none()) {
+        (Value::Object(shape), true) => schema = shape,
+        (Value::Object(shape), false) if shape.contains_key("$ref") => {
+            schema.insert("allOf".into(), json!([shape]));
+        }
+        (Value::Object(shape), false) => schema.extend(shape),
+        _ => {}
+    }
+    if let Some(format) = field.format {
+        match format {
+            "" => drop(schema.shift_remove("format")),
+            format => drop(schema.insert("format".into(), format.into())),
+        }
+    }
+    if let Some(default) = default {
+        schema.insert("default".into(), default);
+    }
+    annotate(&mut schema, field);
+    schema.into()
+}
+
+fn annotate(schema: &mut Map<String, Value>, field: &Field) {
+    let kind = match &field.list {
+        Some(ListType::Atomic) => Some("atomic"),
+        Some(ListType::Set) => Some("set"),
+        Some(ListType::Map(keys)) => {
+            schema.insert("x-kubernetes-list-map-keys".into(), keys.clone().into());
+            Some("map")
+        }
+        None => None,
+    };
+    if let Some(kind) = kind {
+        schema.insert("x-kubernetes-list-type".into(), kind.into());
+    }
+    if let Some(kind) = field.map_type {
+        schema.insert("x-kubernetes-map-type".into(), kind.into());
+    }
+    if let Some(patch) = field.patch {
+        if let Some(key) = patch.key {
+            schema.insert("x-kubernetes-patch-merge-key".into(), key.into());
+        }
+        let strategy = match (patch.merge, patch.retain_keys) {
+            (true, true) => "merge,retainKeys",
+            (true, false) => "merge",
+            (false, true) => "retainKeys",
+            (false, false) => "replace",
+        };
+        schema.insert("x-kubernetes-patch-strategy".into(), strategy.into());
+    }
+}
+
+/// Upstream's generator gives a zero default to what Go holds by value and always writes, and `{}` to structs by value.
+fn default(field: &Field) -> Option<Value> {
+    if field.schema_default.is_some() {
+        return field.schema_default.clone();
+    }
+    if field.pointer {
+        return None;
+    }
+    match field.kind {
+        Kind::Struct(_) => Some(json!({})),
+        Kind::String if field.omit == Omit::Never => Some("".into()),
+        Kind::Bool if field.omit == Omit::Never => Some(false.into()),
+        Kind::Int32 | Kind::Int64 | Kind::Float64 if field.omit == Omit::Never => Some(0.into()),
+        _ => None,
+    }
+}
+
+fn of_kind(types: &Types, field: &Field, kind: &Kind) -> Value {
+    match kind {
+        Kind::String => json!({"type": "string"}),
+        Kind::Bool => json!({"type": "boolean"}),
+        Kind::Int32 => json!({"type": "integer", "format": "int32"}),
+        Kind::Int64 => json!({"type": "integer", "format": "int64"}),
+        Kind::Float64 => json!({"type": "number", "format": "double"}),
+        Kind::Bytes => json!({"type": "string", "format": "byte"}),
+        Kind::Struct(ty) => reference(types[*ty].name),
+        Kind::List(inner) => json!({"type": "array", "items": of_kind(types, field, inner)}),
+        Kind::Map(inner) => json!({"type": "object", "additionalProperties": of_kind(types, field, inner)}),
+        Kind::Quantity => reference("io.k8s.apimachinery.pkg.api.resource.Quantity"),
+        Kind::Time => reference(&format!("{META}.Time")),
+        Kind::MicroTime => reference(&format!("{META}.MicroTime")),
+        Kind::Duration => reference(&format!("{META}.Duration")),
+        Kind::FieldsV1 => reference(&format!("{META}.FieldsV1")),
+        Kind::IntOrString => reference("io.k8s.apimachinery.pkg.util.intstr.IntOrString"),
+        Kind::RawExtension => reference("io.k8s.apimachinery.pkg.runtime.RawExtension"),
+        Kind::Json => reference(&format!("{EXTENSIONS}.{}", json_name(&types.go_type(field)))),
+    }
+}
+
+/// Which of apiextensions' free-form types a field is, from its Go type: `[]v1.JSON` is JSON.
+fn json_name(go_type: &str) -> &str {
+    match go_type {
+        "v1.JSONSchemaDependencies" => "JSONSchemaPropsOrStringArray",
+        _ => go_type.rsplit_once('.').map_or("JSON", |(_, name)| name),
+    }
+}
+
+fn leaf(name: &str) -> Value {
+    let mut schema = Map::new();
+    describe(&mut schema, name, "");
+    let shape = match name.rsplit_once('.').map_or(name, |(_, last)| last) {
+        "Quantity" => json!({"oneOf": [{"type": "string"}, {"type": "number"}]}),
+        "Time" | "MicroTime" => json!({"type": "string", "format": "date-time"}),
+        "Duration" => json!({"type": "string"}),
+        "IntOrString" => json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}),
+        "RawExtension" | "FieldsV1" | "Patch" => json!({"type": "object"}),
+        // apiextensions' free-form types have no shape.
+        _ => json!({}),
+    };
+    if let Value::Object(shape) = shape {
+        schema.extend(shape);
+    }
+    schema.into()
+}

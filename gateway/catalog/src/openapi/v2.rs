@@ -1,0 +1,138 @@
+//! Turns OpenAPI v3 paths and schemas into the v2 document, which lacks defaults and alternatives.
+
+use serde_json::{Map, Value, json};
+
+/// The whole v2 document.
+pub(super) fn render(paths: &Map<String, Value>, schemas: &Map<String, Value>) -> Value {
+    let mut schemas: Vec<(&String, Value)> = schemas.iter().map(|(name, schema)| (name, definition(name, schema))).collect();
+    schemas.sort_by_key(|(name, _)| *name);
+    let definitions: Map<String, Value> = schemas.into_iter().map(|(name, schema)| (name.clone(), schema)).collect();
+    let paths: Map<String, Value> = paths.iter().map(|(name, item)| (name.clone(), path(item))).collect();
+    json!({
+        "swagger": "2.0",
+        "info": super::info(),
+        "paths": paths,
+        "definitions": definitions,
+        "securityDefinitions": {"BearerToken": {"description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header"}},
+        "security": [{"BearerToken": []}],
+    })
+}
+
+/// Types that are several in v3 are strings here.
+fn definition(name: &str, schema: &Value) -> Value {
+    let mut schema = convert(schema);
+    let Some(map) = schema.as_object_mut() else { return schema };
+    if map.shift_remove("oneOf").is_some() {
+        map.insert("type".into(), "string".into());
+        if !name.ends_with("IntOrString") {
+            map.shift_remove("format");
+        }
+    }
+    schema
+}
+
+fn convert(schema: &Value) -> Value {
+    match schema {
+        Value::Object(map) => {
+            let mut out = Map::new();
+            for (key, value) in map {
+                match (key.as_str(), value) {
+                    ("default", _) => {}
+                    ("allOf", Value::Array(all)) => {
+                        if let Some(Value::Object(inner)) = all.first().map(convert) {
+                            out.extend(inner);
+                        }
+                    }
+                    ("$ref", Value::String(target)) => {
+                        out.insert(key.clone(), target.replace("#/components/schemas/", "#/definitions/").into());
+                    }
+                    // A property may be called `default`; only a schema's own is dropped.
+                    ("properties", Value::Object(fields)) => {
+                        let fields: Map<String, Value> = fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
+                        out.insert(key.clone(), fields.into());
+                    }
+                    _ => {
+                        out.insert(key.clone(), convert(value));
+                    }
+                }
+            }
+            out.into()
+        }
+        Value::Array(items) => items.iter().map(convert).collect(),
+        other => other.clone(),
+    }
+}
+
+fn path(item: &Value) -> Value {
+    let Some(item) = item.as_object() else { return Value::Null };
+    item.iter()
+        .map(|(key, value)| if key == "parameters" { (key.clone(), parameters(value)) } else { (key.clone(), operation(value)) })
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
+fn parameters(all: &Value) -> Value {
+    let flat = |one: &Value| {
+        let mut map = Map::new();
+        for (key, value) in one.as_object().into_iter().flatten() {
+            match value.as_object().filter(|_| key == "schema") {
+                Some(schema) => map.extend(schema.clone()),
+                None => drop(map.insert(key.clone(), value.clone())),
+            }
+        }
+        Value::Object(map)
+    };
+    all.as_array().into_iter().flatten().map(flat).collect()
+}
+
+fn operation(operation: &Value) -> Value {
+    let mut out = Map::new();
+    let mut all = parameters(&operation["parameters"]);
+    for (key, value) in operation.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "parameters" => {}
+            "requestBody" => {
+                let content = value["content"].as_object();
+                out.insert("consumes".into(), content.into_iter().flatten().map(|(kind, _)| Value::from(kind.as_str())).collect());
+                let schema = content.and_then(|c| c.values().next()).map(|c| convert(&c["schema"]));
+                let mut body = json!({"name": "body", "in": "body", "schema": schema});
+                if let (Some(body), Some(required)) = (body.as_object_mut(), value.get("required")) {
+                    body.insert("required".into(), required.clone());
+                }
+                if let Some(all) = all.as_array_mut() {
+                    all.push(body);
+                }
+            }
+            "responses" => drop(out.insert(key.clone(), responses(value, &mut Vec::new()))),
+            _ => drop(out.insert(key.clone(), value.clone())),
+        }
+    }
+    let mut kinds = Vec::new();
+    responses(&operation["responses"], &mut kinds);
+    out.insert("produces".into(), kinds.into());
+    out.insert("schemes".into(), json!(["https"]));
+    if all.as_array().is_some_and(|all| !all.is_empty()) {
+        out.insert("parameters".into(), all);
+    }
+    out.into()
+}
+
+/// Responses with the schema of their first media type; the media types go into `kinds`.
+fn responses(all: &Value, kinds: &mut Vec<String>) -> Value {
+    let mut out = Map::new();
+    for (status, response) in all.as_object().into_iter().flatten() {
+        let mut flat = json!({"description": response["description"]});
+        if let Some((_, first)) = response["content"].as_object().and_then(|content| content.iter().next())
+            && let Some(flat) = flat.as_object_mut()
+        {
+            flat.insert("schema".into(), convert(&first["schema"]));
+        }
+        for (kind, _) in response["content"].as_object().into_iter().flatten() {
+            if !kinds.contains(kind) {
+                kinds.push(kind.clone());
+            }
+        }
+        out.insert(status.clone(), flat);
+    }
+    out.into()
+}

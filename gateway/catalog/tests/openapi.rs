@@ -1,0 +1,111 @@
+//! Compares schemas and paths with the OpenAPI v3 documents that upstream publishes, prose aside. What differs is listed in
+//! `conformance/gaps/openapi.txt`, and the list is compared both ways.
+
+mod upstream;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use catalog::Catalog;
+use catalog::openapi::OpenApi;
+use serde_json::Value;
+
+fn documents() -> (Arc<Catalog>, OpenApi) {
+    let catalog = Arc::new(Catalog::builtin().expect("tables"));
+    (catalog.clone(), OpenApi::new(catalog))
+}
+
+/// Takes descriptions out, and sorts keys by the way.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut pairs: Vec<_> = map.iter().filter(|(key, value)| *key != "description" || !value.is_string()).collect();
+            pairs.sort_by_key(|(key, _)| *key);
+            pairs.into_iter().map(|(key, value)| (key.clone(), plain(value))).collect::<serde_json::Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(plain).collect(),
+        other => other.clone(),
+    }
+}
+
+fn compare(what: &str, got: &Value, want: &Value, differences: &mut BTreeSet<String>) {
+    for (name, want) in want.as_object().into_iter().flatten() {
+        match got.get(name) {
+            None => drop(differences.insert(format!("{what} {name}: missing"))),
+            Some(got) if plain(got) != plain(want) => drop(differences.insert(format!("{what} {name}: {}", first(&plain(got), &plain(want), "")))),
+            Some(_) => {}
+        }
+    }
+    for (name, _) in got.as_object().into_iter().flatten().filter(|(name, _)| want.get(*name).is_none()) {
+        differences.insert(format!("{what} {name}: not upstream's"));
+    }
+}
+
+/// Where two values differ first.
+fn first(got: &Value, want: &Value, at: &str) -> String {
+    if let (Value::Object(got), Value::Object(want)) = (got, want) {
+        let keys: BTreeSet<&String> = got.keys().chain(want.keys()).collect();
+        for key in keys {
+            match (got.get(key), want.get(key)) {
+                (Some(got), Some(want)) if got != want => return first(got, want, &format!("{at}.{key}")),
+                (None, Some(_)) => return format!("lacks {at}.{key}"),
+                (Some(_), None) => return format!("has {at}.{key}"),
+                _ => {}
+            }
+        }
+    }
+    format!("{} differs", if at.is_empty() { "it" } else { at })
+}
+
+#[test]
+fn schemas_and_paths_are_upstreams_but_for_the_listed_gaps() {
+    let (catalog, openapi) = documents();
+    let mut differences = BTreeSet::new();
+    for group in catalog.groups().iter().filter(|group| &*group.name != "policy.gatehouse.dev") {
+        for version in &group.versions {
+            let path = if group.name.is_empty() { format!("api/{}", version.name) } else { format!("apis/{}/{}", group.name, version.name) };
+            let want = upstream::read(&format!("api/openapi-spec/v3/{}_openapi.json", path.replace('/', "__")));
+            let got: Value = serde_json::from_slice(&openapi.v3(&path).expect(&path).body).expect("JSON");
+            compare("schema", &got["components"]["schemas"], &want["components"]["schemas"], &mut differences);
+            let served = |path: &&String| !path.contains("/watch/");
+            let want_paths: serde_json::Map<String, Value> =
+                want["paths"].as_object().into_iter().flatten().filter(|(path, _)| served(path)).map(|(p, v)| (p.clone(), v.clone())).collect();
+            compare("path", &got["paths"], &want_paths.into(), &mut differences);
+        }
+    }
+    let listed: BTreeSet<String> = include_str!("../../../conformance/gaps/openapi.txt").lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let unlisted: Vec<_> = differences.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&differences).collect();
+    assert!(unlisted.is_empty() && gone.is_empty(), "not in conformance/gaps/openapi.txt: {unlisted:#?}\nlisted there but equal now: {gone:#?}");
+}
+
+#[test]
+fn the_index_names_every_version_with_its_hash() {
+    let (catalog, openapi) = documents();
+    let index: Value = serde_json::from_slice(&openapi.index().body).expect("JSON");
+    let versions: usize = catalog.groups().iter().map(|group| group.versions.len()).sum();
+    assert_eq!(index["paths"].as_object().map(serde_json::Map::len), Some(versions));
+    let apps = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().expect("url");
+    assert_eq!(apps, format!("/openapi/v3/apis/apps/v1?hash={}", openapi.hash("apis/apps/v1")));
+    assert!(openapi.v3("apis/nothing/v1").is_none());
+}
+
+#[test]
+fn descriptions_are_there_for_explain() {
+    let (_, openapi) = documents();
+    let core: Value = serde_json::from_slice(&openapi.v3("api/v1").expect("core").body).expect("JSON");
+    let containers = &core["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+    assert!(containers["description"].as_str().is_some_and(|text| text.contains("containers belonging to the pod")));
+}
+
+#[test]
+fn version_two_has_the_same_definitions() {
+    let (_, openapi) = documents();
+    let got: Value = serde_json::from_slice(&openapi.v2().body).expect("JSON");
+    let want = upstream::read("api/openapi-spec/swagger.json");
+    for name in ["io.k8s.api.core.v1.Container", "io.k8s.api.core.v1.Service", "io.k8s.api.apps.v1.DeploymentSpec", "io.k8s.apimachinery.pkg.util.intstr.IntOrString"] {
+        assert_eq!(plain(&got["definitions"][name]), plain(&want["definitions"][name]), "{name}");
+    }
+    let patch = |all: &Value| plain(&all["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]["x-kubernetes-group-version-kind"]);
+    assert_eq!(patch(&got), patch(&want));
+}
