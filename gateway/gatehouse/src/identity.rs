@@ -46,70 +46,111 @@ pub(crate) struct Identity {
     pub(crate) issuer: Issuer,
     pub(crate) discovery: TokenDiscovery,
     pub(crate) reloads: Reloads,
-    /// Bundle with which pods verify this server.
+    pub(crate) own: Own,
+}
+
+/// What is made here because nothing was given for it.
+pub(crate) struct Own {
+    pki: Pki,
+    /// Names of the serving certificate, when that is made here.
+    serving: Option<Vec<String>>,
+    front_proxy: bool,
+    /// Whether clients' certificates are signed here.
+    clients: bool,
+    /// Bundle with which pods and the administrator verify this server.
     pub(crate) server_ca: Vec<u8>,
-    own: Pki,
-    client_ca_is_own: bool,
 }
 
 impl Identity {
     /// Reads or makes everything. `lookup` finds the objects that tokens are bound to.
     pub(crate) fn prepare(config: &Config, lookup: Arc<dyn Lookup>, now: Timestamp) -> Result<Self, Error> {
-        let own = Pki::new(&config.serving.pki);
+        let own = Own::prepare(config, now)?;
         let mut reloads = Reloads::default();
-        let (certificates, server_ca) = serving(config, &own, now)?;
-        let (client_roots, client_ca_is_own) = client_roots(config, &own, now, &mut reloads)?;
-        let proxy = front_proxy(config, &own, now, &mut reloads)?;
-        let (issuer, keys) = token_keys(config, &own)?;
+        let certificates = serving(config, &own.pki)?;
         reloads.add(certificates.paths(), {
             let certificates = certificates.clone();
             move || certificates.reload()
         });
         let settings = &config.identity;
+        let client_ca = settings.client_ca.clone().unwrap_or_else(|| own.pki.path("ca.crt"));
+        let client_roots = watched_roots(client_ca, &mut reloads)?;
+        let proxy = front_proxy(config, &own.pki, &mut reloads)?;
+        let (issuer, keys) = token_keys(config, &own.pki)?;
+        let told_roots = vec![client_roots.clone(), proxy.roots.clone()];
         let authn = Chain {
-            client_roots: Some(client_roots.clone()),
+            client_roots: Some(client_roots),
             tokens: settings.token_file.as_deref().map(token_file).transpose()?,
             service_accounts: Some(Verifier::new(settings.issuers.clone(), keys.clone(), Some(lookup))),
             audiences: settings.audiences.clone(),
             anonymous: if settings.anonymous { authn::chain::Anonymous::Allowed } else { authn::chain::Anonymous::Refused },
-            front_proxy: Some(proxy.clone()),
+            front_proxy: Some(proxy),
         };
-        let jwks_uri = settings.jwks_uri.clone().unwrap_or_else(|| format!("{}{}", settings.issuers[0].trim_end_matches('/'), discovery::JWKS_PATH));
+        let jwks_uri = settings.jwks_uri.clone().unwrap_or_else(|| format!("{}{}", issuer.name().trim_end_matches('/'), discovery::JWKS_PATH));
         let discovery = TokenDiscovery {
-            configuration: discovery::configuration(&settings.issuers[0], &jwks_uri, &keys).to_string().into(),
+            configuration: discovery::configuration(issuer.name(), &jwks_uri, &keys).to_string().into(),
             jwks: discovery::jwks(&keys).to_string().into(),
         };
-        let told_roots = vec![client_roots, proxy.roots];
-        Ok(Self { certificates, told_roots, authn, issuer, discovery, reloads, server_ca, own, client_ca_is_own })
+        Ok(Self { certificates, told_roots, authn, issuer, discovery, reloads, own })
+    }
+}
+
+impl Own {
+    fn prepare(config: &Config, now: Timestamp) -> Result<Self, Error> {
+        let mut own = Self {
+            pki: Pki::new(&config.serving.pki),
+            serving: config.serving.certificate.is_none().then(|| serving_names(config)),
+            front_proxy: config.identity.front_proxy.ca.is_none(),
+            clients: config.identity.client_ca.is_none(),
+            server_ca: Vec::new(),
+        };
+        if config.identity.signing_key.is_none() {
+            own.pki.ensure_service_account_key()?;
+        }
+        own.ensure(now)?;
+        own.server_ca = match &config.serving.certificate {
+            // Go accepts a certificate that is itself among the trusted ones, so the given one serves as its own authority.
+            Some(given) => read(&given.certificate)?,
+            None => read(&own.pki.path("ca.crt"))?,
+        };
+        Ok(own)
+    }
+
+    /// Makes what is missing and renews what is near its end; the files' watchers take it into use.
+    pub(crate) fn ensure(&self, now: Timestamp) -> Result<(), Error> {
+        if let Some(names) = &self.serving {
+            self.pki.ensure_serving(names, now)?;
+        }
+        if self.clients {
+            self.pki.ensure_admin(now)?;
+        }
+        if self.front_proxy {
+            self.pki.ensure_front_proxy(now)?;
+        }
+        Ok(())
     }
 
     /// Writes the administrator's kubeconfig, once the port is known. Nothing is written when clients' authority is given:
     /// this server could not sign a certificate for anybody then.
-    pub(crate) fn write_kubeconfig(&self, path: &Path, server: SocketAddr, now: Timestamp) -> Result<bool, Error> {
-        if !self.client_ca_is_own {
+    pub(crate) fn write_kubeconfig(&self, path: &Path, server: SocketAddr) -> Result<bool, Error> {
+        if !self.clients {
             return Ok(false);
         }
-        self.own.ensure_admin(now)?;
-        let (certificate, key) = (read(&self.own.path("admin.crt"))?, read(&self.own.path("admin.key"))?);
+        let (certificate, key) = (read(&self.pki.path("admin.crt"))?, read(&self.pki.path("admin.key"))?);
         let text = Kubeconfig { server, authority: &self.server_ca, certificate: &certificate, key: &key }.text();
         files::replace(path, text.as_bytes(), Access::Owner).map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })?;
         Ok(true)
     }
 }
 
-fn serving(config: &Config, own: &Pki, now: Timestamp) -> Result<(Arc<Certificates>, Vec<u8>), Error> {
-    let (first, server_ca) = match &config.serving.certificate {
-        // Go accepts a certificate that is itself among the trusted ones, so the given one serves as its own authority.
-        Some(given) => (given.clone(), read(&given.certificate)?),
-        None => {
-            own.ensure_serving(&serving_names(config), now)?;
-            let source = Source { certificate: own.path("apiserver.crt"), key: own.path("apiserver.key"), names: Vec::new() };
-            (source, read(&own.path("ca.crt"))?)
-        }
-    };
+fn serving(config: &Config, own: &Pki) -> Result<Arc<Certificates>, Error> {
+    let first = config.serving.certificate.clone().unwrap_or_else(|| Source {
+        certificate: own.path("apiserver.crt"),
+        key: own.path("apiserver.key"),
+        names: Vec::new(),
+    });
     let mut sources = vec![first];
     sources.extend(config.serving.by_name.iter().cloned());
-    Ok((Certificates::load(sources)?, server_ca))
+    Ok(Certificates::load(sources)?)
 }
 
 /// The names under which clients and pods reach this server.
@@ -132,26 +173,9 @@ fn serving_names(config: &Config) -> Vec<String> {
     names
 }
 
-fn client_roots(config: &Config, own: &Pki, now: Timestamp, reloads: &mut Reloads) -> Result<(Roots, bool), Error> {
-    let (path, is_own) = match &config.identity.client_ca {
-        Some(given) => (given.clone(), false),
-        None => {
-            own.ensure_cluster_ca(now)?;
-            (own.path("ca.crt"), true)
-        }
-    };
-    Ok((watched_roots(path, reloads)?, is_own))
-}
-
-fn front_proxy(config: &Config, own: &Pki, now: Timestamp, reloads: &mut Reloads) -> Result<authn::front_proxy::FrontProxy, Error> {
+fn front_proxy(config: &Config, own: &Pki, reloads: &mut Reloads) -> Result<authn::front_proxy::FrontProxy, Error> {
     let settings = &config.identity.front_proxy;
-    let path = match &settings.ca {
-        Some(given) => given.clone(),
-        None => {
-            own.ensure_front_proxy(now)?;
-            own.path("front-proxy-ca.crt")
-        }
-    };
+    let path = settings.ca.clone().unwrap_or_else(|| own.path("front-proxy-ca.crt"));
     Ok(authn::front_proxy::FrontProxy {
         roots: watched_roots(path, reloads)?,
         allowed_names: settings.names.clone(),
@@ -174,13 +198,7 @@ fn watched_roots(path: PathBuf, reloads: &mut Reloads) -> Result<Roots, Error> {
 
 fn token_keys(config: &Config, own: &Pki) -> Result<(Issuer, Vec<PublicKey>), Error> {
     let settings = &config.identity;
-    let signing = match &settings.signing_key {
-        Some(given) => given.clone(),
-        None => {
-            own.ensure_service_account_key()?;
-            own.path("sa.key")
-        }
-    };
+    let signing = settings.signing_key.clone().unwrap_or_else(|| own.path("sa.key"));
     let key = PrivateKey::from_pem(&read(&signing)?).map_err(|source| Error::Key { path: signing, source })?;
     let mut keys = vec![key.public.clone()];
     for path in &settings.verifying_keys {

@@ -36,7 +36,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = listen::bind(config.serving.address, config.serving.sharing)?;
     let address = listener.local_addr()?;
     let kubeconfig = config.data_dir.join("admin.kubeconfig");
-    let told = identity.write_kubeconfig(&kubeconfig, address, clock.now())?;
+    let told = identity.own.write_kubeconfig(&kubeconfig, address)?;
     let tls = tls::server_config(tls::Settings {
         certificates: identity.certificates.clone(),
         client_roots: identity.told_roots.clone(),
@@ -53,7 +53,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         async move { answer.map(http_body_util::Full::new) }
     };
     tracing::info!(%address, kubeconfig = %if told { kubeconfig.display().to_string() } else { "none".into() }, "serving");
-    let serving = tokio::spawn(listen::serve(listener, listen::Settings { tls, streams_max: config.serving.streams_max }, lifecycle.clone(), app));
+    let serving = tokio::spawn(listen::serve(listener, listen::Settings { tls, streams_max: config.serving.streams_max, deadlines: listen::Deadlines::default() }, lifecycle.clone(), app));
     asked_to_end.await?;
     lifecycle.reached(Stage::Draining).await;
     let patience = config.requests.timeout.max(config.watch_grace);

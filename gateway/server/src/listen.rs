@@ -61,6 +61,23 @@ pub struct Settings {
     pub tls: Arc<ServerConfig>,
     /// Streams of one HTTP/2 connection.
     pub streams_max: u32,
+    /// How long a client may take.
+    pub deadlines: Deadlines,
+}
+
+/// How long a client may take for what it owes the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For the headers of an HTTP/1.1 request.
+    pub header_read: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { handshake: HANDSHAKE_MAX, header_read: HEADER_READ_MAX }
+    }
 }
 
 /// Opens a listening socket. Port 0 picks a free one.
@@ -100,7 +117,7 @@ where
         };
         let (acceptor, settings, lifecycle, service) = (acceptor.clone(), settings.clone(), lifecycle.clone(), service.clone());
         tokio::spawn(async move {
-            if let Some((peer, stream)) = handshake(acceptor, stream, address).await {
+            if let Some((peer, stream)) = handshake(acceptor, stream, address, settings.deadlines.handshake).await {
                 connection(peer, stream, settings, lifecycle, service).await;
             }
             drop(permit);
@@ -128,12 +145,12 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, So
     }
 }
 
-async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, address: SocketAddr) -> Option<(Arc<Peer>, TlsStream<TcpStream>)> {
+async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, address: SocketAddr, deadline: Duration) -> Option<(Arc<Peer>, TlsStream<TcpStream>)> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %address, "connection gone before its handshake");
         return None;
     }
-    let stream = match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
+    let stream = match timeout(deadline, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             tracing::info!(%error, %address, "TLS handshake failed");
@@ -174,7 +191,7 @@ where
             }
         }
     } else {
-        let mut connection = pin!(http1_builder().serve_connection(io, answer).with_upgrades());
+        let mut connection = pin!(http1_builder(&settings).serve_connection(io, answer).with_upgrades());
         tokio::select! {
             ended = connection.as_mut() => ended,
             () = draining => {
@@ -201,8 +218,11 @@ fn http2_builder(settings: &Settings) -> hyper::server::conn::http2::Builder<Tok
     builder
 }
 
-fn http1_builder() -> hyper::server::conn::http1::Builder {
+fn http1_builder(settings: &Settings) -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_MAX).max_headers(HEADERS_MAX).max_buf_size(HEADER_BYTES_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(settings.deadlines.header_read).max_headers(HEADERS_MAX).max_buf_size(HEADER_BYTES_MAX);
     builder
 }
+
+#[cfg(test)]
+mod tests;
