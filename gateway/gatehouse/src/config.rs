@@ -33,6 +33,7 @@ pub(crate) enum Engine {
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) policy_dir: Option<PathBuf>,
+    pub(crate) policy_module_dir: Option<PathBuf>,
     pub(crate) engine: Engine,
     pub(crate) controllers: Vec<String>,
     pub(crate) serving: Serving,
@@ -141,6 +142,7 @@ impl Config {
         let data_dir = PathBuf::from(flags.text("data-dir"));
         let config = Self {
             policy_dir: path(&flags, "policy-dir"),
+            policy_module_dir: path(&flags, "policy-module-dir"),
             engine: engine(&mut flags),
             controllers: if flags.is_given("controllers") { flags.list("controllers") } else { vec!["*".to_owned()] },
             serving: serving(&mut flags, &data_dir, program),

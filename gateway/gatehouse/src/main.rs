@@ -1,6 +1,7 @@
 //! The `gatehouse` program: reads which command is meant and hands over to it. Called by the name `kube-apiserver` it is
 //! the server and nothing else.
 
+mod build;
 mod config;
 mod flags;
 mod identity;

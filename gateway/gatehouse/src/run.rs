@@ -1,115 +1,143 @@
-//! From settings to a running server and to its end: store, identity, gate, listener, drain. Reads from the top.
+//! From settings to a running server and to its end: store, identity, gate, listener, controllers, drain.
 
 use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Clock;
+use controllers::bootstrap;
 use model::clock::SystemClock;
-use server::accounts::Accounts;
-use server::endpoints::Endpoints;
-use server::health::Health;
+use model::{Clock, User};
+use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
-use server::{listen, tls};
+use server::world::{LocalWorld, Slot};
+use server::{body, listen, path, tls};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::build::{self, Parts};
 use crate::config::{Config, Engine};
-use crate::identity::Identity;
+use crate::identity::{Identity, Own};
 
 /// How long the audit log may take to write what is left, at the very end.
 const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(10);
+/// How often certificates made here are looked at; they last a year and are renewed a month before.
+const RENEW_EVERY: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Serves until asked to end. Fails when something cannot be set up.
+/// Serves until asked to end. Fails when something cannot be set up, or when storage fails for good.
 pub(crate) fn run(config: Config) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = open_store(&config, clock.clone())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(config, store, clock));
+    // Whatever still runs must not hold up the end: it was given its time while draining.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }
 
-async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(), Box<dyn Error>> {
     let lifecycle = Lifecycle::default();
-    let asked_to_end = end_on_signal(lifecycle.clone(), config.shutdown_delay)?;
-    let store = open_store(&config)?;
-    let identity = Identity::prepare(&config, Arc::new(Accounts::new(&store)), clock.now())?;
-    let audit = open_audit(&config, clock.clone())?;
-    let listener = listen::bind(config.serving.address, config.serving.sharing)?;
+    end_on_signal(lifecycle.clone(), config.shutdown_delay)?;
+    let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
+    let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
+    let slot = Slot::default();
+    let parts = Parts { store: store.clone(), authn, issuer, discovery, clock: clock.clone(), lifecycle: lifecycle.clone(), slot };
+    let gate = build::gate(&config, parts)?;
+    let listener = listen::bind(config.serving.address, config.serving.sharing).map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
     let address = listener.local_addr()?;
-    let kubeconfig = config.data_dir.join("admin.kubeconfig");
-    let told = identity.own.write_kubeconfig(&kubeconfig, address)?;
+    let upkeep = build::upkeep(&config, address);
+    let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
+    bootstrap::run(world.as_ref(), &upkeep, clock.now()).await?;
+    let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
+    let context = controllers::Context { world, clock: clock.clone(), root_ca };
+    let controllers = controllers::start(context, &config.controllers, Some(upkeep));
     let tls = tls::server_config(tls::Settings {
-        certificates: identity.certificates.clone(),
-        client_roots: identity.told_roots.clone(),
+        certificates,
+        client_roots: told_roots,
         lowest: config.serving.lowest,
         cipher_suites: config.serving.cipher_suites.clone(),
         protocols: if config.serving.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] },
     })?;
-    tokio::spawn(identity.reloads.run());
-    let metrics = server::metrics::Metrics::new()?;
-    let endpoints = Arc::new(Endpoints::new(Health::new(Vec::new(), lifecycle.clone()), identity.discovery));
-    let app = move |_peer: Arc<listen::Peer>, request: http::Request<hyper::body::Incoming>| {
-        let answer = endpoints.answer(&metrics, request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
-        let answer = answer.unwrap_or_else(|| http::Response::new(model::Status::page_not_found().to_object().to_string().into()));
-        async move { answer.map(http_body_util::Full::new) }
-    };
+    let settings = listen::Settings { tls, streams_max: config.serving.streams_max, deadlines: listen::Deadlines::default() };
+    let serving = tokio::spawn(listen::serve(listener, settings, lifecycle.clone(), service(gate.clone())));
+    let kubeconfig = config.data_dir.join("admin.kubeconfig");
+    let told = own.write_kubeconfig(&kubeconfig, address)?;
     tracing::info!(%address, kubeconfig = %if told { kubeconfig.display().to_string() } else { "none".into() }, "serving");
-    let serving = tokio::spawn(listen::serve(listener, listen::Settings { tls, streams_max: config.serving.streams_max, deadlines: listen::Deadlines::default() }, lifecycle.clone(), app));
-    asked_to_end.await?;
-    lifecycle.reached(Stage::Draining).await;
-    let patience = config.requests.timeout.max(config.watch_grace);
-    if tokio::time::timeout(patience, serving).await.is_err() {
-        tracing::warn!("connections still open are cut");
+    tokio::spawn(reloads.run());
+    tokio::spawn(renew(own, kubeconfig, address, clock));
+    tokio::select! {
+        () = lifecycle.reached(Stage::Draining) => {}
+        reason = store.engine().failed() => return Err(format!("storage failed, so nothing more can be acknowledged: {reason}").into()),
     }
-    if tokio::time::timeout(AUDIT_FLUSH_MAX, audit.flush()).await.is_err() {
-        tracing::error!("the audit log could not be written to its end");
-    }
+    drop(controllers);
+    drain(&config, &gate, serving).await;
+    store.engine().close().await?;
     tracing::info!("ended");
     Ok(())
 }
 
+type Answer = std::pin::Pin<Box<dyn Future<Output = http::Response<body::Body>> + Send>>;
+
+fn service(gate: Arc<Gate>) -> impl Fn(Arc<listen::Peer>, http::Request<hyper::body::Incoming>) -> Answer + Clone + Send + Sync + 'static {
+    move |peer, request| {
+        let gate = gate.clone();
+        Box::pin(async move { path::run(gate, peer, request.map(body::incoming)).await })
+    }
+}
+
+/// Waits for what is being served, then for the audit log.
+async fn drain(config: &Config, gate: &Gate, serving: tokio::task::JoinHandle<()>) {
+    let patience = config.requests.timeout.max(config.watch_grace);
+    if tokio::time::timeout(patience, serving).await.is_err() {
+        tracing::warn!("connections still open are cut");
+    }
+    if tokio::time::timeout(AUDIT_FLUSH_MAX, gate.audit.flush()).await.is_err() {
+        tracing::error!("the audit log could not be written to its end");
+    }
+}
+
 /// SIGTERM and SIGINT: not ready at once, draining after the delay; a second signal ends the delay.
-fn end_on_signal(lifecycle: Lifecycle, delay: Duration) -> std::io::Result<tokio::task::JoinHandle<()>> {
+fn end_on_signal(lifecycle: Lifecycle, delay: Duration) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::spawn(async move {
-        let mut asked = async || tokio::select! {
-            _ = terminate.recv() => (),
-            _ = interrupt.recv() => (),
+    tokio::spawn(async move {
+        let mut asked = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
         };
         asked().await;
         tracing::info!("asked to end");
         lifecycle.advance(Stage::ShuttingDown);
         tokio::select! {
-            () = tokio::time::sleep(delay) => (),
-            () = asked() => (),
+            () = tokio::time::sleep(delay) => {}
+            () = asked() => {}
         }
         lifecycle.advance(Stage::Draining);
-    }))
+    });
+    Ok(())
 }
 
-fn open_store(config: &Config) -> std::io::Result<Store> {
-    match config.engine {
-        Engine::Memory | Engine::Disk => Store::memory(),
+async fn renew(own: Own, kubeconfig: PathBuf, address: SocketAddr, clock: Arc<dyn Clock>) {
+    loop {
+        tokio::time::sleep(RENEW_EVERY).await;
+        let renewed = own.ensure(clock.now()).and_then(|()| own.write_kubeconfig(&kubeconfig, address));
+        if let Err(error) = renewed {
+            tracing::error!(error = %crate::chain(&error), "certificates not renewed; tried again later");
+        }
     }
 }
 
-fn open_audit(config: &Config, clock: Arc<dyn Clock>) -> Result<audit::Log, Box<dyn Error>> {
-    let Some(settings) = &config.audit else { return Ok(audit::Log::off()) };
-    let path = settings.policy.display();
-    let text = std::fs::read_to_string(&settings.policy).map_err(|e| format!("read {path}: {e}"))?;
-    let policy = audit::Policy::parse(&text).map_err(|e| format!("{e}: from file {path}"))?;
-    let sink = if settings.path.as_os_str() == "-" {
-        audit::log::Sink::Stdout
-    } else {
-        audit::log::Sink::File(audit::file::Settings {
-            path: settings.path.clone(),
-            size_max_mb: settings.size_max_mb,
-            age_max_days: settings.age_max_days,
-            backups_max: settings.backups_max,
-            compress: settings.compress,
-        })
-    };
-    audit::Log::open(policy, sink, clock).map_err(|e| format!("open audit log {}: {e}", settings.path.display()).into())
+fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store, Box<dyn Error>> {
+    let limits = store::Limits::default();
+    match config.engine {
+        Engine::Memory => Ok(Store::memory_with(clock, limits)?),
+        Engine::Disk => Ok(Store::disk(&config.data_dir.join("store"), clock, limits)?),
+    }
 }
 
 /// Every connection is a file; the soft limit of most systems, 1024, would be reached by a small cluster.

@@ -15,6 +15,15 @@ const KIND: &[&str] = &["component", "dry_run", "group", "resource", "scope", "s
 /// Kinds of request told apart; a client could otherwise make a series of every resource name it invents.
 const KINDS_MAX: usize = 10_000;
 
+/// What the store counts, in the order of [`Metrics::store`].
+const STORE: &[(&str, &str)] = &[
+    ("gatehouse_store_commits_total", "Commits made durable."),
+    ("gatehouse_store_transactions_total", "Transactions answered with success."),
+    ("gatehouse_store_conflicts_total", "Transactions refused because a condition did not hold."),
+    ("gatehouse_store_records_total", "Objects written or deleted."),
+    ("gatehouse_store_commit_microseconds_total", "Microseconds spent in making commits durable."),
+];
+
 /// What a request is, as far as its metrics are concerned.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Labels<'a> {
@@ -128,6 +137,14 @@ pub struct Metrics {
     pub authorizations_allowed: IntCounter,
     /// The same, denied.
     pub authorizations_denied: IntCounter,
+    /// `apiserver_flowcontrol_rejected_requests_total`.
+    pub refused: IntCounter,
+    /// `apiserver_audit_event_total`.
+    pub audit_events: IntCounter,
+    /// `apiserver_audit_error_total`: writes that failed and were tried again.
+    pub audit_failures: IntCounter,
+    /// Commits, transactions, conflicts, records and microseconds in commits of the store; see [`STORE`].
+    pub store: Vec<IntGauge>,
     /// `apiserver_storage_objects` by resource, filled when metrics are read.
     pub storage_objects: IntGaugeVec,
     before_reading: parking_lot::Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
@@ -149,7 +166,13 @@ impl Metrics {
         let inflight = gauge("apiserver_current_inflight_requests", "Requests being served, by kind.", &["request_kind"])?;
         let attempts = counter("authentication_attempts", "Attempts to authenticate, by result.", &["result"])?;
         let decisions = counter("apiserver_authorization_decisions_total", "Authorization decisions, by decision.", &["decision"])?;
+        let single = |name: &str, help: &str| declare(&registry, IntCounter::new(name, help)?);
+        let store = STORE.iter().map(|(name, help)| declare(&registry, IntGauge::new(*name, *help)?)).collect::<Result<_, _>>()?;
         let metrics = Self {
+            refused: single("apiserver_flowcontrol_rejected_requests_total", "Requests refused because too many were waiting.")?,
+            audit_events: single("apiserver_audit_event_total", "Audit events written.")?,
+            audit_failures: single("apiserver_audit_error_total", "Writes of audit events that failed and were tried again.")?,
+            store,
             requests: counter("apiserver_request_total", "Requests, by what they asked for and the HTTP status of the answer.", &with_code)?,
             durations: histogram("apiserver_request_duration_seconds", "Time from a request's arrival to the end of its answer.", DURATION_BUCKETS_S, KIND)?,
             sizes: histogram("apiserver_response_sizes", "Bytes of answers.", SIZE_BUCKETS_BYTES, &long)?,

@@ -63,5 +63,6 @@ pub(super) const GATEHOUSE: &[Flag] = &[
     supported("controllers", TEXT, "*", "Controllers to run, as kube-controller-manager spells them: *, name, -name."),
     supported("data-dir", TEXT, "gatehouse-data", "Folder of everything this server keeps: objects, keys, admin.kubeconfig, compiled policies."),
     supported("policy-dir", TEXT, "", "Folder of policies that hold before the first request and cannot be changed over the API."),
+    supported("policy-module-dir", TEXT, "", "Folder in which a PolicyModule's spec.source.file is looked for."),
     supported("storage-engine", TEXT, "disk", "disk, or memory: nothing outlives the process."),
 ];

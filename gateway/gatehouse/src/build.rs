@@ -1,0 +1,144 @@
+//! Puts the gate together from settings: one function a part. Opens no socket (`run`).
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use admission::builtin;
+use authn::service_account::Issuer;
+use controllers::bootstrap;
+use model::{Clock, User, World};
+use server::endpoints::{Endpoints, TokenDiscovery};
+use server::gate::{Gate, Limits, Tokens};
+use server::health::Health;
+use server::lifecycle::Lifecycle;
+use server::metrics::Metrics;
+use server::world::{LocalWorld, Slot};
+use store::Store;
+
+use crate::config::Config;
+
+/// What was made before the gate.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) authn: authn::Chain,
+    pub(crate) issuer: Issuer,
+    pub(crate) discovery: TokenDiscovery,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lifecycle: Lifecycle,
+    /// Where plugins that need the gate will find it.
+    pub(crate) slot: Slot,
+}
+
+/// The gate. Fails when a setting names something that cannot be had.
+pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
+    let Parts { store, authn, issuer, discovery, clock, lifecycle, slot } = parts;
+    let metrics = Metrics::new()?;
+    let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
+    let gate = Arc::new(Gate {
+        catalog: Arc::new(catalog::Catalog::builtin()?),
+        authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
+        admission: admission::Chain::new(plugins(config, &slot)?),
+        audit: audit_log(config, clock.clone())?,
+        flow: flow::Seats::new(config.requests.read_only_max, config.requests.mutating_max),
+        tokens: Some(Tokens {
+            issuer,
+            audiences: config.identity.audiences.clone(),
+            lifetime_s_max: config.identity.token_life_max.and_then(|life| i64::try_from(life.as_secs()).ok()),
+            extend: config.identity.extend_tokens,
+        }),
+        endpoints: Endpoints::new(Health::new(Vec::new(), lifecycle.clone()), discovery),
+        limits: Limits {
+            request: config.requests.timeout,
+            watch_min: config.requests.watch_min,
+            event_ttl_s: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX),
+        },
+        store,
+        authn,
+        clock,
+        metrics,
+        lifecycle,
+    });
+    slot.fill(&gate);
+    count_at_reading(&gate);
+    Ok(gate)
+}
+
+fn plugins(config: &Config, slot: &Slot) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
+    let world: Arc<dyn World> = Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback()));
+    let settings = &config.admission;
+    let setup = builtin::Setup { world, not_ready_toleration_s: settings.not_ready_s, unreachable_toleration_s: settings.unreachable_s };
+    Ok(builtin::plugins(&settings.enable, &settings.disable, &setup)?)
+}
+
+fn audit_log(config: &Config, clock: Arc<dyn Clock>) -> Result<audit::Log, Box<dyn Error>> {
+    let Some(settings) = &config.audit else { return Ok(audit::Log::off()) };
+    let path = settings.policy.display();
+    let text = std::fs::read_to_string(&settings.policy).map_err(|e| format!("read {path}: {e}"))?;
+    let policy = audit::Policy::parse(&text).map_err(|e| format!("{e}: from file {path}"))?;
+    let sink = if settings.path.as_os_str() == "-" {
+        audit::log::Sink::Stdout
+    } else {
+        audit::log::Sink::File(audit::file::Settings {
+            path: settings.path.clone(),
+            size_max_mb: settings.size_max_mb,
+            age_max_days: settings.age_max_days,
+            backups_max: settings.backups_max,
+            compress: settings.compress,
+        })
+    };
+    audit::Log::open(policy, sink, clock).map_err(|e| format!("open audit log {}: {e}", settings.path.display()).into())
+}
+
+/// Gauges and counters whose values other parts keep are filled when somebody reads metrics.
+fn count_at_reading(gate: &Arc<Gate>) {
+    let metrics = gate.metrics.clone();
+    let gate = Arc::downgrade(gate);
+    metrics.clone().before_reading(move || {
+        let Some(gate) = gate.upgrade() else { return };
+        let (read_only, mutating) = gate.flow.taken();
+        metrics.inflight_read_only.set(i64::try_from(read_only).unwrap_or(i64::MAX));
+        metrics.inflight_mutating.set(i64::try_from(mutating).unwrap_or(i64::MAX));
+        metrics.refused.reset();
+        metrics.refused.inc_by(gate.flow.refused());
+        let (events, failures) = gate.audit.counts();
+        metrics.audit_events.reset();
+        metrics.audit_events.inc_by(events);
+        metrics.audit_failures.reset();
+        metrics.audit_failures.inc_by(failures);
+        for resource in gate.store.cache().resources() {
+            let name = resource.prefix().trim_start_matches("/registry/").trim_end_matches('/');
+            metrics.storage_objects.with_label_values(&[name]).set(i64::try_from(resource.snapshot().len()).unwrap_or(i64::MAX));
+        }
+        let store = gate.store.cache().metrics();
+        for (gauge, value) in metrics.store.iter().zip([&store.commits, &store.transactions, &store.conflicts, &store.records, &store.commit_us]) {
+            gauge.set(i64::try_from(value.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
+        }
+    });
+}
+
+/// What a fresh cluster is told about its addresses.
+pub(crate) fn upkeep(config: &Config, bound: SocketAddr) -> bootstrap::Settings {
+    let (first, last) = config.network.node_ports;
+    bootstrap::Settings {
+        service_cidrs: config.network.service_ranges.iter().map(ToString::to_string).collect(),
+        advertise_address: config.network.advertise.unwrap_or_else(|| advertised(bound.ip())),
+        secure_port: bound.port(),
+        node_ports: format!("{first}-{last}"),
+    }
+}
+
+/// The address endpoints tell: the one that is listened on, or the one from which this machine would reach others.
+/// Endpoints may not name a loopback address, so it is told even when nothing listens there.
+fn advertised(bound: IpAddr) -> IpAddr {
+    if !bound.is_unspecified() && !bound.is_loopback() {
+        return bound;
+    }
+    // Connecting a UDP socket sends nothing; it only asks the routing table. The address is one reserved for documentation.
+    let outward = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| {
+        socket.connect(("192.0.2.1", 9))?;
+        socket.local_addr()
+    });
+    outward.map_or(bound, |address| address.ip())
+}
