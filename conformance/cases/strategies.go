@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/capabilities"
+	_ "k8s.io/kubernetes/pkg/controlplane" // registers every kind
+	"k8s.io/kubernetes/pkg/registry/apps/controllerrevision"
+	"k8s.io/kubernetes/pkg/registry/apps/daemonset"
+	"k8s.io/kubernetes/pkg/registry/apps/deployment"
+	"k8s.io/kubernetes/pkg/registry/apps/replicaset"
+	"k8s.io/kubernetes/pkg/registry/apps/statefulset"
+	"k8s.io/kubernetes/pkg/registry/batch/cronjob"
+	"k8s.io/kubernetes/pkg/registry/batch/job"
+	"k8s.io/kubernetes/pkg/registry/core/pod"
+	"k8s.io/kubernetes/pkg/registry/core/podtemplate"
+	"k8s.io/kubernetes/pkg/registry/core/replicationcontroller"
+)
+
+type strategy interface {
+	rest.RESTCreateStrategy
+	rest.RESTUpdateStrategy
+}
+
+var strategies = map[string]strategy{
+	"Pod": pod.Strategy, "PodTemplate": podtemplate.Strategy, "ReplicationController": replicationcontroller.Strategy,
+	"ControllerRevision": controllerrevision.Strategy, "DaemonSet": daemonset.Strategy, "Deployment": deployment.Strategy,
+	"ReplicaSet": replicaset.Strategy, "StatefulSet": statefulset.Strategy, "Job": job.Strategy, "CronJob": cronjob.Strategy,
+}
+
+var subresources = map[string]rest.RESTUpdateStrategy{
+	"Pod/status": pod.StatusStrategy, "Pod/ephemeralcontainers": pod.EphemeralContainersStrategy, "Pod/resize": pod.ResizeStrategy,
+	"ReplicationController/status": replicationcontroller.StatusStrategy, "DaemonSet/status": daemonset.StatusStrategy,
+	"Deployment/status": deployment.StatusStrategy, "ReplicaSet/status": replicaset.StatusStrategy,
+	"StatefulSet/status": statefulset.StatusStrategy, "Job/status": job.StatusStrategy, "CronJob/status": cronjob.StatusStrategy,
+}
+
+func init() {
+	capabilities.Setup(true, 0)
+}
+
+// ask fills in what upstream says of a case.
+func ask(bases map[string]json.RawMessage, asked *Case) error {
+	base, known := bases[asked.Base]
+	if !known {
+		return fmt.Errorf("no base %q", asked.Base)
+	}
+	text, err := jsonpatch.MergePatch(base, asked.New)
+	if err != nil {
+		return err
+	}
+	object, kind, err := decode(text)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	var errs field.ErrorList
+	asked.Errors, asked.Warnings, asked.Made = nil, nil, nil
+	if asked.Do == "create" {
+		strategy := strategies[kind.Kind]
+		strategy.PrepareForCreate(ctx, object)
+		errs = strategy.Validate(ctx, object)
+		asked.Warnings = strategy.WarningsOnCreate(ctx, object)
+	} else {
+		before, err := jsonpatch.MergePatch(base, asked.Old)
+		if err != nil {
+			return err
+		}
+		old, _, err := decode(before)
+		if err != nil {
+			return err
+		}
+		var strategy rest.RESTUpdateStrategy = strategies[kind.Kind]
+		if asked.Do != "update" {
+			strategy = subresources[kind.Kind+"/"+asked.Do]
+		}
+		strategy.PrepareForUpdate(ctx, object, old)
+		errs = strategy.ValidateUpdate(ctx, object, old)
+		asked.Warnings = strategy.WarningsOnUpdate(ctx, object, old)
+	}
+	for _, err := range errs {
+		// What follows is a difference of internal types, for people.
+		message, _, _ := strings.Cut(err.Error(), "\n@@")
+		asked.Errors = append(asked.Errors, message)
+	}
+	if len(errs) > 0 {
+		return nil
+	}
+	return made(asked, text, object, *kind)
+}
+
+// decode reads an object with its defaults and gives it what every stored object has.
+func decode(text []byte) (runtime.Object, *schema.GroupVersionKind, error) {
+	object, kind, err := legacyscheme.Codecs.UniversalDecoder().Decode(text, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	metadata, err := meta.Accessor(object)
+	if err != nil {
+		return nil, nil, err
+	}
+	metadata.SetUID("u1")
+	metadata.SetResourceVersion("1")
+	return object, kind, nil
+}
+
+func made(asked *Case, text []byte, object runtime.Object, kind schema.GroupVersionKind) error {
+	stored, err := runtime.Encode(legacyscheme.Codecs.LegacyCodec(kind.GroupVersion()), object)
+	if err != nil {
+		return err
+	}
+	asked.Made, err = jsonpatch.CreateMergePatch(text, stored)
+	return err
+}

@@ -1,0 +1,139 @@
+//! What upstream's strategies say of about nine hundred objects (`cases/cases.jsonl`, answered by `conformance/cases`), and
+//! that ours say the same: errors in their order, warnings, and the object that would be stored. Tests no HTTP.
+
+use std::sync::Arc;
+
+use catalog::hooks::pod;
+use catalog::{Catalog, Resource};
+use model::field::Errors;
+use model::{Value, meta};
+use schema::normal::{Encode, decode, encode};
+
+/// Merges a change into an object, as RFC 7386 has it.
+fn merge(object: &mut Value, change: &Value) {
+    let Some(fields) = change.as_object() else {
+        *object = change.clone();
+        return;
+    };
+    if !object.is_object() {
+        *object = Value::Object(model::Map::new());
+    }
+    let Some(map) = object.as_object_mut() else { return };
+    for (field, inner) in fields {
+        if inner.is_null() {
+            map.shift_remove(field);
+        } else {
+            merge(map.entry(field).or_insert(Value::Null), inner);
+        }
+    }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().map_or(Vec::new(), |list| list.iter().filter_map(Value::as_str).collect())
+}
+
+/// What is said of an object.
+struct Answer {
+    errors: Vec<String>,
+    warnings: Vec<String>,
+    made: Value,
+}
+
+fn prepared(catalog: &Catalog, resource: &Resource, mut object: Value) -> Value {
+    decode(&catalog.types, resource.ty, &mut object, &mut Vec::new()).expect("cases decode");
+    catalog.defaults.apply(&catalog.types, resource.ty, &mut object);
+    if let Some(default) = resource.hooks.default {
+        default(&mut object);
+    }
+    meta::set(&mut object, "uid", "u1");
+    meta::set(&mut object, "resourceVersion", "1");
+    object
+}
+
+fn answer(catalog: &Catalog, resource: &Arc<Resource>, what: &str, new: Value, old: Option<Value>) -> Answer {
+    let (hooks, strategy) = (resource.hooks, &resource.strategy);
+    let mut new = prepared(catalog, resource, new);
+    let old = old.map(|old| prepared(catalog, resource, old));
+    let (mut errors, mut warnings) = (Errors::new(), Vec::new());
+    match (what, &old) {
+        ("create", None) => {
+            strategy.prepare_create(&mut new);
+            hooks.prepare_create.inspect(|prepare| prepare(&mut new));
+            hooks.validate.inspect(|validate| validate(&new, &mut errors));
+            warnings = hooks.warnings.map_or(Vec::new(), |warn| warn(&new, None));
+        }
+        ("update", Some(old)) => {
+            strategy.prepare_update(&mut new, old);
+            hooks.prepare_update.inspect(|prepare| prepare(&mut new, old));
+            strategy.count(&mut new, old);
+            hooks.validate_update.inspect(|validate| validate(&new, old, &mut errors));
+            warnings = hooks.warnings.map_or(Vec::new(), |warn| warn(&new, Some(old)));
+        }
+        ("status", Some(old)) => {
+            resource.subresource("status").expect("it has a status").prepare_update(&mut new, old);
+            hooks.prepare_status.inspect(|prepare| prepare(&mut new, old));
+            hooks.validate_status.inspect(|validate| validate(&new, old, &mut errors));
+            if &*resource.gvk.kind == "Pod" {
+                warnings = pod::status_warnings(&new);
+            }
+        }
+        ("ephemeralcontainers", Some(old)) => {
+            pod::ephemeral_containers::prepare(&mut new, old);
+            pod::ephemeral_containers::validate(&new, old, &mut errors);
+        }
+        ("resize", Some(old)) => {
+            pod::resize::prepare(&mut new, old);
+            pod::resize::validate(&new, old, &mut errors);
+        }
+        other => panic!("no such case: {other:?}"),
+    }
+    let message = |error: &model::field::Error| error.to_string().split("\n@@").next().unwrap_or_default().to_owned();
+    Answer { errors: errors.0.iter().map(message).collect(), warnings, made: written(catalog, resource, &new) }
+}
+
+/// The object as it would be sent, read again.
+fn written(catalog: &Catalog, resource: &Resource, object: &Value) -> Value {
+    let mut bytes = Vec::new();
+    let api_version = resource.api_version();
+    let how = Encode { type_meta: Some((&api_version, &resource.gvk.kind)), splice_revision: false };
+    encode(&catalog.types, resource.ty, object, how, &mut bytes);
+    serde_json::from_slice(&bytes).expect("we write JSON")
+}
+
+#[test]
+fn ours_say_what_upstreams_say() {
+    let catalog = Catalog::builtin().expect("tables");
+    let bases: Value = serde_json::from_str(include_str!("cases/bases.json")).expect("bases");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in include_str!("cases/cases.jsonl").lines() {
+        let case: Value = serde_json::from_str(line).expect("case");
+        let base = &bases[case["base"].as_str().expect("base")];
+        let changed = |change: &Value| {
+            let mut object = base.clone();
+            merge(&mut object, change);
+            object
+        };
+        let (new, old) = (changed(&case["new"]), case.get("old").map(changed));
+        let (group, version) = base["apiVersion"].as_str().and_then(|v| v.split_once('/')).unwrap_or(("", "v1"));
+        let resource = catalog.by_kind(group, version, base["kind"].as_str().expect("kind")).expect("served");
+        let said = answer(&catalog, resource, case["do"].as_str().expect("do"), new.clone(), old);
+        let shown = format!("{} {} {}", case["do"], case["base"], case["new"]);
+        if said.errors != texts(&case["errors"]) {
+            wrong.push(format!("{shown}\n  errors    {:?}\n  upstream's {:?}", said.errors, texts(&case["errors"])));
+        }
+        if said.warnings != texts(&case["warnings"]) {
+            wrong.push(format!("{shown}\n  warnings  {:?}\n  upstream's {:?}", said.warnings, texts(&case["warnings"])));
+        }
+        if let Some(patch) = case.get("made") {
+            let mut made = new;
+            merge(&mut made, patch);
+            if said.made != made {
+                wrong.push(format!("{shown}\n  makes     {}\n  upstream's {made}", said.made));
+            }
+        }
+        count += 1;
+    }
+    assert!(count > 900, "only {count} cases");
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
