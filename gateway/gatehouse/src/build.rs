@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering;
 
 use admission::builtin;
@@ -11,7 +11,7 @@ use controllers::bootstrap;
 use model::{Clock, User, World};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::gate::{Gate, Limits, Tokens};
-use server::health::Health;
+use server::health::{Check, Health, Scope};
 use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
 use server::world::{LocalWorld, Slot};
@@ -48,7 +48,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
             lifetime_s_max: config.identity.token_life_max.and_then(|life| i64::try_from(life.as_secs()).ok()),
             extend: config.identity.extend_tokens,
         }),
-        endpoints: Endpoints::new(Health::new(Vec::new(), lifecycle.clone()), discovery),
+        endpoints: Endpoints::new(Health::new(vec![storage_check(&store)], lifecycle.clone()), discovery),
         limits: Limits {
             request: config.requests.timeout,
             watch_min: config.requests.watch_min,
@@ -89,6 +89,17 @@ fn audit_log(config: &Config, clock: Arc<dyn Clock>) -> Result<audit::Log, Box<d
         })
     };
     audit::Log::open(policy, sink, clock).map_err(|e| format!("open audit log {}: {e}", settings.path.display()).into())
+}
+
+/// Fails from the moment storage does until the process has ended.
+fn storage_check(store: &Store) -> Check {
+    let reason = Arc::new(OnceLock::new());
+    tokio::spawn({
+        let (failed, reason) = (store.engine().failed(), reason.clone());
+        async move { reason.set(failed.await) }
+    });
+    let run = move || reason.get().map_or(Ok(()), |reason: &Arc<str>| Err(reason.to_string()));
+    Check { name: "storage", scope: Scope::Everywhere, run: Box::new(run) }
 }
 
 /// Gauges and counters whose values other parts keep are filled when somebody reads metrics.

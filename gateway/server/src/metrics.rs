@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use model::GroupVersionResource;
 use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 const DURATION_BUCKETS_S: &[f64] =
@@ -106,12 +107,25 @@ impl Drop for Running {
 
 /// The handles of one resource's watches.
 pub struct Watches {
-    /// Watchers now.
-    pub registered: IntGauge,
-    /// Events sent.
-    pub events: IntCounter,
-    /// Bytes of the events sent.
-    pub event_bytes: Histogram,
+    registered: IntGauge,
+    events: IntCounter,
+    event_bytes: Histogram,
+}
+
+impl Watches {
+    /// Counts a watcher for as long as the guard lives.
+    pub fn running(&self) -> Running {
+        self.registered.inc();
+        Running(self.registered.clone())
+    }
+
+    /// A batch of events was sent; their sizes count as their mean.
+    pub fn sent(&self, events: usize, bytes: usize) {
+        self.events.inc_by(events as u64);
+        for _ in 0..events {
+            self.event_bytes.observe(bytes as f64 / events as f64);
+        }
+    }
 }
 
 /// Every metric of the server.
@@ -244,8 +258,8 @@ impl Metrics {
     }
 
     /// The handles of a resource's watches; keep them.
-    pub fn watches(&self, group: &str, version: &str, resource: &str) -> Watches {
-        let labels = [group, resource, version];
+    pub fn watches(&self, resource: &GroupVersionResource) -> Watches {
+        let labels = [&*resource.group, &*resource.resource, &*resource.version];
         Watches {
             registered: self.watchers.with_label_values(&labels),
             events: self.watch_events.with_label_values(&labels),
@@ -293,6 +307,20 @@ mod tests {
         assert!(text.contains(r#"verb="WATCH",version="v1"} 1"#));
         drop(watching);
         assert!(String::from_utf8(metrics.text()).unwrap().contains(r#"verb="WATCH",version="v1"} 0"#));
+    }
+
+    #[test]
+    fn counts_watchers_while_they_watch() {
+        let metrics = Metrics::new().unwrap();
+        let watches = metrics.watches(&GroupVersionResource::new("apps", "v1", "deployments"));
+        let running = watches.running();
+        watches.sent(3, 3000);
+        let labels = r#"{group="apps",resource="deployments",version="v1"}"#;
+        let text = String::from_utf8(metrics.text()).unwrap();
+        assert!(text.contains(&format!("apiserver_registered_watchers{labels} 1")));
+        assert!(text.contains(&format!("apiserver_watch_events_total{labels} 3")));
+        drop(running);
+        assert!(String::from_utf8(metrics.text()).unwrap().contains(&format!("apiserver_registered_watchers{labels} 0")));
     }
 
     #[test]

@@ -115,10 +115,12 @@ fn authenticate(gate: &Gate, peer: &Peer, call: &mut Call) -> Result<(), Status>
             call.user = identity.user;
             call.headers.remove(http::header::AUTHORIZATION);
             gate.authn.clear(&mut call.headers);
+            gate.metrics.authentications.inc();
             Ok(())
         }
         Err(refused) => {
             info!(address = %peer.address, reason = %refused, "authentication failed");
+            gate.metrics.authentication_failures.inc();
             Err(Status::unauthorized())
         }
     }
@@ -189,7 +191,13 @@ fn authorize(gate: &Gate, call: &mut Call) -> Result<(), Status> {
     call.record.annotate("authorization.k8s.io/decision", word);
     call.record.annotate("authorization.k8s.io/reason", decision.reason());
     match decision {
-        Decision::Allow(_) => Ok(()),
-        refused => Err(authz::forbidden(&attributes, refused.reason())),
+        Decision::Allow(_) => {
+            gate.metrics.authorizations_allowed.inc();
+            Ok(())
+        }
+        refused => {
+            gate.metrics.authorizations_denied.inc();
+            Err(authz::forbidden(&attributes, refused.reason()))
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::lifecycle::{Lifecycle, Stage};
+use crate::metrics::{Running, Watches};
 use crate::options::list::ListOptions;
 use crate::options::parse_revision;
 use crate::respond::{BookmarkEnd, Shape, bookmark, line};
@@ -131,6 +132,8 @@ struct Watching {
     lifecycle: Lifecycle,
     told: Revision,
     done: bool,
+    counted: Watches,
+    _registered: Running,
 }
 
 /// The objects that are there when the watch begins.
@@ -150,6 +153,7 @@ impl Watching {
             interval
         });
         let marks_end = options.is_watch_list();
+        let counted = gate.metrics.watches(frames.row.gvr());
         let present = opened
             .present
             .map(|(snapshot, selection)| Present { snapshot, selection, after: None, ready: VecDeque::new(), marks_end });
@@ -162,6 +166,8 @@ impl Watching {
             lifecycle: gate.lifecycle.clone(),
             told: 0,
             done: false,
+            _registered: counted.running(),
+            counted,
         }
     }
 
@@ -238,6 +244,7 @@ impl Watching {
                     self.frames.event(event, &mut out);
                     self.told = event.revision();
                 }
+                self.counted.sent(events.len(), out.len());
                 Some(out.into())
             }
             Err(error) => {
