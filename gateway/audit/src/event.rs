@@ -86,7 +86,10 @@ impl Event {
         put("requestReceivedTimestamp", rfc3339_micro(self.received).into());
         put("stageTimestamp", rfc3339_micro(at).into());
         if !self.annotations.is_empty() {
-            put("annotations", self.annotations.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<Map<_, _>>().into());
+            put(
+                "annotations",
+                self.annotations.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<Map<_, _>>().into(),
+            );
         }
         let mut line = Value::Object(event).to_string().into_bytes();
         line.push(b'\n');

@@ -193,12 +193,21 @@ mod tests {
         let settings = Settings { compress: true, ..settings(folder.path()) };
         let logs = folder.path().join("logs");
         fs::create_dir_all(&logs).unwrap();
-        for name in ["audit-2026-02-03T00-00-00.000.log", "audit-2026-02-02T00-00-00.000.log.gz", "audit-2026-02-01T00-00-00.000.log", "other.log"] {
+        for name in [
+            "audit-2026-02-03T00-00-00.000.log",
+            "audit-2026-02-02T00-00-00.000.log.gz",
+            "audit-2026-02-01T00-00-00.000.log",
+            "other.log",
+        ] {
             fs::write(logs.join(name), "line\n").unwrap();
         }
         tidy(&settings, "2026-02-09T12:00:00Z".parse().unwrap()).unwrap();
         let mut left: Vec<_> = fs::read_dir(&logs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
-        assert_eq!(left, ["audit-2026-02-03T00-00-00.000.log.gz", "other.log"], "the second is eight days old, the third one too many");
+        assert_eq!(
+            left,
+            ["audit-2026-02-03T00-00-00.000.log.gz", "other.log"],
+            "the second is eight days old, the third one too many"
+        );
     }
 }

@@ -203,7 +203,8 @@ impl Rule {
         if !self.users.is_empty() && !user.is_some_and(|user| has(&self.users, &user.name)) {
             return false;
         }
-        if !self.user_groups.is_empty() && !user.is_some_and(|user| user.groups.iter().any(|group| has(&self.user_groups, group))) {
+        if !self.user_groups.is_empty() && !user.is_some_and(|user| user.groups.iter().any(|group| has(&self.user_groups, group)))
+        {
             return false;
         }
         if !self.verbs.is_empty() && !has(&self.verbs, request.verb.as_str()) {

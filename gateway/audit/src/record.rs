@@ -13,11 +13,8 @@ use crate::log::Shared;
 use crate::policy::{Level, Stage, Verdict};
 
 /// Bodies of these are credentials or carry them; they are never recorded, whatever the policy says.
-const CREDENTIALS: &[(&str, &str, &str)] = &[
-    ("", "secrets", "*"),
-    ("", "serviceaccounts", "token"),
-    ("authentication.k8s.io", "tokenreviews", "*"),
-];
+const CREDENTIALS: &[(&str, &str, &str)] =
+    &[("", "secrets", "*"), ("", "serviceaccounts", "token"), ("authentication.k8s.io", "tokenreviews", "*")];
 
 /// What is known of a request when its record opens.
 #[derive(Clone, Debug)]
@@ -201,7 +198,8 @@ impl Drop for Record {
             return open.write(Stage::Panic, now);
         }
         if open.event.response_status.is_none() {
-            open.event.response_status = Some(json!({"metadata": {}, "status": "Success", "message": "Connection closed early", "code": 200}));
+            open.event.response_status =
+                Some(json!({"metadata": {}, "status": "Success", "message": "Connection closed early", "code": 200}));
             if open.started {
                 open.write(Stage::ResponseStarted, now);
             }
@@ -238,7 +236,9 @@ impl Open {
 fn carries_credentials(request: &RequestInfo) -> bool {
     request.resource_request
         && CREDENTIALS.iter().any(|(group, resource, subresource)| {
-            *group == request.group && *resource == request.resource && (*subresource == "*" || *subresource == request.subresource)
+            *group == request.group
+                && *resource == request.resource
+                && (*subresource == "*" || *subresource == request.subresource)
         })
 }
 

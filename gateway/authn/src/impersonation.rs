@@ -81,7 +81,11 @@ pub fn attempts(wanted: &User, request: &Attributes) -> Vec<Attempt> {
     if node.is_none() && account.is_none() {
         attempts.push(constrained(wanted, request, "user-info"));
     }
-    attempts.push(Attempt { checks: fields(wanted, &request.user, "impersonate", Mode::Legacy), user: effective(wanted, Mode::Legacy), constraint: "" });
+    attempts.push(Attempt {
+        checks: fields(wanted, &request.user, "impersonate", Mode::Legacy),
+        user: effective(wanted, Mode::Legacy),
+        constraint: "",
+    });
     attempts
 }
 
@@ -144,7 +148,10 @@ fn fields(wanted: &User, requestor: &User, verb: &str, mode: Mode) -> Vec<Check>
             checks.push(Check::Never(Box::new(about(home, "groups", "")), "impersonating the empty string group is not allowed"));
         }
         if wanted.in_group(MASTERS) {
-            checks.push(Check::Never(Box::new(about(home, "groups", MASTERS)), "impersonating the system:masters group is not allowed"));
+            checks.push(Check::Never(
+                Box::new(about(home, "groups", MASTERS)),
+                "impersonating the system:masters group is not allowed",
+            ));
         }
     }
     let groups = wanted.groups.iter().map(|group| about(home, "groups", group)).collect();
@@ -154,7 +161,10 @@ fn fields(wanted: &User, requestor: &User, verb: &str, mode: Mode) -> Vec<Check>
     {
         checks.push(Check::Never(Box::new(about("authentication.k8s.io", "userextras", "")), reason));
     }
-    let extra = |key: &str, value: &str| Attributes { subresource: key.to_owned(), ..about("authentication.k8s.io", "userextras", value) };
+    let extra = |key: &str, value: &str| Attributes {
+        subresource: key.to_owned(),
+        ..about("authentication.k8s.io", "userextras", value)
+    };
     let extras = wanted.extra.iter().flat_map(|(key, values)| values.iter().map(move |value| extra(key, value))).collect();
     many(&mut checks, extras, mode, || extra("*", "*"));
     checks

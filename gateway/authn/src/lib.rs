@@ -10,6 +10,6 @@ pub mod roots;
 pub mod service_account;
 pub mod token_file;
 
-pub use chain::{Chain, Credentials, Identity, Refused};
 pub use certificate::Certificates;
+pub use chain::{Chain, Credentials, Identity, Refused};
 pub use roots::Roots;

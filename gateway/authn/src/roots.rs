@@ -41,8 +41,7 @@ impl Bundle {
             return Err(Error::Empty);
         }
         for (index, der) in certificates.iter().enumerate() {
-            X509Certificate::from_der(der)
-                .map_err(|e| Error::Certificate { number: index + 1, reason: e.to_string() })?;
+            X509Certificate::from_der(der).map_err(|e| Error::Certificate { number: index + 1, reason: e.to_string() })?;
         }
         Ok(Self { certificates })
     }

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use admission::builtin;
 use authn::service_account::Issuer;
@@ -68,7 +68,8 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
 fn plugins(config: &Config, slot: &Slot) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let world: Arc<dyn World> = Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback()));
     let settings = &config.admission;
-    let setup = builtin::Setup { world, not_ready_toleration_s: settings.not_ready_s, unreachable_toleration_s: settings.unreachable_s };
+    let setup =
+        builtin::Setup { world, not_ready_toleration_s: settings.not_ready_s, unreachable_toleration_s: settings.unreachable_s };
     Ok(builtin::plugins(&settings.enable, &settings.disable, &setup)?)
 }
 
@@ -123,7 +124,9 @@ fn count_at_reading(gate: &Arc<Gate>) {
             metrics.storage_objects.with_label_values(&[name]).set(i64::try_from(resource.snapshot().len()).unwrap_or(i64::MAX));
         }
         let store = gate.store.cache().metrics();
-        for (gauge, value) in metrics.store.iter().zip([&store.commits, &store.transactions, &store.conflicts, &store.records, &store.commit_us]) {
+        for (gauge, value) in
+            metrics.store.iter().zip([&store.commits, &store.transactions, &store.conflicts, &store.records, &store.commit_us])
+        {
             gauge.set(i64::try_from(value.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
         }
     });

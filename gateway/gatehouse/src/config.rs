@@ -350,10 +350,14 @@ fn network(flags: &mut Values<'_>) -> Network {
     for text in &texts {
         match text.parse() {
             Ok(range) => service_ranges.push(range),
-            Err(reason) => flags.errors.push(format!("invalid argument {text:?} for \"--service-cluster-ip-range\" flag: {reason}")),
+            Err(reason) => {
+                flags.errors.push(format!("invalid argument {text:?} for \"--service-cluster-ip-range\" flag: {reason}"))
+            }
         }
     }
-    if service_ranges.len() > 2 || (service_ranges.len() == 2 && service_ranges[0].address.is_ipv4() == service_ranges[1].address.is_ipv4()) {
+    if service_ranges.len() > 2
+        || (service_ranges.len() == 2 && service_ranges[0].address.is_ipv4() == service_ranges[1].address.is_ipv4())
+    {
         flags.wrong("service-cluster-ip-range", "give one range, or one of each address family");
     }
     let node_ports = node_ports(flags.text("service-node-port-range")).unwrap_or_else(|| {

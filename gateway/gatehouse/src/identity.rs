@@ -85,7 +85,10 @@ impl Identity {
             anonymous: if settings.anonymous { authn::chain::Anonymous::Allowed } else { authn::chain::Anonymous::Refused },
             front_proxy: Some(proxy),
         };
-        let jwks_uri = settings.jwks_uri.clone().unwrap_or_else(|| format!("{}{}", issuer.name().trim_end_matches('/'), discovery::JWKS_PATH));
+        let jwks_uri = settings
+            .jwks_uri
+            .clone()
+            .unwrap_or_else(|| format!("{}{}", issuer.name().trim_end_matches('/'), discovery::JWKS_PATH));
         let discovery = TokenDiscovery {
             configuration: discovery::configuration(issuer.name(), &jwks_uri, &keys).to_string().into(),
             jwks: discovery::jwks(&keys).to_string().into(),
@@ -137,7 +140,8 @@ impl Own {
         }
         let (certificate, key) = (read(&self.pki.path("admin.crt"))?, read(&self.pki.path("admin.key"))?);
         let text = Kubeconfig { server, authority: &self.server_ca, certificate: &certificate, key: &key }.text();
-        files::replace(path, text.as_bytes(), Access::Owner).map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })?;
+        files::replace(path, text.as_bytes(), Access::Owner)
+            .map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })?;
         Ok(true)
     }
 }
@@ -156,12 +160,15 @@ fn serving(config: &Config, own: &Pki) -> Result<Arc<Certificates>, Error> {
 /// The names under which clients and pods reach this server.
 fn serving_names(config: &Config) -> Vec<String> {
     let mut names: Vec<String> =
-        ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"].map(str::to_owned).into();
+        ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"]
+            .map(str::to_owned)
+            .into();
     let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
     if !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
         names.push(host);
     }
-    let mut addresses: Vec<IpAddr> = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into(), config.serving.address.ip()];
+    let mut addresses: Vec<IpAddr> =
+        vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into(), config.serving.address.ip()];
     addresses.extend(config.network.advertise);
     addresses.extend(config.network.service_ranges.iter().map(crate::config::Range::first));
     for address in addresses.into_iter().filter(|ip| !ip.is_unspecified()) {
@@ -206,7 +213,12 @@ fn token_keys(config: &Config, own: &Pki) -> Result<(Issuer, Vec<PublicKey>), Er
         keys.extend(found);
     }
     let mut seen = Vec::new();
-    keys.retain(|key| !seen.contains(&key.id) && { seen.push(key.id.clone()); true });
+    keys.retain(|key| {
+        !seen.contains(&key.id) && {
+            seen.push(key.id.clone());
+            true
+        }
+    });
     Ok((Issuer::new(settings.issuers[0].clone(), key), keys))
 }
 

@@ -3,7 +3,8 @@
 use tracing_subscriber::EnvFilter;
 
 /// Libraries that speak of every frame; silent until everything is asked for.
-const CHATTY: &str = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tokio_rustls=warn,wasmtime=warn,cranelift_codegen=warn,mio=warn";
+const CHATTY: &str =
+    "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tokio_rustls=warn,wasmtime=warn,cranelift_codegen=warn,mio=warn";
 
 /// Starts the log with the verbosity of `-v`; the environment's `RUST_LOG` overrides it.
 pub(crate) fn start(verbosity: u8, json: bool) {

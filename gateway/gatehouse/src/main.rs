@@ -17,8 +17,10 @@ use crate::flags::value::Values;
 use crate::program::Program;
 
 /// The commands: name, what it does, and the code.
-const COMMANDS: &[(&str, &str, fn(&[String]) -> ExitCode)] =
-    &[("serve", "Runs the API server.", |arguments| serve(Program::Gatehouse, arguments)), ("version", "Prints the version.", version)];
+const COMMANDS: &[(&str, &str, fn(&[String]) -> ExitCode)] = &[
+    ("serve", "Runs the API server.", |arguments| serve(Program::Gatehouse, arguments)),
+    ("version", "Prints the version.", version),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();

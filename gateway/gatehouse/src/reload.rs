@@ -31,7 +31,9 @@ impl Reloads {
                 }
                 match action() {
                     Ok(()) => tracing::info!("certificates replaced"),
-                    Err(error) => tracing::error!(error = %crate::chain(&error), "replaced certificates cannot be used; the old ones stay"),
+                    Err(error) => {
+                        tracing::error!(error = %crate::chain(&error), "replaced certificates cannot be used; the old ones stay")
+                    }
                 }
             }
         }

@@ -44,9 +44,11 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<()
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
     let slot = Slot::default();
-    let parts = Parts { store: store.clone(), authn, issuer, discovery, clock: clock.clone(), lifecycle: lifecycle.clone(), slot };
+    let parts =
+        Parts { store: store.clone(), authn, issuer, discovery, clock: clock.clone(), lifecycle: lifecycle.clone(), slot };
     let gate = build::gate(&config, parts)?;
-    let listener = listen::bind(config.serving.address, config.serving.sharing).map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
+    let listener = listen::bind(config.serving.address, config.serving.sharing)
+        .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
     let address = listener.local_addr()?;
     let upkeep = build::upkeep(&config, address);
     let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
@@ -81,7 +83,9 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<()
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = http::Response<body::Body>> + Send>>;
 
-fn service(gate: Arc<Gate>) -> impl Fn(Arc<listen::Peer>, http::Request<hyper::body::Incoming>) -> Answer + Clone + Send + Sync + 'static {
+fn service(
+    gate: Arc<Gate>,
+) -> impl Fn(Arc<listen::Peer>, http::Request<hyper::body::Incoming>) -> Answer + Clone + Send + Sync + 'static {
     move |peer, request| {
         let gate = gate.clone();
         Box::pin(async move { path::run(gate, peer, request.map(body::incoming)).await })

@@ -88,8 +88,11 @@ fn starts_writes_the_kubeconfig_and_ends_when_asked() {
 fn a_data_directory_has_one_server() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().display().to_string();
-    let mut server =
-        Command::new(GATEHOUSE).args(["serve", "--secure-port=0", "--data-dir", &data_dir]).stderr(Stdio::null()).spawn().unwrap();
+    let mut server = Command::new(GATEHOUSE)
+        .args(["serve", "--secure-port=0", "--data-dir", &data_dir])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     until(|| folder.path().join("admin.kubeconfig").exists());
     let (output, _, err) = gatehouse(&["serve", "--secure-port=0", "--data-dir", &data_dir]);
     assert_eq!(output.status.code(), Some(1));

@@ -135,7 +135,10 @@ mod tests {
         let health = health(Ok(()));
         assert_eq!(health.answer("/livez", ""), text(200, "ok"));
         assert_eq!(health.answer("/livez", "verbose"), text(200, "[+]ping ok\n[+]storage ok\nlivez check passed\n"));
-        assert_eq!(health.answer("/readyz", "verbose=1"), text(200, "[+]ping ok\n[+]storage ok\n[+]shutdown ok\nreadyz check passed\n"));
+        assert_eq!(
+            health.answer("/readyz", "verbose=1"),
+            text(200, "[+]ping ok\n[+]storage ok\n[+]shutdown ok\nreadyz check passed\n")
+        );
         assert_eq!(health.answer("/healthz/ping", ""), text(200, "ok"));
         assert_eq!(health.answer("/livez/shutdown", ""), None);
         assert_eq!(health.answer("/version", ""), None);
@@ -144,7 +147,10 @@ mod tests {
     #[test]
     fn withholds_the_reason_from_the_list_only() {
         let health = health(Err("disk is full".to_owned()));
-        assert_eq!(health.answer("/readyz", ""), text(500, "[+]ping ok\n[-]storage failed: reason withheld\n[+]shutdown ok\nreadyz check failed\n"));
+        assert_eq!(
+            health.answer("/readyz", ""),
+            text(500, "[+]ping ok\n[-]storage failed: reason withheld\n[+]shutdown ok\nreadyz check failed\n")
+        );
         assert_eq!(health.answer("/readyz/storage", ""), text(500, "internal server error: disk is full\n"));
     }
 

@@ -145,7 +145,12 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, So
     }
 }
 
-async fn handshake(acceptor: TlsAcceptor, stream: TcpStream, address: SocketAddr, deadline: Duration) -> Option<(Arc<Peer>, TlsStream<TcpStream>)> {
+async fn handshake(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    address: SocketAddr,
+    deadline: Duration,
+) -> Option<(Arc<Peer>, TlsStream<TcpStream>)> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %address, "connection gone before its handshake");
         return None;
@@ -220,7 +225,11 @@ fn http2_builder(settings: &Settings) -> hyper::server::conn::http2::Builder<Tok
 
 fn http1_builder(settings: &Settings) -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(settings.deadlines.header_read).max_headers(HEADERS_MAX).max_buf_size(HEADER_BYTES_MAX);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.deadlines.header_read)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BYTES_MAX);
     builder
 }
 

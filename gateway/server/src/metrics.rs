@@ -7,10 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use model::GroupVersionResource;
-use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 
-const DURATION_BUCKETS_S: &[f64] =
-    &[0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0];
+const DURATION_BUCKETS_S: &[f64] = &[
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0,
+];
 const SIZE_BUCKETS_BYTES: &[f64] = &[1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const KIND: &[&str] = &["component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"];
 /// Kinds of request told apart; a client could otherwise make a series of every resource name it invents.
@@ -86,7 +90,8 @@ impl Series {
     fn count(&self, code: u16) -> IntCounter {
         let resolve = || {
             let code = code.to_string();
-            let [component, dry_run, group, resource, scope, subresource, verb, version] = self.labels.each_ref().map(String::as_str);
+            let [component, dry_run, group, resource, scope, subresource, verb, version] =
+                self.labels.each_ref().map(String::as_str);
             self.requests.with_label_values(&[&code, component, dry_run, group, resource, scope, subresource, verb, version])
         };
         match CODES.iter().position(|known| *known == code) {
@@ -168,8 +173,10 @@ impl Metrics {
     /// Declares every metric. Fails only when two have the same name.
     pub fn new() -> Result<Arc<Self>, prometheus::Error> {
         let registry = Registry::new();
-        let counter = |name: &str, help: &str, labels: &[&str]| declare(&registry, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let gauge = |name: &str, help: &str, labels: &[&str]| declare(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
+        let counter =
+            |name: &str, help: &str, labels: &[&str]| declare(&registry, IntCounterVec::new(Opts::new(name, help), labels)?);
+        let gauge =
+            |name: &str, help: &str, labels: &[&str]| declare(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
         let histogram = |name: &str, help: &str, buckets: &[f64], labels: &[&str]| {
             declare(&registry, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
         };
@@ -179,22 +186,38 @@ impl Metrics {
         let watched = ["group", "resource", "version"];
         let inflight = gauge("apiserver_current_inflight_requests", "Requests being served, by kind.", &["request_kind"])?;
         let attempts = counter("authentication_attempts", "Attempts to authenticate, by result.", &["result"])?;
-        let decisions = counter("apiserver_authorization_decisions_total", "Authorization decisions, by decision.", &["decision"])?;
+        let decisions =
+            counter("apiserver_authorization_decisions_total", "Authorization decisions, by decision.", &["decision"])?;
         let single = |name: &str, help: &str| declare(&registry, IntCounter::new(name, help)?);
-        let store = STORE.iter().map(|(name, help)| declare(&registry, IntGauge::new(*name, *help)?)).collect::<Result<_, _>>()?;
+        let store =
+            STORE.iter().map(|(name, help)| declare(&registry, IntGauge::new(*name, *help)?)).collect::<Result<_, _>>()?;
         let metrics = Self {
             refused: single("apiserver_flowcontrol_rejected_requests_total", "Requests refused because too many were waiting.")?,
             audit_events: single("apiserver_audit_event_total", "Audit events written.")?,
             audit_failures: single("apiserver_audit_error_total", "Writes of audit events that failed and were tried again.")?,
             store,
-            requests: counter("apiserver_request_total", "Requests, by what they asked for and the HTTP status of the answer.", &with_code)?,
-            durations: histogram("apiserver_request_duration_seconds", "Time from a request's arrival to the end of its answer.", DURATION_BUCKETS_S, KIND)?,
+            requests: counter(
+                "apiserver_request_total",
+                "Requests, by what they asked for and the HTTP status of the answer.",
+                &with_code,
+            )?,
+            durations: histogram(
+                "apiserver_request_duration_seconds",
+                "Time from a request's arrival to the end of its answer.",
+                DURATION_BUCKETS_S,
+                KIND,
+            )?,
             sizes: histogram("apiserver_response_sizes", "Bytes of answers.", SIZE_BUCKETS_BYTES, &long)?,
             running: gauge("apiserver_longrunning_requests", "Long-running requests being served.", &long)?,
             kinds: ArcSwap::default(),
             watchers: gauge("apiserver_registered_watchers", "Watches being served.", &watched)?,
             watch_events: counter("apiserver_watch_events_total", "Events sent to watchers.", &watched)?,
-            watch_event_sizes: histogram("apiserver_watch_events_sizes", "Bytes of events sent to watchers.", &[1024., 2048., 4096., 8192., 16384., 32768., 65536., 131072.], &watched)?,
+            watch_event_sizes: histogram(
+                "apiserver_watch_events_sizes",
+                "Bytes of events sent to watchers.",
+                &[1024., 2048., 4096., 8192., 16384., 32768., 65536., 131072.],
+                &watched,
+            )?,
             inflight_read_only: inflight.with_label_values(&["readOnly"]),
             inflight_mutating: inflight.with_label_values(&["mutating"]),
             authentications: attempts.with_label_values(&["success"]),
@@ -205,7 +228,10 @@ impl Metrics {
             before_reading: parking_lot::Mutex::default(),
             registry,
         };
-        let build = IntGaugeVec::new(Opts::new("kubernetes_build_info", "Always 1; what is running."), &["git_version", "major", "minor"])?;
+        let build = IntGaugeVec::new(
+            Opts::new("kubernetes_build_info", "Always 1; what is running."),
+            &["git_version", "major", "minor"],
+        )?;
         build.with_label_values(&[&crate::version::git_version(), "1", "37"]).set(1);
         metrics.registry.register(Box::new(build))?;
         metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;

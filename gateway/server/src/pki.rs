@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -109,14 +110,22 @@ impl Pki {
     /// another authority or lacks a name.
     pub fn ensure_serving(&self, names: &[String], now: Timestamp) -> Result<(), Error> {
         let usage = ExtendedKeyUsagePurpose::ServerAuth;
-        self.leaf(Authority::Cluster, &Leaf { file: "apiserver", common_name: "kube-apiserver", organization: None, usage, names }, now)
+        self.leaf(
+            Authority::Cluster,
+            &Leaf { file: "apiserver", common_name: "kube-apiserver", organization: None, usage, names },
+            now,
+        )
     }
 
     /// The administrator's client certificate.
     pub fn ensure_admin(&self, now: Timestamp) -> Result<(), Error> {
         let usage = ExtendedKeyUsagePurpose::ClientAuth;
         let organization = Some(model::user::MASTERS);
-        self.leaf(Authority::Cluster, &Leaf { file: "admin", common_name: "kubernetes-admin", organization, usage, names: &[] }, now)
+        self.leaf(
+            Authority::Cluster,
+            &Leaf { file: "admin", common_name: "kubernetes-admin", organization, usage, names: &[] },
+            now,
+        )
     }
 
     /// The front proxy's authority and client certificate.
@@ -142,7 +151,8 @@ impl Pki {
             let pair = if key.exists() { self.read_key(&key)? } else { self.new_key(&key)? };
             let mut params = params(authority.common_name(), None, now, CA_LIFE);
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::KeyCertSign];
+            params.key_usages =
+                vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::KeyCertSign];
             let signed = params.self_signed(&pair).map_err(|source| made("sign", &certificate, source))?;
             write(&certificate, signed.pem().as_bytes(), Access::Everyone)?;
         }
@@ -169,8 +179,12 @@ impl Pki {
     }
 
     fn is_good(&self, certificate: &Path, ca: &Path, names: &[String], now: Timestamp) -> bool {
-        let (Ok(leaf), Ok(ca)) = (CertificateDer::from_pem_file(certificate), CertificateDer::from_pem_file(ca)) else { return false };
-        let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(&leaf), X509Certificate::from_der(&ca)) else { return false };
+        let (Ok(leaf), Ok(ca)) = (CertificateDer::from_pem_file(certificate), CertificateDer::from_pem_file(ca)) else {
+            return false;
+        };
+        let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(&leaf), X509Certificate::from_der(&ca)) else {
+            return false;
+        };
         let lasts = leaf.validity().not_after.timestamp() - now.as_second() > RENEW_BEFORE_S;
         let has = subject_names(&leaf);
         lasts && leaf.verify_signature(Some(ca.public_key())).is_ok() && names.iter().all(|name| has.contains(name))

@@ -117,7 +117,9 @@ impl Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let loaded = self.loaded.load();
-        let named = hello.server_name().and_then(|name| loaded.iter().find(|entry| entry.names.iter().any(|own| name_matches(own, name))));
+        let named = hello
+            .server_name()
+            .and_then(|name| loaded.iter().find(|entry| entry.names.iter().any(|own| name_matches(own, name))));
         named.or(loaded.first()).map(|entry| entry.key.clone())
     }
 }

@@ -64,7 +64,9 @@ fn test() -> Result<(), Failed> {
     summary.step("policies (wasm)", policies);
     // Two jobs share the machine badly while linking; doc tests would build every crate once more for a handful of lines.
     summary.tests("rust", || Step::cargo("test --workspace --no-fail-fast --all-targets").captured());
-    summary.tests("policies", || run::in_policies_captured(|| Step::cargo("test --workspace --no-fail-fast").folder("policies").captured()));
+    summary.tests("policies", || {
+        run::in_policies_captured(|| Step::cargo("test --workspace --no-fail-fast").folder("policies").captured())
+    });
     // The server that real clients meet is the one that users run.
     summary.step("server (release)", server);
     summary.tests("conformance", || Step::go("test -count=1 -timeout 30m -v ./...").captured());

@@ -93,7 +93,9 @@ impl Step {
         match status {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(Failed(format!("{what} failed ({status})"))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failed(format!("{} is missing: {}", self.program, self.remedy))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Failed(format!("{} is missing: {}", self.program, self.remedy)))
+            }
             Err(error) => Err(Failed(format!("{what}: {error}"))),
         }
     }
@@ -110,7 +112,9 @@ pub(crate) fn in_policies(work: impl FnOnce() -> Result<(), Failed>) -> Result<(
 }
 
 /// The same for a step whose output is wanted.
-pub(crate) fn in_policies_captured(work: impl FnOnce() -> (Vec<String>, Result<(), Failed>)) -> (Vec<String>, Result<(), Failed>) {
+pub(crate) fn in_policies_captured(
+    work: impl FnOnce() -> (Vec<String>, Result<(), Failed>),
+) -> (Vec<String>, Result<(), Failed>) {
     match in_policies(|| Ok(())) {
         Ok(()) => work(),
         failed => (Vec::new(), failed),
@@ -119,7 +123,8 @@ pub(crate) fn in_policies_captured(work: impl FnOnce() -> (Vec<String>, Result<(
 
 /// Installs the wasm target where it is missing. The toolchain file names it, so that rustup mostly has done so already.
 pub(crate) fn ensure_wasm_targets() -> Result<(), Failed> {
-    let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]).current_dir(root()).output();
+    let libraries =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]).current_dir(root()).output();
     let folder = libraries.ok().and_then(|output| String::from_utf8(output.stdout).ok()).map(|text| PathBuf::from(text.trim()));
     if folder.is_some_and(|folder| folder.exists()) {
         return Ok(());

@@ -47,7 +47,10 @@ impl Summary {
         println!("\n==> summary");
         for row in &self.rows {
             let word = if row.failed.is_some() { "FAILED" } else { "ok" };
-            let tests = row.counts.as_ref().map_or_else(String::new, |c| format!("{} passed, {} failed, {} ignored", c.passed, c.failed, c.ignored));
+            let tests = row
+                .counts
+                .as_ref()
+                .map_or_else(String::new, |c| format!("{} passed, {} failed, {} ignored", c.passed, c.failed, c.ignored));
             println!("    {word:7} {:22} {:5}s  {tests}", row.name, row.took.as_secs());
         }
         let total = |pick: fn(&Counts) -> usize| self.rows.iter().filter_map(|row| row.counts.as_ref()).map(pick).sum::<usize>();
@@ -59,7 +62,8 @@ impl Summary {
                 println!("    FAILED {}: {name}", row.name);
             }
         }
-        let failed: Vec<String> = self.rows.iter().filter_map(|row| row.failed.as_ref().map(|f| format!("{}: {f}", row.name))).collect();
+        let failed: Vec<String> =
+            self.rows.iter().filter_map(|row| row.failed.as_ref().map(|f| format!("{}: {f}", row.name))).collect();
         if failed.is_empty() { Ok(()) } else { Err(Failed(failed.join("; "))) }
     }
 }

@@ -11,7 +11,8 @@ const LINES_MAX: usize = 600;
 /// Files that are longer, each with the lines it may have. This list may only shrink.
 const LONG: &[(&str, usize)] = &[];
 /// Marks of unfinished work, in pieces so that this file does not find itself.
-const UNFINISHED: &[&str] = &[concat!("FIX", "ME"), concat!("TO", "DO"), concat!("XX", "X:"), concat!("to", "do!("), concat!("unimple", "mented!(")];
+const UNFINISHED: &[&str] =
+    &[concat!("FIX", "ME"), concat!("TO", "DO"), concat!("XX", "X:"), concat!("to", "do!("), concat!("unimple", "mented!(")];
 /// Folders with sources that people write.
 const SOURCES: &[&str] = &["gateway", "sdk", "policies", "examples", "conformance", "wit"];
 /// Tables that `cargo x import` and other tools write.
@@ -78,7 +79,9 @@ fn layers() -> Vec<String> {
             }
         }
     }
-    faults.extend(layers.keys().filter(|name| !found.contains(name)).map(|name| format!("gateway/{name}: in the table, but no such crate")));
+    faults.extend(
+        layers.keys().filter(|name| !found.contains(name)).map(|name| format!("gateway/{name}: in the table, but no such crate")),
+    );
     faults
 }
 
@@ -134,7 +137,9 @@ fn unfinished(path: &str, text: &str) -> Vec<String> {
     let code = [".rs", ".go", ".wit", ".toml"].iter().any(|extension| path.ends_with(extension));
     let lines = text.lines().enumerate().filter(|_| code);
     lines
-        .filter_map(|(index, line)| UNFINISHED.iter().find(|mark| line.contains(**mark)).map(|mark| format!("{path}:{}: {mark}", index + 1)))
+        .filter_map(|(index, line)| {
+            UNFINISHED.iter().find(|mark| line.contains(**mark)).map(|mark| format!("{path}:{}: {mark}", index + 1))
+        })
         .collect()
 }
 
@@ -143,7 +148,12 @@ fn machine(path: &str, text: &str) -> Vec<String> {
     const MARKS: &[&str] = &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/Use", "rs/")];
     let lines = text.lines().enumerate();
     lines
-        .filter_map(|(index, line)| MARKS.iter().find(|mark| line.contains(**mark)).map(|mark| format!("{path}:{}: names {mark} of some machine", index + 1)))
+        .filter_map(|(index, line)| {
+            MARKS
+                .iter()
+                .find(|mark| line.contains(**mark))
+                .map(|mark| format!("{path}:{}: names {mark} of some machine", index + 1))
+        })
         .collect()
 }
 

@@ -108,7 +108,8 @@ async fn a_record_nobody_closes_writes_itself() {
     let mut failed = written.log.record(&arrival(&request, &user));
     failed.failed(&Status::bad_request("no"));
     drop(failed);
-    let stages: Vec<_> = written.events().await.iter().map(|e| (e["stage"].clone(), e["responseStatus"]["code"].clone())).collect();
+    let stages: Vec<_> =
+        written.events().await.iter().map(|e| (e["stage"].clone(), e["responseStatus"]["code"].clone())).collect();
     assert_eq!(
         stages,
         [
@@ -123,7 +124,9 @@ async fn a_record_nobody_closes_writes_itself() {
 
 #[tokio::test]
 async fn managed_fields_stay_out_when_the_policy_says_so() {
-    let written = Written::new("{apiVersion: audit.k8s.io/v1, kind: Policy, omitManagedFields: true, omitStages: [RequestReceived], rules: [{level: RequestResponse}]}");
+    let written = Written::new(
+        "{apiVersion: audit.k8s.io/v1, kind: Policy, omitManagedFields: true, omitStages: [RequestReceived], rules: [{level: RequestResponse}]}",
+    );
     let (request, user) = (request("configmaps", ""), User::new("alice", &[]));
     let mut record = written.log.record(&arrival(&request, &user));
     record.request_object(&json!({"metadata": {"name": "a", "managedFields": [{}]}}));

@@ -80,7 +80,10 @@ fn time_counts_for_every_certificate_of_the_chain() {
 #[test]
 fn a_foreign_authority_of_the_same_name_vouches_for_nobody() {
     let (root, impostor) = (authority("root", |_| (), None), authority("root", |_| (), None));
-    assert_eq!(verify_at(vec![leaf(params("alice", &["system:masters"]), &impostor)], &root, NOW).unwrap_err(), Error::UnknownAuthority);
+    assert_eq!(
+        verify_at(vec![leaf(params("alice", &["system:masters"]), &impostor)], &root, NOW).unwrap_err(),
+        Error::UnknownAuthority
+    );
     let both = vec![leaf(params("alice", &[]), &impostor), impostor.der.clone()];
     assert_eq!(verify_at(both, &root, NOW).unwrap_err(), Error::UnknownAuthority);
 }
@@ -133,7 +136,10 @@ fn a_replaced_bundle_counts_from_the_next_request() {
     let now = NOW.parse().unwrap();
     assert!(shown.verify(Use::Client, &roots, now).is_ok());
     assert!(shown.verify(Use::Client, &roots, now).is_ok());
-    assert!(shown.verify(Use::Client, &roots, "2027-06-01T00:00:00Z".parse().unwrap()).is_err(), "memory ends with the certificate");
+    assert!(
+        shown.verify(Use::Client, &roots, "2027-06-01T00:00:00Z".parse().unwrap()).is_err(),
+        "memory ends with the certificate"
+    );
     roots.replace(bundle(&other));
     assert_eq!(shown.verify(Use::Client, &roots, now).unwrap_err(), Error::UnknownAuthority);
 }
@@ -153,7 +159,8 @@ fn version_1_certificates_are_accepted() {
     let root = Bundle::from_pem(include_bytes!("testdata/root.crt")).unwrap();
     let leaf = Bundle::from_pem(include_bytes!("testdata/version1.crt")).unwrap().certificates.remove(0);
     assert_eq!(X509Certificate::from_der(&leaf).unwrap().1.version().0, 0);
-    let verified = Certificates::new(vec![leaf]).verify(Use::Client, &Roots::new(root), "2030-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    let verified =
+        Certificates::new(vec![leaf]).verify(Use::Client, &Roots::new(root), "2030-01-01T00:00:00Z".parse().unwrap()).unwrap();
     let user = verified.user.as_ref().unwrap();
     assert_eq!((user.name.as_str(), user.groups.as_slice()), ("old-timer", &["dev".to_owned(), "ops".to_owned()][..]));
 }

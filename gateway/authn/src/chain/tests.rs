@@ -64,7 +64,11 @@ fn each_link_speaks_for_its_own() {
     let none = Certificates::default();
     assert_eq!(name(&chain, &none, &[]).unwrap(), "system:anonymous");
     assert_eq!(name(&chain, &none, &[("authorization", "Bearer secret")]).unwrap(), "alice");
-    assert_eq!(name(&chain, &none, &[("authorization", "bearer  secret")]).unwrap(), "system:anonymous", "an empty token is none");
+    assert_eq!(
+        name(&chain, &none, &[("authorization", "bearer  secret")]).unwrap(),
+        "system:anonymous",
+        "an empty token is none"
+    );
     assert_eq!(name(&chain, &none, &[("authorization", "Basic c2VjcmV0")]).unwrap(), "system:anonymous");
     assert_eq!(name(&chain, &clients.certificate("bob"), &[("authorization", "Bearer secret")]).unwrap(), "bob");
     assert_eq!(name(&chain, &proxies.certificate("proxy"), &[("x-remote-user", "carol")]).unwrap(), "carol");
@@ -77,7 +81,11 @@ fn a_credential_nobody_accepts_is_refused_and_not_anonymous() {
     let stranger = authority().certificate("mallory");
     assert!(name(&chain, &Certificates::default(), &[("authorization", "Bearer wrong")]).is_err());
     assert!(name(&chain, &stranger, &[]).is_err());
-    assert_eq!(name(&chain, &stranger, &[("authorization", "Bearer secret")]).unwrap(), "alice", "a bad certificate keeps out nobody with a token");
+    assert_eq!(
+        name(&chain, &stranger, &[("authorization", "Bearer secret")]).unwrap(),
+        "alice",
+        "a bad certificate keeps out nobody with a token"
+    );
     let closed = Chain { anonymous: Anonymous::Refused, ..Chain::default() };
     assert_eq!(name(&closed, &Certificates::default(), &[]).unwrap_err().to_string(), "no credential was accepted");
 }

@@ -12,11 +12,29 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 
 fn request(user: User) -> Attributes {
     let text = |text: &str| text.to_owned();
-    Attributes { user, verb: text("list"), version: text("v1"), resource: text("pods"), namespace: text("default"), resource_request: true, ..Attributes::default() }
+    Attributes {
+        user,
+        verb: text("list"),
+        version: text("v1"),
+        resource: text("pods"),
+        namespace: text("default"),
+        resource_request: true,
+        ..Attributes::default()
+    }
 }
 
 fn describe(check: &Check) -> String {
-    let one = |a: &Attributes| format!("{} {}/{}/{}{} {}", a.verb, a.group, a.resource, a.subresource, if a.namespace.is_empty() { String::new() } else { format!(" in {}", a.namespace) }, a.name);
+    let one = |a: &Attributes| {
+        format!(
+            "{} {}/{}/{}{} {}",
+            a.verb,
+            a.group,
+            a.resource,
+            a.subresource,
+            if a.namespace.is_empty() { String::new() } else { format!(" in {}", a.namespace) },
+            a.name
+        )
+    };
     match check {
         Check::Allowed(a) => one(a),
         Check::Either(a, others) => format!("{} or {} others", one(a), others.len()),
@@ -32,7 +50,10 @@ fn all(pairs: &[(&'static str, &'static str)], user: User) -> Vec<(String, Vec<S
 
 #[test]
 fn a_user_with_groups_is_tried_constrained_first() {
-    let attempts = all(&[("impersonate-user", "jane"), ("impersonate-group", "dev"), ("impersonate-extra-example.com%2fscope", "x")], User::new("admin", &[]));
+    let attempts = all(
+        &[("impersonate-user", "jane"), ("impersonate-group", "dev"), ("impersonate-extra-example.com%2fscope", "x")],
+        User::new("admin", &[]),
+    );
     assert_eq!(attempts.len(), 2);
     assert_eq!(attempts[0].0, "impersonate:user-info");
     assert_eq!(
@@ -44,7 +65,14 @@ fn a_user_with_groups_is_tried_constrained_first() {
             "impersonate:user-info authentication.k8s.io/userextras/example.com/scope x",
         ]
     );
-    assert_eq!(attempts[1].1, ["impersonate /users/ jane", "impersonate /groups/ dev", "impersonate authentication.k8s.io/userextras/example.com/scope x"]);
+    assert_eq!(
+        attempts[1].1,
+        [
+            "impersonate /users/ jane",
+            "impersonate /groups/ dev",
+            "impersonate authentication.k8s.io/userextras/example.com/scope x"
+        ]
+    );
     assert_eq!(attempts[1].2, ["dev", "system:authenticated"]);
 }
 
@@ -63,7 +91,8 @@ fn a_service_account_gets_its_groups_unless_others_are_named() {
 fn a_pod_may_be_allowed_to_act_as_the_node_it_runs_on() {
     let mut agent = User::new("system:serviceaccount:kube-system:agent", &[]);
     agent.extra = [(NODE_NAME.to_owned(), vec!["n1".to_owned()])].into();
-    let modes = |node: &'static str| all(&[("impersonate-user", node)], agent.clone()).into_iter().map(|a| a.0).collect::<Vec<_>>();
+    let modes =
+        |node: &'static str| all(&[("impersonate-user", node)], agent.clone()).into_iter().map(|a| a.0).collect::<Vec<_>>();
     assert_eq!(modes("system:node:n1"), ["impersonate:associated-node", "impersonate:arbitrary-node", ""]);
     assert_eq!(modes("system:node:n2"), ["impersonate:arbitrary-node", ""]);
     let attempts = all(&[("impersonate-user", "system:node:n1")], agent.clone());
@@ -74,7 +103,12 @@ fn a_pod_may_be_allowed_to_act_as_the_node_it_runs_on() {
 #[test]
 fn the_masters_are_never_reached_by_constrained_impersonation() {
     let attempts = all(&[("impersonate-user", "root"), ("impersonate-group", "system:masters")], User::new("admin", &[]));
-    assert!(attempts[0].1.iter().any(|check| check.starts_with("never ") && check.ends_with("the system:masters group is not allowed")));
+    assert!(
+        attempts[0]
+            .1
+            .iter()
+            .any(|check| check.starts_with("never ") && check.ends_with("the system:masters group is not allowed"))
+    );
     assert!(attempts[1].1.iter().all(|check| !check.starts_with("never ")));
 }
 
@@ -102,7 +136,8 @@ fn facts_without_a_name_are_a_bad_request() {
 
 #[test]
 fn nothing_is_left_in_the_headers() {
-    let mut headers = headers(&[("impersonate-user", "a"), ("impersonate-uid", "u"), ("impersonate-extra-a", "b"), ("accept", "x")]);
+    let mut headers =
+        headers(&[("impersonate-user", "a"), ("impersonate-uid", "u"), ("impersonate-extra-a", "b"), ("accept", "x")]);
     clear(&mut headers);
     assert_eq!(headers.len(), 1);
 }

@@ -49,7 +49,9 @@ fn jwk(key: &PublicKey) -> Option<Value> {
     };
     // An uncompressed point: a leading 4, then both coordinates.
     let (x, y) = key.bytes.get(1..).map(|point| point.split_at(point.len() / 2))?;
-    Some(json!({"use": "sig", "kty": "EC", "kid": key.id, "crv": curve, "alg": key.algorithm.as_str(), "x": encode(x), "y": encode(y)}))
+    Some(
+        json!({"use": "sig", "kty": "EC", "kid": key.id, "crv": curve, "alg": key.algorithm.as_str(), "x": encode(x), "y": encode(y)}),
+    )
 }
 
 fn trim(number: &[u8]) -> &[u8] {

@@ -58,7 +58,14 @@ fn cluster(pem: &[u8]) -> Cluster {
 
 impl Cluster {
     fn order(&self) -> Order<'_> {
-        Order { namespace: "default", name: "builder", uid: "sa-1", audiences: &self.audiences, lifetime_s: 3600, ..Order::default() }
+        Order {
+            namespace: "default",
+            name: "builder",
+            uid: "sa-1",
+            audiences: &self.audiences,
+            lifetime_s: 3600,
+            ..Order::default()
+        }
     }
 
     fn verify_at(&self, token: &str, now: Timestamp) -> Result<Option<verify::Accepted>, Error> {
@@ -84,7 +91,10 @@ fn a_token_names_its_account_pod_and_node() {
     assert_eq!(user.groups, ["system:serviceaccounts", "system:serviceaccounts:default"]);
     let extra: Vec<(&str, &str)> = user.extra.iter().map(|(k, v)| (k.rsplit('/').next().unwrap(), v[0].as_str())).collect();
     let id = issued.credential_id.as_str();
-    assert_eq!(extra, [("credential-id", id), ("node-name", "n1"), ("node-uid", "node-1"), ("pod-name", "web"), ("pod-uid", "pod-1")]);
+    assert_eq!(
+        extra,
+        [("credential-id", id), ("node-name", "n1"), ("node-uid", "node-1"), ("pod-name", "web"), ("pod-uid", "pod-1")]
+    );
 }
 
 #[test]
@@ -101,7 +111,10 @@ fn the_claims_are_those_of_upstream() {
     let s = now().as_second();
     let private = json!({"namespace": "default", "pod": {"name": "web", "uid": "pod-1"}, "serviceaccount": {"name": "builder", "uid": "sa-1"}});
     let sub = "system:serviceaccount:default:builder";
-    assert_eq!(claims, json!({"aud": [HERE], "exp": s + 3600, "iat": s, "nbf": s, "iss": HERE, "sub": sub, "kubernetes.io": private}));
+    assert_eq!(
+        claims,
+        json!({"aud": [HERE], "exp": s + 3600, "iat": s, "nbf": s, "iss": HERE, "sub": sub, "kubernetes.io": private})
+    );
 }
 
 #[test]
@@ -146,7 +159,9 @@ fn forged_and_foreign_tokens_are_refused() {
     let token = ours.issuer.issue(&ours.order(), now()).unwrap().token;
     assert!(ours.verify_at(&token, now()).is_ok());
     let parts: Vec<&str> = token.split('.').collect();
-    let root = URL_SAFE_NO_PAD.encode(json!({"iss": HERE, "kubernetes.io": {"namespace": "kube-system", "serviceaccount": {"name": "root"}}}).to_string());
+    let root = URL_SAFE_NO_PAD.encode(
+        json!({"iss": HERE, "kubernetes.io": {"namespace": "kube-system", "serviceaccount": {"name": "root"}}}).to_string(),
+    );
     assert_eq!(ours.verify_at(&[parts[0], &root, parts[2]].join("."), now()), Err(Error::Signature));
     for algorithm in ["none", "HS256", "RS256"] {
         let header = URL_SAFE_NO_PAD.encode(json!({"alg": algorithm}).to_string());

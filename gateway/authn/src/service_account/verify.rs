@@ -209,7 +209,9 @@ fn check_time(claims: &Claims, now: Timestamp) -> Result<(), Error> {
 fn check_bound(claims: &Claims, lookup: &dyn Lookup, now: Timestamp) -> Result<(), Error> {
     let alive = |what: Bound, namespace: &str, named: &Reference| {
         // An object on its way out counts for the leeway of its deletion time, as upstream allows.
-        let is = |found: &Found| found.uid == named.uid && found.deleted.is_none_or(|at| at >= now.saturating_sub(LEEWAY).unwrap_or(at));
+        let is = |found: &Found| {
+            found.uid == named.uid && found.deleted.is_none_or(|at| at >= now.saturating_sub(LEEWAY).unwrap_or(at))
+        };
         lookup.find(what, namespace, &named.name).is_some_and(|found| is(&found)).then_some(()).ok_or(Error::Gone(what))
     };
     alive(Bound::ServiceAccount, &claims.namespace, &claims.account)?;

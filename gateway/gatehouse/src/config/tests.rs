@@ -23,14 +23,28 @@ fn without_flags_all_lies_in_the_data_directory_and_nobody_else_can_connect() {
 #[test]
 fn kubeadms_command_line_is_taken_but_for_etcd() {
     let line = [
-        "--advertise-address=192.168.1.10", "--allow-privileged=true", "--authorization-mode=Node,RBAC", "--client-ca-file=/pki/ca.crt",
-        "--enable-admission-plugins=NodeRestriction", "--enable-bootstrap-token-auth=true", "--kubelet-client-certificate=/pki/k.crt",
-        "--kubelet-client-key=/pki/k.key", "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
-        "--proxy-client-cert-file=/pki/p.crt", "--proxy-client-key-file=/pki/p.key", "--requestheader-allowed-names=front-proxy-client",
-        "--requestheader-client-ca-file=/pki/front-proxy-ca.crt", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-        "--requestheader-group-headers=X-Remote-Group", "--requestheader-username-headers=X-Remote-User", "--secure-port=6443",
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local", "--service-account-key-file=/pki/sa.pub",
-        "--service-account-signing-key-file=/pki/sa.key", "--service-cluster-ip-range=10.96.0.0/12", "--tls-cert-file=/pki/apiserver.crt",
+        "--advertise-address=192.168.1.10",
+        "--allow-privileged=true",
+        "--authorization-mode=Node,RBAC",
+        "--client-ca-file=/pki/ca.crt",
+        "--enable-admission-plugins=NodeRestriction",
+        "--enable-bootstrap-token-auth=true",
+        "--kubelet-client-certificate=/pki/k.crt",
+        "--kubelet-client-key=/pki/k.key",
+        "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
+        "--proxy-client-cert-file=/pki/p.crt",
+        "--proxy-client-key-file=/pki/p.key",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-client-ca-file=/pki/front-proxy-ca.crt",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-username-headers=X-Remote-User",
+        "--secure-port=6443",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--service-account-key-file=/pki/sa.pub",
+        "--service-account-signing-key-file=/pki/sa.key",
+        "--service-cluster-ip-range=10.96.0.0/12",
+        "--tls-cert-file=/pki/apiserver.crt",
         "--tls-private-key-file=/pki/apiserver.key",
     ];
     let config = read(Program::KubeApiserver, &line).unwrap();
@@ -46,9 +60,18 @@ fn every_fault_is_reported_at_once() {
     let errors = read(
         Program::Gatehouse,
         &[
-            "--bogus", "--secure-port=70000", "--bind-address=nowhere", "--tls-min-version=VersionTLS10", "--tls-cert-file=a",
-            "--storage-engine=tape", "--event-ttl=soon", "--service-cluster-ip-range=10.0.0.0/31", "--service-node-port-range=9-3",
-            "--authorization-mode=ABAC", "--audit-log-path=-", "--tls-sni-cert-key=only",
+            "--bogus",
+            "--secure-port=70000",
+            "--bind-address=nowhere",
+            "--tls-min-version=VersionTLS10",
+            "--tls-cert-file=a",
+            "--storage-engine=tape",
+            "--event-ttl=soon",
+            "--service-cluster-ip-range=10.0.0.0/31",
+            "--service-node-port-range=9-3",
+            "--authorization-mode=ABAC",
+            "--audit-log-path=-",
+            "--tls-sni-cert-key=only",
         ],
     )
     .unwrap_err();

@@ -7,7 +7,12 @@ const NO_ETCD: &str = "the etcd engine does not exist yet; without this flag obj
 pub(super) const STORAGE: &[Flag] = &[
     accepted("default-watch-cache-size", TEXT, "100", "Events kept for each resource; the log here grows and shrinks by itself."),
     accepted("delete-collection-workers", TEXT, "1", "Objects deleted at once by a deletecollection."),
-    accepted("enable-garbage-collector", SWITCH, "true", "Must be as kube-controller-manager's; the collector here is a controller, see --controllers."),
+    accepted(
+        "enable-garbage-collector",
+        SWITCH,
+        "true",
+        "Must be as kube-controller-manager's; the collector here is a controller, see --controllers.",
+    ),
     refused("encryption-provider-config", TEXT, "", "objects would be stored in the clear although encryption was asked for"),
     accepted("encryption-provider-config-automatic-reload", SWITCH, "false", "Read that configuration again when it changes."),
     refused("etcd-cafile", TEXT, "", NO_ETCD),
@@ -43,7 +48,12 @@ pub(super) const MISC: &[Flag] = &[
     accepted("kubelet-client-certificate", TEXT, "", "Certificate shown to kubelets."),
     accepted("kubelet-client-key", TEXT, "", "Its key."),
     accepted("kubelet-port", TEXT, "10250", "Port of kubelets that do not tell theirs."),
-    accepted("kubelet-preferred-address-types", TEXT, "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP", "Which of a node's addresses to connect to."),
+    accepted(
+        "kubelet-preferred-address-types",
+        TEXT,
+        "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
+        "Which of a node's addresses to connect to.",
+    ),
     accepted("kubelet-read-only-port", TEXT, "10255", "Port of kubelets without authentication."),
     accepted("kubelet-timeout", TEXT, "5s", "How long a kubelet may take."),
     accepted("kubernetes-service-node-port", TEXT, "0", "Node port of the kubernetes Service."),
@@ -53,16 +63,36 @@ pub(super) const MISC: &[Flag] = &[
     accepted("peer-ca-file", TEXT, "", "Authorities of other servers of the cluster."),
     accepted("proxy-client-cert-file", TEXT, "", "Certificate shown to extension servers."),
     accepted("proxy-client-key-file", TEXT, "", "Its key."),
-    refused("service-account-signing-endpoint", TEXT, "", "an external signer is not asked yet; give --service-account-signing-key-file"),
+    refused(
+        "service-account-signing-endpoint",
+        TEXT,
+        "",
+        "an external signer is not asked yet; give --service-account-signing-key-file",
+    ),
     supported("service-account-signing-key-file", TEXT, "", "Key that signs tokens, instead of the one made here."),
-    supported("service-cluster-ip-range", TEXT, "", "Addresses of Services, one range or one of each family; 10.0.0.0/24 by default."),
+    supported(
+        "service-cluster-ip-range",
+        TEXT,
+        "",
+        "Addresses of Services, one range or one of each family; 10.0.0.0/24 by default.",
+    ),
     supported("service-node-port-range", TEXT, "30000-32767", "Ports of Services on every node."),
 ];
 
 pub(super) const GATEHOUSE: &[Flag] = &[
     supported("controllers", TEXT, "*", "Controllers to run, as kube-controller-manager spells them: *, name, -name."),
-    supported("data-dir", TEXT, "gatehouse-data", "Folder of everything this server keeps: objects, keys, admin.kubeconfig, compiled policies."),
-    supported("policy-dir", TEXT, "", "Folder of policies that hold before the first request and cannot be changed over the API."),
+    supported(
+        "data-dir",
+        TEXT,
+        "gatehouse-data",
+        "Folder of everything this server keeps: objects, keys, admin.kubeconfig, compiled policies.",
+    ),
+    supported(
+        "policy-dir",
+        TEXT,
+        "",
+        "Folder of policies that hold before the first request and cannot be changed over the API.",
+    ),
     supported("policy-module-dir", TEXT, "", "Folder in which a PolicyModule's spec.source.file is looked for."),
     supported("storage-engine", TEXT, "disk", "disk, or memory: nothing outlives the process."),
 ];

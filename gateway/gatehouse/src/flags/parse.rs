@@ -41,7 +41,9 @@ pub(crate) fn parse(program: &str, arguments: &[String]) -> Parsed {
             name => match find(name) {
                 Some(flag) => parsed.take(flag, value, &mut rest),
                 None if argument.starts_with("--") => parsed.errors.push(format!("unknown flag: --{name}")),
-                None => parsed.errors.push(format!("unknown shorthand flag: '{}' in {argument}", name.chars().next().unwrap_or('-'))),
+                None => {
+                    parsed.errors.push(format!("unknown shorthand flag: '{}' in {argument}", name.chars().next().unwrap_or('-')))
+                }
             },
         }
     }
@@ -69,7 +71,9 @@ impl Parsed {
             (None, Takes::Switch) => "true".to_owned(),
             (None, Takes::Text) => match rest.next() {
                 Some(value) => value.clone(),
-                None if flag.name.len() == 1 => return self.errors.push(format!("flag needs an argument: '{0}' in -{0}", flag.name)),
+                None if flag.name.len() == 1 => {
+                    return self.errors.push(format!("flag needs an argument: '{0}' in -{0}", flag.name));
+                }
                 None => return self.errors.push(format!("flag needs an argument: --{}", flag.name)),
             },
         };

@@ -3,7 +3,12 @@
 use super::{Flag, SWITCH, TEXT, accepted, refused, supported};
 
 pub(super) const GENERIC: &[Flag] = &[
-    supported("advertise-address", TEXT, "", "Address that the kubernetes Service's endpoints tell; the bind address when it is a real one, else this machine's."),
+    supported(
+        "advertise-address",
+        TEXT,
+        "",
+        "Address that the kubernetes Service's endpoints tell; the bind address when it is a real one, else this machine's.",
+    ),
     accepted("cors-allowed-origins", TEXT, "", "Origins that browsers may call from."),
     accepted("emulated-version", TEXT, "", "Serve as an older version would."),
     accepted("emulation-forward-compatible", SWITCH, "false", "Serve newer APIs while emulating."),
@@ -16,7 +21,12 @@ pub(super) const GENERIC: &[Flag] = &[
     accepted("min-compatibility-version", TEXT, "", "Oldest version to stay compatible with."),
     supported("min-request-timeout", TEXT, "1800", "Seconds a watch lasts at least, when it does not say."),
     supported("request-timeout", TEXT, "1m0s", "How long a request may take, long-running ones excepted."),
-    accepted("runtime-config-emulation-forward-compatible", SWITCH, "false", "Serve newer APIs named in --runtime-config while emulating."),
+    accepted(
+        "runtime-config-emulation-forward-compatible",
+        SWITCH,
+        "false",
+        "Serve newer APIs named in --runtime-config while emulating.",
+    ),
     supported("shutdown-delay-duration", TEXT, "0s", "How long to serve on, not ready any more, after being asked to end."),
     accepted("shutdown-send-retry-after", SWITCH, "false", "Tell late requests to try again instead of closing the socket."),
     supported("shutdown-watch-termination-grace-period", TEXT, "0s", "How long to wait for watches to end before leaving."),
@@ -25,7 +35,12 @@ pub(super) const GENERIC: &[Flag] = &[
 ];
 
 pub(super) const SECURE: &[Flag] = &[
-    supported("bind-address", TEXT, "0.0.0.0", "Address to listen on; `gatehouse serve` listens on 127.0.0.1 unless told otherwise."),
+    supported(
+        "bind-address",
+        TEXT,
+        "0.0.0.0",
+        "Address to listen on; `gatehouse serve` listens on 127.0.0.1 unless told otherwise.",
+    ),
     supported("cert-dir", TEXT, "", "Folder of the keys and certificates made here; <data-dir>/pki by default."),
     supported("disable-http2-serving", SWITCH, "false", "Speak HTTP/1.1 only."),
     supported("http2-max-streams-per-connection", TEXT, "0", "Streams of one HTTP/2 connection; 0 means 100."),
@@ -43,11 +58,17 @@ pub(super) const SECURE: &[Flag] = &[
 pub(super) const FEATURES: &[Flag] = &[
     accepted("contention-profiling", SWITCH, "false", "Profile the locks of a Go program."),
     accepted("debug-socket-path", TEXT, "", "Socket for profiles of a Go program."),
-    accepted("enable-priority-and-fairness", SWITCH, "true", "Queue requests fairly; always so, by user, until flow schemas take effect."),
+    accepted(
+        "enable-priority-and-fairness",
+        SWITCH,
+        "true",
+        "Queue requests fairly; always so, by user, until flow schemas take effect.",
+    ),
     accepted("profiling", SWITCH, "true", "Profiles of a Go program."),
 ];
 
-pub(super) const APIS: &[Flag] = &[accepted("runtime-config", TEXT, "", "APIs to serve or not; the defaults of 1.37 are served.")];
+pub(super) const APIS: &[Flag] =
+    &[accepted("runtime-config", TEXT, "", "APIs to serve or not; the defaults of 1.37 are served.")];
 
 pub(super) const EGRESS: &[Flag] =
     &[refused("egress-selector-config-file", TEXT, "", "connections to the outside cannot be sent through a proxy yet")];

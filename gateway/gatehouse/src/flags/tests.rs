@@ -30,7 +30,16 @@ fn knows_every_flag_of_upstream_once_and_its_default() {
 
 #[test]
 fn reads_flags_in_every_spelling() {
-    let parsed = line(&["--secure-port", "0", "--anonymous-auth=false", "--profiling", "-v2", "--service-account-issuer=a", "--service-account-issuer", "b"]);
+    let parsed = line(&[
+        "--secure-port",
+        "0",
+        "--anonymous-auth=false",
+        "--profiling",
+        "-v2",
+        "--service-account-issuer=a",
+        "--service-account-issuer",
+        "b",
+    ]);
     let mut values = Values::new(&parsed);
     assert_eq!(values.number::<u16>("secure-port"), 0);
     assert!(!values.switch("anonymous-auth"));
@@ -43,7 +52,8 @@ fn reads_flags_in_every_spelling() {
 
 #[test]
 fn reports_everything_that_is_wrong_in_cobras_words() {
-    let parsed = line(&["--no-such", "-z", "stray", "--anonymous-auth=maybe", "--etcd-servers=http://127.0.0.1:2379", "--data-dir"]);
+    let parsed =
+        line(&["--no-such", "-z", "stray", "--anonymous-auth=maybe", "--etcd-servers=http://127.0.0.1:2379", "--data-dir"]);
     assert_eq!(
         parsed.errors,
         [

@@ -41,7 +41,13 @@ impl<'p> Values<'p> {
 
     /// Every value given, split at commas.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
-        self.parsed.given(name).iter().flat_map(|text| text.split(',')).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+        self.parsed
+            .given(name)
+            .iter()
+            .flat_map(|text| text.split(','))
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// A truth value.
