@@ -194,7 +194,12 @@ mod tests {
             ("networking.k8s.io", "v1", "ingresses", "/registry/ingress"),
             ("apps", "v1", "deployments", "/registry/deployments"),
             ("events.k8s.io", "v1", "events", "/registry/events"),
-            ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "/registry/apiextensions.k8s.io/customresourcedefinitions"),
+            (
+                "apiextensions.k8s.io",
+                "v1",
+                "customresourcedefinitions",
+                "/registry/apiextensions.k8s.io/customresourcedefinitions",
+            ),
             ("policy.gatehouse.dev", "v1alpha1", "policymodules", "/registry/policy.gatehouse.dev/policymodules"),
         ] {
             let storage = catalog.resource(group, version, plural).and_then(|r| r.storage.clone()).expect(plural);
@@ -207,7 +212,10 @@ mod tests {
         let catalog = catalog();
         let old = catalog.resource("autoscaling", "v1", "horizontalpodautoscalers").expect("v1");
         assert_eq!(old.storage.as_ref().map(|s| s.gvk.api_version()).as_deref(), Some("autoscaling/v2"));
-        assert_eq!(catalog.preferred("autoscaling", "horizontalpodautoscalers").map(|r| r.gvr.version.to_string()).as_deref(), Some("v2"));
+        assert_eq!(
+            catalog.preferred("autoscaling", "horizontalpodautoscalers").map(|r| r.gvr.version.to_string()).as_deref(),
+            Some("v2")
+        );
         let event = catalog.by_kind("events.k8s.io", "v1", "Event").expect("event");
         assert_eq!(event.storage.as_ref().map(|s| s.gvk.api_version()).as_deref(), Some("v1"));
         assert_eq!(event.strategy.garbage, Garbage::Unsupported);
@@ -216,8 +224,12 @@ mod tests {
     #[test]
     fn a_stored_version_that_is_not_served_is_replaced() {
         let catalog = catalog();
-        let bundles = catalog.resource("certificates.k8s.io", "v1", "clustertrustbundles").and_then(|r| r.storage.clone()).expect("stored");
-        assert_eq!((bundles.gvk.api_version().as_str(), &*bundles.upstream), ("certificates.k8s.io/v1", "certificates.k8s.io/v1beta1"));
+        let bundles =
+            catalog.resource("certificates.k8s.io", "v1", "clustertrustbundles").and_then(|r| r.storage.clone()).expect("stored");
+        assert_eq!(
+            (bundles.gvk.api_version().as_str(), &*bundles.upstream),
+            ("certificates.k8s.io/v1", "certificates.k8s.io/v1beta1")
+        );
     }
 
     #[test]
@@ -236,5 +248,24 @@ mod tests {
             assert!(status.keeps.iter().any(|f| &**f == "spec"), "{}: {:?}", resource.gvr.resource, status.keeps);
             assert!(resource.strategy.keeps.iter().any(|f| &**f == "status"), "{}", resource.gvr.resource);
         }
+    }
+
+    #[test]
+    fn every_row_has_a_cell_for_each_column() {
+        let object = serde_json::json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}});
+        let mut odd = Vec::new();
+        for resource in catalog().all().filter(|r| !r.list_kind.is_empty()) {
+            let own = resource.columns.iter().any(|c| &*c.name != "Name" && &*c.name != "Created At");
+            let Some(cells) = resource.cells else {
+                assert!(!own, "{} has columns and no cells", resource.gvr.resource);
+                continue;
+            };
+            let row = cells(&object, "2026-01-01T00:01:00Z".parse().expect("time"));
+            if row.len() != resource.columns.len() {
+                odd.push(format!("{} {} {}", resource.gvr.resource, resource.columns.len(), row.len()));
+            }
+        }
+        // Upstream prints an age for which it has no header.
+        assert_eq!(odd, ["ipaddresses 2 3"]);
     }
 }

@@ -11,8 +11,10 @@ mod autoscaling;
 mod cell;
 mod core;
 mod device;
+mod extension;
 mod network;
 mod pod;
+mod policy;
 mod storage;
 mod workload;
 
@@ -22,8 +24,18 @@ pub type Cells = fn(&Value, now: Timestamp) -> Vec<Value>;
 /// Group, kind, cells.
 pub type Rows = &'static [(&'static str, &'static str, Cells)];
 
-static FAMILIES: &[Rows] =
-    &[access::ALL, autoscaling::ALL, core::ALL, device::ALL, network::ALL, pod::ALL, storage::ALL, workload::ALL];
+static FAMILIES: &[Rows] = &[
+    access::ALL,
+    autoscaling::ALL,
+    core::ALL,
+    device::ALL,
+    extension::ALL,
+    network::ALL,
+    pod::ALL,
+    policy::ALL,
+    storage::ALL,
+    workload::ALL,
+];
 
 /// The cells of a kind, where it has columns of its own; the others show Name and Created At.
 pub fn of(group: &str, kind: &str) -> Option<Cells> {

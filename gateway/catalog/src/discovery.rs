@@ -45,7 +45,9 @@ impl Discovery {
             }
         }
         Self {
-            groups: document(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": named().map(api_group).collect::<Vec<_>>()})),
+            groups: document(
+                &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": named().map(api_group).collect::<Vec<_>>()}),
+            ),
             aggregated_core: document(&aggregated(catalog.groups().iter().filter(|group| group.name.is_empty()))),
             aggregated_groups: document(&aggregated(named())),
             by_group: named().map(|group| (group.name.to_string(), document(&single_group(group)))).collect(),

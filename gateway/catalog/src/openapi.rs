@@ -43,7 +43,8 @@ impl OpenApi {
             seed.update(format!("{of:?}"));
         }
         let fingerprint = format!("{:X}", seed.finalize());
-        let versions = catalog.groups().iter().flat_map(|g| g.versions.iter().map(|v| (path_of(g, v), OnceLock::new()))).collect();
+        let versions =
+            catalog.groups().iter().flat_map(|g| g.versions.iter().map(|v| (path_of(g, v), OnceLock::new()))).collect();
         Self { catalog, fingerprint, versions, v2: OnceLock::new() }
     }
 
@@ -63,7 +64,10 @@ impl OpenApi {
         let (group, version) = path.rsplit_once('/')?;
         let group = self.catalog.group(group.strip_prefix("apis/").unwrap_or(""))?;
         let version = group.version(version)?;
-        Some(cell.get_or_init(|| Document { body: self.version(group, version).to_string().into(), etag: format!("\"{}\"", self.hash(path)) }))
+        Some(cell.get_or_init(|| Document {
+            body: self.version(group, version).to_string().into(),
+            etag: format!("\"{}\"", self.hash(path)),
+        }))
     }
 
     /// `/openapi/v2` as JSON. Renders on first use.

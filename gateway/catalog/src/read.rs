@@ -40,13 +40,18 @@ pub(crate) fn columns(table: &'static str) -> Result<Columns, ReadError> {
     let mut all: HashMap<&'static str, Vec<Column>> = HashMap::new();
     let mut current = "";
     for (at, line) in table.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
-        let fail = || ReadError { line: at + 1, why: "a column has a type, a format, a priority and a name".to_owned(), text: line.to_owned() };
+        let fail = || ReadError {
+            line: at + 1,
+            why: "a column has a type, a format, a priority and a name".to_owned(),
+            text: line.to_owned(),
+        };
         if let Some(name) = line.strip_prefix("columns ") {
             current = name;
             continue;
         }
         let mut words = line.trim_start_matches('\t').splitn(4, ' ');
-        let (Some(kind), Some(format), Some(priority), Some(name)) = (words.next(), words.next(), words.next(), words.next()) else {
+        let (Some(kind), Some(format), Some(priority), Some(name)) = (words.next(), words.next(), words.next(), words.next())
+        else {
             return Err(fail());
         };
         let format = if format == "-" { "" } else { format };
@@ -58,7 +63,12 @@ pub(crate) fn columns(table: &'static str) -> Result<Columns, ReadError> {
 
 /// The columns of a kind without its own: Name and Created At.
 pub(crate) fn default_columns() -> Arc<[Column]> {
-    let column = |name: &str, kind: &str, format: &str| Column { name: name.into(), kind: kind.into(), format: format.into(), priority: 0 };
+    let column = |name: &str, kind: &str, format: &str| Column {
+        name: name.into(),
+        kind: kind.into(),
+        format: format.into(),
+        priority: 0,
+    };
     [column("Name", "string", "name"), column("Created At", "date", "")].into()
 }
 
@@ -101,10 +111,18 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn resource(&self, plural: &str, kind: &'static str, singular: &str, namespaced: bool, facts: &[&'static str]) -> Result<Resource, String> {
+    fn resource(
+        &self,
+        plural: &str,
+        kind: &'static str,
+        singular: &str,
+        namespaced: bool,
+        facts: &[&'static str],
+    ) -> Result<Resource, String> {
         let gvk = GroupVersionKind::new(self.group, self.version, kind);
         let name = if self.group.is_empty() { plural.to_owned() } else { format!("{plural}.{}", self.group) };
         let facts = Facts(facts);
+        let own = self.columns.get(name.as_str());
         Ok(Resource {
             gvr: GroupVersionResource::new(self.group, self.version, plural),
             ty: self.ty(&gvk.api_version(), kind)?,
@@ -117,8 +135,9 @@ impl Reader<'_> {
             subresources: Vec::new(),
             storage: self.storage(&gvk, facts)?,
             storage_version_hash: facts.text("hash").into(),
-            columns: self.columns.get(name.as_str()).cloned().unwrap_or_else(|| self.plain.clone()),
-            cells: columns::of(self.group, kind),
+            columns: own.unwrap_or(&self.plain).clone(),
+            // Some kinds have a printer upstream that their registry does not use.
+            cells: own.and_then(|_| columns::of(self.group, kind)),
             strategy: strategy(facts)?,
             hooks: hooks::of(self.group, kind),
             gvk,
@@ -131,7 +150,8 @@ impl Reader<'_> {
             return Ok(None);
         }
         let upstream = facts.text("stored");
-        let known = self.types.of_kind(upstream, &served.kind).map(|ty| (GroupVersionKind::from_api_version(upstream, &served.kind), ty));
+        let known =
+            self.types.of_kind(upstream, &served.kind).map(|ty| (GroupVersionKind::from_api_version(upstream, &served.kind), ty));
         let (gvk, ty) = match known {
             Some(known) => known,
             None => (served.clone(), self.ty(&served.api_version(), &served.kind)?),

@@ -157,7 +157,12 @@ mod tests {
 
     fn counting(fields: &[&str]) -> Strategy {
         let fields = fields.iter().map(|f| Arc::from(*f)).collect();
-        Strategy { clears: vec!["status".into()], keeps: vec!["status".into()], generation: Generation::Counts(fields), ..Strategy::default() }
+        Strategy {
+            clears: vec!["status".into()],
+            keeps: vec!["status".into()],
+            generation: Generation::Counts(fields),
+            ..Strategy::default()
+        }
     }
 
     #[test]

@@ -35,7 +35,11 @@ fn every_resource_list_is_upstreams() {
     let (catalog, discovery) = parts();
     for group in catalog.groups().iter().filter(|g| &*g.name != OURS) {
         for version in &group.versions {
-            let file = if group.name.is_empty() { format!("api__{}", version.name) } else { format!("apis__{}__{}", group.name, version.name) };
+            let file = if group.name.is_empty() {
+                format!("api__{}", version.name)
+            } else {
+                format!("apis__{}__{}", group.name, version.name)
+            };
             let want = served(&catalog, &group.name, &version.name, upstream::read(&format!("api/discovery/{file}.json")));
             let got = discovery.version(&group.name, &version.name).expect("rendered");
             assert_eq!(parse(&got.body), want, "{file}");
@@ -49,7 +53,10 @@ fn the_group_list_is_upstreams_in_its_order() {
     let keep = |list: &mut Vec<Value>, known: &dyn Fn(&str, &str) -> bool| {
         for group in list.iter_mut() {
             let name = group["name"].as_str().unwrap_or_default().to_owned();
-            group["versions"].as_array_mut().expect("versions").retain(|v| known(&name, v["version"].as_str().unwrap_or_default()));
+            group["versions"]
+                .as_array_mut()
+                .expect("versions")
+                .retain(|v| known(&name, v["version"].as_str().unwrap_or_default()));
         }
         list.retain(|group| group["versions"].as_array().is_some_and(|v| !v.is_empty()));
     };

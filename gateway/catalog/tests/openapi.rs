@@ -32,7 +32,9 @@ fn compare(what: &str, got: &Value, want: &Value, differences: &mut BTreeSet<Str
     for (name, want) in want.as_object().into_iter().flatten() {
         match got.get(name) {
             None => drop(differences.insert(format!("{what} {name}: missing"))),
-            Some(got) if plain(got) != plain(want) => drop(differences.insert(format!("{what} {name}: {}", first(&plain(got), &plain(want), "")))),
+            Some(got) if plain(got) != plain(want) => {
+                drop(differences.insert(format!("{what} {name}: {}", first(&plain(got), &plain(want), ""))))
+            }
             Some(_) => {}
         }
     }
@@ -63,20 +65,36 @@ fn schemas_and_paths_are_upstreams_but_for_the_listed_gaps() {
     let mut differences = BTreeSet::new();
     for group in catalog.groups().iter().filter(|group| &*group.name != "policy.gatehouse.dev") {
         for version in &group.versions {
-            let path = if group.name.is_empty() { format!("api/{}", version.name) } else { format!("apis/{}/{}", group.name, version.name) };
+            let path = if group.name.is_empty() {
+                format!("api/{}", version.name)
+            } else {
+                format!("apis/{}/{}", group.name, version.name)
+            };
             let want = upstream::read(&format!("api/openapi-spec/v3/{}_openapi.json", path.replace('/', "__")));
             let got: Value = serde_json::from_slice(&openapi.v3(&path).expect(&path).body).expect("JSON");
             compare("schema", &got["components"]["schemas"], &want["components"]["schemas"], &mut differences);
             let served = |path: &&String| !path.contains("/watch/");
-            let want_paths: serde_json::Map<String, Value> =
-                want["paths"].as_object().into_iter().flatten().filter(|(path, _)| served(path)).map(|(p, v)| (p.clone(), v.clone())).collect();
+            let want_paths: serde_json::Map<String, Value> = want["paths"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(path, _)| served(path))
+                .map(|(p, v)| (p.clone(), v.clone()))
+                .collect();
             compare("path", &got["paths"], &want_paths.into(), &mut differences);
         }
     }
-    let listed: BTreeSet<String> = include_str!("../../../conformance/gaps/openapi.txt").lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let listed: BTreeSet<String> = include_str!("../../../conformance/gaps/openapi.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
     let unlisted: Vec<_> = differences.difference(&listed).collect();
     let gone: Vec<_> = listed.difference(&differences).collect();
-    assert!(unlisted.is_empty() && gone.is_empty(), "not in conformance/gaps/openapi.txt: {unlisted:#?}\nlisted there but equal now: {gone:#?}");
+    assert!(
+        unlisted.is_empty() && gone.is_empty(),
+        "not in conformance/gaps/openapi.txt: {unlisted:#?}\nlisted there but equal now: {gone:#?}"
+    );
 }
 
 #[test]
@@ -103,9 +121,18 @@ fn version_two_has_the_same_definitions() {
     let (_, openapi) = documents();
     let got: Value = serde_json::from_slice(&openapi.v2().body).expect("JSON");
     let want = upstream::read("api/openapi-spec/swagger.json");
-    for name in ["io.k8s.api.core.v1.Container", "io.k8s.api.core.v1.Service", "io.k8s.api.apps.v1.DeploymentSpec", "io.k8s.apimachinery.pkg.util.intstr.IntOrString"] {
+    for name in [
+        "io.k8s.api.core.v1.Container",
+        "io.k8s.api.core.v1.Service",
+        "io.k8s.api.apps.v1.DeploymentSpec",
+        "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+    ] {
         assert_eq!(plain(&got["definitions"][name]), plain(&want["definitions"][name]), "{name}");
     }
-    let patch = |all: &Value| plain(&all["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]["x-kubernetes-group-version-kind"]);
+    let patch = |all: &Value| {
+        plain(
+            &all["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]["x-kubernetes-group-version-kind"],
+        )
+    };
     assert_eq!(patch(&got), patch(&want));
 }

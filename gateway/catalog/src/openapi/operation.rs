@@ -21,7 +21,8 @@ pub(super) struct Subject {
 }
 
 const PLAIN: [&str; 4] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
-const STREAMS: [&str; 3] = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch", "application/cbor-seq"];
+const STREAMS: [&str; 3] =
+    ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch", "application/cbor-seq"];
 const PATCHES: [&str; 5] = [
     "application/json-patch+json",
     "application/merge-patch+json",
@@ -110,7 +111,8 @@ impl Operation {
 
     /// Adds a patch as the body.
     pub(super) fn patch_body(mut self) -> Self {
-        let content: Map<String, Value> = PATCHES.iter().map(|kind| ((*kind).into(), json!({"schema": reference(PATCH)}))).collect();
+        let content: Map<String, Value> =
+            PATCHES.iter().map(|kind| ((*kind).into(), json!({"schema": reference(PATCH)}))).collect();
         self.0.insert("requestBody".into(), json!({"content": content, "required": true}));
         self
     }

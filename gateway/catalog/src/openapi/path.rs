@@ -84,10 +84,15 @@ impl Paths<'_> {
         }
         if resource.serves("deletecollection") {
             self.want(&[STATUS, DELETE_OPTIONS]);
-            let mut parameters: Vec<(&str, &str)> = LIST.iter().filter(|(n, _)| !matches!(*n, "watch" | "allowWatchBookmarks")).chain(DELETE).copied().collect();
+            let mut parameters: Vec<(&str, &str)> =
+                LIST.iter().filter(|(n, _)| !matches!(*n, "watch" | "allowWatchBookmarks")).chain(DELETE).copied().collect();
             parameters.sort_unstable();
-            let delete = Operation::new(&subject, "deletecollection", "delete Collection", format!("delete collection of {kind}"));
-            operations.push(("delete", delete.with(&parameters).body(DELETE_OPTIONS, false).answers(&reference(STATUS), &[200], false).done()));
+            let delete =
+                Operation::new(&subject, "deletecollection", "delete Collection", format!("delete collection of {kind}"));
+            operations.push((
+                "delete",
+                delete.with(&parameters).body(DELETE_OPTIONS, false).answers(&reference(STATUS), &[200], false).done(),
+            ));
         }
         self.insert(path, operations, names, true);
     }
@@ -112,8 +117,10 @@ impl Paths<'_> {
         if resource.serves("delete") {
             self.want(&[STATUS, DELETE_OPTIONS]);
             let answer = if resource.strategy.returns_deleted { name } else { STATUS.to_owned() };
-            let delete = Operation::new(&subject, "delete", "delete", format!("delete {}", with_article(&subject.kind))).with(DELETE);
-            operations.push(("delete", delete.body(DELETE_OPTIONS, false).answers(&reference(&answer), &[200, 202], false).done()));
+            let delete =
+                Operation::new(&subject, "delete", "delete", format!("delete {}", with_article(&subject.kind))).with(DELETE);
+            operations
+                .push(("delete", delete.body(DELETE_OPTIONS, false).answers(&reference(&answer), &[200, 202], false).done()));
         }
         let path = self.object_path(resource);
         self.insert(path, operations, names_of(resource), true);
@@ -141,7 +148,8 @@ impl Paths<'_> {
         }
         if serves("patch") {
             self.want(&[PATCH]);
-            let patch = Operation::new(subject, "patch", "patch", format!("partially update {of}the specified {kind}")).with(APPLY);
+            let patch =
+                Operation::new(subject, "patch", "patch", format!("partially update {of}the specified {kind}")).with(APPLY);
             operations.push(("patch", patch.patch_body().answers(&schema, &[200, 201], false).done()));
         }
         operations

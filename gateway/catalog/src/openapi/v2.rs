@@ -48,7 +48,8 @@ fn convert(schema: &Value) -> Value {
                     }
                     // A property may be called `default`; only a schema's own is dropped.
                     ("properties", Value::Object(fields)) => {
-                        let fields: Map<String, Value> = fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
+                        let fields: Map<String, Value> =
+                            fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
                         out.insert(key.clone(), fields.into());
                     }
                     _ => {
@@ -93,7 +94,10 @@ fn operation(operation: &Value) -> Value {
             "parameters" => {}
             "requestBody" => {
                 let content = value["content"].as_object();
-                out.insert("consumes".into(), content.into_iter().flatten().map(|(kind, _)| Value::from(kind.as_str())).collect());
+                out.insert(
+                    "consumes".into(),
+                    content.into_iter().flatten().map(|(kind, _)| Value::from(kind.as_str())).collect(),
+                );
                 let schema = content.and_then(|c| c.values().next()).map(|c| convert(&c["schema"]));
                 let mut body = json!({"name": "body", "in": "body", "schema": schema});
                 if let (Some(body), Some(required)) = (body.as_object_mut(), value.get("required")) {

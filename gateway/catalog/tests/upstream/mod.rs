@@ -12,7 +12,11 @@ pub fn module() -> PathBuf {
     let output = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"]).current_dir(conformance).output();
     let output = output.unwrap_or_else(|error| panic!("{what}: {error}; Go 1.26 is needed"));
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    assert!(output.status.success() && !folder.is_empty(), "{what} finds no module; run `go mod download` there: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && !folder.is_empty(),
+        "{what} finds no module; run `go mod download` there: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     folder.into()
 }
 
