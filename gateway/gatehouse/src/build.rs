@@ -10,7 +10,7 @@ use authn::service_account::Issuer;
 use controllers::bootstrap;
 use model::{Clock, User, World};
 use server::endpoints::{Endpoints, TokenDiscovery};
-use server::gate::{Gate, Limits, Tokens};
+use server::gate::{Documents, Gate, Limits, Tokens};
 use server::health::{Check, Health, Scope};
 use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
@@ -36,8 +36,10 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     let Parts { store, authn, issuer, discovery, clock, lifecycle, slot } = parts;
     let metrics = Metrics::new()?;
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
+    let catalog = Arc::new(catalog::Catalog::builtin()?);
     let gate = Arc::new(Gate {
-        catalog: Arc::new(catalog::Catalog::builtin()?),
+        documents: Documents::of(&catalog),
+        catalog,
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
         admission: admission::Chain::new(plugins(config, &slot)?),
         audit: audit_log(config, clock.clone())?,

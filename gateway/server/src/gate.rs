@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use catalog::Catalog;
+use catalog::discovery::Discovery;
+use catalog::openapi::OpenApi;
 use model::{Clock, Status};
 
 use crate::endpoints::Endpoints;
@@ -12,7 +15,9 @@ use crate::metrics::Metrics;
 /// The server's parts.
 pub struct Gate {
     /// Every resource.
-    pub catalog: Arc<catalog::Catalog>,
+    pub catalog: Arc<Catalog>,
+    /// What clients read of it.
+    pub documents: Documents,
     /// Every object.
     pub store: store::Store,
     /// Who asks.
@@ -37,6 +42,21 @@ pub struct Gate {
     pub lifecycle: Lifecycle,
     /// Limits that flags set.
     pub limits: Limits,
+}
+
+/// What clients read of the catalog.
+pub struct Documents {
+    /// Discovery, rendered.
+    pub discovery: Discovery,
+    /// OpenAPI, rendered when it is first asked for.
+    pub openapi: OpenApi,
+}
+
+impl Documents {
+    /// The documents of a catalog.
+    pub fn of(catalog: &Arc<Catalog>) -> Self {
+        Self { discovery: Discovery::of(catalog), openapi: OpenApi::new(catalog.clone()) }
+    }
 }
 
 /// How tokens of service accounts are issued.

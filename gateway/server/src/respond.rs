@@ -36,7 +36,7 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     let (code, seat) = (answer.code, answer.seat);
     let mut response = match answer.content {
         Content::Raw(content_type, bytes) => whole(code, content_type, bytes),
-        Content::Response(response) => response.map(body::full),
+        Content::Response(response) => packed(&call, response),
         Content::Stream(content_type, body) => {
             call.record.started(code, gate.clock.now());
             let mut response = whole(code, content_type, Bytes::new());
@@ -125,6 +125,12 @@ fn compressed(call: &Call, mut response: Response<Body>, bytes: Bytes) -> Respon
     };
     *response.body_mut() = body::full(bytes);
     response
+}
+
+/// A document that stands ready; the large ones are worth compressing.
+fn packed(call: &Call, response: Response<Bytes>) -> Response<Body> {
+    let (parts, bytes) = response.into_parts();
+    compressed(call, Response::from_parts(parts, body::empty()), bytes)
 }
 
 fn mark_compressed(response: &mut Response<Body>) {

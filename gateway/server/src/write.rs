@@ -134,6 +134,7 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
     let mut new = write.row.to_storage(object)?;
+    permit(gate, call, write, &new, None)?;
     prepare::create(write, &mut new, call.now);
     rules::create(write, &new)?;
     warn(write.row, &new, None, &mut call.notes);
@@ -158,6 +159,7 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
     rules::revision(write, &mut object, current)?;
     let mut new = write.row.merge(object, &current.value)?;
+    permit(gate, call, write, &new, Some(&current.value))?;
     prepare::update(write, &mut new, &current.value);
     rules::update(write, &new, &current.value)?;
     warn(write.row, &new, Some(&current.value), &mut call.notes);
@@ -170,6 +172,19 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     Ok(match stored? {
         Some(stored) => Attempt::Done(Written { stored, created: false }),
         None => Attempt::Overtaken,
+    })
+}
+
+/// The second half of authorization, which needs the object: nobody grants more than they hold.
+fn permit(gate: &Gate, call: &Call, write: &Write<'_>, new: &Value, old: Option<&Value>) -> Result<(), Status> {
+    let resource = write.row.group_resource();
+    gate.authz.permit(&authz::Draft {
+        user: &call.user,
+        resource: &resource,
+        namespace: &write.namespace,
+        name: &call.info.name,
+        new,
+        old,
     })
 }
 

@@ -1,0 +1,129 @@
+//! A whole server in the process, over the memory store, spoken to without a socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use admission::Plugin;
+use bytes::Bytes;
+use catalog::Catalog;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use model::clock::SystemClock;
+use model::Value;
+use server::body::{self, Body};
+use server::endpoints::{Endpoints, TokenDiscovery};
+use server::gate::{Documents, Gate, Limits};
+use server::health::Health;
+use server::lifecycle::Lifecycle;
+use server::listen::Peer;
+use server::metrics::Metrics;
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn message(&self) -> String {
+        self.json()["message"].as_str().unwrap_or("").to_owned()
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.headers.get_all("warning").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    /// The answer, if it has this code.
+    pub(crate) fn ok(self, code: u16) -> Self {
+        assert_eq!(self.code, code, "{}", self.text());
+        self
+    }
+}
+
+pub(crate) struct Server(pub(crate) Arc<Gate>);
+
+/// A server without admission.
+pub(crate) fn server() -> Server {
+    server_with(Vec::new())
+}
+
+pub(crate) fn server_with(plugins: Vec<Box<dyn Plugin>>) -> Server {
+    let catalog = Arc::new(Catalog::builtin().expect("the committed tables are readable"));
+    let store = store::Store::memory().expect("a thread can be started");
+    let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
+    let lifecycle = Lifecycle::default();
+    let authn = authn::Chain {
+        tokens: Some(authn::token_file::Tokens::parse("secret,admin,1,system:masters\nweak,nobody,2").expect("the token file is readable")),
+        ..authn::Chain::default()
+    };
+    Server(Arc::new(Gate {
+        documents: Documents::of(&catalog),
+        catalog,
+        store,
+        authn,
+        authz: Arc::new(authz::Chain::new(&[authz::Mode::Rbac], rbac)),
+        admission: admission::Chain::new(plugins),
+        audit: audit::Log::off(),
+        flow: flow::Seats::new(0, 0),
+        clock: Arc::new(SystemClock),
+        tokens: None,
+        endpoints: Endpoints::new(Health::new(Vec::new(), lifecycle.clone()), TokenDiscovery::default()),
+        metrics: Metrics::new().expect("no two metrics have one name"),
+        lifecycle,
+        limits: Limits::default(),
+    }))
+}
+
+impl Server {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let response = self.open(method, path, headers, body).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("the body ends well").to_bytes();
+        Answer { code: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// The response with its body still to come.
+    pub(crate) async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> http::Response<Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            request = request.header("authorization", "Bearer secret");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body::full(body)).expect("the request is well-formed");
+        let address: SocketAddr = "127.0.0.1:1".parse().expect("an address");
+        let peer = Arc::new(Peer { address, certificates: authn::Certificates::default() });
+        server::path::run(self.0.clone(), peer, request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, object: Value) -> Answer {
+        self.send("POST", path, &[], object.to_string()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, object: Value) -> Answer {
+        self.send("PUT", path, &[], object.to_string()).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, kind: &str, patch: Value) -> Answer {
+        let content_type = format!("application/{kind}");
+        self.send("PATCH", path, &[("content-type", &content_type)], patch.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "").await
+    }
+}

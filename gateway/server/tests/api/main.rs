@@ -1,0 +1,7 @@
+//! The whole server in the process: requests in, answers out. One file a topic.
+
+mod common;
+mod list;
+mod path;
+mod subresources;
+mod watch;
