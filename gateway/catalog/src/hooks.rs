@@ -68,7 +68,7 @@ pub struct Hooks {
     /// `ValidateUpdate` of the status strategy, without `metadata`.
     pub validate_status: Option<fn(new: &Value, old: &Value, &mut Errors)>,
     /// `WarningsOnCreate` and `WarningsOnUpdate` (with `old`).
-    pub warnings: Option<fn(new: &Value, old: Option<&Value>) -> Vec<String>>,
+    pub warnings: Option<Warnings>,
     /// `BeginCreate` and `BeginUpdate`: allocates, after `validate` and before validating admission, which must see what
     /// will be stored. Runs anew after a conflict; what the last round began is finished as failed first.
     pub begin: Option<Begin>,
@@ -78,7 +78,7 @@ pub struct Hooks {
     pub selectable: &'static [Selectable],
     /// Seconds of grace for a delete, from what was requested; `None` means the object goes at once.
     /// Upstream: `CheckGracefulDelete`.
-    pub grace: Option<fn(&Value, requested: Option<i64>) -> Option<i64>>,
+    pub grace: Option<Grace>,
     /// For a kind that waits for its `spec.finalizers` too: what the delete that marks it changes besides `metadata`.
     pub deleting: Option<fn(&mut Value)>,
 }
@@ -119,6 +119,12 @@ pub struct Change<'a> {
     /// A dry run allocates nothing that stays.
     pub dry_run: bool,
 }
+
+/// Says what is allowed but unwise about a new object, or about a change of the old one.
+pub type Warnings = fn(new: &Value, old: Option<&Value>) -> Vec<String>;
+
+/// Seconds of grace that a delete gets, from those requested.
+pub type Grace = fn(&Value, requested: Option<i64>) -> Option<i64>;
 
 /// Allocates through the world. Fails with the `Status` that the caller of the request gets.
 pub type Begin = for<'a> fn(&'a dyn World, Change<'a>) -> BoxFuture<'a, Result<Begun, Status>>;

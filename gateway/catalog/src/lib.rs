@@ -9,8 +9,8 @@ pub mod default;
 pub mod discovery;
 pub mod facts;
 pub mod hooks;
-mod read;
 pub mod openapi;
+mod read;
 pub mod resource;
 pub mod strategy;
 

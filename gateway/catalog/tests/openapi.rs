@@ -29,17 +29,18 @@ fn plain(value: &Value) -> Value {
 }
 
 fn compare(what: &str, got: &Value, want: &Value, differences: &mut BTreeSet<String>) {
+    let mut differ = |name: &str, how: &str| {
+        differences.insert(format!("{what} {name}: {how}"));
+    };
     for (name, want) in want.as_object().into_iter().flatten() {
-        match got.get(name) {
-            None => drop(differences.insert(format!("{what} {name}: missing"))),
-            Some(got) if plain(got) != plain(want) => {
-                drop(differences.insert(format!("{what} {name}: {}", first(&plain(got), &plain(want), ""))))
-            }
+        match got.get(name).map(plain) {
+            None => differ(name, "missing"),
+            Some(got) if got != plain(want) => differ(name, &first(&got, &plain(want), "")),
             Some(_) => {}
         }
     }
     for (name, _) in got.as_object().into_iter().flatten().filter(|(name, _)| want.get(*name).is_none()) {
-        differences.insert(format!("{what} {name}: not upstream's"));
+        differ(name, "not upstream's");
     }
 }
 
@@ -135,4 +136,26 @@ fn version_two_has_the_same_definitions() {
         )
     };
     assert_eq!(patch(&got), patch(&want));
+}
+
+#[test]
+#[ignore = "prints what a start costs; run by hand, in release"]
+fn cost_of_a_start() {
+    let timed = |what: &str, from: std::time::Instant| println!("{what}: {:?}", from.elapsed());
+    let from = std::time::Instant::now();
+    let catalog = Arc::new(Catalog::builtin().expect("tables"));
+    timed("catalog", from);
+    let from = std::time::Instant::now();
+    let discovery = catalog::discovery::Discovery::of(&catalog);
+    timed("discovery", from);
+    let from = std::time::Instant::now();
+    let openapi = OpenApi::new(catalog.clone());
+    timed("openapi", from);
+    let from = std::time::Instant::now();
+    let bytes: usize = ["api/v1", "apis/apps/v1"].iter().filter_map(|path| openapi.v3(path)).map(|d| d.body.len()).sum();
+    timed("two documents", from);
+    let from = std::time::Instant::now();
+    let all = openapi.v2().body.len();
+    timed("version two", from);
+    println!("{} + {bytes} + {all} bytes", discovery.groups.body.len());
 }

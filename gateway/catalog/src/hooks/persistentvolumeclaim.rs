@@ -35,10 +35,10 @@ fn prepare(object: &mut Value, old: Option<&Value>) {
     let old_in_use = old.is_some_and(in_use);
     let Some(spec) = object.get_mut("spec") else { return };
     let source = get::at(spec, "dataSource");
-    let known = match (get::text(source, "kind"), get::text(source, "apiGroup")) {
-        ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io") => true,
-        _ => false,
-    };
+    let known = matches!(
+        (get::text(source, "kind"), get::text(source, "apiGroup")),
+        ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io")
+    );
     if !old_in_use && spec.get("dataSourceRef").is_none() && !known {
         get::remove(spec, "dataSource");
     }

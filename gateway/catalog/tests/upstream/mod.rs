@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The folder of the Go module `k8s.io/kubernetes` that `conformance/` depends on.
-pub fn module() -> PathBuf {
+pub(crate) fn module() -> PathBuf {
     let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
     let what = "`go list -m -f {{.Dir}} k8s.io/kubernetes` in conformance/";
     let output = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"]).current_dir(conformance).output();
@@ -21,7 +21,7 @@ pub fn module() -> PathBuf {
 }
 
 /// Reads a JSON file of the module.
-pub fn read(path: &str) -> Value {
+pub(crate) fn read(path: &str) -> Value {
     let file = module().join(path);
     let text = std::fs::read(&file).unwrap_or_else(|error| panic!("read {}: {error}", file.display()));
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("parse {}: {error}", file.display()))
