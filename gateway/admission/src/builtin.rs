@@ -8,9 +8,12 @@ use model::{GroupResource, Status, Value, World, meta};
 
 use crate::{Plugin, Review};
 
+mod default_class;
 mod default_toleration_seconds;
+mod limit_ranger;
 mod namespace_lifecycle;
 mod priority;
+mod runtime_class;
 mod service_account;
 mod service_account_secrets;
 mod taint_nodes_by_condition;
@@ -47,7 +50,7 @@ pub static ALL: &[Row] = &[
     row("NamespaceLifecycle", true, Some(|s| Box::new(namespace_lifecycle::NamespaceLifecycle::new(s.world.clone())))),
     row("NamespaceExists", false, None),
     row("LimitPodHardAntiAffinityTopology", false, None),
-    row("LimitRanger", true, None),
+    row("LimitRanger", true, Some(|s| Box::new(limit_ranger::LimitRanger::new(s.world.clone())))),
     row("ServiceAccount", true, Some(|s| Box::new(service_account::ServiceAccount::new(s.world.clone())))),
     row("NodeRestriction", false, None),
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
@@ -60,17 +63,17 @@ pub static ALL: &[Row] = &[
     row("PodTolerationRestriction", false, None),
     row("EventRateLimit", false, None),
     row("ExtendedResourceToleration", false, None),
-    row("DefaultStorageClass", true, None),
+    row("DefaultStorageClass", true, Some(|s| Box::new(default_class::DefaultClass::new(&default_class::STORAGE, s.world.clone())))),
     row("StorageObjectInUseProtection", true, None),
     row("PodGroupProtection", true, None),
     row("OwnerReferencesPermissionEnforcement", false, None),
     row("PersistentVolumeClaimResize", true, None),
-    row("RuntimeClass", true, None),
+    row("RuntimeClass", true, Some(|s| Box::new(runtime_class::RuntimeClass::new(s.world.clone())))),
     row("CertificateApproval", true, None),
     row("CertificateSigning", true, None),
     row("ClusterTrustBundleAttest", true, None),
     row("CertificateSubjectRestriction", true, None),
-    row("DefaultIngressClass", true, None),
+    row("DefaultIngressClass", true, Some(|s| Box::new(default_class::DefaultClass::new(&default_class::INGRESS, s.world.clone())))),
     row("DenyServiceExternalIPs", false, None),
     row("PodTopologyLabels", true, None),
     row("NodeDeclaredFeatureValidator", true, None),

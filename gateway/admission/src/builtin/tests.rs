@@ -258,3 +258,109 @@ fn flags_choose_the_plugins() {
     assert_eq!(names(&["ImagePolicyWebhook"], &[]), Err(FlagError::NotServed("ImagePolicyWebhook".into())));
     assert_eq!(names(&["Priority"], &["Priority"]), Err(FlagError::Both("Priority".into())));
 }
+
+fn range(limit: Value) -> Value {
+    json!({"metadata": {"namespace": "shop", "name": "limits"}, "spec": {"limits": [limit]}})
+}
+
+#[tokio::test]
+async fn containers_get_the_defaults_of_their_namespace() {
+    let world = world();
+    world.seed("v1/limitranges", range(json!({"type": "Container", "default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "100m"}})));
+    let mut object = pod();
+    object["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "2Gi"}});
+    admit(&world, CREATE_POD, &mut object).await.unwrap();
+    assert_eq!(object["spec"]["containers"][0]["resources"], json!({"limits": {"memory": "2Gi", "cpu": "1"}, "requests": {"cpu": "100m"}}));
+    let annotation = "LimitRanger plugin set: cpu request for container c; cpu limit for container c";
+    assert_eq!(object["metadata"]["annotations"]["kubernetes.io/limit-ranger"], annotation);
+}
+
+#[tokio::test]
+async fn limits_are_enforced() {
+    let container = |resources: Value| {
+        let mut object = pod();
+        object["spec"]["containers"][0]["resources"] = resources;
+        object
+    };
+    let cases = [
+        (
+            json!({"type": "Container", "max": {"cpu": "1"}}),
+            json!({"limits": {"cpu": "2"}}),
+            "maximum cpu usage per Container is 1, but limit is 2",
+        ),
+        (json!({"type": "Container", "max": {"cpu": "1"}}), json!({}), "maximum cpu usage per Container is 1.  No limit is specified"),
+        (
+            json!({"type": "Container", "min": {"memory": "1Gi"}}),
+            json!({"requests": {"memory": "512Mi"}}),
+            "minimum memory usage per Container is 1Gi, but request is 512Mi",
+        ),
+        (
+            json!({"type": "Container", "maxLimitRequestRatio": {"cpu": "2"}}),
+            json!({"requests": {"cpu": "100m"}, "limits": {"cpu": "300m"}}),
+            "cpu max limit to request ratio per Container is 2, but provided ratio is 3.000000",
+        ),
+        (
+            json!({"type": "Pod", "max": {"cpu": "1", "memory": "1Gi"}}),
+            json!({"limits": {"cpu": "1500m", "memory": "2Gi"}}),
+            "[maximum cpu usage per Pod is 1, but limit is 1500m, maximum memory usage per Pod is 1Gi, but limit is 2Gi]",
+        ),
+    ];
+    for (limit, resources, why) in cases {
+        let world = world();
+        world.seed("v1/limitranges", range(limit));
+        let refused = admit(&world, CREATE_POD, &mut container(resources)).await.unwrap_err();
+        assert_eq!(refused.message, format!("pods \"web\" is forbidden: {why}"));
+    }
+}
+
+#[tokio::test]
+async fn claims_are_limited() {
+    let world = world();
+    world.seed("v1/limitranges", range(json!({"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}})));
+    let write = || Write { resource: "v1/persistentvolumeclaims", name: "data", ..CREATE_POD };
+    let claim = |size: &str| json!({"metadata": {"name": "data"}, "spec": {"resources": {"requests": {"storage": size}}}});
+    let refused = admit(&world, write(), &mut claim("2Gi")).await.unwrap_err();
+    assert!(refused.message.ends_with("maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi"), "{refused}");
+    admit(&world, write(), &mut claim("1Gi")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_newest_default_class_is_chosen() {
+    let world = world();
+    let class = |name: &str, made: &str, default: &str| {
+        json!({"metadata": {"name": name, "creationTimestamp": made, "annotations": {"storageclass.kubernetes.io/is-default-class": default}}})
+    };
+    world.seed("storage.k8s.io/v1/storageclasses", class("old", "2030-01-01T00:00:00Z", "true"));
+    world.seed("storage.k8s.io/v1/storageclasses", class("new", "2031-01-01T00:00:00Z", "true"));
+    world.seed("storage.k8s.io/v1/storageclasses", class("other", "2032-01-01T00:00:00Z", "false"));
+    let write = || Write { resource: "v1/persistentvolumeclaims", name: "data", ..CREATE_POD };
+    let mut claim = json!({"metadata": {"name": "data"}, "spec": {}});
+    admit(&world, write(), &mut claim).await.unwrap();
+    assert_eq!(claim["spec"]["storageClassName"], "new");
+    let mut claim = json!({"metadata": {"name": "data"}, "spec": {"storageClassName": ""}});
+    admit(&world, write(), &mut claim).await.unwrap();
+    assert_eq!(claim["spec"]["storageClassName"], "");
+}
+
+#[tokio::test]
+async fn pods_take_overhead_and_place_from_their_runtime_class() {
+    let world = world();
+    let scheduling = json!({"nodeSelector": {"kind": "micro"}, "tolerations": [{"key": "micro", "operator": "Exists"}]});
+    world.seed(
+        "node.k8s.io/v1/runtimeclasses",
+        json!({"metadata": {"name": "micro"}, "overhead": {"podFixed": {"cpu": "10m"}}, "scheduling": scheduling}),
+    );
+    let mut object = pod();
+    object["spec"]["runtimeClassName"] = json!("micro");
+    admit(&world, CREATE_POD, &mut object).await.unwrap();
+    assert_eq!((&object["spec"]["overhead"], &object["spec"]["nodeSelector"]), (&json!({"cpu": "10m"}), &json!({"kind": "micro"})));
+    assert!(object["spec"]["tolerations"].as_array().unwrap().iter().any(|t| t["key"] == "micro"));
+
+    object["spec"]["runtimeClassName"] = json!("gone");
+    let refused = admit(&world, CREATE_POD, &mut object).await.unwrap_err();
+    assert_eq!(refused.message, "pods \"web\" is forbidden: pod rejected: RuntimeClass \"gone\" not found");
+    let mut object = pod();
+    object["spec"]["overhead"] = json!({"cpu": "1"});
+    let refused = admit(&world, CREATE_POD, &mut object).await.unwrap_err();
+    assert!(refused.message.ends_with("Pod Overhead set without corresponding RuntimeClass defined Overhead"), "{refused}");
+}
