@@ -59,6 +59,9 @@ pub(crate) struct Own {
     clients: bool,
     /// Bundle with which pods and the administrator verify this server.
     pub(crate) server_ca: Vec<u8>,
+    /// Bundles with which clients and front proxies are verified.
+    pub(crate) client_ca: String,
+    pub(crate) proxy_ca: String,
 }
 
 impl Identity {
@@ -105,6 +108,8 @@ impl Own {
             front_proxy: config.identity.front_proxy.ca.is_none(),
             clients: config.identity.client_ca.is_none(),
             server_ca: Vec::new(),
+            client_ca: String::new(),
+            proxy_ca: String::new(),
         };
         if config.identity.signing_key.is_none() {
             own.pki.ensure_service_account_key()?;
@@ -115,6 +120,9 @@ impl Own {
             Some(given) => read(&given.certificate)?,
             None => read(&own.pki.path("ca.crt"))?,
         };
+        let text = |path: PathBuf| read(&path).map(|pem| String::from_utf8_lossy(&pem).into_owned());
+        own.client_ca = text(config.identity.client_ca.clone().unwrap_or_else(|| own.pki.path("ca.crt")))?;
+        own.proxy_ca = text(config.identity.front_proxy.ca.clone().unwrap_or_else(|| own.pki.path("front-proxy-ca.crt")))?;
         Ok(own)
     }
 

@@ -9,6 +9,7 @@ mod logs;
 mod program;
 mod reload;
 mod run;
+mod trust;
 
 use std::process::ExitCode;
 

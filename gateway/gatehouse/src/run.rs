@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::build::{self, Parts};
 use crate::config::{Config, Engine};
 use crate::identity::{Identity, Own};
+use crate::trust;
 
 /// How long the audit log may take to write what is left, at the very end.
 const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -53,6 +54,7 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<()
     let upkeep = build::upkeep(&config, address);
     let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
     bootstrap::run(world.as_ref(), &upkeep, clock.now()).await?;
+    trust::publish(world.as_ref(), &own.client_ca, &own.proxy_ca, &config.identity.front_proxy).await?;
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
     let context = controllers::Context { world, clock: clock.clone(), root_ca };
     let controllers = controllers::start(context, &config.controllers, Some(upkeep));

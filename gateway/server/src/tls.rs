@@ -194,6 +194,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_replaced_certificate_is_taken_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = pki::Pki::new(folder.path());
+        let now = jiff::Timestamp::now();
+        pki.ensure_serving(&["one.example".to_owned()], now).unwrap();
+        let source = Source { certificate: pki.path("apiserver.crt"), key: pki.path("apiserver.key"), names: Vec::new() };
+        let certificates = Certificates::load(vec![source]).unwrap();
+        let names = || certificates.loaded.load()[0].names.clone();
+        assert_eq!(names(), ["one.example"]);
+        pki.ensure_serving(&["two.example".to_owned()], now).unwrap();
+        certificates.reload().unwrap();
+        assert_eq!(names(), ["two.example"]);
+        std::fs::write(pki.path("apiserver.crt"), "no certificate").unwrap();
+        assert!(certificates.reload().is_err());
+        assert_eq!(names(), ["two.example"], "the old one stays in force");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = pki::Pki::new(folder.path());
+        let now = jiff::Timestamp::now();
+        pki.ensure_serving(&[], now).unwrap();
+        pki.ensure_admin(now).unwrap();
+        let source = Source { certificate: pki.path("apiserver.crt"), key: pki.path("admin.key"), names: Vec::new() };
+        assert!(matches!(Certificates::load(vec![source]), Err(Error::Key { .. })));
+    }
+
+    #[test]
     fn a_wildcard_stands_for_one_label() {
         assert!(name_matches("*.example.com", "api.Example.com"));
         assert!(!name_matches("*.example.com", "a.b.example.com"));
