@@ -57,7 +57,7 @@ type fieldKey struct {
 type field struct {
 	reflect.StructField
 	json   string
-	inside string // protobuf number of the inlined message that holds it, or empty
+	inside string // protobuf numbers of the inlined messages that hold it, each with a dot, or empty
 	number string // protobuf number, 0 where protobuf does not carry the field
 	index  []int
 }
@@ -79,8 +79,10 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		for _, inner := range fieldsOf(f.Type) {
-			if inner.inside = protoNumber(f); inner.inside == "0" {
+			if outer := protoNumber(f); outer == "0" {
 				inner.inside, inner.number = "", "0"
+			} else {
+				inner.inside = outer + "." + inner.inside
 			}
 			inner.index = append([]int{i}, inner.index...)
 			all = append(all, inner)
@@ -168,11 +170,7 @@ func (t *table) line(owner reflect.Type, f field) string {
 		star, goType = "*", goType.Elem()
 	}
 	words[2] = star + t.word(goType)
-	number := f.number
-	if f.inside != "" {
-		number = f.inside + "." + number
-	}
-	words = append(words, number)
+	words = append(words, f.inside+f.number)
 	_, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 	for _, option := range strings.Split(options, ",") {
 		if option == "omitempty" || option == "omitzero" {

@@ -27,10 +27,36 @@ pub fn canonical(text: &str, precision: Precision) -> Result<Option<String>, Str
     if at == ZERO {
         return Ok(None);
     }
-    Ok(Some(match precision {
+    Ok(Some(self::text(at, precision)))
+}
+
+fn text(at: civil::DateTime, precision: Precision) -> String {
+    match precision {
         Precision::Seconds => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         Precision::Micro => at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
-    }))
+    }
+}
+
+/// The canonical form of a time that came as seconds since 1970 and nanoseconds of a second; `None` for Go's zero time.
+/// Fails for a year that RFC 3339 cannot spell, with the text of Go's `Time.MarshalJSON`.
+pub fn from_unix(seconds: i64, nanos: i32, precision: Precision) -> Result<Option<String>, String> {
+    let outside = || "Time.MarshalJSON: year outside of range [0,9999]".to_owned();
+    let epoch = civil::datetime(1970, 1, 1, 0, 0, 0, 0);
+    let since = SignedDuration::from_secs(seconds).checked_add(SignedDuration::from_nanos(nanos.into())).ok_or_else(outside)?;
+    let at = epoch.checked_add(since).map_err(|_| outside())?;
+    match at {
+        ZERO => Ok(None),
+        at if !(0..=9999).contains(&at.year()) => Err(outside()),
+        at => Ok(Some(text(at, precision))),
+    }
+}
+
+/// A time as seconds since 1970 and nanoseconds of a second, which are never negative; what [`from_unix`] takes.
+/// Fails with the text of Go's `time.ParseError`.
+pub fn to_unix(text: &str, precision: Precision) -> Result<(i64, i32), String> {
+    let since = parse_civil(text, precision)?.duration_since(civil::datetime(1970, 1, 1, 0, 0, 0, 0));
+    let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
+    Ok(if nanos < 0 { (seconds - 1, nanos + 1_000_000_000) } else { (seconds, nanos) })
 }
 
 /// Go's zero time: the first second of year 1.
@@ -273,6 +299,22 @@ mod tests {
             assert_eq!(canonical(from, Precision::Seconds), Ok(to.map(str::to_owned)), "{from}");
         }
         assert_eq!(canonical("2020-01-02T03:04:05.000001Z", Precision::Micro), Ok(Some("2020-01-02T03:04:05.000001Z".into())));
+    }
+
+    #[test]
+    fn unix_times_come_and_go() {
+        for (seconds, nanos, printed) in [
+            (0, 0, "1970-01-01T00:00:00.000000Z"),
+            (-1, 999_999_000, "1969-12-31T23:59:59.999999Z"),
+            (253_402_300_799, 0, "9999-12-31T23:59:59.000000Z"),
+        ] {
+            assert_eq!(from_unix(seconds, nanos, Precision::Micro).as_ref().map(Option::as_deref), Ok(Some(printed)));
+            assert_eq!(to_unix(printed, Precision::Micro), Ok((seconds, nanos)));
+        }
+        assert_eq!(from_unix(-62_135_596_800, 0, Precision::Seconds), Ok(None));
+        for seconds in [253_402_300_800, i64::MAX, i64::MIN, -100_000_000_000] {
+            assert!(from_unix(seconds, i32::MIN, Precision::Seconds).is_err(), "{seconds}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod equal;
 pub mod normal;
 pub mod object_meta;
 pub mod patch;
+pub mod proto;
 pub mod types;
 
 pub use types::{Field, Kind, Struct, TypeId, Types};

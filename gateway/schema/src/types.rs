@@ -8,7 +8,7 @@
 //! <tab><json> <Go field> [*]<kind> <protobuf number> [facts…]
 //! ```
 //! where a kind is a scalar's word or a struct's OpenAPI name behind any number of `[]` and `{}`, a protobuf number `2.1`
-//! is field 1 of the message that Go inlines as field 2, and 0 means that protobuf does not carry the field.
+//! is field 1 of the message that Go inlines as field 2 (`2.2.1`: another one between), and 0 means that protobuf does not carry the field.
 
 mod parse;
 #[cfg(test)]
@@ -111,8 +111,8 @@ pub struct Field {
     pub omit: Omit,
     /// Protobuf field number; 0 when protobuf does not carry it.
     pub proto: u32,
-    /// Protobuf field number of the nested message that carries it, where Go inlines a struct.
-    pub proto_in: Option<u32>,
+    /// Protobuf field numbers of the nested messages that carry it, outermost first, where Go inlines structs.
+    pub proto_in: Vec<u32>,
     /// For strategic merge patches.
     pub patch: Option<PatchStrategy>,
     /// For server-side apply and OpenAPI.
@@ -128,6 +128,13 @@ pub struct Field {
     /// OpenAPI's default where it is not the one that the type implies.
     pub schema_default: Option<Value>,
     go_type: Option<&'static str>,
+}
+
+impl Field {
+    /// The protobuf number of the field, or of the inlined message that leads to it, this many messages down.
+    pub(crate) fn proto_at(&self, level: usize) -> u32 {
+        self.proto_in.get(level).copied().unwrap_or(self.proto)
+    }
 }
 
 /// A struct type.
@@ -146,9 +153,16 @@ pub struct Struct {
     /// Whether upstream publishes a schema of it.
     pub published: bool,
     by_json: Vec<u16>,
+    by_proto: Vec<u16>,
 }
 
 impl Struct {
+    /// The fields that protobuf carries, in the order of their numbers; those of one inlined message lie together.
+    /// Each is a place in [`Struct::fields`].
+    pub(crate) fn carried(&self) -> &[u16] {
+        &self.by_proto
+    }
+
     /// The field with this JSON name, case and all.
     pub fn field(&self, json: &str) -> Option<&Field> {
         self.position(json).map(|at| &self.fields[at])

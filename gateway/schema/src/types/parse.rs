@@ -30,6 +30,11 @@ pub(super) fn tables(tables: &[&'static str]) -> Result<Types, ParseError> {
         let fields = &of.fields;
         of.by_json = (0..fields.len() as u16).collect();
         of.by_json.sort_by_key(|at| fields[usize::from(*at)].json);
+        of.by_proto = (0..fields.len() as u16).filter(|at| fields[usize::from(*at)].proto != 0).collect();
+        of.by_proto.sort_by_cached_key(|at| {
+            let field = &fields[usize::from(*at)];
+            (0..=field.proto_in.len()).map(|level| field.proto_at(level)).collect::<Vec<_>>()
+        });
     }
     Ok(types)
 }
@@ -67,8 +72,8 @@ fn head(mut words: impl Iterator<Item = &'static str>) -> Result<Struct, String>
     let (Some(name), Some(go_name)) = (words.next(), words.next()) else {
         return Err("a type has a name and a Go name".to_owned());
     };
-    let mut of =
-        Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json: Vec::new() };
+    let (by_json, by_proto) = (Vec::new(), Vec::new());
+    let mut of = Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json, by_proto };
     for word in words {
         match word.split_once('=') {
             Some(("map", kind)) => of.map_atomic = kind == "atomic",
@@ -85,7 +90,7 @@ fn field(types: &Types, text: &'static str) -> Result<Field, String> {
     let (Some(name), Some(go_name), Some(kind), Some(number)) = (words.next(), words.next(), words.next(), words.next()) else {
         return Err("a field has a name, a Go name, a kind and a number".to_owned());
     };
-    let (outer, inner) = number.split_once('.').map_or((None, number), |(outer, inner)| (Some(outer), inner));
+    let (outer, inner) = number.rsplit_once('.').map_or((None, number), |(outer, inner)| (Some(outer), inner));
     let mut field = Field {
         json: name,
         go_name,
@@ -93,7 +98,7 @@ fn field(types: &Types, text: &'static str) -> Result<Field, String> {
         pointer: kind.starts_with('*'),
         omit: Omit::Never,
         proto: parse_number(inner)?,
-        proto_in: outer.map(parse_number).transpose()?,
+        proto_in: outer.map_or(Ok(Vec::new()), |outer| outer.split('.').map(parse_number).collect())?,
         patch: None,
         list: None,
         map_type: None,

@@ -29,7 +29,10 @@ fn an_inlined_struct_is_lifted_and_keeps_its_message() {
     let types = types();
     let volume = &types[types.by_name("io.k8s.api.core.v1.Volume").expect("known")];
     let host_path = volume.field("hostPath").expect("hostPath");
-    assert_eq!((host_path.proto_in, host_path.proto, host_path.pointer), (Some(2), 1, true));
+    assert_eq!((&host_path.proto_in[..], host_path.proto, host_path.pointer), (&[2][..], 1, true));
+    let rule = &types[types.by_name("io.k8s.api.admissionregistration.v1.NamedRuleWithOperations").expect("known")];
+    let groups = rule.field("apiGroups").expect("apiGroups");
+    assert_eq!((&groups.proto_in[..], groups.proto), (&[2, 2][..], 1), "inlined in what is inlined");
 }
 
 #[test]

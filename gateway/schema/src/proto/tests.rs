@@ -1,0 +1,186 @@
+//! Protobuf against upstream's round-trip data in both directions, and against what nobody should send.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::normal::{self, Encode};
+use crate::types::TypeId;
+
+static TYPES: LazyLock<Types> =
+    LazyLock::new(|| Types::parse(&[include_str!("../../../catalog/data/types.txt")]).expect("the committed table is readable"));
+
+fn of_kind(api_version: &str, kind: &str) -> TypeId {
+    TYPES.of_kind(api_version, kind).expect("a kind of the table")
+}
+
+/// Where upstream's modules keep their round-trip data.
+static DATA: LazyLock<[PathBuf; 2]> =
+    LazyLock::new(|| [data("k8s.io/api", "testdata/HEAD"), data("k8s.io/apiextensions-apiserver", "pkg/apis/testdata/HEAD")]);
+
+fn data(module: &str, under: &str) -> PathBuf {
+    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
+    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", module]).current_dir(conformance).output();
+    let dir = listed.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    let dir = dir.filter(|dir| !dir.is_empty());
+    PathBuf::from(dir.unwrap_or_else(|| panic!("{module} is missing: run `go mod download` in {conformance}"))).join(under)
+}
+
+fn compact(api_version: &str, kind: &str, value: &Value) -> String {
+    let mut out = Vec::new();
+    let how = Encode { type_meta: Some((api_version, kind)), splice_revision: false };
+    normal::encode(&TYPES, of_kind(api_version, kind), value, how, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+/// What differs for one kind of the data; `None` when the tables do not have it.
+fn differences(json: &[u8], pb: &[u8]) -> Option<Vec<String>> {
+    let mut value = codec::json::parse(json).expect("valid JSON").value;
+    let (api_version, kind) = codec::json::interpret(&value).map(|(a, k)| (a.to_owned(), k.to_owned())).expect("an object");
+    let ty = TYPES.of_kind(&api_version, &kind)?;
+    normal::decode(&TYPES, ty, &mut value, &mut Vec::new()).expect("decodes");
+    let mut wrong = Vec::new();
+    let envelope = open(pb).expect("an envelope");
+    assert_eq!((&*envelope.api_version, &*envelope.kind), (&*api_version, &*kind));
+    let expected = compact(&api_version, &kind, &value);
+    match decode(&TYPES, ty, envelope.raw) {
+        Err(why) => wrong.push(format!("{api_version} {kind}: decoding: {why}")),
+        Ok(read) if compact(&api_version, &kind, &read) != expected => {
+            wrong.push(format!("{api_version} {kind}: decoding\n  {expected}\n  {}", compact(&api_version, &kind, &read)));
+        }
+        Ok(_) => {}
+    }
+    let written = encode(&TYPES, ty, &api_version, &kind, &value);
+    if written != pb {
+        let at = written.iter().zip(pb).take_while(|(a, b)| a == b).count();
+        let around = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 40)]).escape_debug().to_string();
+        wrong.push(format!("{api_version} {kind}: encoding, byte {at}\n  {}\n  {}", around(pb), around(&written)));
+    }
+    Some(wrong)
+}
+
+#[test]
+fn upstreams_round_trip_data_comes_and_goes_byte_for_byte() {
+    let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
+    for dir in DATA.iter() {
+        for entry in std::fs::read_dir(dir).expect("test data") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_none_or(|extension| extension != "pb") {
+                continue;
+            }
+            let pb = std::fs::read(&path).expect("a file");
+            let json = std::fs::read(path.with_extension("json")).expect("its sibling");
+            if let Some(differ) = differences(&json, &pb) {
+                seen.insert(path);
+                wrong.extend(differ);
+            }
+        }
+    }
+    assert!(seen.len() > 80, "only {} kinds of the test data are in the table", seen.len());
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), seen.len(), wrong.join("\n"));
+}
+
+/// A field with a length.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend(bytes);
+    out
+}
+
+#[test]
+fn envelopes_are_opened_or_refused_in_upstreams_words() {
+    let meta = [field(1, b"apps/v1"), field(2, b"Deployment")].concat();
+    let body = [PREFIX.to_vec(), field(1, &meta), field(2, b"raw"), field(9, b"unknown")].concat();
+    let envelope = open(&body).expect("opens");
+    assert_eq!((&*envelope.api_version, &*envelope.kind, envelope.raw), ("apps/v1", "Deployment", &b"raw"[..]));
+    for (body, why) in [
+        (&b""[..], "empty data"),
+        (b"k8s\0", "empty body"),
+        (b"{}", "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"),
+        (b"k8s\0\x0a", "unexpected EOF"),
+        (b"k8s\0\x08\x01", "proto: wrong wireType = 0 for field TypeMeta"),
+        (b"k8s\0\x0c", "proto: Unknown: wiretype end group for non-group"),
+        (b"k8s\0\x02\x01", "proto: Unknown: illegal tag 0 (wire type 2)"),
+    ] {
+        assert_eq!(open(body).expect_err("refused"), why);
+    }
+}
+
+#[test]
+fn malformed_messages_are_told_in_upstreams_words() {
+    let pod = of_kind("v1", "Pod");
+    for (raw, why) in [
+        (&b"\x08\x01"[..], "proto: wrong wireType = 0 for field ObjectMeta"),
+        (b"\x0a\x05ab", "unexpected EOF"),
+        (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "proto: negative length found during unmarshaling"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "proto: integer overflow"),
+        (b"\xff", "unexpected EOF"),
+        (b"\x0f", "proto: wrong wireType = 7 for field ObjectMeta"),
+        (b"\xa7\x01", "proto: illegal wireType 7"),
+        (b"\xa1\x01abc", "unexpected EOF"),
+        (b"\x0a\x02\x0d\x01", "proto: wrong wireType = 5 for field Name"),
+    ] {
+        assert_eq!(decode(&TYPES, pod, raw).expect_err("refused"), why, "{raw:?}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_passed_over_and_pieces_are_merged() {
+    let pod = of_kind("v1", "Pod");
+    let named = field(1, &field(1, b"a"));
+    let spaced = field(1, &field(3, b"b"));
+    // Fields 20 of every layout, a group among them.
+    let unknown = b"\xa0\x01\x05\xa1\x01ABCDEFGH\xa2\x01\x02ab\xa5\x01ABCD\xa3\x01\xa3\x01\x08\x01\xa4\x01\xa4\x01".to_vec();
+    let read = decode(&TYPES, pod, &[named, unknown, spaced].concat()).expect("decodes");
+    assert_eq!(read, json!({"metadata": {"name": "a", "namespace": "b"}}));
+}
+
+#[test]
+fn packed_numbers_are_read() {
+    let context = of_kind("v1", "Pod");
+    // spec.securityContext.supplementalGroups
+    let raw = field(2, &field(14, &[field(4, b"\x01\x80\x01"), vec![0x20, 3]].concat()));
+    let read = decode(&TYPES, context, &raw).expect("decodes");
+    assert_eq!(read.pointer("/spec/securityContext/supplementalGroups"), Some(&json!([1, 128, 3])));
+}
+
+#[test]
+fn the_deepest_message_fits_the_stack_and_no_deeper_one_is_read() {
+    let read = |levels: usize| {
+        let schema = (0..levels).fold(field(5, b"object"), |inner, _| [b"\xe2\x01".to_vec(), field(0, &inner)[1..].to_vec()].concat());
+        let props = TYPES.by_name("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps").expect("known");
+        decode(&TYPES, props, &schema).map(|value| encode(&TYPES, props, "", "", &value).len())
+    };
+    let deep = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
+        assert!(read(codec::json::DEPTH_MAX - 1).is_ok());
+        assert_eq!(read(codec::json::DEPTH_MAX), Err("exceeded max depth".to_owned()));
+    });
+    deep.expect("a thread").join().expect("no overflow");
+}
+
+proptest! {
+    /// No byte that is changed, cut or added makes reading panic, and what is read can be written.
+    #[test]
+    fn damaged_bodies_never_panic(at in 0..4000usize, with: u8, cut in 0..4000usize) {
+        let mut pb = std::fs::read(DATA[0].join("core.v1.Pod.pb")).expect("a file");
+        let (at, cut) = (at % pb.len(), cut % pb.len());
+        pb[at] = with;
+        pb.truncate(pb.len() - cut / 8);
+        let ty = of_kind("v1", "Pod");
+        if let Ok(value) = open(&pb).and_then(|envelope| decode(&TYPES, ty, envelope.raw)) {
+            let again = encode(&TYPES, ty, "v1", "Pod", &value);
+            prop_assert_eq!(decode(&TYPES, ty, open(&again).expect("opens").raw).expect("decodes"), value);
+        }
+    }
+}
