@@ -48,7 +48,7 @@ func derive(module string) (map[string]string, error) {
 	}
 	tables["types.txt"] = types.render(kinds)
 	tables["resources.txt"] = found.render(all)
-	tables["../../../conformance/gaps/defaults.txt"] = conditional(seen)
+	tables["conditional.txt"] = conditional(seen)
 	return tables, nil
 }
 

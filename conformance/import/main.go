@@ -13,7 +13,15 @@ import (
 func main() {
 	out := flag.String("out", "../gateway/catalog/data", "folder of the tables")
 	module := flag.String("module", "", "folder of the module k8s.io/kubernetes")
+	cases := flag.Bool("defaulting-cases", false, "write objects before and after defaulting to standard output, and no table")
 	flag.Parse()
+	if *cases {
+		if err := writeCases(os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "import:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*out, *module); err != nil {
 		fmt.Fprintln(os.Stderr, "import:", err)
 		os.Exit(1)

@@ -23,6 +23,7 @@ mod limitrange;
 mod namespace;
 mod networkpolicy;
 mod node;
+mod persistentvolume;
 mod persistentvolumeclaim;
 pub mod pod;
 mod pod_template;
@@ -32,6 +33,7 @@ mod podtemplate;
 mod priorityclass;
 mod replicaset;
 mod replicationcontroller;
+mod resourceclaim;
 mod resourcequota;
 mod role;
 mod rolebinding;
@@ -152,6 +154,7 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "LimitRange", &limitrange::HOOKS),
     ("", "Namespace", &namespace::HOOKS),
     ("", "Node", &node::HOOKS),
+    ("", "PersistentVolume", &persistentvolume::HOOKS),
     ("", "PersistentVolumeClaim", &persistentvolumeclaim::HOOKS),
     ("", "Pod", &pod::HOOKS),
     ("", "PodTemplate", &podtemplate::HOOKS),
@@ -179,6 +182,8 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),
     ("rbac.authorization.k8s.io", "Role", &role::HOOKS),
     ("rbac.authorization.k8s.io", "RoleBinding", &rolebinding::HOOKS),
+    ("resource.k8s.io", "ResourceClaim", &resourceclaim::HOOKS),
+    ("resource.k8s.io", "ResourceClaimTemplate", &resourceclaim::TEMPLATE),
     ("scheduling.k8s.io", "PriorityClass", &priorityclass::HOOKS),
     ("storage.k8s.io", "StorageClass", &storageclass::HOOKS),
 ];
