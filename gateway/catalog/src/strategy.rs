@@ -77,7 +77,8 @@ impl Strategy {
             take(object, field);
         }
         match self.generation {
-            Generation::Never => drop(meta::remove(object, "generation")),
+            // Upstream lets a client's number stand here, and never moves it.
+            Generation::Never => {}
             Generation::Fixed | Generation::Counts(_) => meta::set(object, "generation", 1),
         }
     }
@@ -170,6 +171,17 @@ mod tests {
         let mut object = json!({"metadata": {"name": "a", "generation": 7}, "spec": {}, "status": {"x": 1}});
         counting(&["spec"]).prepare_create(&mut object);
         assert_eq!(object, json!({"metadata": {"name": "a", "generation": 1}, "spec": {}}));
+    }
+
+    #[test]
+    fn a_kind_without_generation_keeps_what_it_was_given() {
+        let strategy = Strategy::default();
+        let mut object = json!({"metadata": {"generation": 5}, "data": {}});
+        strategy.prepare_create(&mut object);
+        assert_eq!(meta::generation(&object), 5);
+        let mut new = json!({"metadata": {"generation": 9}, "data": {"a": "1"}});
+        strategy.count(&mut new, &object);
+        assert_eq!(meta::generation(&new), 5);
     }
 
     #[test]
