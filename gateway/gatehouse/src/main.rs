@@ -17,8 +17,10 @@ use crate::config::Config;
 use crate::flags::value::Values;
 use crate::program::Program;
 
+type Run = fn(&[String]) -> ExitCode;
+
 /// The commands: name, what it does, and the code.
-const COMMANDS: &[(&str, &str, fn(&[String]) -> ExitCode)] = &[
+const COMMANDS: &[(&str, &str, Run)] = &[
     ("serve", "Runs the API server.", |arguments| serve(Program::Gatehouse, arguments)),
     ("version", "Prints the version.", version),
 ];

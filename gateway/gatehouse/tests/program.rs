@@ -1,4 +1,5 @@
 //! The program as its users call it: help, version, refusals, a start and an end. Real clients are in `conformance/`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

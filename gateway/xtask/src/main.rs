@@ -11,8 +11,10 @@ use std::process::ExitCode;
 use crate::run::{Failed, Step};
 use crate::summary::Summary;
 
+type Run = fn(&[String]) -> Result<(), Failed>;
+
 /// The commands: name, what it does, and the code.
-const COMMANDS: &[(&str, &str, fn(&[String]) -> Result<(), Failed>)] = &[
+const COMMANDS: &[(&str, &str, Run)] = &[
     ("up", "builds the policies and the server, starts it, says where the kubeconfig lies; takes the server's flags", up::run),
     ("check", "formatting, lints as errors, tidy tests", |_| check(&mut Summary::default())),
     ("test", "everything: check, all tests, real clients against a running server", |_| test()),
