@@ -13,17 +13,22 @@ pub enum Media {
     Json,
     /// `application/yaml`
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`, in bodies of requests.
+    Protobuf,
 }
 
 impl Media {
-    /// Every encoding, in the order in which upstream prefers and lists them.
-    pub const ALL: &'static [Media] = &[Media::Json, Media::Yaml];
+    /// The encodings of answers, in the order in which upstream prefers and lists them.
+    pub const ANSWERS: &'static [Media] = &[Media::Json, Media::Yaml];
+    /// The encodings of bodies, in the order in which upstream lists them.
+    pub const BODIES: &'static [Media] = &[Media::Json, Media::Yaml, Media::Protobuf];
 
     /// The `Content-Type` of an answer.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
         }
     }
 
@@ -31,6 +36,7 @@ impl Media {
         match self {
             Self::Json => "json",
             Self::Yaml => "yaml",
+            Self::Protobuf => "vnd.kubernetes.protobuf",
         }
     }
 }
@@ -118,7 +124,7 @@ impl Endpoint {
 
 /// Chooses how to answer; `accept` is empty when the header is absent. Fails with 406.
 pub fn output(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
-    choose(accept, endpoint).ok_or_else(|| Status::not_acceptable(&spoken()))
+    choose(accept, endpoint).ok_or_else(|| Status::not_acceptable(&spoken(Media::ANSWERS)))
 }
 
 /// Chooses how to answer a watch, which YAML cannot frame. Fails with 406.
@@ -129,8 +135,8 @@ pub fn stream(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
 }
 
 /// The encodings as refusals list them.
-fn spoken() -> Vec<&'static str> {
-    Media::ALL.iter().map(|m| m.as_str()).collect()
+fn spoken(media: &[Media]) -> Vec<&'static str> {
+    media.iter().map(|m| m.as_str()).collect()
 }
 
 fn choose(accept: &str, endpoint: Endpoint) -> Option<Output> {
@@ -142,7 +148,7 @@ fn choose(accept: &str, endpoint: Endpoint) -> Option<Output> {
             ("*", "*") | ("application", "*") => true,
             (main, sub) => main == "application" && sub == media.subtype(),
         };
-        Media::ALL.iter().filter(|m| fits(m)).find_map(|media| clause.output(*media, endpoint))
+        Media::ANSWERS.iter().filter(|m| fits(m)).find_map(|media| clause.output(*media, endpoint))
     })
 }
 
@@ -225,8 +231,8 @@ pub fn input(content_type: &str) -> Result<Media, Status> {
     if content_type.is_empty() {
         return Ok(Media::Json);
     }
-    let found = media_type(content_type).and_then(|name| Media::ALL.iter().copied().find(|m| m.as_str() == name));
-    found.ok_or_else(|| Status::unsupported_media_type(&spoken()))
+    let found = media_type(content_type).and_then(|name| Media::BODIES.iter().copied().find(|m| m.as_str() == name));
+    found.ok_or_else(|| Status::unsupported_media_type(&spoken(Media::BODIES)))
 }
 
 /// The media type in lower case, without its parameters; `None` when the header is malformed (Go's `mime.ParseMediaType`).

@@ -7,8 +7,10 @@ use codec::negotiate::{self, Media};
 use codec::{json, yaml};
 use model::field::quote;
 use model::gvk::split_api_version;
-use model::{GroupVersionKind, Status, Value};
+use model::{GroupVersionKind, Map, Status, Value};
 use schema::normal::strict_error;
+use schema::proto;
+use schema::types::Types;
 
 use crate::options::FieldValidation;
 use crate::row::Form;
@@ -18,44 +20,51 @@ const SUMMARY_BYTES_MAX: usize = 30;
 /// Where upstream's scheme lies, which stands in its messages.
 const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 
+/// The type of the options of a delete in every group.
+const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+
 /// A parsed body that is not checked against a type yet.
-pub struct Parsed {
-    /// The value.
-    pub value: Value,
+struct Parsed {
+    value: Value,
     /// What strict decoding holds against the text itself.
-    pub duplicates: Vec<String>,
+    duplicates: Vec<String>,
 }
 
-/// Parses text. Fails with the parser's words.
-pub fn parse(media: Media, body: &[u8]) -> Result<Parsed, String> {
-    match media {
-        Media::Json => {
-            let parsed = json::parse(body).map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?;
-            Ok(Parsed { value: parsed.value, duplicates: parsed.duplicates })
-        }
-        Media::Yaml => {
-            let parsed = yaml::parse(body).map_err(|error| error.to_string())?;
-            Ok(Parsed { value: parsed.value, duplicates: parsed.duplicates })
-        }
+/// Parses a body that is text. Fails with the parser's words.
+fn parse(media: Media, body: &[u8]) -> Result<Parsed, String> {
+    let (value, duplicates) = if media == Media::Yaml {
+        let parsed = yaml::parse(body).map_err(|error| error.to_string())?;
+        (parsed.value, parsed.duplicates)
+    } else {
+        let parsed = json::parse(body).map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?;
+        (parsed.value, parsed.duplicates)
+    };
+    Ok(Parsed { value, duplicates })
+}
+
+/// Reads the options of a delete, of whatever API version, unchecked. Fails with upstream's 415 and 400.
+pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<Value, Status> {
+    let media = negotiate::input(content_type)?;
+    if media != Media::Protobuf {
+        return parse(media, body).map(|parsed| parsed.value).map_err(Status::bad_request);
     }
+    let envelope = proto::open(body).map_err(Status::bad_request)?;
+    let mut value = Value::Object(Map::new());
+    if matches!(&*envelope.kind, "" | "DeleteOptions") {
+        let ty = types.by_name(DELETE_OPTIONS).ok_or_else(|| Status::internal(format!("the type tables lack {DELETE_OPTIONS}")))?;
+        value = proto::decode(types, ty, envelope.raw).map_err(Status::bad_request)?;
+    }
+    value["kind"] = envelope.kind.into();
+    value["apiVersion"] = envelope.api_version.into();
+    Ok(value)
 }
 
 /// Decodes a body of the kind that `form` describes. Fails with upstream's 415 and 400.
 pub fn object(form: &Form, content_type: &str, body: &[u8], validation: FieldValidation, notes: &mut Notes) -> Result<Value, Status> {
-    let media = negotiate::input(content_type)?;
-    let unread = |why: String| {
-        let kind = &form.kind.kind;
-        Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({})", summary(body)))
+    let (said, mut value) = match negotiate::input(content_type)? {
+        Media::Protobuf => message(form, body)?,
+        media => text(form, media, body, validation, notes)?,
     };
-    let Parsed { mut value, duplicates } = parse(media, body).map_err(unread)?;
-    let (api_version, kind) = json::interpret(&value).map_err(unread)?;
-    let said = said(&form.kind, api_version, kind);
-    if *said.kind != *form.kind.kind || !form.knows(&said) {
-        return Err(cannot_be_handled(&said, &form.kind, &foreign(form, &said)));
-    }
-    let mut unknown = Vec::new();
-    form.decode(&mut value, &mut unknown).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
-    strictness(validation, &duplicates, &unknown, notes).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
     if (&said.group, &said.version) != (&form.kind.group, &form.kind.version) {
         return Err(Status::bad_request(format!(
             "the API version in the data ({}) does not match the expected API version ({})",
@@ -65,6 +74,47 @@ pub fn object(form: &Form, content_type: &str, body: &[u8], validation: FieldVal
     }
     form.complete(&mut value);
     Ok(value)
+}
+
+/// What a body of text says it is, and what it holds.
+fn text(
+    form: &Form,
+    media: Media,
+    body: &[u8],
+    validation: FieldValidation,
+    notes: &mut Notes,
+) -> Result<(GroupVersionKind, Value), Status> {
+    let unread = |why: String| unrecognized(form, &why, body);
+    let Parsed { mut value, duplicates } = parse(media, body).map_err(unread)?;
+    let (api_version, kind) = json::interpret(&value).map_err(unread)?;
+    let said = expected(form, api_version, kind)?;
+    let mut unknown = Vec::new();
+    form.decode(&mut value, &mut unknown).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
+    strictness(validation, &duplicates, &unknown, notes).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
+    Ok((said, value))
+}
+
+/// What a protobuf body says it is, and what it holds. Nothing is strict about protobuf: it has no duplicate fields, and
+/// unknown ones are how it grows.
+fn message(form: &Form, body: &[u8]) -> Result<(GroupVersionKind, Value), Status> {
+    let envelope = proto::open(body).map_err(|why| unrecognized(form, &why, body))?;
+    let said = expected(form, &envelope.api_version, &envelope.kind)?;
+    let value = form.decode_message(envelope.raw).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
+    Ok((said, value))
+}
+
+fn unrecognized(form: &Form, why: &str, body: &[u8]) -> Status {
+    let kind = &form.kind.kind;
+    Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({})", summary(body)))
+}
+
+/// The kind that a body says it is, when that is a version of the one expected.
+fn expected(form: &Form, api_version: &str, kind: &str) -> Result<GroupVersionKind, Status> {
+    let said = said(&form.kind, api_version, kind);
+    if *said.kind != *form.kind.kind || !form.knows(&said) {
+        return Err(cannot_be_handled(&said, &form.kind, &foreign(form, &said)));
+    }
+    Ok(said)
 }
 
 /// What the body says it is, with what it leaves unsaid taken from the request.

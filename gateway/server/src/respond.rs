@@ -143,7 +143,8 @@ fn encode(call: &Call, output: &Output, json: Bytes) -> Bytes {
     match output.media {
         Media::Yaml => codec::yaml::from_json(&json).map_or(json, Bytes::from),
         Media::Json if pretty(call, output) => go_json::indent(&json).into(),
-        Media::Json => json,
+        // Answers are not negotiated as protobuf.
+        Media::Json | Media::Protobuf => json,
     }
 }
 

@@ -54,7 +54,7 @@ fn refusals_list_what_is_spoken() {
         (refused.code, refused.message.as_str()),
         (
             415,
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml"
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
         )
     );
 }
@@ -76,6 +76,7 @@ fn bodies() {
         ("application/json", Some(Media::Json)),
         ("Application/JSON; charset=UTF-8", Some(Media::Json)),
         ("application/yaml;", Some(Media::Yaml)),
+        ("application/vnd.kubernetes.protobuf", Some(Media::Protobuf)),
         ("application/json; charset", None),
         ("application", None),
         ("application/json/x", None),

@@ -49,6 +49,11 @@ impl Form {
         normal::decode(self.types(), self.ty, value, unknown)
     }
 
+    /// Reads a protobuf message into normal form. Fails with the words of upstream's readers.
+    pub fn decode_message(&self, raw: &[u8]) -> Result<Value, String> {
+        schema::proto::decode(self.types(), self.ty, raw)
+    }
+
     /// Says what the object is and fills in defaults.
     pub fn complete(&self, value: &mut Value) {
         say_kind(value, &self.kind);

@@ -32,22 +32,21 @@ pub(crate) struct Deleted {
 
 /// Serves a delete.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let options = options(call, body).await?;
+    let options = options(gate, call, body).await?;
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
     let deleted = object(gate, call, row, (&namespace, &name), &options).await?;
     Ok(answer(row, deleted, &options))
 }
 
 /// Reads the options from the body, or from the query when there is none.
-pub(crate) async fn options(call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
+pub(crate) async fn options(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
     let bytes = body::read(body).await?;
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
     }
-    let media = codec::negotiate::input(call.header("content-type"))?;
-    let parsed = crate::decode::parse(media, &bytes).map_err(Status::bad_request)?;
-    call.record.request_object(&parsed.value);
-    DeleteOptions::from_object(&parsed.value)
+    let said = crate::decode::delete_options(&gate.catalog.types, call.header("content-type"), &bytes)?;
+    call.record.request_object(&said);
+    DeleteOptions::from_object(&said)
 }
 
 /// Options of a delete from inside, where no query speaks.
