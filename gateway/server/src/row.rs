@@ -24,7 +24,7 @@ use store::{Entry, Header, Key};
 
 use crate::gate::Gate;
 use crate::removal::Manner;
-use crate::subresources::{self, Facet};
+use crate::subresources::{self, Facet, Part};
 
 pub use form::Form;
 
@@ -35,7 +35,7 @@ pub enum Discipline {
     Whole,
     /// Those of its status.
     Status,
-    /// Those of an object as it stands: a part is written for which the kind has no rule of change.
+    /// Those of the part, or, where the kind has none for its change, those of an object as it stands.
     Part,
 }
 
@@ -203,6 +203,11 @@ impl Row {
         }
     }
 
+    /// Rules of its own, for a part that the kind knows how to change.
+    pub fn part(&self) -> Option<&'static Part> {
+        self.facet?.part.as_ref()
+    }
+
     /// What the kind does beyond its row.
     pub fn hooks(&self) -> &'static Hooks {
         self.resource.hooks
@@ -271,7 +276,11 @@ impl Row {
 
     /// Key of one object.
     pub fn key(&self, namespace: &str, name: &str) -> Key {
-        if namespace.is_empty() { Key::new(&self.prefix(), name) } else { Key::new(&self.prefix(), &format!("{namespace}/{name}")) }
+        if namespace.is_empty() {
+            Key::new(&self.prefix(), name)
+        } else {
+            Key::new(&self.prefix(), &format!("{namespace}/{name}"))
+        }
     }
 
     /// How the stored version spells a field of a selector. Fails with upstream's words for one that is not selectable.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use catalog::Resource;
 use futures::future::BoxFuture;
+use model::field::Errors;
 use model::{Status, Value};
 
 use crate::answer::Answer;
@@ -33,6 +34,16 @@ pub struct Facet {
     pub merge: fn(Value, current: &Value) -> Result<Value, Status>,
     /// Which rules the write is under.
     pub discipline: Discipline,
+    /// Rules of its own, for a [`Discipline::Part`] that the kind knows how to change.
+    pub part: Option<Part>,
+}
+
+/// What a kind does about a write of one part of it.
+pub struct Part {
+    /// Makes everything else what it was, the generation included.
+    pub prepare: fn(new: &mut Value, old: &Value),
+    /// Whether the change is allowed; `metadata` is not its matter.
+    pub validate: fn(new: &Value, old: &Value, &mut Errors),
 }
 
 /// Group, resource, subresource (`*` for any resource), how it is served.
@@ -81,10 +92,13 @@ fn pods(gate: &Gate) -> Result<Row, Status> {
 
 /// Sets a condition of a pod; its time moves only with its status. Upstream: `UpdatePodCondition`.
 fn set_condition(pod: &mut Value, mut condition: Value, now: &str) {
-    let Some(status) = pod.as_object_mut().map(|pod| pod.entry("status").or_insert_with(|| Value::Object(model::Map::new()))) else {
+    let Some(status) = pod.as_object_mut().map(|pod| pod.entry("status").or_insert_with(|| Value::Object(model::Map::new())))
+    else {
         return;
     };
-    let Some(conditions) = status.as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()))) else {
+    let Some(conditions) =
+        status.as_object_mut().map(|status| status.entry("conditions").or_insert_with(|| Value::Array(Vec::new())))
+    else {
         return;
     };
     let Some(conditions) = conditions.as_array_mut() else { return };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::clock::rfc3339;
+use model::field::Errors;
 use model::{GroupResource, Status, Value, meta};
 use serde_json::json;
 
@@ -17,7 +18,12 @@ use crate::verbs::create;
 use crate::write::{self, Review};
 
 /// Serves a binding.
-pub(super) fn serve<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, body: Body) -> BoxFuture<'a, Result<Answer, Status>> {
+pub(super) fn serve<'a>(
+    gate: &'a Arc<Gate>,
+    call: &'a mut Call,
+    row: &'a Row,
+    body: Body,
+) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
         let (mut binding, options) = create::read(call, row, body).await?;
         let namespace = call.info.namespace.clone();
@@ -39,14 +45,9 @@ pub(super) fn serve<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, b
 
 /// `ValidatePodBinding`; upstream answers 500 here.
 fn check(binding: &Value) -> Result<(), Status> {
-    let target = |field: &str| binding.get("target").and_then(|target| target.get(field)).and_then(Value::as_str).unwrap_or("");
-    let mut faults = Vec::new();
-    if !matches!(target("kind"), "" | "Node") {
-        faults.push(format!("target.kind: Unsupported value: {}: supported values: \"Node\", \"<empty>\"", model::field::quote(target("kind"))));
-    }
-    if target("name").is_empty() {
-        faults.push("target.name: Required value".to_owned());
-    }
+    let mut errors = Errors::new();
+    catalog::hooks::pod::binding::validate(binding, &mut errors);
+    let mut faults: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
     match faults.len() {
         0 => Ok(()),
         1 => Err(Status::new(500, "", faults.remove(0))),
@@ -63,7 +64,9 @@ fn assign(pod: &mut Value, binding: &Value, now: &str) -> Result<(), Status> {
     }
     if !revision.is_empty() && revision != meta::resource_version(pod) {
         let found = meta::resource_version(pod);
-        return Err(conflict(format!("Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion in object meta: {found}")));
+        return Err(conflict(format!(
+            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion in object meta: {found}"
+        )));
     }
     if meta::deletion_timestamp(pod).is_some() {
         return Err(conflict(format!("pod {name} is being deleted, cannot be assigned to a host")));
@@ -106,7 +109,10 @@ mod tests {
         assign(&mut pod, &binding, "2030-01-01T00:00:00Z").unwrap();
         assert_eq!(pod["spec"]["nodeName"], "n1");
         assert_eq!(pod["metadata"]["annotations"], json!({"k": "v"}));
-        assert_eq!(pod["status"]["conditions"], json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2030-01-01T00:00:00Z"}]));
+        assert_eq!(
+            pod["status"]["conditions"],
+            json!([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "2030-01-01T00:00:00Z"}])
+        );
         assert_eq!(
             assign(&mut pod, &binding, "").unwrap_err().message,
             "Operation cannot be fulfilled on pods/binding \"a\": pod a is already assigned to node \"n1\""

@@ -1,23 +1,14 @@
-//! `pods/ephemeralcontainers`: containers for debugging, added to a pod that runs. Nothing else of the pod changes.
+//! `pods/ephemeralcontainers`: containers for debugging, added to a pod that runs. What else the client sends is dropped.
 
-use model::{Status, Value, meta};
+use catalog::hooks::pod::ephemeral_containers;
+use model::Value;
 
-use super::Facet;
+use super::{Facet, Part};
 use crate::row::Discipline;
 
-pub(super) static FACET: Facet = Facet { view: Value::clone, merge, discipline: Discipline::Part };
-
-const FIELD: &str = "ephemeralContainers";
-
-fn merge(wanted: Value, current: &Value) -> Result<Value, Status> {
-    let mut pod = current.clone();
-    let containers = wanted.get("spec").and_then(|spec| spec.get(FIELD)).cloned();
-    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
-        match containers {
-            Some(containers) => drop(spec.insert(FIELD.to_owned(), containers)),
-            None => drop(spec.shift_remove(FIELD)),
-        }
-    }
-    meta::set(&mut pod, "resourceVersion", meta::resource_version(&wanted));
-    Ok(pod)
-}
+pub(super) static FACET: Facet = Facet {
+    view: Value::clone,
+    merge: |wanted, _| Ok(wanted),
+    discipline: Discipline::Part,
+    part: Some(Part { prepare: ephemeral_containers::prepare, validate: ephemeral_containers::validate }),
+};

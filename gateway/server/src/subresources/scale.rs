@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Facet;
 use crate::row::Discipline;
 
-pub(super) static FACET: Facet = Facet { view, merge, discipline: Discipline::Whole };
+pub(super) static FACET: Facet = Facet { view, merge, discipline: Discipline::Whole, part: None };
 
 fn view(object: &Value) -> Value {
     let mut metadata = json!({});

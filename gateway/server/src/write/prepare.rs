@@ -50,7 +50,11 @@ pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value) {
                 hook(new, old);
             }
         }
-        Discipline::Part => {}
+        Discipline::Part => {
+            if let Some(part) = row.part() {
+                (part.prepare)(new, old);
+            }
+        }
     }
     row.count_generation(new, old);
     keep_system_fields(new, old);

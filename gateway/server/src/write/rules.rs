@@ -89,11 +89,11 @@ pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), 
                 validate(new, old, &mut errors);
             }
         }
-        Discipline::Part => {
-            if let Some(validate) = hooks.validate {
-                validate(new, &mut errors);
-            }
-        }
+        Discipline::Part => match (row.part(), hooks.validate) {
+            (Some(part), _) => (part.validate)(new, old, &mut errors),
+            (None, Some(validate)) => validate(new, &mut errors),
+            (None, None) => {}
+        },
     }
     refuse(write, new, &errors)
 }

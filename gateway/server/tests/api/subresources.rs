@@ -52,13 +52,19 @@ async fn an_eviction_honours_the_budget() {
     let server = with_pod(json!({"app": "a"})).await;
     running(&server).await;
     let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
-    server.post(budgets, json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}})).await.ok(201);
+    server
+        .post(budgets, json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}}))
+        .await
+        .ok(201);
     let status = json!({"status": {"observedGeneration": 1, "currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 0, "expectedPods": 1}});
     server.patch(&format!("{budgets}/b/status"), "merge-patch+json", status).await.ok(200);
     let eviction = json!({"metadata": {"name": "p"}});
     let refused = server.post(&format!("{PODS}/p/eviction"), eviction.clone()).await.ok(429);
     assert_eq!(refused.message(), "Cannot evict pod as it would violate the pod's disruption budget.");
-    assert_eq!(refused.json()["details"]["causes"][0]["message"], "The disruption budget b needs 1 healthy pods and has 1 currently");
+    assert_eq!(
+        refused.json()["details"]["causes"][0]["message"],
+        "The disruption budget b needs 1 healthy pods and has 1 currently"
+    );
     server.patch(&format!("{budgets}/b/status"), "merge-patch+json", json!({"status": {"disruptionsAllowed": 1}})).await.ok(200);
     assert_eq!(server.post(&format!("{PODS}/p/eviction"), eviction).await.ok(201).json()["status"], "Success");
     server.get(&format!("{PODS}/p")).await.ok(404);
@@ -75,6 +81,44 @@ async fn what_needs_a_kubelet_says_why_not() {
     let exec = server.post(&format!("{PODS}/p/exec?command=ls"), Value::Null).await.ok(400);
     assert_eq!(exec.message(), "pod p does not have a host assigned");
     assert_eq!(server.get(&format!("{PODS}/none/log")).await.ok(404).message(), "pods \"none\" not found");
+}
+
+#[tokio::test]
+async fn an_ephemeral_container_is_added_and_stays() {
+    let server = with_pod(json!({})).await;
+    let path = format!("{PODS}/p/ephemeralcontainers");
+    let debug = json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "busybox"}]}});
+    let pod = server.patch(&path, "strategic-merge-patch+json", debug.clone()).await.ok(200).json();
+    assert_eq!(pod["spec"]["ephemeralContainers"][0]["name"], "debug");
+    assert_eq!(pod["spec"]["ephemeralContainers"][0]["imagePullPolicy"], "Always");
+    assert_eq!(pod["metadata"]["generation"], 2);
+    let gone = server.patch(&path, "merge-patch+json", json!({"spec": {"ephemeralContainers": null}})).await.ok(422);
+    let said =
+        "Pod \"p\" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral containers \"debug\" may not be removed\n";
+    assert_eq!(gone.message(), said);
+    let refused = server
+        .post(
+            PODS,
+            json!({"metadata": {"name": "q"}, "spec": {"containers": [{"name": "c", "image": "i"}],
+        "ephemeralContainers": debug["spec"]["ephemeralContainers"]}}),
+        )
+        .await
+        .ok(422);
+    assert!(refused.message().contains("cannot be set on create"), "{}", refused.message());
+}
+
+#[tokio::test]
+async fn a_pod_is_resized() {
+    let server = server();
+    let container = json!({"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}});
+    server.post(PODS, json!({"metadata": {"name": "p"}, "spec": {"containers": [container]}})).await.ok(201);
+    let wanted = |requests: Value| json!({"spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}});
+    let path = format!("{PODS}/p/resize");
+    let pod = server.patch(&path, "strategic-merge-patch+json", wanted(json!({"cpu": "2"}))).await.ok(200).json();
+    assert_eq!(pod["spec"]["containers"][0]["resources"]["requests"]["cpu"], "2");
+    assert_eq!(pod["metadata"]["generation"], 2);
+    let refused = server.patch(&path, "strategic-merge-patch+json", wanted(json!({"cpu": null}))).await.ok(422);
+    assert!(refused.message().contains("Pod QOS Class may not change as a result of resizing"), "{}", refused.message());
 }
 
 #[tokio::test]

@@ -129,9 +129,9 @@ pub(crate) fn semantic(field: &str, a: Option<&Value>, b: Option<&Value>) -> boo
     }
 }
 
-/// Whether two structs mean the same.
+/// Whether two structs mean the same. Most often they are the same.
 pub(crate) fn structs(a: &Value, b: &Value) -> bool {
-    same("spec", a, b)
+    a == b || same("spec", a, b)
 }
 
 /// Whether the value is what Go has in a field that was never set.
