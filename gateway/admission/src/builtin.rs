@@ -63,7 +63,11 @@ pub static ALL: &[Row] = &[
     row("PodTolerationRestriction", false, None),
     row("EventRateLimit", false, None),
     row("ExtendedResourceToleration", false, None),
-    row("DefaultStorageClass", true, Some(|s| Box::new(default_class::DefaultClass::new(&default_class::STORAGE, s.world.clone())))),
+    row(
+        "DefaultStorageClass",
+        true,
+        Some(|s| Box::new(default_class::DefaultClass::new(&default_class::STORAGE, s.world.clone()))),
+    ),
     row("StorageObjectInUseProtection", true, None),
     row("PodGroupProtection", true, None),
     row("OwnerReferencesPermissionEnforcement", false, None),
@@ -73,7 +77,11 @@ pub static ALL: &[Row] = &[
     row("CertificateSigning", true, None),
     row("ClusterTrustBundleAttest", true, None),
     row("CertificateSubjectRestriction", true, None),
-    row("DefaultIngressClass", true, Some(|s| Box::new(default_class::DefaultClass::new(&default_class::INGRESS, s.world.clone())))),
+    row(
+        "DefaultIngressClass",
+        true,
+        Some(|s| Box::new(default_class::DefaultClass::new(&default_class::INGRESS, s.world.clone()))),
+    ),
     row("DenyServiceExternalIPs", false, None),
     row("PodTopologyLabels", true, None),
     row("NodeDeclaredFeatureValidator", true, None),
@@ -119,7 +127,8 @@ pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<V
 /// 403 in the words of upstream's `admission.NewForbidden`.
 fn forbidden(review: &Review<'_>, object: Option<&Value>, why: impl std::fmt::Display) -> Status {
     let text = |field| object.map_or("", |o| meta::text(o, field));
-    let name = [review.name, text("name"), text("generateName"), "Unknown"].into_iter().find(|n| !n.is_empty()).unwrap_or_default();
+    let name =
+        [review.name, text("name"), text("generateName"), "Unknown"].into_iter().find(|n| !n.is_empty()).unwrap_or_default();
     Status::forbidden(&group_resource(review), name, why)
 }
 

@@ -137,8 +137,11 @@ impl Binding {
             let slash = if s.kind == "ServiceAccount" { format!("/{}", s.namespace(&self.namespace)) } else { String::new() };
             format!("{} \"{}{slash}\"", s.kind, s.name)
         });
-        let (kind, slash) =
-            if self.namespace.is_empty() { ("ClusterRoleBinding", String::new()) } else { ("RoleBinding", format!("/{}", self.namespace)) };
+        let (kind, slash) = if self.namespace.is_empty() {
+            ("ClusterRoleBinding", String::new())
+        } else {
+            ("RoleBinding", format!("/{}", self.namespace))
+        };
         format!("{kind} \"{}{slash}\" of {} \"{}\" to {subject}", self.name, self.role.kind, self.role.name)
     }
 }

@@ -10,8 +10,8 @@ mod rule;
 
 pub use chain::{Chain, Incomplete, Mode, UnknownMode, forbidden};
 pub use grant::Draft;
-pub use live::Live;
 pub use index::{Binding, Index, Kind, RoleRef, Subject};
+pub use live::Live;
 pub use rbac::{Change, Rbac, Rules, Source};
 pub use rule::{PolicyRule, covers};
 

@@ -105,7 +105,12 @@ mod tests {
         let store = Store::memory().unwrap();
         let live = Live::new(&store);
         let version = live.version();
-        let draft = Draft { header: Header::default(), body: Bytes::from_static(b"{\"metadata\":{\"resourceVersion\":\"\"}}"), revision_at: 32, ttl_s: None };
+        let draft = Draft {
+            header: Header::default(),
+            body: Bytes::from_static(b"{\"metadata\":{\"resourceVersion\":\"\"}}"),
+            revision_at: 32,
+            ttl_s: None,
+        };
         store.commit(vec![Op::Put { key: Key::new("/registry/pods/", "a/p"), expect: Expect::Any, draft }]).await.unwrap();
         assert_eq!(live.version(), version);
     }

@@ -226,13 +226,18 @@ mod tests {
             (&["services", "pods"], "pods", "", true),
         ];
         for (resources, resource, subresource, allowed) in cases {
-            assert_eq!(of(resources).allows(&asks("get", "", resource, subresource, "")), allowed, "{resources:?} {resource}/{subresource}");
+            assert_eq!(
+                of(resources).allows(&asks("get", "", resource, subresource, "")),
+                allowed,
+                "{resources:?} {resource}/{subresource}"
+            );
         }
     }
 
     #[test]
     fn groups_verbs_and_names_must_match() {
-        let named = rule(json!({"verbs": ["get"], "apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"]}));
+        let named =
+            rule(json!({"verbs": ["get"], "apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"]}));
         assert!(named.allows(&asks("get", "apps", "deployments", "", "web")));
         assert!(!named.allows(&asks("get", "apps", "deployments", "", "db")));
         assert!(!named.allows(&asks("list", "apps", "deployments", "", "web")));

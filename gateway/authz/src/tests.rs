@@ -167,7 +167,10 @@ fn masters_and_modes() {
     let asked = pods(&jane, "list", "");
     let root = pods(&User::new("admin", &["system:masters"]), "list", "");
     assert!(objects.chain(&[Mode::AlwaysDeny]).decide(&root).is_allowed());
-    assert_eq!(objects.chain(&[Mode::AlwaysDeny]).decide(&asked), Decision::NoOpinion("alwaysdeny: Everything is forbidden.".into()));
+    assert_eq!(
+        objects.chain(&[Mode::AlwaysDeny]).decide(&asked),
+        Decision::NoOpinion("alwaysdeny: Everything is forbidden.".into())
+    );
     assert!(objects.chain(&[Mode::Node, Mode::Rbac, Mode::AlwaysAllow]).decide(&asked).is_allowed());
     assert_eq!("RBAC".parse(), Ok(Mode::Rbac));
     assert!("Webhook".parse::<Mode>().is_err());
@@ -208,11 +211,13 @@ fn binding_needs_the_roles_rules_or_the_verb() {
     let (objects, jane) = (Objects::default(), User::new("jane", &[]));
     objects.role(Kind::ClusterRole, "", "admin", json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]));
     let chain = objects.chain(&[Mode::Rbac]);
-    let binding = |role: &str| {
-        json!({"metadata": {"name": "b"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}})
-    };
+    let binding = |role: &str| json!({"metadata": {"name": "b"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}});
     let refused = write(&chain, &jane, Kind::ClusterRoleBinding, &binding("admin"), None).unwrap_err();
-    assert!(refused.message.ends_with("not currently held:\n{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}"), "{}", refused.message);
+    assert!(
+        refused.message.ends_with("not currently held:\n{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}"),
+        "{}",
+        refused.message
+    );
     let missing = write(&chain, &jane, Kind::ClusterRoleBinding, &binding("gone"), None).unwrap_err();
     assert_eq!((missing.code, missing.message.as_str()), (404, "clusterroles.rbac.authorization.k8s.io \"gone\" not found"));
 

@@ -54,7 +54,8 @@ pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -
         repair::ports(world, settings, &mut repair::Suspects::default()).await?;
         kubernetes_service::ensure(world, settings).await
     };
-    let (rbac, flow, priority, service) = futures::join!(rbac::ensure(world), flow::ensure(world), priority::ensure(world), service);
+    let (rbac, flow, priority, service) =
+        futures::join!(rbac::ensure(world), flow::ensure(world, now), priority::ensure(world), service);
     rbac?;
     flow?;
     priority?;
@@ -84,7 +85,7 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
                 Part::Namespaces => namespaces::ensure(world).await?,
                 Part::ServiceCidr => kubernetes_service::ensure_range(world, &settings, context.clock.now()).await?,
                 Part::KubernetesService => kubernetes_service::ensure(world, &settings).await?,
-                Part::Flow => flow::ensure(world).await?,
+                Part::Flow => flow::ensure(world, context.clock.now()).await?,
                 Part::Addresses => return repair::addresses(world, context.clock.now()).await,
                 Part::Ports => return repair::ports(world, &settings, &mut *suspects.lock().await).await,
             }

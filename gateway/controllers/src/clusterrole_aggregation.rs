@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn rules_are_gathered_in_order_and_once() {
-        let roles = [role("a", "view", "get"), role("b", "edit", "create"), role("c", "view", "get"), sum("edit", &["edit", "view"])];
+        let roles =
+            [role("a", "view", "get"), role("b", "edit", "create"), role("c", "view", "get"), sum("edit", &["edit", "view"])];
         let changed = decide(&roles).unwrap();
         assert_eq!(changed.len(), 1);
         assert_eq!(verbs(&changed[0]), ["create", "get"], "by selector, then by name, each rule once");

@@ -39,7 +39,12 @@ pub struct Change<'a> {
 pub type Listener = Arc<dyn Fn(&Change<'_>) + Send + Sync>;
 
 /// Follows one resource until the returned future is dropped. `synced` turns true once the first list was told.
-pub(crate) async fn follow(world: Arc<dyn World>, resource: GroupVersionResource, listeners: Vec<Listener>, synced: watch::Sender<bool>) {
+pub(crate) async fn follow(
+    world: Arc<dyn World>,
+    resource: GroupVersionResource,
+    listeners: Vec<Listener>,
+    synced: watch::Sender<bool>,
+) {
     let mut feed = Feed { resource, listeners, known: HashMap::new() };
     loop {
         match feed.relist(&*world).await {
@@ -134,7 +139,9 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener: Listener = Arc::new({
             let told = told.clone();
-            move |change| told.lock().unwrap().push(format!("{:?} {} {}", change.what, meta::name(change.object), meta::uid(change.object)))
+            move |change| {
+                told.lock().unwrap().push(format!("{:?} {} {}", change.what, meta::name(change.object), meta::uid(change.object)))
+            }
         });
         let mut feed = Feed { resource: gvr("v1/pods"), listeners: vec![listener], known: HashMap::new() };
         feed.relist(&world).await.unwrap();
@@ -143,6 +150,9 @@ mod tests {
         world.delete(&gvr("v1/pods"), "a", "goes", Default::default()).await.unwrap();
         world.seed("v1/pods", pod("replaced", "4"));
         feed.relist(&world).await.unwrap();
-        assert_eq!(told.lock().unwrap().split_off(0), ["Deleted replaced 3", "Added replaced 4", "Modified stays 1", "Deleted goes 2"]);
+        assert_eq!(
+            told.lock().unwrap().split_off(0),
+            ["Deleted replaced 3", "Added replaced 4", "Modified stays 1", "Deleted goes 2"]
+        );
     }
 }

@@ -40,7 +40,8 @@ struct Collector {
 /// Adds the collector to a runtime, with a watch on every resource that can be collected.
 pub fn add(runtime: &mut Runtime) {
     let collectable = |facts: &ResourceFacts| {
-        &*facts.resource.resource != "events" && ["list", "watch", "delete"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb))
+        &*facts.resource.resource != "events"
+            && ["list", "watch", "delete"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb))
     };
     let resources: Vec<ResourceFacts> = runtime.context().world.resources().into_iter().filter(collectable).collect();
     let (sender, synced) = watch::channel(false);
@@ -192,7 +193,8 @@ async fn patch(world: &dyn World, item: &Item, live: &Value, mut metadata: Value
 
 async fn remove_references(world: &dyn World, item: &Item, live: &Value, uids: &[&str]) -> Result<(), Error> {
     let references = meta::owner_references(live);
-    let kept: Vec<&Value> = references.iter().filter(|r| !uids.contains(&r.get("uid").and_then(Value::as_str).unwrap_or(""))).collect();
+    let kept: Vec<&Value> =
+        references.iter().filter(|r| !uids.contains(&r.get("uid").and_then(Value::as_str).unwrap_or(""))).collect();
     if kept.len() == references.len() {
         return Ok(());
     }

@@ -58,7 +58,9 @@ enum Action {
 }
 
 fn decide(namespace: &Value, now: Timestamp) -> Action {
-    let Some(deleted) = meta::deletion_timestamp(namespace).and_then(|at| at.parse::<Timestamp>().ok()) else { return Action::Leave };
+    let Some(deleted) = meta::deletion_timestamp(namespace).and_then(|at| at.parse::<Timestamp>().ok()) else {
+        return Action::Leave;
+    };
     let finalizers = namespace.pointer("/spec/finalizers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
         return Action::Leave;
@@ -93,7 +95,9 @@ fn reconcile<'a>(context: &'a Context, name: &'a str) -> BoxFuture<'a, Result<Ne
             namespace["status"]["phase"] = json!("Terminating");
             namespace = world.update(&resource, "status", namespace).await.map_err(step("mark namespace"))?;
         }
-        let age_s = meta::deletion_timestamp(&namespace).and_then(|at| at.parse::<Timestamp>().ok()).map_or(0, |at| now.as_second() - at.as_second());
+        let age_s = meta::deletion_timestamp(&namespace)
+            .and_then(|at| at.parse::<Timestamp>().ok())
+            .map_or(0, |at| now.as_second() - at.as_second());
         let left = empty(world, name, age_s).await;
         if let Some(conditions) = conditions::decide(&namespace, &left, now) {
             namespace["status"]["conditions"] = conditions;
@@ -122,7 +126,8 @@ async fn finalize(world: &dyn World, resource: &GroupVersionResource, mut namesp
 /// Deletes what is in a namespace; nothing but pods as long as there are pods.
 async fn empty(world: &dyn World, namespace: &str, age_s: i64) -> Left {
     let all = world.resources();
-    let deletable = |facts: &&ResourceFacts| facts.namespaced && ["delete", "list"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb));
+    let deletable =
+        |facts: &&ResourceFacts| facts.namespaced && ["delete", "list"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb));
     let is_pods = |facts: &&ResourceFacts| &*facts.resource.resource == "pods" && facts.resource.group.is_empty();
     let mut left = Left::default();
     for pods in all.iter().filter(deletable).filter(is_pods) {

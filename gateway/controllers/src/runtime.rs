@@ -187,7 +187,12 @@ fn read(counters: &Counters) -> [u64; 3] {
     [&counters.adds, &counters.retries, &counters.errors].map(|counter| counter.load(Ordering::Relaxed))
 }
 
-fn finish<K: Clone + Eq + std::hash::Hash + Send + std::fmt::Debug>(name: &str, queue: &Queue<K>, key: &K, result: Result<Next, Error>) {
+fn finish<K: Clone + Eq + std::hash::Hash + Send + std::fmt::Debug>(
+    name: &str,
+    queue: &Queue<K>,
+    key: &K,
+    result: Result<Next, Error>,
+) {
     match result {
         Ok(next) => {
             queue.forget(key);

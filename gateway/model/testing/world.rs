@@ -41,7 +41,9 @@ pub(crate) fn gvr(path: &str) -> GroupVersionResource {
     let parts: Vec<&str> = path.split('/').collect();
     match parts[..] {
         [version, resource] => GroupVersionResource { group: "".into(), version: version.into(), resource: resource.into() },
-        [group, version, resource] => GroupVersionResource { group: group.into(), version: version.into(), resource: resource.into() },
+        [group, version, resource] => {
+            GroupVersionResource { group: group.into(), version: version.into(), resource: resource.into() }
+        }
         _ => panic!("not a resource: {path}"),
     }
 }
@@ -95,7 +97,13 @@ impl Fake {
         self.state.lock().unwrap().failures.push((line.to_owned(), status));
     }
 
-    fn begin(&self, verb: &str, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<std::sync::MutexGuard<'_, State>, Status> {
+    fn begin(
+        &self,
+        verb: &str,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<std::sync::MutexGuard<'_, State>, Status> {
         let mut state = self.state.lock().unwrap();
         let line = format!("{verb} {} {namespace}/{name}", plural(resource));
         if let Some(at) = state.failures.iter().position(|(prefix, _)| line.starts_with(prefix.as_str())) {
@@ -130,12 +138,17 @@ impl State {
         let namespace = match &event {
             Event::Added(o) | Event::Modified(o) | Event::Deleted(o) => meta::namespace(o).to_owned(),
         };
-        self.watchers.retain(|(p, ns, to)| p != plural || (!ns.is_empty() && *ns != namespace) || to.unbounded_send(event.clone()).is_ok());
+        self.watchers.retain(|(p, ns, to)| {
+            p != plural || (!ns.is_empty() && *ns != namespace) || to.unbounded_send(event.clone()).is_ok()
+        });
     }
 
     fn current(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
         let key = (plural(resource), namespace.to_owned(), name.to_owned());
-        self.objects.get(&key).cloned().ok_or_else(|| Status::not_found(&GroupResource::new(&resource.group, &resource.resource), name))
+        self.objects
+            .get(&key)
+            .cloned()
+            .ok_or_else(|| Status::not_found(&GroupResource::new(&resource.group, &resource.resource), name))
     }
 
     /// Stores a changed object, or lets it end when nothing holds it any more.
@@ -178,14 +191,27 @@ impl World for Fake {
         self.begin("get", resource, namespace, name)?.current(resource, namespace, name)
     }
 
-    async fn list(&self, resource: &GroupVersionResource, namespace: &str, labels: &str) -> Result<(Vec<Value>, Revision), Status> {
+    async fn list(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<(Vec<Value>, Revision), Status> {
         let state = self.begin("list", resource, namespace, "")?;
         let plural = plural(resource);
-        let of_resource = state.objects.iter().filter(|(k, o)| k.0 == plural && (namespace.is_empty() || k.1 == namespace) && matches(o, labels));
+        let of_resource = state
+            .objects
+            .iter()
+            .filter(|(k, o)| k.0 == plural && (namespace.is_empty() || k.1 == namespace) && matches(o, labels));
         Ok((of_resource.map(|(_, o)| o.clone()).collect(), state.revision))
     }
 
-    async fn watch(&self, resource: &GroupVersionResource, namespace: &str, _from: Revision) -> Result<BoxStream<'static, Event>, Status> {
+    async fn watch(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        _from: Revision,
+    ) -> Result<BoxStream<'static, Event>, Status> {
         let (to, from) = mpsc::unbounded();
         self.begin("watch", resource, namespace, "")?.watchers.push((plural(resource), namespace.to_owned(), to));
         Ok(from.boxed())
@@ -226,7 +252,14 @@ impl World for Fake {
         Ok(state.settle(&plural(resource), new))
     }
 
-    async fn merge_patch(&self, resource: &GroupVersionResource, subresource: &str, namespace: &str, name: &str, patch: Value) -> Result<Value, Status> {
+    async fn merge_patch(
+        &self,
+        resource: &GroupVersionResource,
+        subresource: &str,
+        namespace: &str,
+        name: &str,
+        patch: Value,
+    ) -> Result<Value, Status> {
         let verb = if subresource.is_empty() { "patch".to_owned() } else { format!("patch/{subresource}") };
         let mut state = self.begin(&verb, resource, namespace, name)?;
         let mut object = state.current(resource, namespace, name)?;
@@ -241,7 +274,13 @@ impl World for Fake {
         Ok(state.settle(&plural(resource), object))
     }
 
-    async fn delete(&self, resource: &GroupVersionResource, namespace: &str, name: &str, options: DeleteOptions) -> Result<(), Status> {
+    async fn delete(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        name: &str,
+        options: DeleteOptions,
+    ) -> Result<(), Status> {
         let mut state = self.begin("delete", resource, namespace, name)?;
         let mut object = state.current(resource, namespace, name)?;
         let group_resource = GroupResource::new(&resource.group, &resource.resource);

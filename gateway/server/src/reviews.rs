@@ -42,7 +42,13 @@ pub fn of(row: &Row) -> Option<Serve> {
 /// Turns a review with a question into one with its answer.
 type Reply = fn(&Gate, &Call, Value) -> Result<Value, Status>;
 
-fn ask<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, body: Body, reply: Reply) -> BoxFuture<'a, Result<Answer, Status>> {
+fn ask<'a>(
+    gate: &'a Arc<Gate>,
+    call: &'a mut Call,
+    row: &'a Row,
+    body: Body,
+    reply: Reply,
+) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
         let (review, _) = create::read(call, row, body).await?;
         let answered = reply(gate, call, review)?;

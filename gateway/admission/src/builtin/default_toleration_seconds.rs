@@ -35,7 +35,8 @@ impl Plugin for DefaultTolerationSeconds {
     async fn mutate(&self, _review: &Review<'_>, object: &mut Value, _notes: &mut Notes) -> Result<(), Status> {
         let Some(given) = object.get_mut("spec").and_then(|spec| list_mut(spec, "tolerations")) else { return Ok(()) };
         for (key, seconds) in self.tolerations {
-            let tolerated = given.iter().any(|t| ["", key].contains(&text(t, "key")) && ["", "NoExecute"].contains(&text(t, "effect")));
+            let tolerated =
+                given.iter().any(|t| ["", key].contains(&text(t, "key")) && ["", "NoExecute"].contains(&text(t, "effect")));
             if !tolerated {
                 given.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}));
             }

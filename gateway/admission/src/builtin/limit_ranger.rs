@@ -100,7 +100,9 @@ fn default_pod(pod: &mut Value, range: &Value) {
     }
     let mut done = Vec::new();
     for (list, what) in [("containers", "container"), ("initContainers", "init container")] {
-        let Some(containers) = pod.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut) else { continue };
+        let Some(containers) = pod.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut) else {
+            continue;
+        };
         for container in containers {
             for (field, word, defaults) in &defaults {
                 let set = fill(container, field, defaults);
@@ -138,7 +140,9 @@ fn claim_faults(claim: &Value, range: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     for limit in limits_of(range, "PersistentVolumeClaim") {
         let kind = "PersistentVolumeClaim";
-        faults.extend(amounts(limit, "min").iter().filter_map(|(name, bound)| min_fault(kind, name, bound, &requests, &Amounts::new())));
+        faults.extend(
+            amounts(limit, "min").iter().filter_map(|(name, bound)| min_fault(kind, name, bound, &requests, &Amounts::new())),
+        );
         faults.extend(amounts(limit, "max").iter().filter_map(|(name, bound)| max_request_fault(kind, name, bound, &requests)));
     }
     faults

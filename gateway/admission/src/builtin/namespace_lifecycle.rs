@@ -32,7 +32,9 @@ impl Plugin for NamespaceLifecycle {
     fn handles(&self, operation: Operation, resource: &GroupVersionResource, _subresource: &str) -> bool {
         match operation {
             // Whether a namespace exists would leak to those who may only ask what they may do there.
-            Operation::Create => !is(resource, "", "namespaces") && !is(resource, "authorization.k8s.io", "localsubjectaccessreviews"),
+            Operation::Create => {
+                !is(resource, "", "namespaces") && !is(resource, "authorization.k8s.io", "localsubjectaccessreviews")
+            }
             Operation::Delete => is(resource, "", "namespaces"),
             Operation::Update | Operation::Connect => false,
         }

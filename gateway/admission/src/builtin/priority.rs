@@ -133,7 +133,8 @@ impl Plugin for Priority {
         }
         match self.default_class().await? {
             Some(other) if review.old.is_none() || meta::name(&other) != meta::name(class) => {
-                let why = format!("PriorityClass {} is already marked as default. Only one default can exist", meta::name(&other));
+                let why =
+                    format!("PriorityClass {} is already marked as default. Only one default can exist", meta::name(&other));
                 Err(forbidden(review, Some(class), why))
             }
             _ => Ok(()),

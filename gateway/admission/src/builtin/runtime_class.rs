@@ -136,5 +136,6 @@ fn covers(wide: &Value, narrow: &Value) -> bool {
     {
         return false;
     }
-    exists || (matches!(text(narrow, "operator"), "" | "Equal") && matches!(text(wide, "operator"), "" | "Equal") && same("value"))
+    exists
+        || (matches!(text(narrow, "operator"), "" | "Equal") && matches!(text(wide, "operator"), "" | "Equal") && same("value"))
 }

@@ -43,7 +43,11 @@ impl ServiceAccount {
             found = self.world.get(&self.accounts, namespace, name).await;
         }
         found.map_err(|status| {
-            let why = if status.code == 404 { format!("serviceaccount {} not found", model::field::quote(name)) } else { status.message };
+            let why = if status.code == 404 {
+                format!("serviceaccount {} not found", model::field::quote(name))
+            } else {
+                status.message
+            };
             forbidden(review, Some(pod), format!("error looking up service account {namespace}/{name}: {why}"))
         })
     }
@@ -70,7 +74,8 @@ impl Plugin for ServiceAccount {
     }
 
     fn handles(&self, operation: Operation, resource: &GroupVersionResource, subresource: &str) -> bool {
-        is(resource, "", "pods") && matches!((operation, subresource), (Operation::Create, "") | (Operation::Update, "ephemeralcontainers"))
+        is(resource, "", "pods")
+            && matches!((operation, subresource), (Operation::Create, "") | (Operation::Update, "ephemeralcontainers"))
     }
 
     async fn mutate(&self, review: &Review<'_>, pod: &mut Value, _notes: &mut Notes) -> Result<(), Status> {
@@ -131,7 +136,10 @@ fn mount_token(spec: &mut Value) {
             }
         }
     }
-    if mounted && needs_volume && let Some(volumes) = list_mut(spec, "volumes") {
+    if mounted
+        && needs_volume
+        && let Some(volumes) = list_mut(spec, "volumes")
+    {
         volumes.push(json!({"name": volume, "projected": token_volume()}));
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn mirror_refusal(pod: &Value) -> Option<&'static str> {
     let mut references = 0;
     walk(spec, &mut |key, value| {
         let named = matches!(key, "secretRef" | "secretKeyRef" | "nodePublishSecretRef") && !text(value, "name").is_empty();
-        let volume = matches!(key, "secret" | "azureFile") && !(text(value, "secretName").is_empty() && text(value, "name").is_empty());
+        let volume =
+            matches!(key, "secret" | "azureFile") && !(text(value, "secretName").is_empty() && text(value, "name").is_empty());
         let pulled = key == "imagePullSecrets" && value.as_array().is_some_and(|s| !s.is_empty());
         references += usize::from(named || volume || pulled);
     });
@@ -62,7 +63,9 @@ fn names<'a>(account: &'a Value, field: &str) -> Vec<&'a str> {
 
 fn container_refusal(spec: &Value, list: &str, what: &str, allowed: &[&str], account: &str) -> Option<String> {
     let because = |secret: &str| {
-        format!("referencing secret.secretName=\"{secret}\" is not allowed because service account {account} does not reference that secret")
+        format!(
+            "referencing secret.secretName=\"{secret}\" is not allowed because service account {account} does not reference that secret"
+        )
     };
     for container in items(spec, list) {
         let name = text(container, "name");

@@ -13,7 +13,10 @@ fn world() -> Arc<Fake> {
     let fake = Fake::new(&[]);
     fake.seed("v1/namespaces", json!({"metadata": {"name": "shop"}, "status": {"phase": "Active"}}));
     fake.seed("v1/namespaces", json!({"metadata": {"name": "ending"}, "status": {"phase": "Terminating"}}));
-    fake.seed("v1/serviceaccounts", json!({"metadata": {"namespace": "shop", "name": "default"}, "imagePullSecrets": [{"name": "hub"}]}));
+    fake.seed(
+        "v1/serviceaccounts",
+        json!({"metadata": {"namespace": "shop", "name": "default"}, "imagePullSecrets": [{"name": "hub"}]}),
+    );
     Arc::new(fake)
 }
 
@@ -76,7 +79,10 @@ async fn a_pod_gets_what_the_cluster_adds() {
         spec["containers"][0]["volumeMounts"],
         json!([{"name": volume, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}])
     );
-    assert_eq!(spec["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"], json!({"expirationSeconds": 3607, "path": "token"}));
+    assert_eq!(
+        spec["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"],
+        json!({"expirationSeconds": 3607, "path": "token"})
+    );
     assert_eq!((&spec["serviceAccountName"], &spec["serviceAccount"]), (&json!("default"), &json!("default")));
     assert_eq!(spec["imagePullSecrets"], json!([{"name": "hub"}]));
     assert_eq!((&spec["priority"], &spec["preemptionPolicy"]), (&json!(0), &json!("PreemptLowerPriority")));
@@ -96,7 +102,8 @@ async fn tokens_are_not_mounted_where_declined_or_present() {
     assert_eq!(object["spec"].get("volumes"), None);
 
     let mut object = pod();
-    object["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "own", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]);
+    object["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "own", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]);
     admit(&world(), CREATE_POD, &mut object).await.unwrap();
     assert_eq!(object["spec"].get("volumes"), None);
 }
@@ -122,7 +129,10 @@ async fn the_default_account_of_a_new_namespace_is_awaited() {
 async fn an_account_may_insist_on_its_secrets() {
     let world = world();
     let annotations = json!({"kubernetes.io/enforce-mountable-secrets": "true"});
-    world.seed("v1/serviceaccounts", json!({"metadata": {"namespace": "shop", "name": "strict", "annotations": annotations}, "secrets": [{"name": "mine"}]}));
+    world.seed(
+        "v1/serviceaccounts",
+        json!({"metadata": {"namespace": "shop", "name": "strict", "annotations": annotations}, "secrets": [{"name": "mine"}]}),
+    );
     let mut object = pod();
     object["spec"]["serviceAccountName"] = json!("strict");
     object["spec"]["volumes"] = json!([{"name": "v", "secret": {"secretName": "other"}}]);
@@ -137,7 +147,8 @@ async fn an_account_may_insist_on_its_secrets() {
 
 #[tokio::test]
 async fn mirror_pods_refer_to_nothing() {
-    let mirror = |spec: Value| json!({"metadata": {"name": "web", "annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": spec});
+    let mirror =
+        |spec: Value| json!({"metadata": {"name": "web", "annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": spec});
     let mut plain = mirror(json!({"containers": [{"name": "c"}]}));
     admit(&world(), CREATE_POD, &mut plain).await.unwrap();
     assert_eq!(plain["spec"].get("serviceAccountName"), None);
@@ -173,7 +184,14 @@ async fn nothing_is_made_where_no_namespace_is_or_one_ends() {
 
 #[tokio::test]
 async fn immortal_namespaces_stay() {
-    let delete = |name| Write { operation: Operation::Delete, resource: "v1/namespaces", namespace: name, name, subresource: "", old: None };
+    let delete = |name| Write {
+        operation: Operation::Delete,
+        resource: "v1/namespaces",
+        namespace: name,
+        name,
+        subresource: "",
+        old: None,
+    };
     let refused = admit(&world(), delete("kube-system"), &mut Value::Null).await.unwrap_err();
     assert_eq!(refused.message, "namespaces \"kube-system\" is forbidden: this namespace may not be deleted");
     admit(&world(), delete("shop"), &mut Value::Null).await.unwrap();
@@ -266,11 +284,17 @@ fn range(limit: Value) -> Value {
 #[tokio::test]
 async fn containers_get_the_defaults_of_their_namespace() {
     let world = world();
-    world.seed("v1/limitranges", range(json!({"type": "Container", "default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "100m"}})));
+    world.seed(
+        "v1/limitranges",
+        range(json!({"type": "Container", "default": {"cpu": "1", "memory": "1Gi"}, "defaultRequest": {"cpu": "100m"}})),
+    );
     let mut object = pod();
     object["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "2Gi"}});
     admit(&world, CREATE_POD, &mut object).await.unwrap();
-    assert_eq!(object["spec"]["containers"][0]["resources"], json!({"limits": {"memory": "2Gi", "cpu": "1"}, "requests": {"cpu": "100m"}}));
+    assert_eq!(
+        object["spec"]["containers"][0]["resources"],
+        json!({"limits": {"memory": "2Gi", "cpu": "1"}, "requests": {"cpu": "100m"}})
+    );
     let annotation = "LimitRanger plugin set: cpu request for container c; cpu limit for container c";
     assert_eq!(object["metadata"]["annotations"]["kubernetes.io/limit-ranger"], annotation);
 }
@@ -288,7 +312,11 @@ async fn limits_are_enforced() {
             json!({"limits": {"cpu": "2"}}),
             "maximum cpu usage per Container is 1, but limit is 2",
         ),
-        (json!({"type": "Container", "max": {"cpu": "1"}}), json!({}), "maximum cpu usage per Container is 1.  No limit is specified"),
+        (
+            json!({"type": "Container", "max": {"cpu": "1"}}),
+            json!({}),
+            "maximum cpu usage per Container is 1.  No limit is specified",
+        ),
         (
             json!({"type": "Container", "min": {"memory": "1Gi"}}),
             json!({"requests": {"memory": "512Mi"}}),
@@ -327,9 +355,7 @@ async fn claims_are_limited() {
 #[tokio::test]
 async fn the_newest_default_class_is_chosen() {
     let world = world();
-    let class = |name: &str, made: &str, default: &str| {
-        json!({"metadata": {"name": name, "creationTimestamp": made, "annotations": {"storageclass.kubernetes.io/is-default-class": default}}})
-    };
+    let class = |name: &str, made: &str, default: &str| json!({"metadata": {"name": name, "creationTimestamp": made, "annotations": {"storageclass.kubernetes.io/is-default-class": default}}});
     world.seed("storage.k8s.io/v1/storageclasses", class("old", "2030-01-01T00:00:00Z", "true"));
     world.seed("storage.k8s.io/v1/storageclasses", class("new", "2031-01-01T00:00:00Z", "true"));
     world.seed("storage.k8s.io/v1/storageclasses", class("other", "2032-01-01T00:00:00Z", "false"));
@@ -353,7 +379,10 @@ async fn pods_take_overhead_and_place_from_their_runtime_class() {
     let mut object = pod();
     object["spec"]["runtimeClassName"] = json!("micro");
     admit(&world, CREATE_POD, &mut object).await.unwrap();
-    assert_eq!((&object["spec"]["overhead"], &object["spec"]["nodeSelector"]), (&json!({"cpu": "10m"}), &json!({"kind": "micro"})));
+    assert_eq!(
+        (&object["spec"]["overhead"], &object["spec"]["nodeSelector"]),
+        (&json!({"cpu": "10m"}), &json!({"kind": "micro"}))
+    );
     assert!(object["spec"]["tolerations"].as_array().unwrap().iter().any(|t| t["key"] == "micro"));
 
     object["spec"]["runtimeClassName"] = json!("gone");

@@ -64,7 +64,9 @@ mod tests {
         let other = address(json!({"resource": "services", "namespace": "a", "name": "db"}));
         assert_eq!(
             found(&|errors| validate_update(&other, &good, errors)),
-            ["spec.parentRef: Invalid value: {\"Group\":\"\",\"Resource\":\"services\",\"Namespace\":\"a\",\"Name\":\"db\"}: field is immutable"]
+            [
+                "spec.parentRef: Invalid value: {\"Group\":\"\",\"Resource\":\"services\",\"Namespace\":\"a\",\"Name\":\"db\"}: field is immutable"
+            ]
         );
     }
 }

@@ -74,7 +74,9 @@ mod tests {
         assert_eq!(found(json!([]), None), ["spec.cidrs: Required value: at least one CIDR required"]);
         assert_eq!(
             found(json!(["10.0.0.0/24", "10.1.0.0/24"]), None),
-            ["spec.cidrs: Invalid value: [\"10.0.0.0/24\",\"10.1.0.0/24\"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"]
+            [
+                "spec.cidrs: Invalid value: [\"10.0.0.0/24\",\"10.1.0.0/24\"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+            ]
         );
         assert!(!found(json!(["nonsense"]), None).is_empty());
     }
@@ -82,6 +84,9 @@ mod tests {
     #[test]
     fn ranges_stay_and_may_be_joined_by_one() {
         assert_eq!(found(json!(["10.0.0.0/24", "fd00::/112"]), Some(json!(["10.0.0.0/24"]))), [""; 0]);
-        assert_eq!(found(json!(["10.1.0.0/24"]), Some(json!(["10.0.0.0/24"]))), ["spec.cidrs[0]: Invalid value: \"10.1.0.0/24\": field is immutable"]);
+        assert_eq!(
+            found(json!(["10.1.0.0/24"]), Some(json!(["10.0.0.0/24"]))),
+            ["spec.cidrs[0]: Invalid value: \"10.1.0.0/24\": field is immutable"]
+        );
     }
 }

@@ -1,8 +1,13 @@
 //! Flow schemas and priority levels: the mandatory ones are always as they must be, the suggested ones as long as nobody
 //! took them over. Follows `pkg/registry/flowcontrol/ensurer`.
 
+use std::collections::BTreeSet;
+
 use catalog::bootstrap;
-use model::{GroupVersionResource, Value, World, meta};
+use jiff::Timestamp;
+use model::field::quote;
+use model::{GroupVersionResource, Value, World, clock, meta};
+use serde_json::json;
 
 use super::{all, find, made};
 use crate::runtime::{Error, step};
@@ -16,7 +21,7 @@ enum Standing {
     Suggested,
 }
 
-pub(super) async fn ensure(world: &dyn World) -> Result<(), Error> {
+pub(super) async fn ensure(world: &dyn World, now: Timestamp) -> Result<(), Error> {
     let sections = [
         ("prioritylevelconfigurations", "mandatoryPriorityLevelConfigurations", Standing::Mandatory),
         ("prioritylevelconfigurations", "suggestedPriorityLevelConfigurations", Standing::Suggested),
@@ -24,11 +29,48 @@ pub(super) async fn ensure(world: &dyn World) -> Result<(), Error> {
         ("flowschemas", "suggestedFlowSchemas", Standing::Suggested),
     ];
     for (plural, section, standing) in sections {
-        let resource = GroupVersionResource::new("flowcontrol.apiserver.k8s.io", "v1", plural);
+        let resource = resource(plural);
         let objects = bootstrap::objects(bootstrap::FLOWCONTROL, section);
         all(objects.into_iter().map(|wanted| ensure_one(world, &resource, wanted, standing))).await?;
     }
-    Ok(())
+    mark(world, now).await
+}
+
+fn resource(plural: &str) -> GroupVersionResource {
+    GroupVersionResource::new("flowcontrol.apiserver.k8s.io", "v1", plural)
+}
+
+/// Says of every flow schema whether the priority level that it names exists.
+async fn mark(world: &dyn World, now: Timestamp) -> Result<(), Error> {
+    let (levels, _) = world.list(&resource("prioritylevelconfigurations"), "", "").await.map_err(step("list priority levels"))?;
+    let levels: BTreeSet<&str> = levels.iter().map(meta::name).collect();
+    let schemas = resource("flowschemas");
+    let (objects, _) = world.list(&schemas, "", "").await.map_err(step("list flow schemas"))?;
+    let marked: Vec<Value> = objects.iter().filter_map(|schema| dangling(schema, &levels, now)).collect();
+    all(marked.into_iter().map(|schema| write_status(world, &schemas, schema))).await
+}
+
+async fn write_status(world: &dyn World, schemas: &GroupVersionResource, schema: Value) -> Result<(), Error> {
+    world.update(schemas, "status", schema).await.map(drop).map_err(step("mark flow schema"))
+}
+
+/// The schema with its condition `Dangling` as it must become; `None` when it says so already.
+fn dangling(schema: &Value, levels: &BTreeSet<&str>, now: Timestamp) -> Option<Value> {
+    let level = schema.pointer("/spec/priorityLevelConfiguration/name").and_then(Value::as_str).unwrap_or("");
+    let (status, reason, is) = if levels.contains(level) {
+        ("False", "Found", "and it exists")
+    } else {
+        ("True", "NotFound", "but there is no such object")
+    };
+    let message = format!("This FlowSchema references the PriorityLevelConfiguration object named {} {is}", quote(level));
+    let old = schema.pointer("/status/conditions/0");
+    if old.is_some_and(|old| old["status"] == status && old["message"] == message.as_str()) {
+        return None;
+    }
+    let condition = json!({"type": "Dangling", "status": status, "lastTransitionTime": clock::rfc3339(now), "reason": reason, "message": message});
+    let mut schema = schema.clone();
+    schema["status"] = json!({"conditions": [condition]});
+    Some(schema)
 }
 
 async fn ensure_one(world: &dyn World, resource: &GroupVersionResource, wanted: Value, standing: Standing) -> Result<(), Error> {
@@ -83,7 +125,19 @@ fn contains(current: &Value, wanted: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn schemas_say_whether_their_level_exists() {
+        let (now, levels) = (Timestamp::UNIX_EPOCH, BTreeSet::from(["exempt"]));
+        let schema = |level: &str| json!({"metadata": {"name": "s"}, "spec": {"priorityLevelConfiguration": {"name": level}}});
+        let found = dangling(&schema("exempt"), &levels, now).unwrap();
+        assert_eq!(found["status"]["conditions"][0]["status"], "False");
+        assert_eq!(dangling(&found, &levels, now), None);
+        let lost = dangling(&schema("gone"), &levels, now).unwrap();
+        let message =
+            "This FlowSchema references the PriorityLevelConfiguration object named \"gone\" but there is no such object";
+        assert_eq!(lost["status"]["conditions"][0]["message"], message);
+    }
 
     fn level(shares: i64, autoupdate: Option<&str>, generation: i64) -> Value {
         let mut level = json!({"metadata": {"name": "l", "generation": generation}, "spec": {"type": "Limited", "limited": {"nominalConcurrencyShares": shares}}});
@@ -103,12 +157,18 @@ mod tests {
         let restored = decide(&wanted, &level(9, Some("true"), 2), Standing::Suggested).unwrap();
         assert_eq!(restored["spec"], wanted["spec"]);
         let marked = decide(&wanted, &level(9, None, 2), Standing::Suggested).unwrap();
-        assert_eq!((meta::annotation(&marked, AUTOUPDATE), &marked["spec"]["limited"]["nominalConcurrencyShares"]), (Some("false"), &json!(9)));
+        assert_eq!(
+            (meta::annotation(&marked, AUTOUPDATE), &marked["spec"]["limited"]["nominalConcurrencyShares"]),
+            (Some("false"), &json!(9))
+        );
     }
 
     #[test]
     fn what_is_mandatory_comes_back() {
         let restored = decide(&level(5, Some("true"), 0), &level(9, Some("false"), 3), Standing::Mandatory).unwrap();
-        assert_eq!((meta::annotation(&restored, AUTOUPDATE), &restored["spec"]["limited"]["nominalConcurrencyShares"]), (Some("true"), &json!(5)));
+        assert_eq!(
+            (meta::annotation(&restored, AUTOUPDATE), &restored["spec"]["limited"]["nominalConcurrencyShares"]),
+            (Some("true"), &json!(5))
+        );
     }
 }

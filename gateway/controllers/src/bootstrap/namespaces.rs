@@ -11,6 +11,7 @@ pub(super) const NAMES: [&str; 4] = ["kube-system", "kube-public", "kube-node-le
 
 pub(super) async fn ensure(world: &dyn World) -> Result<(), Error> {
     let resource = GroupVersionResource::new("", "v1", "namespaces");
-    let one = |name| ensure_exists(world, &resource, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    let one =
+        |name| ensure_exists(world, &resource, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
     all(NAMES.map(one)).await
 }

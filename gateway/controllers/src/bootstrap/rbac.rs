@@ -37,7 +37,12 @@ pub(super) async fn ensure(world: &dyn World) -> Result<(), Error> {
     Ok(())
 }
 
-async fn ensure_one(world: &dyn World, resource: &GroupVersionResource, wanted: Value, decide: fn(&Value, &Value) -> Action) -> Result<(), Error> {
+async fn ensure_one(
+    world: &dyn World,
+    resource: &GroupVersionResource,
+    wanted: Value,
+    decide: fn(&Value, &Value) -> Action,
+) -> Result<(), Error> {
     let (namespace, name) = (meta::namespace(&wanted).to_owned(), meta::name(&wanted).to_owned());
     let Some(current) = find(world, resource, &namespace, &name).await? else {
         return made(world.create(resource, &namespace, wanted).await);
@@ -89,7 +94,8 @@ fn binding(wanted: &Value, current: &Value) -> Action {
         return Action::Recreate;
     }
     let mut revised = merge_metadata(wanted, current);
-    let missing: Vec<Value> = list(wanted, "/subjects").iter().filter(|s| !list(current, "/subjects").contains(s)).cloned().collect();
+    let missing: Vec<Value> =
+        list(wanted, "/subjects").iter().filter(|s| !list(current, "/subjects").contains(s)).cloned().collect();
     if !missing.is_empty() {
         revised["subjects"] = list(current, "/subjects").iter().cloned().chain(missing).collect();
     }
@@ -155,7 +161,8 @@ mod tests {
 
     #[test]
     fn bindings_gain_subjects_and_never_change_roles() {
-        let binding_to = |role: &str, subjects: Value| json!({"metadata": {"name": "b"}, "roleRef": {"name": role}, "subjects": subjects});
+        let binding_to =
+            |role: &str, subjects: Value| json!({"metadata": {"name": "b"}, "roleRef": {"name": role}, "subjects": subjects});
         let (a, b) = (json!({"kind": "User", "name": "a"}), json!({"kind": "User", "name": "b"}));
         let wanted = binding_to("r", json!([a]));
         let Action::Update(revised) = binding(&wanted, &binding_to("r", json!([b]))) else { panic!("an update") };

@@ -125,7 +125,8 @@ mod tests {
     fn addresses_without_a_holder_go_after_a_while() {
         let now: Timestamp = "2030-01-01T01:00:00Z".parse().unwrap();
         let (old, young) = ("2030-01-01T00:00:00Z", "2030-01-01T00:59:30Z");
-        let addresses = [address("10.0.0.1", "kept", old), address("10.0.0.2", "gone", old), address("10.0.0.3", "coming", young)];
+        let addresses =
+            [address("10.0.0.1", "kept", old), address("10.0.0.2", "gone", old), address("10.0.0.3", "coming", young)];
         let services = [service("kept", "10.0.0.1", 0), service("bare", "10.0.0.9", 0)];
         let (lost, missing) = decide(&addresses, &services, now);
         assert_eq!(lost.iter().map(|o| meta::name(o)).collect::<Vec<_>>(), ["10.0.0.2"]);

@@ -40,7 +40,8 @@ pub(super) fn standing(owner: &Value, uid: &str) -> Standing {
 
 /// `standings` are the uids of the owners and how they stand; `has_dependents` whether the object owns others.
 pub(super) fn decide(object: &Value, standings: &[(String, Standing)], has_dependents: bool) -> Action {
-    let uids_not_solid = || standings.iter().filter(|(_, s)| *s != Standing::Solid).map(|(uid, _)| uid.clone()).collect::<Vec<_>>();
+    let uids_not_solid =
+        || standings.iter().filter(|(_, s)| *s != Standing::Solid).map(|(uid, _)| uid.clone()).collect::<Vec<_>>();
     let any = |standing| standings.iter().any(|(_, s)| *s == standing);
     if standings.is_empty() {
         return Action::Keep;

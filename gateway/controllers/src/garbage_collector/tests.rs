@@ -7,8 +7,12 @@ use model::world::DeleteOptions;
 use super::*;
 use crate::world::{Fake, gvr};
 
-const RESOURCES: &[(&str, &str, bool)] =
-    &[("v1/pods", "Pod", true), ("apps/v1/replicasets", "ReplicaSet", true), ("apps/v1/deployments", "Deployment", true), ("v1/nodes", "Node", false)];
+const RESOURCES: &[(&str, &str, bool)] = &[
+    ("v1/pods", "Pod", true),
+    ("apps/v1/replicasets", "ReplicaSet", true),
+    ("apps/v1/deployments", "Deployment", true),
+    ("v1/nodes", "Node", false),
+];
 
 struct Cluster {
     world: Fake,

@@ -5,7 +5,12 @@ use crate::tests::{NOW, context};
 use crate::world::{Fake, THEN};
 
 fn world() -> Fake {
-    Fake::new(&[("v1/configmaps", "ConfigMap", true), ("v1/pods", "Pod", true), ("apps/v1/deployments", "Deployment", true), ("v1/nodes", "Node", false)])
+    Fake::new(&[
+        ("v1/configmaps", "ConfigMap", true),
+        ("v1/pods", "Pod", true),
+        ("apps/v1/deployments", "Deployment", true),
+        ("v1/nodes", "Node", false),
+    ])
 }
 
 fn namespace(deleted_at: &str) -> Value {
@@ -53,7 +58,10 @@ async fn pods_go_before_all_else() {
     assert!(matches!(reconcile(&context, "a").await.unwrap(), Next::After(_)));
     assert_eq!(world.names("v1/configmaps"), ["a/c"]);
     let ending = world.peek("v1/namespaces", "", "a").unwrap();
-    assert_eq!(condition(&ending, "NamespaceContentRemaining")["message"], "Some resources are remaining: pods. has 1 resource instances");
+    assert_eq!(
+        condition(&ending, "NamespaceContentRemaining")["message"],
+        "Some resources are remaining: pods. has 1 resource instances"
+    );
     assert_eq!(
         condition(&ending, "NamespaceFinalizersRemaining")["message"],
         "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"

@@ -68,7 +68,12 @@ fn subject(spec: &Value) -> User {
 fn question(spec: &Value, user: User) -> Attributes {
     let Some(resource) = object(spec, "resourceAttributes") else {
         let path = &spec["nonResourceAttributes"];
-        return Attributes { user, verb: text(path, "verb").to_owned(), path: text(path, "path").to_owned(), ..Attributes::default() };
+        return Attributes {
+            user,
+            verb: text(path, "verb").to_owned(),
+            path: text(path, "path").to_owned(),
+            ..Attributes::default()
+        };
     };
     let version = match text(resource, "version") {
         "" => "*",
@@ -192,8 +197,13 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(json!({"spec": {"resourceAttributes": resource, "nonResourceAttributes": {"path": "/x", "verb": "get"}}}), Asked::Own),
-            ["spec: Invalid value: {\"Path\":\"/x\",\"Verb\":\"get\"}: exactly one of nonResourceAttributes or resourceAttributes must be specified"]
+            told(
+                json!({"spec": {"resourceAttributes": resource, "nonResourceAttributes": {"path": "/x", "verb": "get"}}}),
+                Asked::Own
+            ),
+            [
+                "spec: Invalid value: {\"Path\":\"/x\",\"Verb\":\"get\"}: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            ]
         );
         assert_eq!(
             told(json!({"metadata": {"name": "x"}, "spec": {"resourceAttributes": resource}}), Asked::Own),
@@ -206,7 +216,9 @@ mod tests {
         let selected = json!({"verb": "list", "resource": "pods", "fieldSelector": {}});
         assert_eq!(
             told(json!({"spec": {"resourceAttributes": selected}}), Asked::Own),
-            ["spec.resourceAttributes.fieldSelector.requirements: Required value: when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required"]
+            [
+                "spec.resourceAttributes.fieldSelector.requirements: Required value: when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required"
+            ]
         );
     }
 }

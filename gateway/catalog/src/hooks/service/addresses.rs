@@ -133,7 +133,9 @@ impl Holder {
 
     fn holds(&self, address: &Value) -> bool {
         let parent = get::at(address, "spec.parentRef");
-        get::text(parent, "resource") == "services" && get::text(parent, "namespace") == self.namespace && get::text(parent, "name") == self.name
+        get::text(parent, "resource") == "services"
+            && get::text(parent, "namespace") == self.namespace
+            && get::text(parent, "name") == self.name
     }
 }
 
@@ -199,7 +201,15 @@ pub(super) async fn allocate(
     Ok(allocation)
 }
 
-async fn one(world: &dyn World, new: &Value, family: &str, wanted: &str, ranges: &[Range], holder: &Holder, dry_run: bool) -> Result<String, Status> {
+async fn one(
+    world: &dyn World,
+    new: &Value,
+    family: &str,
+    wanted: &str,
+    ranges: &[Range],
+    holder: &Holder,
+    dry_run: bool,
+) -> Result<String, Status> {
     if wanted.is_empty() {
         return any(world, new, family, ranges, holder, dry_run).await;
     }
@@ -217,7 +227,14 @@ async fn one(world: &dyn World, new: &Value, family: &str, wanted: &str, ranges:
     Err(invalid(new, &errors))
 }
 
-async fn any(world: &dyn World, new: &Value, family: &str, ranges: &[Range], holder: &Holder, dry_run: bool) -> Result<String, Status> {
+async fn any(
+    world: &dyn World,
+    new: &Value,
+    family: &str,
+    ranges: &[Range],
+    holder: &Holder,
+    dry_run: bool,
+) -> Result<String, Status> {
     let addresses = GroupVersionResource::new("networking.k8s.io", "v1", "ipaddresses");
     for range in ranges.iter().filter(|range| range.family() == family) {
         if dry_run {
@@ -235,13 +252,20 @@ async fn any(world: &dyn World, new: &Value, family: &str, ranges: &[Range], hol
                 Err(status) if status.reason == "AlreadyExists" => {}
                 Err(status) => {
                     let mut errors = Errors::new();
-                    errors.invalid(&Path::new("spec.clusterIPs"), given(new), format!("failed to allocate IP: {}", status.message));
+                    errors.invalid(
+                        &Path::new("spec.clusterIPs"),
+                        given(new),
+                        format!("failed to allocate IP: {}", status.message),
+                    );
                     return Err(invalid(new, &errors));
                 }
             }
         }
     }
-    Err(Status::internal(format!("failed to allocate a serviceIP for Service {}: range is full", model::field::quote(meta::name(new)))))
+    Err(Status::internal(format!(
+        "failed to allocate a serviceIP for Service {}: range is full",
+        model::field::quote(meta::name(new))
+    )))
 }
 
 fn given(service: &Value) -> Value {
@@ -250,7 +274,10 @@ fn given(service: &Value) -> Value {
 }
 
 async fn take(world: &dyn World, address: IpAddr, holder: &Holder) -> Result<(), Status> {
-    world.create(&GroupVersionResource::new("networking.k8s.io", "v1", "ipaddresses"), "", holder.address(address)).await.map(drop)
+    world
+        .create(&GroupVersionResource::new("networking.k8s.io", "v1", "ipaddresses"), "", holder.address(address))
+        .await
+        .map(drop)
 }
 
 /// Gives addresses back; one that has gone to another Service meanwhile is left alone.

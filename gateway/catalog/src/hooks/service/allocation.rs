@@ -37,7 +37,8 @@ pub fn ports_in_use(record: Option<&Value>) -> Vec<i64> {
 
 /// A record of a range such as `30000-32767` with these ports in use; those outside are left out.
 pub fn node_port_record(range: &str, in_use: impl IntoIterator<Item = i64>) -> Value {
-    let mut map = PortMap::parse(Some(&json!({"kind": "RangeAllocation", "apiVersion": "v1", "metadata": {}, "range": range, "data": ""})));
+    let mut map =
+        PortMap::parse(Some(&json!({"kind": "RangeAllocation", "apiVersion": "v1", "metadata": {}, "range": range, "data": ""})));
     for port in in_use {
         // Taken twice or outside the range: either way there is nothing to mark.
         let _ = map.take(port);

@@ -55,10 +55,18 @@ fn agree(new: &Value, old: Option<&Value>, errors: &mut Errors) {
     let (path, policy) = (Path::new("spec.ipFamilyPolicy"), get::text(spec(new), "ipFamilyPolicy"));
     if policy == "SingleStack" {
         if cluster_ips(new).len() == 2 {
-            errors.invalid(&path, policy, "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified");
+            errors.invalid(
+                &path,
+                policy,
+                "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified",
+            );
         }
         if ip_families(new).len() == 2 {
-            errors.invalid(&path, policy, "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
+            errors.invalid(
+                &path,
+                policy,
+                "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
+            );
         }
         return;
     }
@@ -87,13 +95,23 @@ fn infer(new: &Value, configured: &[&'static str], errors: &mut Errors) -> Vec<S
         if configured.contains(&family) {
             families.push(family.to_owned());
         } else {
-            errors.invalid(&path.index(i), get::raw(spec(new), "clusterIPs"), format!("{family} is not configured on this cluster"));
+            errors.invalid(
+                &path.index(i),
+                get::raw(spec(new), "clusterIPs"),
+                format!("{family} is not configured on this cluster"),
+            );
         }
     }
     families
 }
 
-fn complete(new: &Value, mut families: Vec<String>, selectorless: bool, configured: &[&'static str], errors: &mut Errors) -> Vec<String> {
+fn complete(
+    new: &Value,
+    mut families: Vec<String>,
+    selectorless: bool,
+    configured: &[&'static str],
+    errors: &mut Errors,
+) -> Vec<String> {
     let policy = get::text(spec(new), "ipFamilyPolicy");
     if !selectorless {
         if policy == "RequireDualStack" && configured.len() < 2 {

@@ -36,8 +36,11 @@ impl PortMap {
         let text = |field: &str| record.and_then(|record| record.get(field)?.as_str()).unwrap_or("");
         let range = Some(text("range")).filter(|range| !range.is_empty()).unwrap_or(DEFAULT_RANGE);
         let bound = |text: &str| text.trim().parse::<u16>().ok();
-        let (first, last) =
-            range.split_once('-').and_then(|(first, last)| bound(first).zip(bound(last))).filter(|(f, l)| f <= l).unwrap_or((30_000, 32_767));
+        let (first, last) = range
+            .split_once('-')
+            .and_then(|(first, last)| bound(first).zip(bound(last)))
+            .filter(|(f, l)| f <= l)
+            .unwrap_or((30_000, 32_767));
         let mut used = vec![false; usize::from(last - first) + 1];
         // A big-endian number without leading zeros: the last byte holds the first eight ports.
         let bytes = STANDARD.decode(text("data")).unwrap_or_default();

@@ -42,7 +42,12 @@ fn node_ports(service: &Value) -> Vec<i64> {
 
 /// Gives the Service the node ports it needs. Fails with 422 when one that it names cannot be had, 500 when there is none
 /// left, 409 when others keep being faster.
-pub(super) async fn allocate(world: &dyn World, new: &mut Value, old: Option<&Value>, dry_run: bool) -> Result<Allocation, Status> {
+pub(super) async fn allocate(
+    world: &dyn World,
+    new: &mut Value,
+    old: Option<&Value>,
+    dry_run: bool,
+) -> Result<Allocation, Status> {
     if !has_node_ports(new) && !old.is_some_and(has_node_ports) {
         return Ok(Allocation::default());
     }
@@ -110,7 +115,8 @@ fn assign_ports(new: &mut Value, before: &[i64], map: &mut PortMap, allocated: &
             given.push(0);
             continue;
         }
-        let named = ports.iter().filter(|p| get::number(p, "port") == number).map(|p| get::number(p, "nodePort")).find(|p| *p != 0);
+        let named =
+            ports.iter().filter(|p| get::number(p, "port") == number).map(|p| get::number(p, "nodePort")).find(|p| *p != 0);
         let shared = by_port.get(&number).copied().or(named).filter(|_| shares);
         let choice = if wanted == 0 { shared.unwrap_or(0) } else { wanted };
         let taken = choice != 0 && (before.contains(&choice) || allocated.contains(&choice));

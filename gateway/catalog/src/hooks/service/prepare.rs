@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::super::rules::get;
 use super::{
-    NONE, cluster_ips, family_of, has_node_ports, ip_families, is_externally_accessible, kind_of, needs_cluster_ip, needs_health_check,
-    spec,
+    NONE, cluster_ips, family_of, has_node_ports, ip_families, is_externally_accessible, kind_of, needs_cluster_ip,
+    needs_health_check, spec,
 };
 
 /// Upstream's `DefaultClientIPServiceAffinitySeconds`: three hours.
@@ -29,7 +29,10 @@ pub(super) fn default(service: &mut Value) {
     for port in get::list_mut(spec, "ports") {
         get::default(port, "protocol", "TCP");
         let number = get::number(port, "port");
-        if matches!(port.get("targetPort"), None | Some(Value::Null)) || port["targetPort"] == json!(0) || port["targetPort"] == json!("") {
+        if matches!(port.get("targetPort"), None | Some(Value::Null))
+            || port["targetPort"] == json!(0)
+            || port["targetPort"] == json!("")
+        {
             get::set(port, "targetPort", number);
         }
     }
@@ -97,13 +100,18 @@ fn keep_allocated(new: &mut Value, old: &Value) {
         keep_node_ports(new, old);
     }
     let health_port = get::number(spec(old), "healthCheckNodePort");
-    if needs_health_check(old) && needs_health_check(new) && get::number(spec(new), "healthCheckNodePort") == 0 && health_port != 0 {
+    if needs_health_check(old)
+        && needs_health_check(new)
+        && get::number(spec(new), "healthCheckNodePort") == 0
+        && health_port != 0
+    {
         set(new, "healthCheckNodePort", json!(health_port));
     }
 }
 
 fn allocates_node_ports(service: &Value) -> bool {
-    kind_of(service) == "NodePort" || (kind_of(service) == "LoadBalancer" && get::flag(spec(service), "allocateLoadBalancerNodePorts") != Some(false))
+    kind_of(service) == "NodePort"
+        || (kind_of(service) == "LoadBalancer" && get::flag(spec(service), "allocateLoadBalancerNodePorts") != Some(false))
 }
 
 fn node_ports(service: &Value) -> BTreeSet<i64> {
@@ -149,7 +157,9 @@ fn keep_families(new: &mut Value, old: &Value) {
     }
     if get::text(spec(new), "ipFamilyPolicy") == "SingleStack" {
         // Asking for one family lets go of the second, unless the lists were changed too.
-        for (field, is_same) in [("clusterIPs", cluster_ips(old) == cluster_ips(new)), ("ipFamilies", ip_families(old) == ip_families(new))] {
+        for (field, is_same) in
+            [("clusterIPs", cluster_ips(old) == cluster_ips(new)), ("ipFamilies", ip_families(old) == ip_families(new))]
+        {
             let first = get::list(spec(new), field).first().cloned();
             if let (true, true, Some(first)) = (is_same, get::list(spec(new), field).len() > 1, first) {
                 set(new, field, json!([first]));

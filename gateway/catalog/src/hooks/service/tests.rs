@@ -96,7 +96,10 @@ async fn a_named_address_is_given_once() {
         "Service \"web\" is invalid: spec.clusterIPs: Invalid value: [\"10.0.0.10\"]: failed to allocate IP 10.0.0.10: provided IP is already allocated"
     );
     let refused = write(&world, web(json!({"clusterIP": "192.168.0.1"})), None, Ok(())).await.unwrap_err();
-    assert!(refused.message.ends_with("failed to allocate IP 192.168.0.1: the provided network does not match the current range"), "{refused}");
+    assert!(
+        refused.message.ends_with("failed to allocate IP 192.168.0.1: the provided network does not match the current range"),
+        "{refused}"
+    );
     assert_eq!(world.names("networking.k8s.io/v1/ipaddresses"), ["/10.0.0.10"]);
 }
 
@@ -122,7 +125,8 @@ async fn headless_and_external_services_hold_nothing() {
     let selectorless = write(&world, service(json!({"clusterIP": "None"})), None, Ok(())).await.unwrap();
     assert_eq!(selectorless["spec"]["ipFamilyPolicy"], "RequireDualStack");
     assert_eq!(selectorless["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
-    let external = write(&world, service(json!({"type": "ExternalName", "externalName": "example.com."})), None, Ok(())).await.unwrap();
+    let external =
+        write(&world, service(json!({"type": "ExternalName", "externalName": "example.com."})), None, Ok(())).await.unwrap();
     assert_eq!(external["spec"].get("clusterIP"), None);
     assert_eq!(world.names("networking.k8s.io/v1/ipaddresses"), [""; 0]);
 }
@@ -162,14 +166,20 @@ async fn node_ports_are_shared_between_protocols_and_given_once() {
     let ports = json!([{"name": "t", "port": 53}, {"name": "u", "port": 53, "protocol": "UDP", "nodePort": 30053}]);
     let dns = write(&world, service(json!({"type": "NodePort", "ports": ports})), None, Ok(())).await.unwrap();
     assert_eq!(dns["spec"]["ports"][0]["nodePort"], 30053);
-    let refused = write(&world, web(json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30053}]})), None, Ok(())).await.unwrap_err();
+    let refused = write(&world, web(json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30053}]})), None, Ok(()))
+        .await
+        .unwrap_err();
     assert_eq!(
         refused.message,
         "Service \"web\" is invalid: spec.ports[0].nodePort: Invalid value: 30053: provided port is already allocated"
     );
     assert_eq!(world.names("networking.k8s.io/v1/ipaddresses").len(), 1, "the address of the refused one was given back");
-    let refused = write(&world, web(json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]})), None, Ok(())).await.unwrap_err();
-    assert!(refused.message.ends_with("provided port is not in the valid range. The range of valid ports is 30000-32767"), "{refused}");
+    let refused =
+        write(&world, web(json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]})), None, Ok(())).await.unwrap_err();
+    assert!(
+        refused.message.ends_with("provided port is not in the valid range. The range of valid ports is 30000-32767"),
+        "{refused}"
+    );
     after_delete(&world, &dns).await;
     assert_eq!(ports_in_use(&world).await, "");
 }
@@ -177,7 +187,8 @@ async fn node_ports_are_shared_between_protocols_and_given_once() {
 #[tokio::test]
 async fn a_local_balancer_gets_a_health_check_port() {
     let world = cluster(json!(["10.0.0.0/24"]));
-    let balancer = write(&world, web(json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"})), None, Ok(())).await.unwrap();
+    let balancer =
+        write(&world, web(json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"})), None, Ok(())).await.unwrap();
     assert!(balancer["spec"]["healthCheckNodePort"].as_i64().unwrap() >= 30000);
     let mut new = balancer.clone();
     new["spec"]["healthCheckNodePort"] = json!(30001);
@@ -190,7 +201,10 @@ async fn two_families_where_the_cluster_has_two() {
     let refused = write(&single, web(json!({"ipFamilyPolicy": "RequireDualStack"})), None, Ok(())).await.unwrap_err();
     assert!(refused.message.ends_with("this cluster is not configured for dual-stack services"), "{refused}");
     let refused = write(&single, web(json!({"ipFamilies": ["IPv6"]})), None, Ok(())).await.unwrap_err();
-    assert!(refused.message.ends_with("spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster"), "{refused}");
+    assert!(
+        refused.message.ends_with("spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster"),
+        "{refused}"
+    );
 
     let dual = cluster(json!(["10.0.0.0/24", "fd00::/112"]));
     let both = write(&dual, web(json!({"ipFamilyPolicy": "PreferDualStack"})), None, Ok(())).await.unwrap();
@@ -248,13 +262,20 @@ fn errors_read_as_upstream() {
     );
     assert_eq!(
         faults(json!({"type": "Magic", "ports": [{"port": 80}]})),
-        ["spec.type: Unsupported value: \"Magic\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\""]
+        [
+            "spec.type: Unsupported value: \"Magic\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\""
+        ]
     );
     assert_eq!(
         faults(json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 80}]})),
-        ["spec.ports[1]: Duplicate value: {\"Name\":\"\",\"Protocol\":\"TCP\",\"AppProtocol\":null,\"Port\":80,\"TargetPort\":0,\"NodePort\":0}"]
+        [
+            "spec.ports[1]: Duplicate value: {\"Name\":\"\",\"Protocol\":\"TCP\",\"AppProtocol\":null,\"Port\":80,\"TargetPort\":0,\"NodePort\":0}"
+        ]
     );
-    assert_eq!(faults(json!({"ports": [{"port": 80, "nodePort": 30000}]})), ["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"]);
+    assert_eq!(
+        faults(json!({"ports": [{"port": 80, "nodePort": 30000}]})),
+        ["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"]
+    );
     assert_eq!(
         faults(json!({"clusterIP": "nonsense", "ports": [{"port": 80}]})),
         ["spec.clusterIPs[0]: Invalid value: \"nonsense\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
@@ -268,7 +289,9 @@ fn errors_read_as_upstream() {
 
 #[test]
 fn addresses_stay() {
-    let old = service(json!({"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ipFamilies": ["IPv4"], "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]}));
+    let old = service(
+        json!({"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ipFamilies": ["IPv4"], "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]}),
+    );
     let mut new = old.clone();
     new["spec"]["clusterIP"] = json!("10.0.0.2");
     prepare::update(&mut new, &old);
@@ -277,7 +300,8 @@ fn addresses_stay() {
 
 #[test]
 fn warnings_are_given() {
-    let warned = warnings::warnings(&service(json!({"type": "ClusterIP", "externalIPs": ["1.2.3.4"], "externalName": "x"})), None);
+    let warned =
+        warnings::warnings(&service(json!({"type": "ClusterIP", "externalIPs": ["1.2.3.4"], "externalName": "x"})), None);
     assert_eq!(
         warned,
         [

@@ -9,7 +9,8 @@ use model::{Value, meta};
 use super::super::rules::internal::{self, Zero};
 use super::super::rules::{cidr, get, ip, labels, number, text};
 use super::{
-    NONE, cluster_ips, family_of, ip_families, is_externally_accessible, is_headless, kind_of, needs_cluster_ip, needs_health_check, spec,
+    NONE, cluster_ips, family_of, ip_families, is_externally_accessible, is_headless, kind_of, needs_cluster_ip,
+    needs_health_check, spec,
 };
 
 const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
@@ -19,11 +20,8 @@ const ONCE_SET: &str = "may not change once set";
 const ONLY_BALANCER: &str = "may only be used when `type` is 'LoadBalancer'";
 /// `MaxClientIPServiceAffinitySeconds`: a day.
 const AFFINITY_S_MAX: i64 = 86_400;
-const PORT: &[internal::Field] = &[
-    ("Name", "name", Zero::Text),
-    ("Protocol", "protocol", Zero::Text),
-    ("AppProtocol", "appProtocol", Zero::Null),
-];
+const PORT: &[internal::Field] =
+    &[("Name", "name", Zero::Text), ("Protocol", "protocol", Zero::Text), ("AppProtocol", "appProtocol", Zero::Null)];
 
 pub(super) fn create(service: &Value, errors: &mut Errors) {
     whole(service, None, errors);
@@ -54,7 +52,11 @@ fn whole(service: &Value, old: Option<&Value>, errors: &mut Errors) {
         && mode != hints
     {
         let annotations = Path::new("metadata.annotations");
-        errors.invalid(&annotations.key(TOPOLOGY_MODE), mode, format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified"));
+        errors.invalid(
+            &annotations.key(TOPOLOGY_MODE),
+            mode,
+            format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified"),
+        );
     }
     by_type(service, errors);
     ports(service, errors);
@@ -63,7 +65,12 @@ fn whole(service: &Value, old: Option<&Value>, errors: &mut Errors) {
     affinity(service, errors);
     cluster_ips_and_families(service, old, errors);
     external_ips(service, old, errors);
-    text::required_one_of(kind_of(service), &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], &path.child("type"), errors);
+    text::required_one_of(
+        kind_of(service),
+        &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+        &path.child("type"),
+        errors,
+    );
     node_ports(service, errors);
     duplicate_ports(service, errors);
     source_ranges(service, old, errors);
@@ -88,7 +95,9 @@ fn by_type(service: &Value, errors: &mut Errors) {
         }
         "ExternalName" => {
             for field in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-                let given = spec(service).get(field).is_some_and(|value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+                let given = spec(service)
+                    .get(field)
+                    .is_some_and(|value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
                 if given {
                     errors.forbidden(&path.child(field), "may not be set for ExternalName services");
                 }
@@ -140,7 +149,11 @@ fn affinity(service: &Value, errors: &mut Errors) {
                 None => errors.required(&path, "when session affinity type is ClientIP"),
                 Some(None) => errors.required(&path.child("timeoutSeconds"), "when session affinity type is ClientIP"),
                 Some(Some(seconds)) if seconds <= 0 || seconds > AFFINITY_S_MAX => {
-                    errors.invalid(&path.child("timeoutSeconds"), seconds, format!("must be greater than 0 and less than {AFFINITY_S_MAX}"));
+                    errors.invalid(
+                        &path.child("timeoutSeconds"),
+                        seconds,
+                        format!("must be greater than 0 and less than {AFFINITY_S_MAX}"),
+                    );
                 }
                 Some(Some(_)) => {}
             }

@@ -32,7 +32,8 @@ pub(super) fn warnings(service: &Value, _old: Option<&Value>) -> Vec<String> {
         }
     }
     let externals = path.child("externalIPs");
-    let of_external = get::strings(spec(service), "externalIPs").enumerate().filter_map(|(i, one)| ip::warnings(one, &externals.index(i)));
+    let of_external =
+        get::strings(spec(service), "externalIPs").enumerate().filter_map(|(i, one)| ip::warnings(one, &externals.index(i)));
     warnings.extend(of_external);
     if !external.is_empty() && !headless && kind_of(service) != "ExternalName" {
         warnings.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
