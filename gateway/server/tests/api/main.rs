@@ -3,5 +3,6 @@
 mod common;
 mod list;
 mod path;
+mod protobuf;
 mod subresources;
 mod watch;
