@@ -193,10 +193,13 @@ impl Scope {
     }
 }
 
+type Roles = HashMap<Box<str>, Arc<[PolicyRule]>>;
+
 /// All RBAC objects at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    roles: HashMap<Box<str>, HashMap<Box<str>, Arc<[PolicyRule]>>>,
+    /// By namespace (empty for cluster roles) and name.
+    roles: HashMap<Box<str>, Roles>,
     scopes: HashMap<Box<str>, Scope>,
 }
 

@@ -21,9 +21,12 @@ enum Action {
     Recreate,
 }
 
+/// What to do about an object, given the wanted and the current one.
+type Decide = fn(&Value, &Value) -> Action;
+
 pub(super) async fn ensure(world: &dyn World) -> Result<(), Error> {
     // Roles before bindings, so that a binding never leads nowhere.
-    let sections: [(&str, &str, fn(&Value, &Value) -> Action); 4] = [
+    let sections: [(&str, &str, Decide); 4] = [
         ("clusterroles", "clusterRoles", role),
         ("roles", "roles", role),
         ("clusterrolebindings", "clusterRoleBindings", binding),
@@ -37,12 +40,7 @@ pub(super) async fn ensure(world: &dyn World) -> Result<(), Error> {
     Ok(())
 }
 
-async fn ensure_one(
-    world: &dyn World,
-    resource: &GroupVersionResource,
-    wanted: Value,
-    decide: fn(&Value, &Value) -> Action,
-) -> Result<(), Error> {
+async fn ensure_one(world: &dyn World, resource: &GroupVersionResource, wanted: Value, decide: Decide) -> Result<(), Error> {
     let (namespace, name) = (meta::namespace(&wanted).to_owned(), meta::name(&wanted).to_owned());
     let Some(current) = find(world, resource, &namespace, &name).await? else {
         return made(world.create(resource, &namespace, wanted).await);
