@@ -5,6 +5,7 @@
 //! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,
 //! with `apiVersion` and `kind`.
 
+mod certificatesigningrequest;
 mod clusterrole;
 mod clusterrolebinding;
 mod configmap;
@@ -50,7 +51,7 @@ pub use service::allocation;
 
 use futures::future::BoxFuture;
 use model::field::Errors;
-use model::{Status, Value, World};
+use model::{Status, User, Value, World};
 
 /// What a kind does that its row cannot say. Every member that is `None` means "nothing to do".
 pub struct Hooks {
@@ -59,6 +60,8 @@ pub struct Hooks {
     pub default: Option<fn(&mut Value)>,
     /// `strategy.PrepareForCreate`, without status reset and generation, which the strategy row does.
     pub prepare_create: Option<fn(&mut Value)>,
+    /// What a create says of its author, whatever the client wrote; after `prepare_create`.
+    pub author: Option<fn(&mut Value, &User)>,
     /// `strategy.PrepareForUpdate`, likewise.
     pub prepare_update: Option<fn(new: &mut Value, old: &Value)>,
     /// `PrepareForUpdate` of the status strategy, beyond keeping spec and metadata as the reset fields say.
@@ -90,6 +93,7 @@ impl Hooks {
     pub const NONE: Hooks = Hooks {
         default: None,
         prepare_create: None,
+        author: None,
         prepare_update: None,
         prepare_status: None,
         validate: None,
@@ -171,6 +175,7 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("autoscaling", "HorizontalPodAutoscaler", &horizontalpodautoscaler::HOOKS),
     ("batch", "CronJob", &cronjob::HOOKS),
     ("batch", "Job", &job::HOOKS),
+    ("certificates.k8s.io", "CertificateSigningRequest", &certificatesigningrequest::HOOKS),
     ("coordination.k8s.io", "Lease", &lease::HOOKS),
     ("networking.k8s.io", "Ingress", &ingress::HOOKS),
     ("networking.k8s.io", "IngressClass", &ingressclass::HOOKS),

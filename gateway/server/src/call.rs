@@ -39,18 +39,18 @@ pub struct Call {
 
 impl Call {
     /// Reads method, path and query. Fails with upstream's words for a path that cannot be read.
-    pub fn read(parts: &http::request::Parts, now: Timestamp) -> Result<Self, Status> {
+    pub fn read(parts: http::request::Parts, now: Timestamp) -> Result<Self, Status> {
         let query = Query::parse(parts.uri.query().unwrap_or(""));
         let info = RequestInfo::parse(parts.method.as_str(), parts.uri.path(), &query)
             .map_err(|why| Status::internal(format_args!("failed to create RequestInfo: {why}")))?;
         Ok(Self {
-            method: parts.method.clone(),
             uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             info,
             query,
-            headers: parts.headers.clone(),
             user: User::default(),
             id: audit::record::audit_id(text(&parts.headers, "audit-id")),
+            method: parts.method,
+            headers: parts.headers,
             now,
             notes: Notes::default(),
             record: audit::Record::none(),

@@ -1,13 +1,30 @@
 //! Counts answered requests under upstream's labels. What the metrics are is `metrics`'.
 
+use std::sync::Arc;
+
 use model::{RequestInfo, Verb};
 
 use crate::call::Call;
 use crate::gate::Gate;
-use crate::metrics::Labels;
+use crate::metrics::{Labels, Running, Series};
 
 /// A request was answered.
 pub(crate) fn answered(gate: &Gate, call: &Call, code: u16) {
+    let series = series(gate, call);
+    if call.is_long_running() {
+        series.observe_long_running(code);
+    } else {
+        let took = gate.clock.now().duration_since(call.now);
+        series.observe(code, took.as_secs_f64(), None);
+    }
+}
+
+/// A long-running answer has begun; it counts for as long as this is kept.
+pub(crate) fn running(gate: &Gate, call: &Call) -> Running {
+    series(gate, call).running()
+}
+
+fn series(gate: &Gate, call: &Call) -> Arc<Series> {
     let info = &call.info;
     let path = if info.resource_request { &info.subresource } else { &info.path };
     let labels = Labels {
@@ -19,13 +36,7 @@ pub(crate) fn answered(gate: &Gate, call: &Call, code: u16) {
         subresource: path,
         scope: scope(info),
     };
-    let series = gate.metrics.series(&labels);
-    if call.is_long_running() {
-        series.observe_long_running(code);
-    } else {
-        let took = gate.clock.now().duration_since(call.now);
-        series.observe(code, took.as_secs_f64(), None);
-    }
+    gate.metrics.series(&labels)
 }
 
 fn verb(info: &RequestInfo, content_type: &str) -> &'static str {

@@ -25,7 +25,7 @@ const LONG_RUNNING_MAX: Duration = Duration::from_secs(3600);
 /// Serves one request. Never fails: whatever goes wrong becomes the answer.
 pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match Call::read(&parts, gate.clock.now()) {
+    let call = match Call::read(parts, gate.clock.now()) {
         Ok(call) => call,
         Err(status) => return respond::without_call(&status),
     };

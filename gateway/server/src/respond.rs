@@ -41,7 +41,7 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
             call.record.started(code, gate.clock.now());
             let mut response = whole(code, content_type, Bytes::new());
             let record = std::mem::replace(&mut call.record, audit::Record::none());
-            *response.body_mut() = body::holding(body, record);
+            *response.body_mut() = body::holding(body, (record, crate::count::running(gate, &call)));
             response
         }
         Content::List(listing) => list(&mut call, code, listing).await,

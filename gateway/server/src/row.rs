@@ -276,10 +276,11 @@ impl Row {
 
     /// Key of one object.
     pub fn key(&self, namespace: &str, name: &str) -> Key {
-        if namespace.is_empty() {
-            Key::new(&self.prefix(), name)
-        } else {
+        // A request about a namespace names it twice: as the object and, for authorization, as where it lies.
+        if self.is_namespaced() && !namespace.is_empty() {
             Key::new(&self.prefix(), &format!("{namespace}/{name}"))
+        } else {
+            Key::new(&self.prefix(), name)
         }
     }
 

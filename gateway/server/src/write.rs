@@ -135,7 +135,7 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
     let mut new = write.row.to_storage(object)?;
     permit(gate, call, write, &new, None)?;
-    prepare::create(write, &mut new, call.now);
+    prepare::create(write, &mut new, &call.user, call.now);
     rules::create(write, &new)?;
     warn(write.row, &new, None, &mut call.notes);
     let begun = commit::begin(gate, write, &mut new, None).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use codec::shape;
-use model::{Revision, Status};
+use model::{Clock, Revision, Status};
 use rand::Rng;
 use store::{Entry, Event, Form, Kind, ResourceCache, Snapshot, WatchError, Watcher};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
@@ -36,7 +36,7 @@ pub(super) fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = parse_revision(&options.resource_version)?;
     let resource = gate.store.resource(&row.prefix());
-    let frames = Frames::new(row, Shape::of(call), call.now);
+    let frames = Frames::new(row, Shape::of(call), gate);
     let opened = open(&resource, selection, &options, from);
     let lasting = options.timeout_s.map_or_else(|| random_lasting(gate), Duration::from_secs);
     let stream = match opened {
@@ -78,25 +78,24 @@ fn too_old(from: Revision, error: WatchError) -> Status {
 struct Frames {
     row: Row,
     shape: Shape,
-    now: jiff::Timestamp,
+    clock: Arc<dyn Clock>,
     form: Option<Form>,
-    type_meta: String,
     first: bool,
 }
 
 impl Frames {
-    fn new(row: &Row, shape: Shape, now: jiff::Timestamp) -> Self {
+    fn new(row: &Row, shape: Shape, gate: &Gate) -> Self {
         // Only what is the same for every watcher is shared: a Table's first frame has columns, and ages pass.
         let form = match shape {
             Shape::Plain => row.frame_form(),
             _ => None,
         };
-        Self { row: row.clone(), shape, now, form, type_meta: row.type_meta().to_owned(), first: true }
+        Self { row: row.clone(), shape, clock: gate.clock.clone(), form, first: true }
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match self.form {
-            Some(form) => out.extend_from_slice(&event.json_frame(form, &self.type_meta)),
+            Some(form) => out.extend_from_slice(&event.json_frame(form, self.row.type_meta())),
             None => self.write(event.kind, &event.entry, out),
         }
     }
@@ -104,7 +103,7 @@ impl Frames {
     fn write(&mut self, kind: Kind, entry: &Entry, out: &mut Vec<u8>) {
         let first = std::mem::take(&mut self.first);
         out.extend_from_slice(&shape::event_head(kind.as_str()));
-        self.shape.event_object(&self.row, entry, self.now, first, out);
+        self.shape.event_object(&self.row, entry, self.clock.now(), first, out);
         out.extend_from_slice(shape::EVENT_TAIL);
     }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use model::clock::rfc3339;
-use model::{Value, generate, meta};
+use model::{User, Value, generate, meta};
 
 use super::Write;
 use crate::row::Discipline;
@@ -19,7 +19,7 @@ pub(super) fn wipe(object: &mut Value) {
 }
 
 /// Makes a new object of what was drafted, in the storage version.
-pub(super) fn create(write: &Write<'_>, new: &mut Value, now: Timestamp) {
+pub(super) fn create(write: &Write<'_>, new: &mut Value, author: &User, now: Timestamp) {
     wipe(new);
     meta::set(new, "creationTimestamp", rfc3339(now));
     meta::set(new, "uid", uuid::Uuid::new_v4().to_string());
@@ -29,8 +29,12 @@ pub(super) fn create(write: &Write<'_>, new: &mut Value, now: Timestamp) {
     }
     place(write, new);
     write.row.prepare_create(new);
-    if let Some(hook) = write.row.hooks().prepare_create {
+    let hooks = write.row.hooks();
+    if let Some(hook) = hooks.prepare_create {
         hook(new);
+    }
+    if let Some(hook) = hooks.author {
+        hook(new, author);
     }
 }
 

@@ -7,6 +7,7 @@ use model::{GroupKind, Revision, Status, Value, meta};
 use schema::object_meta;
 
 use super::{Absent, Current, Write};
+use crate::options::Flavor;
 use crate::row::Discipline;
 
 /// A new object. Fails with upstream's 422, and 500 for a revision that cannot be.
@@ -27,10 +28,10 @@ pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
     Ok(())
 }
 
-/// A draft that names a uid means that object and no other.
+/// A replace that names a uid means that object and no other; a patch that changes it is judged by the rules of metadata.
 pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Result<(), Status> {
     let (wanted, found) = (meta::uid(object), meta::uid(&current.value));
-    if wanted.is_empty() || wanted == found {
+    if wanted.is_empty() || wanted == found || write.flavor == Flavor::Patch {
         return Ok(());
     }
     let key = current.entry.key.as_str();

@@ -51,14 +51,22 @@ impl Answer {
 
 pub(crate) struct Server(pub(crate) Arc<Gate>);
 
-/// A server without admission.
-pub(crate) fn server() -> Server {
-    server_with(Vec::new())
+/// What a test changes of the usual server.
+#[derive(Default)]
+pub(crate) struct Setup {
+    pub(crate) plugins: Vec<Box<dyn Plugin>>,
+    pub(crate) store: store::Limits,
+    pub(crate) audit: Option<audit::Log>,
 }
 
-pub(crate) fn server_with(plugins: Vec<Box<dyn Plugin>>) -> Server {
+/// A server without admission.
+pub(crate) fn server() -> Server {
+    server_with(Setup::default())
+}
+
+pub(crate) fn server_with(setup: Setup) -> Server {
     let catalog = Arc::new(Catalog::builtin().expect("the committed tables are readable"));
-    let store = store::Store::memory().expect("a thread can be started");
+    let store = store::Store::memory_with(Arc::new(SystemClock), setup.store).expect("a thread can be started");
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let lifecycle = Lifecycle::default();
     let authn = authn::Chain {
@@ -71,8 +79,8 @@ pub(crate) fn server_with(plugins: Vec<Box<dyn Plugin>>) -> Server {
         store,
         authn,
         authz: Arc::new(authz::Chain::new(&[authz::Mode::Rbac], rbac)),
-        admission: admission::Chain::new(plugins),
-        audit: audit::Log::off(),
+        admission: admission::Chain::new(setup.plugins),
+        audit: setup.audit.unwrap_or_else(audit::Log::off),
         flow: flow::Seats::new(0, 0),
         clock: Arc::new(SystemClock),
         tokens: None,

@@ -1,5 +1,6 @@
 //! The whole server in the process: requests in, answers out. One file a topic.
 
+mod admission;
 mod common;
 mod list;
 mod path;

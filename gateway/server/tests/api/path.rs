@@ -255,9 +255,9 @@ async fn other_versions_of_what_is_stored_once() {
 #[tokio::test]
 async fn yaml_goes_in_and_out() {
     let server = server();
-    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  a: \"1\"\n";
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yml\ndata:\n  a: \"1\"\n";
     server.send("POST", MAPS, &[("content-type", "application/yaml")], text).await.ok(201);
-    let got = server.send("GET", &format!("{MAPS}/y"), &[("accept", "application/yaml")], "").await.ok(200);
+    let got = server.send("GET", &format!("{MAPS}/yml"), &[("accept", "application/yaml")], "").await.ok(200);
     assert_eq!(got.headers["content-type"], "application/yaml");
     assert!(got.text().starts_with("apiVersion: v1\ndata:\n  a: \"1\"\nkind: ConfigMap\n"), "{}", got.text());
     let none = server.send("GET", MAPS, &[("accept", "text/html")], "").await.ok(406);

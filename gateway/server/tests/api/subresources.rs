@@ -153,3 +153,27 @@ async fn the_world_inside_is_the_same() {
     assert_eq!(world.put_record("/registry/ranges/servicenodeports", 0, json!({})).await.unwrap_err().code, 409);
     assert!(world.resources().iter().any(|facts| facts.kind == "Pod" && facts.namespaced));
 }
+
+#[tokio::test]
+async fn a_certificate_request_says_who_asks() {
+    let server = server();
+    let path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let spec = json!({"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"], "username": "somebody"});
+    let made = server.post(path, json!({"metadata": {"name": "c"}, "spec": spec})).await.ok(201).json();
+    assert_eq!((&made["spec"]["username"], made["status"].get("conditions")), (&json!("admin"), None));
+    let approved = json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "r"}]}, "spec": {"username": "x"}});
+    let approved = server.patch(&format!("{path}/c/approval"), "merge-patch+json", approved).await.ok(200).json();
+    assert_eq!((&approved["status"]["conditions"][0]["type"], &approved["spec"]["username"]), (&json!("Approved"), &json!("admin")));
+}
+
+#[tokio::test]
+async fn a_namespace_is_read_and_changed_by_its_own_name() {
+    let server = server();
+    server.post("/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await.ok(201);
+    assert_eq!(server.get("/api/v1/namespaces/n").await.ok(200).json()["status"]["phase"], "Active");
+    let labelled = server.patch("/api/v1/namespaces/n", "merge-patch+json", json!({"metadata": {"labels": {"a": "b"}}})).await.ok(200).json();
+    assert_eq!(labelled["metadata"]["labels"], json!({"kubernetes.io/metadata.name": "n", "a": "b"}));
+    let mut whole = labelled.clone();
+    whole["metadata"]["labels"]["a"] = "c".into();
+    server.put("/api/v1/namespaces/n", whole).await.ok(200);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Server, server};
+use crate::common::{Server, Setup, server, server_with};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use server::body::Body;
@@ -162,4 +162,18 @@ async fn refused_before_it_begins() {
     let refused = server.get(&format!("{MAPS}?watch=1&sendInitialEvents=true")).await.ok(422);
     assert!(refused.message().contains("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"), "{}", refused.message());
     server.send("GET", &format!("{MAPS}?watch=1"), &[("accept", "application/yaml")], "").await.ok(406);
+}
+
+#[tokio::test]
+async fn a_revision_that_is_forgotten_is_an_error_event() {
+    let limits = store::Limits { log_events_max: 2, ..store::Limits::default() };
+    let server = server_with(Setup { store: limits, ..Setup::default() });
+    for name in ["a", "b", "c", "d", "e"] {
+        server.post(MAPS, map(name, "1")).await.ok(201);
+    }
+    let mut frames = Frames::open(&server, &format!("{MAPS}?watch=1&resourceVersion=2"), &[]).await;
+    let (kind, object) = frames.next().await.unwrap();
+    assert_eq!((kind.as_str(), &object["reason"], &object["code"]), ("ERROR", &json!("Expired"), &json!(410)));
+    assert!(object["message"].as_str().unwrap().starts_with("too old resource version: 2 ("), "{object}");
+    assert!(frames.next().await.is_none());
 }

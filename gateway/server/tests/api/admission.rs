@@ -1,0 +1,131 @@
+//! Admission on the way of a write: order, retries, refusals, panics; and what the audit log keeps of it.
+
+use std::sync::{Arc, Mutex};
+
+use admission::{Notes, Operation, Plugin, Review};
+use model::{GroupVersionResource, Status, User, Value, World, meta};
+use serde_json::{Value as Json, json};
+use server::world::{LocalWorld, Slot};
+
+use crate::common::{Setup, server_with};
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// A plugin made of two functions.
+struct Probe {
+    mutate: fn(&mut Value),
+    seen: Arc<Mutex<Vec<String>>>,
+    /// Changes the object once behind the back of the write under review.
+    meddle: Option<(Slot, Mutex<bool>)>,
+}
+
+#[async_trait::async_trait]
+impl Plugin for Probe {
+    fn name(&self) -> &'static str {
+        "Probe"
+    }
+
+    fn handles(&self, _: Operation, resource: &GroupVersionResource, _: &str) -> bool {
+        &*resource.resource == "configmaps"
+    }
+
+    async fn mutate(&self, _: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
+        (self.mutate)(object);
+        notes.warn("changed by Probe");
+        Ok(())
+    }
+
+    async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
+        let data = object.map(|object| object["data"].to_string()).unwrap_or_default();
+        self.seen.lock().unwrap().push(format!("{} {} {data}", review.operation.as_str(), review.name));
+        notes.annotate("probe/seen", data);
+        if object.is_some_and(|object| object["data"]["refuse"] == "yes") {
+            return Err(Status::forbidden(&model::GroupResource::new("", "configmaps"), review.name, "Probe says no"));
+        }
+        if let Some((slot, done)) = &self.meddle
+            && review.operation == Operation::Update
+            && !std::mem::replace(&mut *done.lock().unwrap(), true)
+        {
+            let world = LocalWorld::of_slot(slot.clone(), User::loopback());
+            let maps = GroupVersionResource::new("", "v1", "configmaps");
+            world.merge_patch(&maps, "", review.namespace, review.name, json!({"data": {"other": "1"}})).await?;
+        }
+        Ok(())
+    }
+}
+
+fn probe(mutate: fn(&mut Value)) -> (Probe, Arc<Mutex<Vec<String>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    (Probe { mutate, seen: seen.clone(), meddle: None }, seen)
+}
+
+#[tokio::test]
+async fn validation_sees_what_is_stored() {
+    let (plugin, seen) = probe(|object| object["data"]["by"] = "Probe".into());
+    let server = server_with(Setup { plugins: vec![Box::new(plugin)], ..Setup::default() });
+    let made = server.post(MAPS, json!({"metadata": {"generateName": "a-"}, "data": {"k": "v"}})).await.ok(201);
+    assert_eq!(made.warnings(), ["299 - \"changed by Probe\""]);
+    let object = made.json();
+    assert_eq!(object["data"], json!({"by": "Probe", "k": "v"}));
+    let name = meta::name(&object);
+    assert_eq!(*seen.lock().unwrap(), [format!("CREATE {name} {{\"k\":\"v\",\"by\":\"Probe\"}}")], "the name is made by then");
+    server.delete(&format!("{MAPS}/{name}")).await.ok(200);
+    assert_eq!(seen.lock().unwrap()[1], format!("DELETE {name} "));
+}
+
+#[tokio::test]
+async fn a_refusal_is_the_answer_and_stores_nothing() {
+    let (plugin, _) = probe(|_| {});
+    let server = server_with(Setup { plugins: vec![Box::new(plugin)], ..Setup::default() });
+    let refused = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"refuse": "yes"}})).await.ok(403);
+    assert_eq!(refused.message(), "configmaps \"a\" is forbidden: Probe says no");
+    server.get(&format!("{MAPS}/a")).await.ok(404);
+}
+
+#[tokio::test]
+async fn validation_runs_again_when_somebody_was_faster() {
+    let slot = Slot::default();
+    let (mut plugin, seen) = probe(|_| {});
+    plugin.meddle = Some((slot.clone(), Mutex::new(false)));
+    let server = server_with(Setup { plugins: vec![Box::new(plugin)], ..Setup::default() });
+    slot.fill(&server.0);
+    server.post(MAPS, json!({"metadata": {"name": "a"}})).await.ok(201);
+    let patched = server.patch(&format!("{MAPS}/a"), "merge-patch+json", json!({"data": {"mine": "1"}})).await.ok(200).json();
+    assert_eq!(patched["data"], json!({"mine": "1", "other": "1"}), "neither write is lost");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.last().unwrap(), "UPDATE a {\"other\":\"1\",\"mine\":\"1\"}");
+    assert_eq!(seen.len(), 4, "create, the write, the one in between, the write again: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_hurts_nobody_else() {
+    let (plugin, _) = probe(|object| assert!(object["data"]["panic"].is_null(), "asked to"));
+    let server = server_with(Setup { plugins: vec![Box::new(plugin)], ..Setup::default() });
+    let answer = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"panic": "now"}})).await.ok(500);
+    assert!(answer.message().contains("This request caused apiserver to panic"), "{}", answer.message());
+    server.post(MAPS, json!({"metadata": {"name": "b"}})).await.ok(201);
+}
+
+#[tokio::test]
+async fn the_audit_log_keeps_what_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: RequestResponse\n";
+    let settings = audit::file::Settings { path: path.clone(), size_max_mb: 0, age_max_days: 0, backups_max: 0, compress: false };
+    let log = audit::Log::open(audit::Policy::parse(policy).unwrap(), audit::log::Sink::File(settings), Arc::new(model::clock::SystemClock)).unwrap();
+    let (plugin, _) = probe(|_| {});
+    let server = server_with(Setup { plugins: vec![Box::new(plugin)], audit: Some(log), ..Setup::default() });
+    let made = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "v"}})).await.ok(201);
+    server.get(&format!("{MAPS}/none")).await.ok(404);
+    server.0.audit.flush().await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let create = lines.iter().find(|line| line["verb"] == "create" && line["stage"] == "ResponseComplete").unwrap();
+    assert_eq!(create["auditID"].as_str(), made.headers["audit-id"].to_str().ok());
+    assert_eq!((&create["responseStatus"]["code"], &create["requestObject"]["data"]), (&json!(201), &json!({"k": "v"})));
+    assert_eq!(create["responseObject"]["metadata"]["name"], "a");
+    assert_eq!(create["annotations"]["probe/seen"], "{\"k\":\"v\"}");
+    assert_eq!(create["annotations"]["authorization.k8s.io/decision"], "allow");
+    let missed = lines.iter().find(|line| line["verb"] == "get" && line["stage"] == "ResponseComplete").unwrap();
+    assert_eq!((&missed["responseStatus"]["code"], &missed["responseStatus"]["reason"]), (&json!(404), &json!("NotFound")));
+}
