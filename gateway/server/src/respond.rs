@@ -26,6 +26,9 @@ const WARNING_CHARACTERS_MAX: usize = 4 * 1024;
 
 /// Turns the outcome of a request into its response and closes its audit record.
 pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Status>) -> Response<Body> {
+    for (key, value) in std::mem::take(&mut call.notes.annotations) {
+        call.record.annotate(&key, value);
+    }
     let answer = match outcome {
         Ok(answer) => answer,
         Err(status) => {

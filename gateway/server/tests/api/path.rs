@@ -67,7 +67,7 @@ async fn create_refuses_with_upstreams_words() {
         broken.message(),
         "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: invalid character 'n' looking for beginning of object key string ({nope)"
     );
-    let media = server.send("POST", MAPS, &[("content-type", "application/vnd.kubernetes.protobuf")], "k8s").await.ok(415);
+    let media = server.send("POST", MAPS, &[("content-type", "application/cbor")], "x").await.ok(415);
     assert!(media.message().starts_with("the body of the request was in an unknown format - accepted media types include: application/json"));
     let big = server.send("POST", MAPS, &[], vec![b' '; (3 << 20) + 1]).await.ok(413);
     assert_eq!(big.message(), "Request entity too large: limit is 3145728");
