@@ -167,6 +167,7 @@ pub struct Metrics {
     /// `apiserver_storage_objects` by resource, filled when metrics are read.
     pub storage_objects: IntGaugeVec,
     before_reading: parking_lot::Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    others: parking_lot::Mutex<Vec<Box<dyn Fn(&mut String) + Send + Sync>>>,
 }
 
 impl Metrics {
@@ -226,6 +227,7 @@ impl Metrics {
             authorizations_denied: decisions.with_label_values(&["denied"]),
             storage_objects: gauge("apiserver_storage_objects", "Objects stored, by resource.", &["resource"])?,
             before_reading: parking_lot::Mutex::default(),
+            others: parking_lot::Mutex::default(),
             registry,
         };
         let build = IntGaugeVec::new(
@@ -246,6 +248,11 @@ impl Metrics {
     /// Runs this whenever metrics are read, to fill gauges whose values lie elsewhere.
     pub fn before_reading(&self, fill: impl Fn() + Send + Sync + 'static) {
         self.before_reading.lock().push(Box::new(fill));
+    }
+
+    /// Lets a part that counts by itself write its metrics, in Prometheus' text form, after the others.
+    pub fn also(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        self.others.lock().push(Box::new(write));
     }
 
     /// The handles of a kind of request.
@@ -305,6 +312,11 @@ impl Metrics {
             let _ = writeln!(line, "# {error}");
             text.extend(line.into_bytes());
         }
+        let mut others = String::new();
+        for write in self.others.lock().iter() {
+            write(&mut others);
+        }
+        text.extend(others.into_bytes());
         text
     }
 }
@@ -354,6 +366,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let objects = metrics.storage_objects.clone();
         metrics.before_reading(move || objects.with_label_values(&["pods"]).set(7));
-        assert!(String::from_utf8(metrics.text()).unwrap().contains(r#"apiserver_storage_objects{resource="pods"} 7"#));
+        metrics.also(|out| out.push_str("gatehouse_other 1\n"));
+        let text = String::from_utf8(metrics.text()).unwrap();
+        assert!(text.contains(r#"apiserver_storage_objects{resource="pods"} 7"#) && text.ends_with("\ngatehouse_other 1\n"));
     }
 }
