@@ -74,6 +74,8 @@ pub struct Hooks {
     pub validate_status: Option<fn(new: &Value, old: &Value, &mut Errors)>,
     /// `WarningsOnCreate` and `WarningsOnUpdate` (with `old`).
     pub warnings: Option<Warnings>,
+    /// `WarningsOnUpdate` of the status strategy.
+    pub warnings_status: Option<fn(new: &Value) -> Vec<String>>,
     /// `BeginCreate` and `BeginUpdate`: allocates, after `validate` and before validating admission, which must see what
     /// will be stored. Runs anew after a conflict; what the last round began is finished as failed first.
     pub begin: Option<Begin>,
@@ -100,6 +102,7 @@ impl Hooks {
         validate_update: None,
         validate_status: None,
         warnings: None,
+        warnings_status: None,
         begin: None,
         after_delete: None,
         selectable: &[],

@@ -73,9 +73,7 @@ fn answer(catalog: &Catalog, resource: &Arc<Resource>, what: &str, new: Value, o
             resource.subresource("status").expect("it has a status").prepare_update(&mut new, old);
             hooks.prepare_status.inspect(|prepare| prepare(&mut new, old));
             hooks.validate_status.inspect(|validate| validate(&new, old, &mut errors));
-            if &*resource.gvk.kind == "Pod" {
-                warnings = pod::status_warnings(&new);
-            }
+            warnings = hooks.warnings_status.map_or(Vec::new(), |warn| warn(&new));
         }
         ("ephemeralcontainers", Some(old)) => {
             pod::ephemeral_containers::prepare(&mut new, old);

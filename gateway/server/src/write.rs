@@ -18,7 +18,7 @@ use store::Entry;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{Flavor, WriteOptions};
-use crate::row::Row;
+use crate::row::{Discipline, Row};
 
 pub(crate) use admit::Review;
 pub(crate) use commit::{commit, draft, gone};
@@ -194,8 +194,13 @@ async fn judge(gate: &Gate, call: &mut Call, review: &Review<'_>, write: &Write<
 }
 
 fn warn(row: &Row, new: &Value, old: Option<&Value>, notes: &mut Notes) {
-    let warnings = row.hooks().warnings.filter(|_| row.is_whole());
-    for warning in warnings.map(|warnings| warnings(new, old)).unwrap_or_default() {
+    let hooks = row.hooks();
+    let warnings = match row.discipline() {
+        Discipline::Whole => hooks.warnings.map(|warnings| warnings(new, old)),
+        Discipline::Status => hooks.warnings_status.map(|warnings| warnings(new)),
+        Discipline::Part => None,
+    };
+    for warning in warnings.unwrap_or_default() {
         notes.warn(warning);
     }
 }

@@ -14,6 +14,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
     warnings: Some(warnings),
+    warnings_status: Some(ip::load_balancer_warnings),
     ..Hooks::NONE
 };
 

@@ -29,6 +29,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(update::validate),
     validate_status: Some(status::validate),
     warnings: Some(warnings),
+    warnings_status: Some(status_warnings),
     selectable: SELECTABLE,
     grace: Some(grace),
     ..Hooks::NONE
@@ -131,7 +132,7 @@ fn warnings(pod: &Value, old: Option<&Value>) -> Vec<String> {
 }
 
 /// `WarningsOnUpdate` of the status: addresses that are valid but not written as they should be.
-pub fn status_warnings(pod: &Value) -> Vec<String> {
+fn status_warnings(pod: &Value) -> Vec<String> {
     let status = get::at(pod, "status");
     let mut found = Vec::new();
     for field in ["podIPs", "hostIPs"] {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use futures::future::BoxFuture;
 use model::{Status, Value, World, meta};
 
-use super::rules::get;
+use super::rules::{get, ip};
 use super::{Begun, Change, Hooks, Selectable};
 
 mod addresses;
@@ -26,6 +26,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(validate::update),
     validate_status: Some(validate::status),
     warnings: Some(warnings::warnings),
+    warnings_status: Some(ip::load_balancer_warnings),
     begin: Some(begin),
     after_delete: Some(after_delete),
     selectable: &[

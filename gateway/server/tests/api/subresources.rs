@@ -122,6 +122,16 @@ async fn a_pod_is_resized() {
 }
 
 #[tokio::test]
+async fn a_status_is_warned_of() {
+    let server = with_pod(json!({})).await;
+    let status = json!({"status": {"podIP": "2001:DB8::1", "podIPs": [{"ip": "2001:DB8::1"}]}});
+    let answer = server.patch(&format!("{PODS}/p/status"), "merge-patch+json", status).await.ok(200);
+    let said =
+        "status.podIPs[0].ip: IPv6 address \\\"2001:DB8::1\\\" should be in RFC 5952 canonical format (\\\"2001:db8::1\\\")";
+    assert_eq!(answer.warnings(), [format!("299 - \"{said}\"")]);
+}
+
+#[tokio::test]
 async fn a_namespace_waits_for_its_contents() {
     let server = server();
     server.post("/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await.ok(201);
@@ -161,9 +171,13 @@ async fn a_certificate_request_says_who_asks() {
     let spec = json!({"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"], "username": "somebody"});
     let made = server.post(path, json!({"metadata": {"name": "c"}, "spec": spec})).await.ok(201).json();
     assert_eq!((&made["spec"]["username"], made["status"].get("conditions")), (&json!("admin"), None));
-    let approved = json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "r"}]}, "spec": {"username": "x"}});
+    let approved =
+        json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "r"}]}, "spec": {"username": "x"}});
     let approved = server.patch(&format!("{path}/c/approval"), "merge-patch+json", approved).await.ok(200).json();
-    assert_eq!((&approved["status"]["conditions"][0]["type"], &approved["spec"]["username"]), (&json!("Approved"), &json!("admin")));
+    assert_eq!(
+        (&approved["status"]["conditions"][0]["type"], &approved["spec"]["username"]),
+        (&json!("Approved"), &json!("admin"))
+    );
 }
 
 #[tokio::test]
@@ -171,7 +185,11 @@ async fn a_namespace_is_read_and_changed_by_its_own_name() {
     let server = server();
     server.post("/api/v1/namespaces", json!({"metadata": {"name": "n"}})).await.ok(201);
     assert_eq!(server.get("/api/v1/namespaces/n").await.ok(200).json()["status"]["phase"], "Active");
-    let labelled = server.patch("/api/v1/namespaces/n", "merge-patch+json", json!({"metadata": {"labels": {"a": "b"}}})).await.ok(200).json();
+    let labelled = server
+        .patch("/api/v1/namespaces/n", "merge-patch+json", json!({"metadata": {"labels": {"a": "b"}}}))
+        .await
+        .ok(200)
+        .json();
     assert_eq!(labelled["metadata"]["labels"], json!({"kubernetes.io/metadata.name": "n", "a": "b"}));
     let mut whole = labelled.clone();
     whole["metadata"]["labels"]["a"] = "c".into();

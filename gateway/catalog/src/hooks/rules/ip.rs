@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use model::Value;
 use model::field::{Errors, Path, quote};
+
+use super::get;
 
 /// `IsValidIPForLegacyField` with `StrictIPCIDRValidation` on (the default of 1.37); addresses in `kept` pass as they are.
 pub(crate) fn legacy(value: &str, kept: &[&str], path: &Path, errors: &mut Errors) {
@@ -58,6 +61,15 @@ pub(crate) fn parse_sloppy(value: &str) -> Option<IpAddr> {
     let stripped: Vec<&str> =
         parts.iter().map(|part| part.trim_start_matches('0')).map(|part| if part.is_empty() { "0" } else { part }).collect();
     format!("{head}{}", stripped.join(".")).parse().ok()
+}
+
+/// `WarningsOnUpdate` of a status with a load balancer.
+pub(crate) fn load_balancer_warnings(object: &Value) -> Vec<String> {
+    let balancer = get::at(get::at(object, "status"), "loadBalancer");
+    let path = Path::new("status.loadBalancer.ingress");
+    let entries = get::list(balancer, "ingress").iter().enumerate();
+    let given = entries.map(|(i, entry)| (i, get::text(entry, "ip"))).filter(|(_, ip)| !ip.is_empty());
+    given.flat_map(|(i, ip)| warnings(ip, &path.index(i))).collect()
 }
 
 #[cfg(test)]
