@@ -162,6 +162,13 @@ func (s *Server) Alive() bool {
 	return s.process != nil && s.process.Process.Signal(syscall.Signal(0)) == nil
 }
 
+// In is the same server for a subtest, which then fails by itself.
+func (s *Server) In(t testing.TB) *Server {
+	inner := *s
+	inner.t = t
+	return &inner
+}
+
 // Log is what the server has printed.
 func (s *Server) Log() string {
 	log, _ := os.ReadFile(filepath.Join(s.DataDir, "server.log"))

@@ -74,7 +74,7 @@ func TestScenario(t *testing.T) {
 		{"bad manifests", bad},
 		{"delete", remove},
 	} {
-		if !t.Run(step.name, func(t *testing.T) { step.run(t, s) }) {
+		if !t.Run(step.name, func(t *testing.T) { step.run(t, s.In(t)) }) {
 			t.Logf("server log:\n%s", tail(s.Log()))
 		}
 	}
