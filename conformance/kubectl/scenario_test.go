@@ -194,7 +194,7 @@ func auth(t *testing.T, s *harness.Server) {
 	harness.Contains(t, s.OK("", "auth", "whoami"), "kubernetes-admin", "system:masters")
 	harness.Contains(t, s.Refused("", "get", "secrets", "-n", "shop", "--as", "jane"),
 		`Error from server (Forbidden): secrets is forbidden: User "jane" cannot list resource "secrets" in API group "" in the namespace "shop"`)
-	harness.Contains(t, s.Refused("", "create", "clusterrolebinding", "grab", "--clusterrole=cluster-admin", "--user=jane", "--as", "jane"), "Forbidden")
+	harness.Contains(t, s.Refused("", "create", "clusterrolebinding", "grab", "--clusterrole=cluster-admin", "--user=jane", "--as", "jane"), "is forbidden: User \"jane\" cannot create resource")
 	harness.Contains(t, s.OK("", "create", "role", "w", "-n", "shop", "--verb=get,create", "--resource=pods"), "created")
 	harness.Contains(t, s.OK("", "get", "clusterrole", "admin", "edit", "view", "cluster-admin"), "cluster-admin", "view")
 	harness.Contains(t, s.OK("", "get", "clusterrole", "view", "-o", "jsonpath={.rules[*].resources}"), "configmaps", "deployments")

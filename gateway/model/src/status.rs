@@ -199,13 +199,17 @@ impl Status {
 
     /// 504: the revision asked for has not been reached.
     pub fn too_large_revision(asked: u64, current: u64) -> Self {
-        Self::timeout(format_args!("Too large resource version: {asked}, current: {current}"), 1)
-            .with_cause(Cause { reason: "ResourceVersionTooLarge".to_owned(), message: "Too large resource version".to_owned(), ..Cause::default() })
+        Self::timeout(format_args!("Too large resource version: {asked}, current: {current}"), 1).with_cause(Cause {
+            reason: "ResourceVersionTooLarge".to_owned(),
+            message: "Too large resource version".to_owned(),
+            ..Cause::default()
+        })
     }
 
     /// 500 with upstream's words for "try that again".
     pub fn server_timeout(resource: &GroupResource, operation: &str, retry_after_seconds: i32) -> Self {
-        let message = format!("The {operation} operation against {resource} could not be completed at this time, please try again.");
+        let message =
+            format!("The {operation} operation against {resource} could not be completed at this time, please try again.");
         Self::new(500, "ServerTimeout", message).with_details(Details {
             name: operation.to_owned(),
             group: resource.group.to_string(),
@@ -217,7 +221,10 @@ impl Status {
 
     /// 409: none of the names tried for a `generateName` was free.
     pub fn generate_name_conflict(resource: &GroupResource, name: &str) -> Self {
-        let message = format!("{resource} {} already exists, the server was not able to generate a unique name for the object", quote(name));
+        let message = format!(
+            "{resource} {} already exists, the server was not able to generate a unique name for the object",
+            quote(name)
+        );
         let mut status = Self::new(409, "AlreadyExists", message).about(resource, name);
         status.details.get_or_insert_default().retry_after_seconds = 1;
         status

@@ -99,7 +99,8 @@ impl Call {
     pub fn is_long_running(&self) -> bool {
         const SUBRESOURCES: [&str; 6] = ["attach", "exec", "proxy", "log", "portforward", "debug"];
         self.info.resource_request
-            && (matches!(self.info.verb, model::Verb::Watch | model::Verb::Proxy) || SUBRESOURCES.contains(&self.info.subresource.as_str()))
+            && (matches!(self.info.verb, model::Verb::Watch | model::Verb::Proxy)
+                || SUBRESOURCES.contains(&self.info.subresource.as_str()))
     }
 
     /// The question for authorization.

@@ -51,7 +51,8 @@ pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<
     let envelope = proto::open(body).map_err(Status::bad_request)?;
     let mut value = Value::Object(Map::new());
     if matches!(&*envelope.kind, "" | "DeleteOptions") {
-        let ty = types.by_name(DELETE_OPTIONS).ok_or_else(|| Status::internal(format!("the type tables lack {DELETE_OPTIONS}")))?;
+        let ty =
+            types.by_name(DELETE_OPTIONS).ok_or_else(|| Status::internal(format!("the type tables lack {DELETE_OPTIONS}")))?;
         value = proto::decode(types, ty, envelope.raw).map_err(Status::bad_request)?;
     }
     value["kind"] = envelope.kind.into();
@@ -60,7 +61,13 @@ pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<
 }
 
 /// Decodes a body of the kind that `form` describes. Fails with upstream's 415 and 400.
-pub fn object(form: &Form, content_type: &str, body: &[u8], validation: FieldValidation, notes: &mut Notes) -> Result<Value, Status> {
+pub fn object(
+    form: &Form,
+    content_type: &str,
+    body: &[u8],
+    validation: FieldValidation,
+    notes: &mut Notes,
+) -> Result<Value, Status> {
     let (said, mut value) = match negotiate::input(content_type)? {
         Media::Protobuf => message(form, body)?,
         media => text(form, media, body, validation, notes)?,
@@ -144,7 +151,12 @@ fn cannot_be_handled(said: &GroupVersionKind, expected: &GroupVersionKind, why: 
 }
 
 /// Unknown and duplicate fields are refused, warned of, or nothing. Fails with upstream's words for a strict request.
-pub fn strictness(validation: FieldValidation, duplicates: &[String], unknown: &[String], notes: &mut Notes) -> Result<(), String> {
+pub fn strictness(
+    validation: FieldValidation,
+    duplicates: &[String],
+    unknown: &[String],
+    notes: &mut Notes,
+) -> Result<(), String> {
     match validation {
         FieldValidation::Ignore => Ok(()),
         FieldValidation::Warn => {

@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn write_options() {
-        let options = WriteOptions::parse(&Query::parse("dryRun=All&fieldManager=me&fieldValidation=Strict"), Flavor::Create).unwrap();
+        let options =
+            WriteOptions::parse(&Query::parse("dryRun=All&fieldManager=me&fieldValidation=Strict"), Flavor::Create).unwrap();
         assert!(options.dry_run);
         assert_eq!(options.field_validation, FieldValidation::Strict);
         let want = json!({"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "dryRun": ["All"], "fieldManager": "me", "fieldValidation": "Strict"});

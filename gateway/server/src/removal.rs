@@ -36,11 +36,23 @@ pub fn check(object: &Value, options: &DeleteOptions, kind: &GroupResource) -> R
     let name = meta::name(object);
     if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != meta::uid(object)) {
         let found = meta::uid(object);
-        return Err(Status::conflict(kind, name, format_args!("the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might have been deleted and then recreated")));
+        return Err(Status::conflict(
+            kind,
+            name,
+            format_args!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might have been deleted and then recreated"
+            ),
+        ));
     }
     if let Some(wanted) = options.resource_version.as_deref().filter(|wanted| *wanted != meta::resource_version(object)) {
         let found = meta::resource_version(object);
-        return Err(Status::conflict(kind, name, format_args!("the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({found}). The object might have been modified")));
+        return Err(Status::conflict(
+            kind,
+            name,
+            format_args!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({found}). The object might have been modified"
+            ),
+        ));
     }
     Ok(())
 }

@@ -110,10 +110,12 @@ async fn list(call: &mut Call, code: u16, listing: crate::verbs::list::Listing) 
         }
         return response;
     }
-    let json: Bytes = pieces.fold(Vec::new(), |mut all, piece| {
-        all.extend_from_slice(&piece);
-        all
-    }).into();
+    let json: Bytes = pieces
+        .fold(Vec::new(), |mut all, piece| {
+            all.extend_from_slice(&piece);
+            all
+        })
+        .into();
     call.record.response_object(json.clone());
     let bytes = encode(call, &call.output, json);
     compressed(call, whole(code, call.output.media.as_str(), Bytes::new()), bytes)

@@ -170,6 +170,10 @@ impl Row {
         if info.parts.len() > parts && !self.sub().is_some_and(|sub| sub.takes_path) {
             return false;
         }
+        let named = !info.name.is_empty();
+        if matches!(info.verb, Verb::Update | Verb::Patch) && !named || info.verb == Verb::Create && named && self.sub.is_none() {
+            return false;
+        }
         match (self.is_namespaced(), info.namespace.is_empty()) {
             (true, true) => matches!(info.verb, Verb::List | Verb::Watch),
             (false, false) => self.is_namespace(),

@@ -24,8 +24,13 @@ use crate::subresources;
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer, Status> {
     let Some(row) = Row::find(gate, &call.info) else { return Ok(Answer::not_found()) };
     if !row.is_in_place(&call.info) {
-        // A namespaced object without its namespace, or the other way round.
-        return if call.info.name.is_empty() { Err(method_not_allowed()) } else { Ok(Answer::not_found()) };
+        // A namespaced object without its namespace, or the other way round; a verb of objects on a collection, or the other
+        // way round.
+        return if call.info.name.is_empty() || call.info.verb == Verb::Create {
+            Err(method_not_allowed())
+        } else {
+            Ok(Answer::not_found())
+        };
     }
     if !row.serves(call.info.verb) {
         return Err(method_not_allowed());
@@ -51,9 +56,11 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
 /// A kind whose effect is not built must not be believed to work.
 fn refuse_unbuilt(row: &Row, verb: Verb) -> Result<(), Status> {
     match row.unbuilt() {
-        Some(why) if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) => {
-            Err(Status::new(405, "MethodNotAllowed", format!("{} is not supported by this server yet: {why}", row.group_resource())))
-        }
+        Some(why) if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) => Err(Status::new(
+            405,
+            "MethodNotAllowed",
+            format!("{} is not supported by this server yet: {why}", row.group_resource()),
+        )),
         _ => Ok(()),
     }
 }
@@ -66,12 +73,17 @@ pub(crate) fn key(row: &Row, namespace: &str, name: &str) -> Result<store::Key, 
     if name.is_empty() {
         return Err(Status::bad_request("Name parameter required."));
     }
-    for (parameter, value) in [("Namespace", namespace), ("Name", name)] {
-        let faults = name::is_valid_path_segment_name(value);
-        if !faults.is_empty() {
-            let value = model::field::quote(value);
-            return Err(Status::bad_request(format!("{parameter} parameter invalid: {value}: {}", faults.join(";"))));
-        }
-    }
+    segment("Namespace", namespace)?;
+    segment("Name", name)?;
     Ok(row.key(namespace, name))
+}
+
+/// A part of a key that comes from a path must not lead out of its place.
+pub(crate) fn segment(parameter: &str, value: &str) -> Result<(), Status> {
+    let faults = name::is_valid_path_segment_name(value);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let value = model::field::quote(value);
+    Err(Status::bad_request(format!("{parameter} parameter invalid: {value}: {}", faults.join(";"))))
 }

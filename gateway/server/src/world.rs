@@ -11,9 +11,9 @@ use store::{Draft, Error, Expect, Header, Interest, Kind, Op, Watcher};
 
 use crate::call::Call;
 use crate::gate::Gate;
+use crate::options::WriteOptions;
 use crate::options::delete::DeleteOptions as Deletion;
 use crate::options::list::ListOptions;
-use crate::options::WriteOptions;
 use crate::row::Row;
 use crate::select::Selection;
 use crate::verbs::{create, delete, patch, update};
@@ -96,7 +96,12 @@ impl World for LocalWorld {
         }
     }
 
-    async fn list(&self, resource: &GroupVersionResource, namespace: &str, labels: &str) -> Result<(Vec<Value>, Revision), Status> {
+    async fn list(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<(Vec<Value>, Revision), Status> {
         let gate = self.gate()?;
         let row = self.row(&gate, resource, "")?;
         let labels = model::selector::label::Selector::parse(labels).map_err(Status::bad_request)?;
@@ -118,7 +123,8 @@ impl World for LocalWorld {
         let row = self.row(&gate, resource, "")?;
         let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
         let interest = Interest { namespace, ..Interest::default() };
-        let watcher = gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
+        let watcher =
+            gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
         Ok(follow(row, watcher))
     }
 
@@ -156,7 +162,13 @@ impl World for LocalWorld {
         Self::show(&row, written.stored)
     }
 
-    async fn delete(&self, resource: &GroupVersionResource, namespace: &str, name: &str, options: DeleteOptions) -> Result<(), Status> {
+    async fn delete(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        name: &str,
+        options: DeleteOptions,
+    ) -> Result<(), Status> {
         let gate = self.gate()?;
         let row = self.row(&gate, resource, "")?;
         let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));

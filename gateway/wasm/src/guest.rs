@@ -48,8 +48,7 @@ pub(crate) struct Memory {
 
 /// A store for one call. Its clock starts now.
 pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State) -> Store<Guest> {
-    let guest =
-        Guest { deadline, started: Instant::now(), processor: None, memory: Memory::default(), log: Vec::new(), wasi };
+    let guest = Guest { deadline, started: Instant::now(), processor: None, memory: Memory::default(), log: Vec::new(), wasi };
     let mut store = Store::new(&runtime.engine, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);

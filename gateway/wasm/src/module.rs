@@ -85,8 +85,7 @@ impl Runtime {
                 (component, started.elapsed().as_millis().max(1) as u64)
             }
         };
-        let imports: Vec<String> =
-            component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let imports: Vec<String> = component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         imports::known(&imports)?;
         let world = world(self, &component)?;
         let metadata = describe(self, &component, world)?;
@@ -110,8 +109,7 @@ fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 fn world(runtime: &Runtime, component: &Component) -> Result<World, LoadError> {
-    let exports: Vec<String> =
-        component.component_type().exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = component.component_type().exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
     match (exports.iter().any(|e| e == VALIDATION), exports.iter().any(|e| e == MUTATION)) {
         (true, false) => Ok(World::Validator),
         (false, true) => Ok(World::Mutator),
@@ -146,8 +144,8 @@ fn check_metadata(metadata: &Metadata, world: World) -> Result<(), String> {
         return Err("a mutator must declare what it `writes`".to_owned());
     }
     if !metadata.settings_schema.is_empty() {
-        let schema: serde_json::Value = serde_json::from_str(&metadata.settings_schema)
-            .map_err(|error| format!("`settings-schema` is not JSON: {error}"))?;
+        let schema: serde_json::Value =
+            serde_json::from_str(&metadata.settings_schema).map_err(|error| format!("`settings-schema` is not JSON: {error}"))?;
         if !schema.is_object() {
             return Err("`settings-schema` is not a JSON object".to_owned());
         }

@@ -36,10 +36,7 @@ impl Pool {
         let pool = Self { queue: Arc::new(Queue { state: Mutex::new(state), arrived: Condvar::new() }), threads };
         for n in 0..threads {
             let queue = pool.queue.clone();
-            thread::Builder::new()
-                .name(format!("wasm-{n}"))
-                .stack_size(THREAD_STACK_BYTES)
-                .spawn(move || work(&queue))?;
+            thread::Builder::new().name(format!("wasm-{n}")).stack_size(THREAD_STACK_BYTES).spawn(move || work(&queue))?;
         }
         Ok(pool)
     }

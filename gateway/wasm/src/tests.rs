@@ -98,7 +98,10 @@ fn a_trap_is_a_trap() {
 
 #[test]
 fn an_answer_outside_of_memory_is_refused() {
-    contained("(i32.store (i32.const 3004) (i32.const 0x7fff0000)) (i32.store (i32.const 3008) (i32.const 9)) (i32.const 3000)", "bad_answer");
+    contained(
+        "(i32.store (i32.const 3004) (i32.const 0x7fff0000)) (i32.store (i32.const 3008) (i32.const 9)) (i32.const 3000)",
+        "bad_answer",
+    );
 }
 
 #[test]
@@ -149,7 +152,8 @@ fn bad_guests_do_not_stop_good_ones() {
 #[test]
 fn an_import_needs_its_grant() {
     let runtime = runtime();
-    let module = runtime.load(&component(LOG, "(call $log (i32.const 2) (i32.const 512) (i32.const 4)) (i32.const 2048)")).unwrap();
+    let module =
+        runtime.load(&component(LOG, "(call $log (i32.const 2) (i32.const 512) (i32.const 4)) (i32.const 2048)")).unwrap();
     let error = module.bind(binding(&[])).err().unwrap();
     assert_eq!(error.to_string(), "the module imports `gatehouse:policy/log@0.1.0`, which needs the grant `log`");
     let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&request(), None, None);

@@ -24,9 +24,10 @@ pub(crate) struct Exit;
 impl State {
     /// The state for one request: the same request sees the same time and the same random numbers.
     pub(crate) fn of(request: &Request) -> Self {
-        let seed = request.uid.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let seed = request
+            .uid
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self { seconds: request.time.seconds, nanoseconds: request.time.nanoseconds, seed }
     }
 

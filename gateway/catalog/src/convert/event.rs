@@ -43,7 +43,10 @@ mod tests {
         let served = json!({"metadata": {"name": "a"}, "regarding": {"kind": "Pod"}, "note": "hello", "reportingController": "c", "deprecatedCount": 3});
         let mut event = served.clone();
         (CONVERSION.to_storage)(&mut event);
-        assert_eq!(event, json!({"metadata": {"name": "a"}, "involvedObject": {"kind": "Pod"}, "message": "hello", "reportingComponent": "c", "count": 3}));
+        assert_eq!(
+            event,
+            json!({"metadata": {"name": "a"}, "involvedObject": {"kind": "Pod"}, "message": "hello", "reportingComponent": "c", "count": 3})
+        );
         (CONVERSION.from_storage)(&mut event);
         assert_eq!(event, served);
     }

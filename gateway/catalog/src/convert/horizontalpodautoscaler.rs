@@ -32,7 +32,10 @@ fn from_storage(object: &mut Value) {
     put(object, "spec", Some(spec));
     let Some(mut status) = take(object, "status") else { return };
     let current = list(take(&mut status, "currentMetrics"));
-    let cpu = current.iter().rfind(|metric| resource_name(metric) == "cpu").map(|metric| metric["resource"]["current"]["averageUtilization"].clone());
+    let cpu = current
+        .iter()
+        .rfind(|metric| resource_name(metric) == "cpu")
+        .map(|metric| metric["resource"]["current"]["averageUtilization"].clone());
     put(&mut status, CPU_CURRENT, cpu.filter(|value| !value.is_null()));
     annotate(object, CURRENT_METRICS, current.into_iter().map(older_status).collect());
     annotate(object, CONDITIONS, list(take(&mut status, "conditions")));
@@ -58,7 +61,10 @@ fn to_storage(object: &mut Value) {
     let cpu = take(status, CPU_CURRENT);
     let current = match current {
         Some(current) => list(Some(current)).into_iter().map(newer_status).collect(),
-        None => cpu.map(|percent| json!({"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": percent}}})).into_iter().collect::<Vec<Value>>(),
+        None => cpu
+            .map(|percent| json!({"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": percent}}}))
+            .into_iter()
+            .collect::<Vec<Value>>(),
     };
     put(status, "currentMetrics", (!current.is_empty()).then_some(Value::Array(current)));
     put(status, "conditions", conditions);
@@ -195,7 +201,9 @@ fn newer_status(mut metric: Value) -> Value {
 /// The behaviour with its keys spelt otherwise: upstream writes its internal type, whose names begin with a capital.
 fn renamed_keys(value: &Value, rename: fn(&str) -> String) -> Value {
     match value {
-        Value::Object(map) => Value::Object(map.iter().map(|(key, value)| (rename(key), renamed_keys(value, rename))).collect::<Map<_, _>>()),
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(key, value)| (rename(key), renamed_keys(value, rename))).collect::<Map<_, _>>())
+        }
         Value::Array(items) => items.iter().map(|item| renamed_keys(item, rename)).collect(),
         other => other.clone(),
     }
@@ -222,7 +230,10 @@ mod tests {
         let mut object = stored.clone();
         from_storage(&mut object);
         assert_eq!(object["spec"][CPU_TARGET], 80);
-        assert_eq!(meta::annotation(&object, METRICS), Some(r#"[{"type":"Pods","pods":{"targetAverageValue":"5","metricName":"p"}}]"#));
+        assert_eq!(
+            meta::annotation(&object, METRICS),
+            Some(r#"[{"type":"Pods","pods":{"targetAverageValue":"5","metricName":"p"}}]"#)
+        );
         assert_eq!(meta::annotation(&object, BEHAVIOR), Some(r#"{"ScaleUp":{"SelectPolicy":"Max"}}"#));
         to_storage(&mut object);
         assert_eq!(object, stored);
@@ -232,7 +243,8 @@ mod tests {
     fn a_plain_v1_object() {
         let mut object = json!({"metadata": {"name": "a"}, "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50}});
         to_storage(&mut object);
-        let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}});
+        let metric =
+            json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}});
         assert_eq!(object, json!({"metadata": {"name": "a"}, "spec": {"maxReplicas": 3, "metrics": [metric]}}));
     }
 }

@@ -40,7 +40,10 @@ pub(super) const HOOKS: Hooks = Hooks {
     author: Some(author),
     prepare_create: Some(|object| get::set(object, "status", json!({}))),
     validate: Some(validate),
-    selectable: &[Selectable { field: "spec.signerName", value: |object| get::text(get::at(object, "spec"), "signerName").to_owned() }],
+    selectable: &[Selectable {
+        field: "spec.signerName",
+        value: |object| get::text(get::at(object, "spec"), "signerName").to_owned(),
+    }],
     ..Hooks::NONE
 };
 
@@ -90,7 +93,11 @@ fn validate(object: &Value, errors: &mut Errors) {
         signer::name(name, &path.child("signerName"), errors);
     }
     if let Some(seconds) = get::int(spec, "expirationSeconds").filter(|seconds| *seconds < LIFETIME_S_MIN) {
-        errors.invalid(&path.child("expirationSeconds"), seconds, "may not specify a duration less than 600 seconds (10 minutes)");
+        errors.invalid(
+            &path.child("expirationSeconds"),
+            seconds,
+            "may not specify a duration less than 600 seconds (10 minutes)",
+        );
     }
     conditions(object, errors);
 }
@@ -135,12 +142,22 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         let mut errors = Errors::new();
-        validate(&json!({"spec": {"request": "x", "signerName": "example.com/a", "usages": ["client auth", "fly", "fly"], "expirationSeconds": 5},
-            "status": {"conditions": [{"type": "Approved", "status": "False"}, {"type": "Denied", "status": "True"}]}}), &mut errors);
+        validate(
+            &json!({"spec": {"request": "x", "signerName": "example.com/a", "usages": ["client auth", "fly", "fly"], "expirationSeconds": 5},
+            "status": {"conditions": [{"type": "Approved", "status": "False"}, {"type": "Denied", "status": "True"}]}}),
+            &mut errors,
+        );
         let fields: Vec<&str> = errors.0.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(
             fields,
-            ["spec.usages[1]", "spec.usages[2]", "spec.usages[2]", "spec.expirationSeconds", "status.conditions[0].status", "status.conditions"]
+            [
+                "spec.usages[1]",
+                "spec.usages[2]",
+                "spec.usages[2]",
+                "spec.expirationSeconds",
+                "status.conditions[0].status",
+                "status.conditions"
+            ]
         );
     }
 }

@@ -170,9 +170,10 @@ fn identity(spec: &Value, path: &Path, errors: &mut Errors) {
         text::dns_subdomain(node, &path.child("nodeName"), errors);
     }
     if let Some(deadline_s) = get::int(spec, "activeDeadlineSeconds")
-        && !(1..=i64::from(i32::MAX)).contains(&deadline_s) {
-            errors.invalid(&path.child("activeDeadlineSeconds"), deadline_s, inclusive_range_error(1, i32::MAX.into()));
-        }
+        && !(1..=i64::from(i32::MAX)).contains(&deadline_s)
+    {
+        errors.invalid(&path.child("activeDeadlineSeconds"), deadline_s, inclusive_range_error(1, i32::MAX.into()));
+    }
     for field in ["hostname", "subdomain"] {
         let value = get::text(spec, field);
         if !value.is_empty() {

@@ -63,8 +63,12 @@ impl Requirement {
             Operator::Equals | Operator::DoubleEquals | Operator::NotEquals if values.len() != 1 => {
                 Some("exact-match compatibility requires one single value")
             }
-            Operator::Exists | Operator::DoesNotExist if !values.is_empty() => Some("values set must be empty for exists and does not exist"),
-            Operator::GreaterThan | Operator::LessThan if values.len() != 1 => Some("for 'Gt', 'Lt' operators, exactly one value is required"),
+            Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
+                Some("values set must be empty for exists and does not exist")
+            }
+            Operator::GreaterThan | Operator::LessThan if values.len() != 1 => {
+                Some("for 'Gt', 'Lt' operators, exactly one value is required")
+            }
             _ => None,
         };
         if let Some(fault) = count_fault {
@@ -73,7 +77,10 @@ impl Requirement {
         }
         for (at, value) in values.iter().enumerate() {
             if matches!(operator, Operator::GreaterThan | Operator::LessThan) && value.parse::<i64>().is_err() {
-                faults.push(format!("values[{at}]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer", quote(value)));
+                faults.push(format!(
+                    "values[{at}]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer",
+                    quote(value)
+                ));
             }
         }
         for (at, value) in values.iter().enumerate() {

@@ -28,7 +28,9 @@ pub fn open(body: &[u8]) -> Result<Envelope<'_>, String> {
     if body.is_empty() {
         return Err("empty data".to_owned());
     }
-    let data = body.strip_prefix(PREFIX).ok_or("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")?;
+    let data = body
+        .strip_prefix(PREFIX)
+        .ok_or("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")?;
     if data.is_empty() {
         return Err("empty body".to_owned());
     }
@@ -100,7 +102,9 @@ impl<'t> Walk<'t> {
             let known = &carried[start..start + length];
             match known.first().map(|at| &of.fields[usize::from(*at)]) {
                 None => reader.skip(tag)?,
-                Some(field) if field.proto_in.len() == level => self.field(&Place { owner: ty, field, tag }, &mut reader, into)?,
+                Some(field) if field.proto_in.len() == level => {
+                    self.field(&Place { owner: ty, field, tag }, &mut reader, into)?
+                }
                 Some(_) => {
                     tag.expect(Wire::Bytes, of.short_name())?;
                     self.level((ty, level + 1), known, reader.bytes()?, into)?;

@@ -58,7 +58,9 @@ fn differences(json: &[u8], pb: &[u8]) -> Option<Vec<String>> {
     let written = encode(&TYPES, ty, &api_version, &kind, &value);
     if written != pb {
         let at = written.iter().zip(pb).take_while(|(a, b)| a == b).count();
-        let around = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 40)]).escape_debug().to_string();
+        let around = |bytes: &[u8]| {
+            String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 40)]).escape_debug().to_string()
+        };
         wrong.push(format!("{api_version} {kind}: encoding, byte {at}\n  {}\n  {}", around(pb), around(&written)));
     }
     Some(wrong)
@@ -158,7 +160,8 @@ fn packed_numbers_are_read() {
 #[test]
 fn the_deepest_message_fits_the_stack_and_no_deeper_one_is_read() {
     let read = |levels: usize| {
-        let schema = (0..levels).fold(field(5, b"object"), |inner, _| [b"\xe2\x01".to_vec(), field(0, &inner)[1..].to_vec()].concat());
+        let schema =
+            (0..levels).fold(field(5, b"object"), |inner, _| [b"\xe2\x01".to_vec(), field(0, &inner)[1..].to_vec()].concat());
         let props = TYPES.by_name("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps").expect("known");
         decode(&TYPES, props, &schema).map(|value| encode(&TYPES, props, "", "", &value).len())
     };

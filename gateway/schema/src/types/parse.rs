@@ -73,7 +73,8 @@ fn head(mut words: impl Iterator<Item = &'static str>) -> Result<Struct, String>
         return Err("a type has a name and a Go name".to_owned());
     };
     let (by_json, by_proto) = (Vec::new(), Vec::new());
-    let mut of = Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json, by_proto };
+    let mut of =
+        Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json, by_proto };
     for word in words {
         match word.split_once('=') {
             Some(("map", kind)) => of.map_atomic = kind == "atomic",

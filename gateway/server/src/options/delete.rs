@@ -45,7 +45,9 @@ impl DeleteOptions {
             None | Some("" | "DeleteOptions") => {}
             Some(kind) => {
                 let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or("");
-                return Err(Status::bad_request(format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:31\"")));
+                return Err(Status::bad_request(format!(
+                    "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:31\""
+                )));
             }
         }
         let text = |owner: &Value, field: &str| match owner.get(field) {
@@ -54,18 +56,23 @@ impl DeleteOptions {
             Some(other) => Err(Status::bad_request(wrong_type(field, other, "string"))),
         };
         let preconditions = object.get("preconditions").cloned().unwrap_or(Value::Null);
-        let dry_run: Vec<&str> = object.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let dry_run: Vec<&str> =
+            object.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let options = Self {
             dry_run: !dry_run.is_empty(),
             grace_period_seconds: match object.get("gracePeriodSeconds") {
                 None | Some(Value::Null) => None,
-                Some(value) => Some(value.as_i64().ok_or_else(|| Status::bad_request(wrong_type("gracePeriodSeconds", value, "int64")))?),
+                Some(value) => {
+                    Some(value.as_i64().ok_or_else(|| Status::bad_request(wrong_type("gracePeriodSeconds", value, "int64")))?)
+                }
             },
             uid: text(&preconditions, "uid")?,
             resource_version: text(&preconditions, "resourceVersion")?,
             orphan_dependents: match object.get("orphanDependents") {
                 None | Some(Value::Null) => None,
-                Some(value) => Some(value.as_bool().ok_or_else(|| Status::bad_request(wrong_type("orphanDependents", value, "bool")))?),
+                Some(value) => {
+                    Some(value.as_bool().ok_or_else(|| Status::bad_request(wrong_type("orphanDependents", value, "bool")))?)
+                }
             },
             propagation_policy: text(object, "propagationPolicy")?,
         };
@@ -150,11 +157,15 @@ mod tests {
         let invalid = "DeleteOptions.meta.k8s.io \"\" is invalid: ";
         assert_eq!(
             message("propagationPolicy=Later"),
-            format!("{invalid}propagationPolicy: Unsupported value: \"Later\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"")
+            format!(
+                "{invalid}propagationPolicy: Unsupported value: \"Later\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            )
         );
         assert_eq!(
             message("propagationPolicy=Orphan&orphanDependents=true"),
-            format!("{invalid}propagationPolicy: Invalid value: \"Orphan\": orphanDependents and deletionPropagation cannot be both set")
+            format!(
+                "{invalid}propagationPolicy: Invalid value: \"Orphan\": orphanDependents and deletionPropagation cannot be both set"
+            )
         );
         let wrong = DeleteOptions::from_object(&json!({"gracePeriodSeconds": "x"})).unwrap_err();
         assert_eq!(wrong.code, 400);

@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn reads_a_list() {
-        let options = parse("labelSelector=a%3Db&fieldSelector=metadata.name%3Dx&limit=5&resourceVersion=7&resourceVersionMatch=Exact").unwrap();
+        let options =
+            parse("labelSelector=a%3Db&fieldSelector=metadata.name%3Dx&limit=5&resourceVersion=7&resourceVersionMatch=Exact")
+                .unwrap();
         assert_eq!(options.labels.to_string(), "a=b");
         assert_eq!(options.fields.exact("metadata.name"), Some("x"));
         assert_eq!((options.limit, options.resource_version_match), (5, Some(Match::Exact)));
@@ -183,11 +185,15 @@ mod tests {
         let invalid = "ListOptions.meta.k8s.io \"\" is invalid: ";
         assert_eq!(
             message("resourceVersionMatch=Exact"),
-            format!("{invalid}resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
+            format!(
+                "{invalid}resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+            )
         );
         assert_eq!(
             message("resourceVersionMatch=Exact&resourceVersion=0"),
-            format!("{invalid}resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
+            format!(
+                "{invalid}resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""
+            )
         );
         assert_eq!(
             message("sendInitialEvents=true"),
@@ -195,7 +201,9 @@ mod tests {
         );
         assert_eq!(
             message("watch=true&sendInitialEvents=true"),
-            format!("{invalid}resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            format!(
+                "{invalid}resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            )
         );
         assert_eq!(message("limit=x"), "strconv.ParseInt: parsing \"x\": invalid syntax");
         assert_eq!(message("fieldSelector=x"), "invalid selector: 'x'; can't understand 'x'");

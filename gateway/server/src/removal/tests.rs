@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 
 const PLAIN: Manner = Manner { garbage: Garbage::Background, grace: None, deleting: None };
-const GRACEFUL: Manner = Manner { garbage: Garbage::Background, grace: Some(|_, requested| Some(requested.unwrap_or(30))), deleting: None };
+const GRACEFUL: Manner =
+    Manner { garbage: Garbage::Background, grace: Some(|_, requested| Some(requested.unwrap_or(30))), deleting: None };
 
 fn now() -> Timestamp {
     "2030-01-01T00:00:00Z".parse().unwrap()

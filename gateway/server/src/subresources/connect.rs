@@ -73,7 +73,10 @@ pub(super) fn component_statuses<'a>(_gate: &'a Arc<Gate>, call: &'a mut Call, r
         if !call.info.name.is_empty() {
             return Err(Status::not_found(&row.group_resource(), &call.info.name));
         }
-        Ok(Answer::new(200, Content::Status(json!({"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": []}))))
+        Ok(Answer::new(
+            200,
+            Content::Status(json!({"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": []})),
+        ))
     }
     .boxed()
 }
@@ -97,19 +100,30 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
     let all: Vec<String> = [names("initContainers"), own.clone(), names("ephemeralContainers")].concat();
     if !wanted.is_empty() {
         let found = all.iter().any(|container| container == wanted);
-        return if found { Ok(wanted.to_owned()) } else { Err(Status::bad_request(format!("container {wanted} is not valid for pod {name}"))) };
+        return if found {
+            Ok(wanted.to_owned())
+        } else {
+            Err(Status::bad_request(format!("container {wanted} is not valid for pod {name}")))
+        };
     }
     match &own[..] {
         [only] => Ok(only.clone()),
         [] => Err(Status::bad_request(format!("a container name must be specified for pod {name}"))),
-        _ => Err(Status::bad_request(format!("a container name must be specified for pod {name}, choose one of: [{}]", all.join(" ")))),
+        _ => Err(Status::bad_request(format!(
+            "a container name must be specified for pod {name}, choose one of: [{}]",
+            all.join(" ")
+        ))),
     }
 }
 
 /// 500 as upstream answers when a kubelet does not; here nobody connects to kubelets yet.
 fn unreachable(pod: &Value, path: &str) -> Status {
     let node = pod["spec"]["nodeName"].as_str().unwrap_or("");
-    Status::new(500, "", format!("Get \"https://{node}:10250/{path}\": connections to kubelets are not supported by this server yet"))
+    Status::new(
+        500,
+        "",
+        format!("Get \"https://{node}:10250/{path}\": connections to kubelets are not supported by this server yet"),
+    )
 }
 
 #[cfg(test)]
@@ -121,7 +135,10 @@ mod tests {
         let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b"}], "initContainers": [{"name": "i"}]}});
         assert_eq!(container(&pod, "i").unwrap(), "i");
         assert_eq!(container(&pod, "x").unwrap_err().message, "container x is not valid for pod p");
-        assert_eq!(container(&pod, "").unwrap_err().message, "a container name must be specified for pod p, choose one of: [i a b]");
+        assert_eq!(
+            container(&pod, "").unwrap_err().message,
+            "a container name must be specified for pod p, choose one of: [i a b]"
+        );
         let one = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}]}});
         assert_eq!(container(&one, "").unwrap(), "a");
     }

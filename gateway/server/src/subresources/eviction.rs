@@ -25,7 +25,12 @@ use crate::write::{self, Review};
 const ATTEMPTS_MAX: usize = 20;
 
 /// Serves an eviction.
-pub(super) fn serve<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, body: Body) -> BoxFuture<'a, Result<Answer, Status>> {
+pub(super) fn serve<'a>(
+    gate: &'a Arc<Gate>,
+    call: &'a mut Call,
+    row: &'a Row,
+    body: Body,
+) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
         let (mut eviction, options) = create::read(call, row, body).await?;
         let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());

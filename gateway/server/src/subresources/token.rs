@@ -30,7 +30,12 @@ const PROJECTED_S: i64 = 60 * 60 + 7;
 const EXTENDED_S: i64 = 24 * 365 * 60 * 60;
 
 /// Serves a token request.
-pub(super) fn serve<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, body: Body) -> BoxFuture<'a, Result<Answer, Status>> {
+pub(super) fn serve<'a>(
+    gate: &'a Arc<Gate>,
+    call: &'a mut Call,
+    row: &'a Row,
+    body: Body,
+) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
         let tokens = gate.tokens.as_ref().ok_or_else(Status::page_not_found)?;
         let (mut request, options) = create::read(call, row, body).await?;
@@ -56,7 +61,13 @@ fn account() -> model::GroupVersionResource {
 }
 
 /// Checks the request against the account and fills in what it leaves unsaid.
-async fn complete(world: &dyn World, tokens: &Tokens, request: &mut Value, (namespace, name): (&str, &str), now: &str) -> Result<(), Status> {
+async fn complete(
+    world: &dyn World,
+    tokens: &Tokens,
+    request: &mut Value,
+    (namespace, name): (&str, &str),
+    now: &str,
+) -> Result<(), Status> {
     for (field, given, right, what) in [
         ("name", meta::name(request), name, "must match the service account name if specified"),
         ("namespace", meta::namespace(request), namespace, "must match the service account namespace if specified"),
@@ -124,7 +135,10 @@ async fn bound(world: &dyn World, request: &Value, (namespace, name): (&str, &st
     let object = world.get(&resource, place, text("name")).await?;
     let found = refer(&object);
     if !text("uid").is_empty() && text("uid") != found.uid {
-        let why = format!("the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated", text("uid"));
+        let why = format!(
+            "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+            text("uid")
+        );
         return Err(Status::conflict(&GroupResource::new("", kind), text("name"), why));
     }
     match kind {
@@ -163,9 +177,11 @@ fn issue(tokens: &Tokens, call: &mut Call, request: &mut Value, bound: Bound) ->
         asked = max;
         request["spec"]["expirationSeconds"] = max.into();
     }
-    let audiences: Vec<String> = request["spec"]["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let audiences: Vec<String> =
+        request["spec"]["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let stretched = tokens.extend && bound.pod.is_some() && asked == PROJECTED_S && audiences == tokens.audiences;
-    let (namespace, name, uid) = (meta::namespace(request).to_owned(), meta::name(request).to_owned(), meta::uid(request).to_owned());
+    let (namespace, name, uid) =
+        (meta::namespace(request).to_owned(), meta::name(request).to_owned(), meta::uid(request).to_owned());
     let order = Order {
         namespace: &namespace,
         name: &name,
@@ -177,7 +193,10 @@ fn issue(tokens: &Tokens, call: &mut Call, request: &mut Value, bound: Bound) ->
         secret: bound.secret,
         node: bound.node,
     };
-    let issued = tokens.issuer.issue(&order, call.now).map_err(|error| Status::internal(format_args!("failed to generate token: {error}")))?;
+    let issued = tokens
+        .issuer
+        .issue(&order, call.now)
+        .map_err(|error| Status::internal(format_args!("failed to generate token: {error}")))?;
     // The client is told the lifetime it asked for, also where the token is accepted for longer.
     let expires = rfc3339(call.now + jiff::SignedDuration::from_secs(asked));
     request["status"] = json!({"token": issued.token, "expirationTimestamp": expires});

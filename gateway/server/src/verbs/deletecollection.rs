@@ -45,7 +45,13 @@ fn one(call: &Call, entry: &Entry) -> Call {
     one
 }
 
-async fn delete_one(gate: &Arc<Gate>, row: &Row, mut call: Call, entry: Arc<Entry>, options: &DeleteOptions) -> Result<(), Status> {
+async fn delete_one(
+    gate: &Arc<Gate>,
+    row: &Row,
+    mut call: Call,
+    entry: Arc<Entry>,
+    options: &DeleteOptions,
+) -> Result<(), Status> {
     let namespace = call.info.namespace.clone();
     match delete::object(gate, &mut call, row, (&namespace, entry.key.name()), options).await {
         Ok(_) => Ok(()),

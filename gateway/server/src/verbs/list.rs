@@ -36,7 +36,13 @@ enum Source {
     /// A page that was limited, or a set chosen otherwise.
     Chosen(std::vec::IntoIter<Arc<Entry>>),
     /// Everything selected in a snapshot.
-    Snapshot { snapshot: Snapshot, selection: Selection, page: std::vec::IntoIter<Arc<Entry>>, after: Option<String>, start: String },
+    Snapshot {
+        snapshot: Snapshot,
+        selection: Selection,
+        page: std::vec::IntoIter<Arc<Entry>>,
+        after: Option<String>,
+        start: String,
+    },
 }
 
 /// Serves a list.
@@ -95,7 +101,8 @@ fn resume(resource: &ResourceCache, selection: &Selection, options: &ListOptions
 impl Start {
     fn all(self, row: &Row, selection: Selection) -> Listing {
         let meta = ListMeta { resource_version: self.snapshot.revision().to_string(), ..ListMeta::default() };
-        let source = Source::Snapshot { snapshot: self.snapshot, selection, page: Vec::new().into_iter(), after: None, start: self.key };
+        let source =
+            Source::Snapshot { snapshot: self.snapshot, selection, page: Vec::new().into_iter(), after: None, start: self.key };
         Listing { row: row.clone(), meta, source }
     }
 

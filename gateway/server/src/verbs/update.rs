@@ -67,7 +67,9 @@ fn absent(gate: &Gate, call: &Call, row: &Row) -> Result<Absent, Status> {
 pub(super) fn check_name(object: &Value, name: &str, namespace: &str) -> Result<(), Status> {
     let (own, own_namespace) = (meta::name(object), meta::namespace(object));
     if own.is_empty() {
-        return Err(Status::bad_request(format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")));
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
     }
     if own != name {
         return Err(Status::bad_request(format!("the name of the object ({own}) does not match the name on the URL ({name})")));

@@ -153,9 +153,13 @@ impl Watching {
         });
         let marks_end = options.is_watch_list();
         let counted = gate.metrics.watches(frames.row.gvr());
-        let present = opened
-            .present
-            .map(|(snapshot, selection)| Present { snapshot, selection, after: None, ready: VecDeque::new(), marks_end });
+        let present = opened.present.map(|(snapshot, selection)| Present {
+            snapshot,
+            selection,
+            after: None,
+            ready: VecDeque::new(),
+            marks_end,
+        });
         Self {
             frames,
             watcher: opened.watcher,

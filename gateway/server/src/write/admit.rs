@@ -39,7 +39,15 @@ impl<'a> Review<'a> {
     /// A POST to a subresource of an object that exists.
     pub(crate) fn of_post(row: &'a Row, namespace: &'a str, name: &'a str, options: &WriteOptions) -> Self {
         let dry_run = options.dry_run;
-        Self { row, namespace, name, operation: Operation::Create, old: None, options: options.to_object(Flavor::Create), dry_run }
+        Self {
+            row,
+            namespace,
+            name,
+            operation: Operation::Create,
+            old: None,
+            options: options.to_object(Flavor::Create),
+            dry_run,
+        }
     }
 
     /// A connection to a subresource of an object that exists.

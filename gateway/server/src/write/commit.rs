@@ -51,7 +51,12 @@ pub(super) async fn create(gate: &Arc<Gate>, write: &Write<'_>, new: &Value) -> 
 }
 
 /// Puts the next state of an object, or removes it with its last finalizer; `None` when it changed meanwhile.
-pub(super) async fn update(gate: &Arc<Gate>, write: &Write<'_>, new: &Value, current: &Current) -> Result<Option<Stored>, Status> {
+pub(super) async fn update(
+    gate: &Arc<Gate>,
+    write: &Write<'_>,
+    new: &Value,
+    current: &Current,
+) -> Result<Option<Stored>, Status> {
     let (row, key) = (write.row, current.entry.key.clone());
     if ends(new, &current.value) {
         return remove(gate, write, new, current).await;
@@ -136,7 +141,8 @@ pub(super) fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
     }
     let mut status = Status::already_exists(&resource, &write.name);
     let current = gate.store.resource(&row.prefix()).get(row.key(&write.namespace, &write.name).as_str());
-    let deleting = current.and_then(|entry| row.stored_value(&entry).ok()).is_some_and(|o| meta::deletion_timestamp(&o).is_some());
+    let deleting =
+        current.and_then(|entry| row.stored_value(&entry).ok()).is_some_and(|o| meta::deletion_timestamp(&o).is_some());
     if deleting {
         status.message = format!("object is being deleted: {}", status.message);
     }

@@ -112,7 +112,12 @@ async fn the_audit_log_keeps_what_was_said() {
     let path = folder.path().join("audit.log");
     let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: RequestResponse\n";
     let settings = audit::file::Settings { path: path.clone(), size_max_mb: 0, age_max_days: 0, backups_max: 0, compress: false };
-    let log = audit::Log::open(audit::Policy::parse(policy).unwrap(), audit::log::Sink::File(settings), Arc::new(model::clock::SystemClock)).unwrap();
+    let log = audit::Log::open(
+        audit::Policy::parse(policy).unwrap(),
+        audit::log::Sink::File(settings),
+        Arc::new(model::clock::SystemClock),
+    )
+    .unwrap();
     let (plugin, _) = probe(|_| {});
     let server = server_with(Setup { plugins: vec![Box::new(plugin)], audit: Some(log), ..Setup::default() });
     let made = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "v"}})).await.ok(201);

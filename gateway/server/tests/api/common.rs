@@ -8,8 +8,8 @@ use bytes::Bytes;
 use catalog::Catalog;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
-use model::clock::SystemClock;
 use model::Value;
+use model::clock::SystemClock;
 use server::body::{self, Body};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::gate::{Documents, Gate, Limits};
@@ -70,7 +70,9 @@ pub(crate) fn server_with(setup: Setup) -> Server {
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let lifecycle = Lifecycle::default();
     let authn = authn::Chain {
-        tokens: Some(authn::token_file::Tokens::parse("secret,admin,1,system:masters\nweak,nobody,2").expect("the token file is readable")),
+        tokens: Some(
+            authn::token_file::Tokens::parse("secret,admin,1,system:masters\nweak,nobody,2").expect("the token file is readable"),
+        ),
         ..authn::Chain::default()
     };
     Server(Arc::new(Gate {
@@ -100,7 +102,13 @@ impl Server {
     }
 
     /// The response with its body still to come.
-    pub(crate) async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> http::Response<Body> {
+    pub(crate) async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> http::Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             request = request.header("authorization", "Bearer secret");

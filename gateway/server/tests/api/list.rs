@@ -70,7 +70,8 @@ async fn selectors() {
     let server = with_maps(4).await;
     let even = server.get(&format!("{MAPS}?labelSelector=even%3Dtrue")).await.ok(200).json();
     assert_eq!(names(&even), ["m000", "m002"]);
-    let one = server.get("/api/v1/configmaps?fieldSelector=metadata.name%3Dm001,metadata.namespace%3Ddefault").await.ok(200).json();
+    let one =
+        server.get("/api/v1/configmaps?fieldSelector=metadata.name%3Dm001,metadata.namespace%3Ddefault").await.ok(200).json();
     assert_eq!(names(&one), ["m001"]);
     let limited = server.get(&format!("{MAPS}?labelSelector=even%3Dtrue&limit=1")).await.ok(200).json();
     assert_eq!((names(&limited), limited["metadata"].get("remainingItemCount")), (vec!["m000"], None));
@@ -79,7 +80,11 @@ async fn selectors() {
     let unknown = server.get("/api/v1/pods?fieldSelector=spec.foo%3Dv").await.ok(400);
     assert_eq!(unknown.message(), "field label not supported: spec.foo");
     let malformed = server.get(&format!("{MAPS}?labelSelector=a%20b")).await.ok(400);
-    assert!(malformed.message().starts_with("unable to parse requirement: found 'b', expected: in, notin"), "{}", malformed.message());
+    assert!(
+        malformed.message().starts_with("unable to parse requirement: found 'b', expected: in, notin"),
+        "{}",
+        malformed.message()
+    );
 }
 
 #[tokio::test]
@@ -95,7 +100,10 @@ async fn revisions() {
     let old = server.get(&format!("{MAPS}?resourceVersion=2&resourceVersionMatch=Exact")).await.ok(410);
     assert_eq!(old.message(), "The resourceVersion for the provided list is too old.");
     let word = server.get(&format!("{MAPS}?resourceVersion=x")).await.ok(400);
-    assert_eq!(word.message(), "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax");
+    assert_eq!(
+        word.message(),
+        "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +120,10 @@ async fn tables_and_partial_metadata() {
     let whole = server.send("GET", &format!("{MAPS}?includeObject=Object"), &table, "").await.ok(200).json();
     assert_eq!(whole["rows"][0]["object"]["kind"], "ConfigMap");
     let wrong = server.send("GET", &format!("{MAPS}?includeObject=All"), &table, "").await.ok(400);
-    assert_eq!(wrong.message(), "Unable to convert to Table as requested: includeObject: Invalid value: \"All\": must be 'Metadata', 'Object', 'None', or empty");
+    assert_eq!(
+        wrong.message(),
+        "Unable to convert to Table as requested: includeObject: Invalid value: \"All\": must be 'Metadata', 'Object', 'None', or empty"
+    );
     let partial = [("accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")];
     let shown = server.send("GET", MAPS, &partial, "").await.ok(200).json();
     assert_eq!(shown["kind"], "PartialObjectMetadataList");
@@ -142,5 +153,11 @@ async fn people_get_it_indented() {
     let server = with_maps(1).await;
     let shown = server.send("GET", &format!("{MAPS}/m000"), &[("user-agent", "curl/8")], "").await.ok(200).text();
     assert!(shown.starts_with("{\n  \"kind\": \"ConfigMap\",\n"), "{shown}");
-    assert!(server.get(MAPS).await.text().starts_with("{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\""));
+    assert!(
+        server
+            .get(MAPS)
+            .await
+            .text()
+            .starts_with("{\"kind\":\"ConfigMapList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"")
+    );
 }

@@ -14,7 +14,12 @@ async fn create_get_list_delete() {
     assert!(object["metadata"]["uid"].is_string() && object["metadata"]["creationTimestamp"].is_string());
     let got = server.get(&format!("{MAPS}/a")).await.ok(200);
     assert_eq!(got.body, made.body);
-    assert!(got.text().starts_with("{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"default\""), "{}", got.text());
+    assert!(
+        got.text()
+            .starts_with("{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"default\""),
+        "{}",
+        got.text()
+    );
     assert!(got.text().ends_with("}\n"));
     let list = server.get(MAPS).await.ok(200).json();
     assert_eq!(list["kind"], "ConfigMapList");
@@ -23,8 +28,11 @@ async fn create_get_list_delete() {
     assert_eq!(list["metadata"]["resourceVersion"], object["metadata"]["resourceVersion"]);
     let deleted = server.delete(&format!("{MAPS}/a")).await.ok(200).json();
     let uid = &object["metadata"]["uid"];
-    assert_eq!(deleted, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {"name": "a", "kind": "configmaps", "uid": uid}}));
+    assert_eq!(
+        deleted,
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": {"name": "a", "kind": "configmaps", "uid": uid}})
+    );
     let gone = server.get(&format!("{MAPS}/a")).await.ok(404);
     assert_eq!(gone.message(), "configmaps \"a\" not found");
     assert_eq!(server.get(MAPS).await.json()["items"], json!([]));
@@ -59,7 +67,12 @@ async fn create_refuses_with_upstreams_words() {
     );
     let (code, text) = message(json!({"metadata": {"name": 5}})).await;
     assert_eq!(code, 400);
-    assert!(text.starts_with("ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field"), "{text}");
+    assert!(
+        text.starts_with(
+            "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field"
+        ),
+        "{text}"
+    );
     server.post(MAPS, json!({"metadata": {"name": "a"}})).await.ok(201);
     assert_eq!(message(json!({"metadata": {"name": "a"}})).await, (409, "configmaps \"a\" already exists".to_owned()));
     let broken = server.send("POST", MAPS, &[], "{nope").await.ok(400);
@@ -68,7 +81,11 @@ async fn create_refuses_with_upstreams_words() {
         "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: invalid character 'n' looking for beginning of object key string ({nope)"
     );
     let media = server.send("POST", MAPS, &[("content-type", "application/cbor")], "x").await.ok(415);
-    assert!(media.message().starts_with("the body of the request was in an unknown format - accepted media types include: application/json"));
+    assert!(
+        media
+            .message()
+            .starts_with("the body of the request was in an unknown format - accepted media types include: application/json")
+    );
     let big = server.send("POST", MAPS, &[], vec![b' '; (3 << 20) + 1]).await.ok(413);
     assert_eq!(big.message(), "Request entity too large: limit is 3145728");
 }
@@ -144,14 +161,18 @@ async fn patches_of_three_kinds() {
     server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "1", "gone": "x"}})).await.ok(201);
     let merged = server.patch(&path, "merge-patch+json", json!({"data": {"k": "2", "gone": null}})).await.ok(200).json();
     assert_eq!(merged["data"], json!({"k": "2"}));
-    let json_patched = server.patch(&path, "json-patch+json", json!([{"op": "add", "path": "/data/j", "value": "3"}])).await.ok(200).json();
+    let json_patched =
+        server.patch(&path, "json-patch+json", json!([{"op": "add", "path": "/data/j", "value": "3"}])).await.ok(200).json();
     assert_eq!(json_patched["data"], json!({"k": "2", "j": "3"}));
-    let strategic = server.patch(&path, "strategic-merge-patch+json", json!({"metadata": {"labels": {"a": "b"}}})).await.ok(200).json();
+    let strategic =
+        server.patch(&path, "strategic-merge-patch+json", json!({"metadata": {"labels": {"a": "b"}}})).await.ok(200).json();
     assert_eq!(strategic["metadata"]["labels"], json!({"a": "b"}));
     let stale = server.patch(&path, "merge-patch+json", json!({"metadata": {"resourceVersion": "1"}})).await.ok(409);
     assert!(stale.message().ends_with("please apply your changes to the latest version and try again"));
     let unknown = server.patch(&path, "foo", json!({})).await.ok(415);
-    assert!(unknown.message().starts_with("the body of the request was in an unknown format - accepted media types include: application/json-patch+json"));
+    assert!(unknown.message().starts_with(
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json"
+    ));
     let apply = server.patch(&path, "apply-patch+yaml", json!({})).await.ok(415);
     assert!(apply.message().contains("server-side apply"), "{}", apply.message());
     let wrong = server.patch(&path, "merge-patch+json", json!({"data": 5})).await.ok(422);
@@ -172,14 +193,29 @@ async fn status_is_written_apart() {
         .json();
     assert_eq!((&made["status"], &made["metadata"]["generation"]), (&json!({}), &json!(1)));
     assert_eq!(made["spec"]["replicas"], 1);
-    let status = server.patch(&format!("{path}/d/status"), "merge-patch+json", json!({"spec": {"replicas": 9}, "status": {"replicas": 3}})).await.ok(200).json();
+    let status = server
+        .patch(&format!("{path}/d/status"), "merge-patch+json", json!({"spec": {"replicas": 9}, "status": {"replicas": 3}}))
+        .await
+        .ok(200)
+        .json();
     assert_eq!((&status["spec"]["replicas"], &status["status"]["replicas"]), (&json!(1), &json!(3)));
     assert_eq!(status["metadata"]["generation"], 1);
-    let main = server.patch(&format!("{path}/d"), "merge-patch+json", json!({"spec": {"replicas": 2}, "status": {"replicas": 9}})).await.ok(200).json();
-    assert_eq!((&main["spec"]["replicas"], &main["status"]["replicas"], &main["metadata"]["generation"]), (&json!(2), &json!(3), &json!(2)));
+    let main = server
+        .patch(&format!("{path}/d"), "merge-patch+json", json!({"spec": {"replicas": 2}, "status": {"replicas": 9}}))
+        .await
+        .ok(200)
+        .json();
+    assert_eq!(
+        (&main["spec"]["replicas"], &main["status"]["replicas"], &main["metadata"]["generation"]),
+        (&json!(2), &json!(3), &json!(2))
+    );
     let scale = server.get(&format!("{path}/d/scale")).await.ok(200).json();
-    assert_eq!((scale["kind"].as_str(), &scale["spec"], &scale["status"]), (Some("Scale"), &json!({"replicas": 2}), &json!({"replicas": 3, "selector": "a=b"})));
-    let scaled = server.patch(&format!("{path}/d/scale"), "merge-patch+json", json!({"spec": {"replicas": 5}})).await.ok(200).json();
+    assert_eq!(
+        (scale["kind"].as_str(), &scale["spec"], &scale["status"]),
+        (Some("Scale"), &json!({"replicas": 2}), &json!({"replicas": 3, "selector": "a=b"}))
+    );
+    let scaled =
+        server.patch(&format!("{path}/d/scale"), "merge-patch+json", json!({"spec": {"replicas": 5}})).await.ok(200).json();
     assert_eq!(scaled["spec"]["replicas"], 5);
     assert_eq!(server.get(&format!("{path}/d")).await.json()["metadata"]["generation"], 3);
 }
@@ -191,7 +227,11 @@ async fn finalizers_and_preconditions_of_deletes() {
     let made = server.post(MAPS, json!({"metadata": {"name": "a", "finalizers": ["x.io/y"]}})).await.ok(201).json();
     let wrong = json!({"preconditions": {"uid": "other"}});
     let refused = server.send("DELETE", &path, &[], wrong.to_string()).await.ok(409);
-    assert!(refused.message().contains("the UID in the precondition (other) does not match the UID in record"), "{}", refused.message());
+    assert!(
+        refused.message().contains("the UID in the precondition (other) does not match the UID in record"),
+        "{}",
+        refused.message()
+    );
     let waiting = server.delete(&path).await.ok(200).json();
     assert_eq!(waiting["metadata"]["deletionGracePeriodSeconds"], 0);
     assert!(waiting["metadata"]["deletionTimestamp"].is_string());
@@ -201,7 +241,13 @@ async fn finalizers_and_preconditions_of_deletes() {
     server.patch(&path, "merge-patch+json", json!({"metadata": {"finalizers": null}})).await.ok(200);
     server.get(&path).await.ok(404);
     let policy = server.delete(&format!("{path}?propagationPolicy=Never")).await.ok(422);
-    assert!(policy.message().starts_with("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Never\""), "{}", policy.message());
+    assert!(
+        policy
+            .message()
+            .starts_with("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Never\""),
+        "{}",
+        policy.message()
+    );
 }
 
 #[tokio::test]
@@ -218,7 +264,13 @@ async fn deletecollection_takes_what_is_selected() {
 #[tokio::test]
 async fn what_is_not_there_and_who_may_not() {
     let server = server();
-    for path in ["/api/v1/nothings", "/apis/apps/v2/deployments", "/api/v1/namespaces/default/nodes/a", "/api/v1/namespaces/default/pods/a/nothing", "/nothing"] {
+    for path in [
+        "/api/v1/nothings",
+        "/apis/apps/v2/deployments",
+        "/api/v1/namespaces/default/nodes/a",
+        "/api/v1/namespaces/default/pods/a/nothing",
+        "/nothing",
+    ] {
         assert_eq!(server.get(path).await.ok(404).text(), "404 page not found\n", "{path}");
     }
     server.post("/api/v1/configmaps", json!({"metadata": {"name": "a"}})).await.ok(405);
@@ -228,10 +280,14 @@ async fn what_is_not_there_and_who_may_not() {
     let anonymous = server.send("GET", MAPS, &[("authorization", "")], "").await;
     assert_eq!(anonymous.code, 403, "{}", anonymous.text());
     let refused = server.send("GET", MAPS, &[("authorization", "Bearer weak")], "").await.ok(403);
-    assert_eq!(refused.message(), "configmaps is forbidden: User \"nobody\" cannot list resource \"configmaps\" in API group \"\" in the namespace \"default\"");
+    assert_eq!(
+        refused.message(),
+        "configmaps is forbidden: User \"nobody\" cannot list resource \"configmaps\" in API group \"\" in the namespace \"default\""
+    );
     let unknown = server.send("GET", MAPS, &[("authorization", "Bearer wrong")], "").await.ok(401);
     assert_eq!(unknown.message(), "Unauthorized");
-    let crd = server.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json!({"metadata": {"name": "a"}})).await.ok(405);
+    let crd =
+        server.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json!({"metadata": {"name": "a"}})).await.ok(405);
     assert!(crd.message().contains("custom resources are not served"), "{}", crd.message());
 }
 
@@ -246,7 +302,8 @@ async fn other_versions_of_what_is_stored_once() {
     assert_eq!(v2["spec"]["metrics"][0]["resource"]["target"], json!({"type": "Utilization", "averageUtilization": 60}));
     let event = json!({"metadata": {"name": "e", "namespace": "default"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}, "message": "m", "reason": "R", "type": "Normal"});
     server.post("/api/v1/namespaces/default/events", event).await.ok(201);
-    let list = server.get("/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.name%3Dp").await.ok(200).json();
+    let list =
+        server.get("/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.name%3Dp").await.ok(200).json();
     assert_eq!(list["items"][0]["note"], "m");
     let bad = server.get("/api/v1/namespaces/default/events?fieldSelector=regarding.name%3Dp").await.ok(400);
     assert_eq!(bad.message(), "field label not supported: regarding.name");

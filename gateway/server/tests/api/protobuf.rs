@@ -22,7 +22,8 @@ async fn raw(server: &Server, method: &str, path: &str, body: Vec<u8>) -> Answer
 async fn objects_are_created_and_replaced() {
     let server = server();
     let path = "/api/v1/namespaces/default/configmaps";
-    let object = json!({"metadata": {"name": "a", "labels": {"z": "1", "b": "2"}}, "data": {"k": "v"}, "binaryData": {"x": "AAE="}});
+    let object =
+        json!({"metadata": {"name": "a", "labels": {"z": "1", "b": "2"}}, "data": {"k": "v"}, "binaryData": {"x": "AAE="}});
     let made = send(&server, "POST", path, ("v1", "ConfigMap"), object.clone()).await.ok(201);
     let as_json = server.get(&format!("{path}/a")).await.ok(200).json();
     assert_eq!(as_json["data"], json!({"k": "v"}));
@@ -78,7 +79,8 @@ async fn subresources_take_it_too() {
     assert_eq!(server.get(&format!("{pods}/p")).await.json()["spec"]["nodeName"], "n1");
     let eviction = json!({"metadata": {"name": "p"}, "deleteOptions": {"gracePeriodSeconds": 0}});
     send(&server, "POST", &format!("{pods}/p/eviction"), ("policy/v1", "Eviction"), eviction).await.ok(201);
-    let review = json!({"spec": {"user": "u", "extra": {"k": ["a", "b"]}, "resourceAttributes": {"verb": "get", "resource": "pods"}}});
+    let review =
+        json!({"spec": {"user": "u", "extra": {"k": ["a", "b"]}, "resourceAttributes": {"verb": "get", "resource": "pods"}}});
     let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
     let judged = send(&server, "POST", path, ("authorization.k8s.io/v1", "SubjectAccessReview"), review).await.ok(201).json();
     assert_eq!((&judged["status"]["allowed"], &judged["spec"]["extra"]), (&json!(false), &json!({"k": ["a", "b"]})));

@@ -30,7 +30,11 @@ impl Frames {
         while self.ready.is_empty() {
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("an event in time")?;
             let bytes = frame.expect("the stream goes on").into_data().expect("data");
-            self.ready = bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+            self.ready = bytes
+                .split(|b| *b == b'\n')
+                .filter(|line| !line.is_empty())
+                .map(|line| serde_json::from_slice(line).unwrap())
+                .collect();
         }
         let mut event = self.ready.remove(0);
         Some((event["type"].as_str().unwrap().to_owned(), event["object"].take()))
@@ -160,7 +164,11 @@ async fn another_version_is_watched_in_its_own_words() {
 async fn refused_before_it_begins() {
     let server = server();
     let refused = server.get(&format!("{MAPS}?watch=1&sendInitialEvents=true")).await.ok(422);
-    assert!(refused.message().contains("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"), "{}", refused.message());
+    assert!(
+        refused.message().contains("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
+        "{}",
+        refused.message()
+    );
     server.send("GET", &format!("{MAPS}?watch=1"), &[("accept", "application/yaml")], "").await.ok(406);
 }
 

@@ -265,18 +265,26 @@ mod tests {
             ("a b", "error: unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
             ("a in x", "error: unable to parse requirement: found 'x' expected: '('"),
             ("a=b c", "error: found 'c', expected: ',' or 'end of string'"),
-            ("a>x", "error: unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"),
+            (
+                "a>x",
+                "error: unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer",
+            ),
         ];
         for (text, want) in cases {
             assert_eq!(printed(text), want, "{text}");
         }
-        assert!(printed("a/b/c=d").starts_with("error: unable to parse requirement: <nil>: Invalid value: \"a/b/c\": a valid label key"));
+        assert!(
+            printed("a/b/c=d")
+                .starts_with("error: unable to parse requirement: <nil>: Invalid value: \"a/b/c\": a valid label key")
+        );
     }
 
     #[test]
     fn matches_as_upstream_does() {
         let labels = |key: &str| if key == "n" { Some("5") } else { None };
-        for (text, want) in [("n>4", true), ("n<4", false), ("x!=1", true), ("x notin (a)", true), ("x in (a)", false), ("!x,n", true)] {
+        for (text, want) in
+            [("n>4", true), ("n<4", false), ("x!=1", true), ("x notin (a)", true), ("x in (a)", false), ("!x,n", true)]
+        {
             assert_eq!(Selector::parse(text).unwrap().matches(labels), want, "{text}");
         }
     }

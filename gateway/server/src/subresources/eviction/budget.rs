@@ -42,7 +42,8 @@ impl Permit {
 
 /// Asks the pod's budget. Fails with upstream's 429, and 500 when the pod has several.
 pub(super) async fn permit(gate: &Arc<Gate>, pod: &Value, dry_run: bool, now: Timestamp) -> Result<Permit, Status> {
-    let Some(row) = gate.catalog.resource("policy", "v1", "poddisruptionbudgets").and_then(|r| Row::new(&gate.catalog, r, "")) else {
+    let Some(row) = gate.catalog.resource("policy", "v1", "poddisruptionbudgets").and_then(|r| Row::new(&gate.catalog, r, ""))
+    else {
         return Ok(Permit::Counted);
     };
     let budgets = of(gate, &row, pod);
@@ -141,8 +142,12 @@ fn exhausted(budget: &Value) -> Status {
         Some(("SyncFailed", message)) => {
             format!("The disruption budget {name} does not allow evicting pods currently because it failed sync: {message}")
         }
-        _ if current <= desired => format!("The disruption budget {name} needs {desired} healthy pods and has {current} currently"),
-        Some((reason, message)) => format!("The disruption budget {name} does not allow evicting pods currently ({reason}): {message}"),
+        _ if current <= desired => {
+            format!("The disruption budget {name} needs {desired} healthy pods and has {current} currently")
+        }
+        Some((reason, message)) => {
+            format!("The disruption budget {name} does not allow evicting pods currently ({reason}): {message}")
+        }
         None => format!("The disruption budget {name} does not allow evicting pods currently"),
     };
     Status::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0).with_cause(cause(message))
@@ -164,8 +169,14 @@ mod tests {
         assert_eq!(one["status"]["disruptionsAllowed"], 0);
         assert_eq!(one["status"]["disruptedPods"], json!({"p": "2030-01-01T00:00:00Z"}));
         let refused = decrement(&mut one, "q", "").unwrap_err();
-        assert_eq!((refused.code, refused.message.as_str()), (429, "Cannot evict pod as it would violate the pod's disruption budget."));
-        assert_eq!(refused.details.unwrap().causes[0].message, "The disruption budget b needs 2 healthy pods and has 2 currently");
+        assert_eq!(
+            (refused.code, refused.message.as_str()),
+            (429, "Cannot evict pod as it would violate the pod's disruption budget.")
+        );
+        assert_eq!(
+            refused.details.unwrap().causes[0].message,
+            "The disruption budget b needs 2 healthy pods and has 2 currently"
+        );
         let mut stale = budget(1);
         stale["metadata"]["generation"] = 2.into();
         assert_eq!(decrement(&mut stale, "p", "").unwrap_err().retry_after_seconds(), Some(10));
