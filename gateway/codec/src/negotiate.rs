@@ -13,15 +13,13 @@ pub enum Media {
     Json,
     /// `application/yaml`
     Yaml,
-    /// `application/vnd.kubernetes.protobuf`, in bodies of requests.
+    /// `application/vnd.kubernetes.protobuf`
     Protobuf,
 }
 
 impl Media {
-    /// The encodings of answers, in the order in which upstream prefers and lists them.
-    pub const ANSWERS: &'static [Media] = &[Media::Json, Media::Yaml];
-    /// The encodings of bodies, in the order in which upstream lists them.
-    pub const BODIES: &'static [Media] = &[Media::Json, Media::Yaml, Media::Protobuf];
+    /// Every encoding, in the order in which upstream prefers and lists them.
+    pub const ALL: &'static [Media] = &[Media::Json, Media::Yaml, Media::Protobuf];
 
     /// The `Content-Type` of an answer.
     pub fn as_str(self) -> &'static str {
@@ -124,19 +122,19 @@ impl Endpoint {
 
 /// Chooses how to answer; `accept` is empty when the header is absent. Fails with 406.
 pub fn output(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
-    choose(accept, endpoint).ok_or_else(|| Status::not_acceptable(&spoken(Media::ANSWERS)))
+    choose(accept, endpoint).ok_or_else(|| Status::not_acceptable(&spoken()))
 }
 
 /// Chooses how to answer a watch, which YAML cannot frame. Fails with 406.
 pub fn stream(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
     choose(accept, endpoint)
-        .filter(|output| output.media == Media::Json)
-        .ok_or_else(|| Status::not_acceptable(&["application/json;stream=watch"]))
+        .filter(|output| output.media != Media::Yaml)
+        .ok_or_else(|| Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]))
 }
 
 /// The encodings as refusals list them.
-fn spoken(media: &[Media]) -> Vec<&'static str> {
-    media.iter().map(|m| m.as_str()).collect()
+fn spoken() -> Vec<&'static str> {
+    Media::ALL.iter().map(|m| m.as_str()).collect()
 }
 
 fn choose(accept: &str, endpoint: Endpoint) -> Option<Output> {
@@ -148,7 +146,7 @@ fn choose(accept: &str, endpoint: Endpoint) -> Option<Output> {
             ("*", "*") | ("application", "*") => true,
             (main, sub) => main == "application" && sub == media.subtype(),
         };
-        Media::ANSWERS.iter().filter(|m| fits(m)).find_map(|media| clause.output(*media, endpoint))
+        Media::ALL.iter().filter(|m| fits(m)).find_map(|media| clause.output(*media, endpoint))
     })
 }
 
@@ -168,7 +166,7 @@ impl Clause<'_> {
                 "as" => output.convert.get_or_insert_default().kind = value.to_owned(),
                 "g" => output.convert.get_or_insert_default().group = value.to_owned(),
                 "v" => output.convert.get_or_insert_default().version = value.to_owned(),
-                "stream" if !value.is_empty() && (media != Media::Json || value != "watch") => return None,
+                "stream" if !value.is_empty() && (media == Media::Yaml || value != "watch") => return None,
                 "stream" => output.stream = value.to_owned(),
                 "sv" if !value.is_empty() && value != "v1" => return None,
                 "pretty" => output.pretty = value == "1",
@@ -176,7 +174,9 @@ impl Clause<'_> {
                 _ => {}
             }
         }
-        endpoint.allows(output.convert.as_ref()).then_some(output)
+        // Tables have no protobuf, and documents and partial metadata are not written as such: a later clause has JSON.
+        let speaks = media != Media::Protobuf || endpoint == Endpoint::Resource && output.convert.is_none();
+        (speaks && endpoint.allows(output.convert.as_ref())).then_some(output)
     }
 }
 
@@ -231,8 +231,8 @@ pub fn input(content_type: &str) -> Result<Media, Status> {
     if content_type.is_empty() {
         return Ok(Media::Json);
     }
-    let found = media_type(content_type).and_then(|name| Media::BODIES.iter().copied().find(|m| m.as_str() == name));
-    found.ok_or_else(|| Status::unsupported_media_type(&spoken(Media::BODIES)))
+    let found = media_type(content_type).and_then(|name| Media::ALL.iter().copied().find(|m| m.as_str() == name));
+    found.ok_or_else(|| Status::unsupported_media_type(&spoken()))
 }
 
 /// The media type in lower case, without its parameters; `None` when the header is malformed (Go's `mime.ParseMediaType`).

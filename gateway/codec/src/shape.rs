@@ -1,7 +1,7 @@
 //! What stands around objects on the wire: list heads and tails, watch frames, partial metadata, tables.
 //! Works on encoded bodies without parsing them. Chooses no media type (`negotiate`) and computes no cells.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::go_json::{write, write_int, write_string};
 
@@ -22,6 +22,20 @@ pub struct ListMeta {
 }
 
 impl ListMeta {
+    /// As an object in normal form.
+    pub fn to_value(&self) -> Value {
+        let mut map = Map::new();
+        for (name, text) in [("resourceVersion", &self.resource_version), ("continue", &self.continue_token)] {
+            if !text.is_empty() {
+                map.insert(name.to_owned(), text.as_str().into());
+            }
+        }
+        if let Some(count) = self.remaining {
+            map.insert("remainingItemCount".to_owned(), count.into());
+        }
+        Value::Object(map)
+    }
+
     fn write(&self, order: Order, out: &mut Vec<u8>) {
         let version = |out: &mut Vec<u8>, comma: &mut bool| text_member("resourceVersion", &self.resource_version, out, comma);
         let token = |out: &mut Vec<u8>, comma: &mut bool| text_member("continue", &self.continue_token, out, comma);

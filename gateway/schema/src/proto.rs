@@ -2,6 +2,7 @@
 //! one message a struct. Follows `runtime/serializer/protobuf` and what gogo-protobuf generates for upstream's types.
 //! Knows no kind by name and chooses no media type (`codec::negotiate`).
 
+mod assemble;
 mod decode;
 mod encode;
 mod schema_or;
@@ -9,8 +10,9 @@ mod schema_or;
 mod tests;
 mod wire;
 
+pub use assemble::{LIST_TAIL, envelope, item, item_bytes, list_head, watch_frame};
 pub use decode::{Envelope, decode, open};
-pub use encode::encode;
+pub use encode::{encode, message};
 
 use crate::types::{Field, Types};
 

@@ -2,6 +2,7 @@
 //! Decides nothing about the request.
 
 mod gzip;
+pub mod protobuf;
 mod render;
 
 use std::sync::Arc;
@@ -47,8 +48,8 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
             *response.body_mut() = body::holding(body, (record, crate::count::running(gate, &call)));
             response
         }
-        Content::List(listing) => list(&mut call, code, listing).await,
-        content => object(&mut call, code, content),
+        Content::List(listing) => list(gate, &mut call, code, listing).await,
+        content => object(gate, &mut call, code, content),
     };
     headers(&call, &mut response);
     let record = std::mem::replace(&mut call.record, audit::Record::none());
@@ -67,9 +68,10 @@ pub fn without_call(status: &Status) -> Response<Body> {
 async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> {
     // Whatever the client accepts, an error must reach it.
     let output = negotiate::output(call.header("accept"), Endpoint::Resource).unwrap_or_else(|_| call.output.clone());
-    let bytes = encode(&call, &output, line(&status.to_object()));
-    call.record.response_object(bytes.clone());
-    let mut response = whole(status.code, output.media.as_str(), bytes);
+    let json = line(&status.to_object());
+    call.record.response_object(json.clone());
+    let (media, bytes) = encode(gate, &call, &output, json);
+    let mut response = whole(status.code, media.as_str(), bytes);
     if let Some(seconds) = status.retry_after_seconds() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -81,7 +83,11 @@ async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> 
 }
 
 /// One object, in whatever form the client accepts.
-fn object(call: &mut Call, code: u16, content: Content) -> Response<Body> {
+fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response<Body> {
+    if let (Media::Protobuf, false, Content::Entry(row, entry)) = (call.output.media, call.record.wants_response_object(), &content) {
+        let bytes = row.envelope(&row.message(entry)).into();
+        return compressed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), bytes);
+    }
     let shape = Shape::of(call);
     let json = match content {
         Content::Entry(row, entry) => shape.single(&row, &row.body(&entry), || row.request_value(&entry).ok(), call.now),
@@ -92,23 +98,18 @@ fn object(call: &mut Call, code: u16, content: Content) -> Response<Body> {
         _ => Bytes::new(),
     };
     call.record.response_object(json.clone());
-    let bytes = encode(call, &call.output, json);
-    compressed(call, whole(code, call.output.media.as_str(), Bytes::new()), bytes)
+    let (media, bytes) = encode(gate, call, &call.output, json);
+    compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
 }
 
-async fn list(call: &mut Call, code: u16, listing: crate::verbs::list::Listing) -> Response<Body> {
-    let mut pieces = listing.pieces(Shape::of(call), call.now);
-    let streams = call.output.media == Media::Json && !pretty(call, &call.output) && !call.record.wants_response_object();
-    if streams {
-        let mut response = whole(code, Media::Json.as_str(), Bytes::new());
-        let first = gzip::gather(&mut pieces);
-        if first.len() > gzip::THRESHOLD_BYTES && gzip::accepted(call) {
-            mark_compressed(&mut response);
-            *response.body_mut() = body::pieces(gzip::Compressed::new(first, pieces));
-        } else {
-            *response.body_mut() = body::pieces(std::iter::once(first).chain(pieces));
-        }
-        return response;
+async fn list(gate: &Gate, call: &mut Call, code: u16, listing: crate::verbs::list::Listing) -> Response<Body> {
+    let recorded = call.record.wants_response_object();
+    if call.output.media == Media::Protobuf && !recorded {
+        return streamed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), listing.messages(&gate.catalog.types));
+    }
+    let pieces = listing.pieces(Shape::of(call), call.now);
+    if call.output.media == Media::Json && !pretty(call, &call.output) && !recorded {
+        return streamed(call, whole(code, Media::Json.as_str(), Bytes::new()), pieces);
     }
     let json: Bytes = pieces
         .fold(Vec::new(), |mut all, piece| {
@@ -117,8 +118,19 @@ async fn list(call: &mut Call, code: u16, listing: crate::verbs::list::Listing) 
         })
         .into();
     call.record.response_object(json.clone());
-    let bytes = encode(call, &call.output, json);
-    compressed(call, whole(code, call.output.media.as_str(), Bytes::new()), bytes)
+    let (media, bytes) = encode(gate, call, &call.output, json);
+    compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
+}
+
+fn streamed(call: &Call, mut response: Response<Body>, mut pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let first = gzip::gather(&mut pieces);
+    if first.len() > gzip::THRESHOLD_BYTES && gzip::accepted(call) {
+        mark_compressed(&mut response);
+        *response.body_mut() = body::pieces(gzip::Compressed::new(first, pieces));
+    } else {
+        *response.body_mut() = body::pieces(std::iter::once(first).chain(pieces));
+    }
+    response
 }
 
 fn compressed(call: &Call, mut response: Response<Body>, bytes: Bytes) -> Response<Body> {
@@ -143,14 +155,15 @@ fn mark_compressed(response: &mut Response<Body>) {
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
 }
 
-/// JSON as the client wants it written.
-fn encode(call: &Call, output: &Output, json: Bytes) -> Bytes {
-    match output.media {
-        Media::Yaml => codec::yaml::from_json(&json).map_or(json, Bytes::from),
-        Media::Json if pretty(call, output) => go_json::indent(&json).into(),
-        // Answers are not negotiated as protobuf.
-        Media::Json | Media::Protobuf => json,
-    }
+/// JSON as the client wants it written, and how that is; what protobuf or YAML cannot write stays JSON.
+fn encode(gate: &Gate, call: &Call, output: &Output, json: Bytes) -> (Media, Bytes) {
+    let other = match output.media {
+        Media::Yaml => codec::yaml::from_json(&json).ok().map(Bytes::from),
+        Media::Protobuf => protobuf::object(&gate.catalog.types, &json),
+        Media::Json if pretty(call, output) => Some(go_json::indent(&json).into()),
+        Media::Json => None,
+    };
+    other.map_or((Media::Json, json), |bytes| (output.media, bytes))
 }
 
 fn pretty(call: &Call, output: &Output) -> bool {

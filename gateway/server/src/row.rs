@@ -18,6 +18,7 @@ use model::world::ResourceFacts;
 use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
 use schema::normal::{self, Encode};
 use schema::object_meta::Scope;
+use schema::proto;
 use schema::types::TypeId;
 use serde_json::json;
 use store::{Entry, Header, Key};
@@ -391,6 +392,24 @@ impl Row {
         })
     }
 
+    /// The object of an entry in the version of the request, as a protobuf message.
+    pub fn message(&self, entry: &Entry) -> Bytes {
+        entry.rendering(self.protobuf_form(), |entry| {
+            // A body that cannot be read shows an empty object; one bad object must not fail a list.
+            self.encode_message(&self.request_value(entry).unwrap_or(Value::Null)).into()
+        })
+    }
+
+    /// An object of the request as a protobuf message.
+    pub fn encode_message(&self, object: &Value) -> Vec<u8> {
+        proto::message(self.form.types(), self.form.ty(), object)
+    }
+
+    /// An object's protobuf message with its kind around it.
+    pub fn envelope(&self, message: &[u8]) -> Vec<u8> {
+        proto::envelope(&self.kind().api_version(), &self.kind().kind, message)
+    }
+
     /// An object of the request, encoded, without `apiVersion` and `kind`.
     pub fn encode_body(&self, object: &Value) -> Bytes {
         let mut out = Vec::with_capacity(1024);
@@ -411,6 +430,11 @@ impl Row {
     /// The form of watch frames that all watchers of this version share; nothing where objects are not sent as stored.
     pub fn frame_form(&self) -> Option<store::Form> {
         self.is_verbatim().then(|| store::Form(self.number()))
+    }
+
+    /// The form of this version's protobuf.
+    pub fn protobuf_form(&self) -> store::Form {
+        store::Form(!self.number())
     }
 
     /// A number for this rendering, told apart from other versions and subresources of the same objects.

@@ -10,6 +10,7 @@ fn chosen(accept: &str) -> Option<(Media, Option<String>)> {
 fn the_best_acceptable_clause_wins() {
     let json = Some((Media::Json, None));
     let yaml = Some((Media::Yaml, None));
+    let protobuf = Some((Media::Protobuf, None));
     for (accept, expected) in [
         ("", json.clone()),
         ("*/*", json.clone()),
@@ -20,7 +21,13 @@ fn the_best_acceptable_clause_wins() {
         ("application/json;q=0.5,application/yaml;q=0.9", yaml.clone()),
         ("*/*,application/yaml", yaml.clone()),
         ("text/html,application/json", json.clone()),
-        ("application/vnd.kubernetes.protobuf,application/json", json.clone()),
+        ("application/vnd.kubernetes.protobuf,application/json", protobuf.clone()),
+        ("application/json,application/vnd.kubernetes.protobuf", json.clone()),
+        ("application/vnd.kubernetes.protobuf;stream=watch", protobuf.clone()),
+        (
+            "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json",
+            json.clone(),
+        ),
         ("application/json; charset=utf-8", json.clone()),
         ("application/json;sv=v2,application/yaml", yaml),
         ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Media::Json, Some("Table".into())))),
@@ -34,7 +41,7 @@ fn the_best_acceptable_clause_wins() {
         ("application/json;stream=other", None),
         ("text/html", None),
         ("application", None),
-        ("application/vnd.kubernetes.protobuf", None),
+        ("application/vnd.kubernetes.protobuf", protobuf),
     ] {
         assert_eq!(chosen(accept), expected, "{accept}");
     }
@@ -45,10 +52,13 @@ fn refusals_list_what_is_spoken() {
     let refused = output("text/html", Endpoint::Resource).expect_err("406");
     assert_eq!(
         (refused.code, refused.message.as_str()),
-        (406, "only the following media types are accepted: application/json, application/yaml")
+        (406, "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf")
     );
     let refused = stream("application/yaml", Endpoint::Resource).expect_err("406");
-    assert_eq!(refused.message, "only the following media types are accepted: application/json;stream=watch");
+    assert_eq!(
+        refused.message,
+        "only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    );
     let refused = input("text/plain").expect_err("415");
     assert_eq!(
         (refused.code, refused.message.as_str()),
@@ -63,6 +73,7 @@ fn refusals_list_what_is_spoken() {
 fn tables_only_of_resources() {
     let table = "application/json;as=Table;g=meta.k8s.io;v=v1";
     assert!(output(table, Endpoint::Plain).is_err());
+    assert!(output("application/vnd.kubernetes.protobuf", Endpoint::Plain).is_err());
     let discovery = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     assert!(output(discovery, Endpoint::Resource).is_err());
     let chosen = output(discovery, Endpoint::Discovery).expect("discovery");

@@ -10,22 +10,18 @@ use serde_json::{Map, Value};
 
 use super::schema_or::SchemaOr;
 use super::wire::Wire;
-use super::{PREFIX, is_list_message};
+use super::{envelope, is_list_message};
 use crate::types::{Field, Kind, TypeId, Types};
 
 /// A whole body: the envelope and in it the object.
 pub fn encode(types: &Types, ty: TypeId, api_version: &str, kind: &str, value: &Value) -> Vec<u8> {
+    envelope(api_version, kind, &message(types, ty, value))
+}
+
+/// The object's message alone, as it stands in a list.
+pub fn message(types: &Types, ty: TypeId, value: &Value) -> Vec<u8> {
     let mut writer = Writer { types, reversed: Vec::new() };
-    writer.bytes_field(4, b"");
-    writer.bytes_field(3, b"");
-    let mark = writer.mark();
     writer.message(ty, value.as_object());
-    writer.close(2, mark);
-    let mark = writer.mark();
-    writer.bytes_field(2, kind.as_bytes());
-    writer.bytes_field(1, api_version.as_bytes());
-    writer.close(1, mark);
-    writer.bytes(PREFIX);
     writer.reversed.reverse();
     writer.reversed
 }

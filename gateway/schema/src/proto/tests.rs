@@ -172,6 +172,31 @@ fn the_deepest_message_fits_the_stack_and_no_deeper_one_is_read() {
     deep.expect("a thread").join().expect("no overflow");
 }
 
+#[test]
+fn a_list_of_ready_messages_is_the_list_written_whole() {
+    let pods: Vec<Value> = (0..3).map(|n| json!({"metadata": {"name": "p".repeat(n * 100)}})).collect();
+    let meta = json!({"resourceVersion": "5", "continue": "token"});
+    let list = json!({"metadata": meta, "items": pods});
+    let ty = of_kind("v1", "Pod");
+    let messages: Vec<Vec<u8>> = pods.iter().map(|pod| message(&TYPES, ty, pod)).collect();
+    let list_meta = TYPES.by_name("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta").expect("known");
+    let bytes = messages.iter().map(|message| item_bytes(message.len())).sum();
+    let mut out = list_head("v1", "PodList", &message(&TYPES, list_meta, &meta), bytes);
+    messages.iter().for_each(|message| item(message, &mut out));
+    out.extend_from_slice(LIST_TAIL);
+    assert_eq!(out, encode(&TYPES, of_kind("v1", "PodList"), "v1", "PodList", &list));
+}
+
+#[test]
+fn a_frame_is_a_watch_event_behind_its_length() {
+    let object = encode(&TYPES, of_kind("v1", "Pod"), "v1", "Pod", &json!({"metadata": {"name": "p".repeat(200)}}));
+    let frame = watch_frame("ADDED", &object).expect("short enough");
+    let (length, event) = frame.split_at(4);
+    assert_eq!(u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize, event.len());
+    let raw = [field(1, &object)].concat();
+    assert_eq!(event, [field(1, b"ADDED"), field(2, &raw)].concat());
+}
+
 proptest! {
     /// No byte that is changed, cut or added makes reading panic, and what is read can be written.
     #[test]

@@ -123,13 +123,18 @@ impl Shape {
     }
 }
 
-/// A `BOOKMARK` frame: an object of which only the revision means something.
-pub fn bookmark(row: &Row, shape: &Shape, revision: Revision, end: BookmarkEnd) -> Bytes {
+/// The object of a bookmark, of which only the revision means something.
+pub(super) fn bookmark_object(revision: Revision, end: BookmarkEnd) -> Value {
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if end == BookmarkEnd::InitialEvents {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
     }
-    let body = row.encode_body(&json!({"metadata": metadata}));
+    json!({"metadata": metadata})
+}
+
+/// A `BOOKMARK` frame in JSON.
+pub fn bookmark(row: &Row, shape: &Shape, revision: Revision, end: BookmarkEnd) -> Bytes {
+    let body = row.encode_body(&bookmark_object(revision, end));
     let mut out = shape::event_head("BOOKMARK");
     match shape {
         Shape::Plain => row.with_type_meta(&body, &mut out),

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use codec::shape::ListMeta;
 use jiff::Timestamp;
 use model::{Revision, Status};
+use schema::proto;
+use schema::types::Types;
 use store::{Entry, ResourceCache, Snapshot};
 
 use crate::answer::{Answer, Content};
@@ -24,6 +26,9 @@ use crate::select::Selection;
 const PIECE_BYTES: usize = 64 * 1024;
 /// Objects taken from the snapshot at once.
 const PAGE_ENTRIES: usize = 256;
+
+/// The type of a list's metadata.
+const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
 /// The objects to show and what is said of them.
 pub struct Listing {
@@ -151,6 +156,35 @@ impl Listing {
                 shape.item(&row, &entry, now, &mut out);
             }
             Some(out.into())
+        })
+    }
+}
+
+impl Listing {
+    /// The bytes of the answer as protobuf. Its head tells how long all of it is, so every item is rendered before the first
+    /// byte goes out; the renderings are those that the cache keeps.
+    pub(crate) fn messages(self, types: &Types) -> impl Iterator<Item = Bytes> + Send + use<> {
+        let Self { row, meta, mut source } = self;
+        let items: Vec<Bytes> = std::iter::from_fn(|| source.next()).map(|entry| row.message(&entry)).collect();
+        let items_bytes = items.iter().map(|item| proto::item_bytes(item.len())).sum();
+        let meta = types.by_name(LIST_META).map(|ty| proto::message(types, ty, &meta.to_value())).unwrap_or_default();
+        let mut out = proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes);
+        let mut items = items.into_iter();
+        let mut done = false;
+        std::iter::from_fn(move || {
+            if done {
+                return None;
+            }
+            let mut piece = std::mem::take(&mut out);
+            while piece.len() < PIECE_BYTES {
+                let Some(item) = items.next() else {
+                    piece.extend_from_slice(proto::LIST_TAIL);
+                    done = true;
+                    break;
+                };
+                proto::item(&item, &mut piece);
+            }
+            Some(piece.into())
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use codec::negotiate::Media;
 use codec::shape;
 use model::{Clock, Revision, Status};
 use rand::Rng;
@@ -20,7 +21,7 @@ use crate::lifecycle::{Lifecycle, Stage};
 use crate::metrics::{Running, Watches};
 use crate::options::list::ListOptions;
 use crate::options::parse_revision;
-use crate::respond::{BookmarkEnd, Shape, bookmark, line};
+use crate::respond::{BookmarkEnd, Shape, bookmark, line, protobuf};
 use crate::row::Row;
 use crate::select::Selection;
 
@@ -36,14 +37,15 @@ pub(super) fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = parse_revision(&options.resource_version)?;
     let resource = gate.store.resource(&row.prefix());
-    let frames = Frames::new(row, Shape::of(call), gate);
+    let frames = Frames::new(row, Shape::of(call), call.output.media, gate);
+    let content_type = frames.content_type();
     let opened = open(&resource, selection, &options, from);
     let lasting = options.timeout_s.map_or_else(|| random_lasting(gate), Duration::from_secs);
     let stream = match opened {
         Ok(opened) => Watching::new(gate, frames, opened, &options, lasting).stream(),
-        Err(status) => ended(error_frame(&status)),
+        Err(status) => ended(frames.error(&status)),
     };
-    Ok(Answer::new(200, Content::Stream("application/json", body::stream(stream))))
+    Ok(Answer::new(200, Content::Stream(content_type, body::stream(stream))))
 }
 
 /// Watches without a wish of their own end at different times, so that they do not all come back at once.
@@ -78,41 +80,64 @@ fn too_old(from: Revision, error: WatchError) -> Status {
 struct Frames {
     row: Row,
     shape: Shape,
+    media: Media,
     clock: Arc<dyn Clock>,
     form: Option<Form>,
     first: bool,
 }
 
 impl Frames {
-    fn new(row: &Row, shape: Shape, gate: &Gate) -> Self {
+    fn new(row: &Row, shape: Shape, media: Media, gate: &Gate) -> Self {
         // Only what is the same for every watcher is shared: a Table's first frame has columns, and ages pass.
         let form = match shape {
             Shape::Plain => row.frame_form(),
             _ => None,
         };
-        Self { row: row.clone(), shape, clock: gate.clock.clone(), form, first: true }
+        Self { row: row.clone(), shape, media, clock: gate.clock.clone(), form, first: true }
+    }
+
+    fn content_type(&self) -> &'static str {
+        // Upstream names the stream for protobuf only.
+        if self.media == Media::Protobuf { "application/vnd.kubernetes.protobuf;stream=watch" } else { Media::Json.as_str() }
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
-        match self.form {
-            Some(form) => out.extend_from_slice(&event.json_frame(form, self.row.type_meta())),
-            None => self.write(event.kind, &event.entry, out),
+        match (self.media, self.form) {
+            (Media::Protobuf, _) => {
+                let frame = |kind: Kind, entry: &Entry| protobuf::event(&self.row, kind.as_str(), entry);
+                out.extend_from_slice(&event.frame(self.row.protobuf_form(), frame));
+            }
+            (_, Some(form)) => out.extend_from_slice(&event.json_frame(form, self.row.type_meta())),
+            (_, None) => self.write(event.kind, &event.entry, out),
         }
     }
 
     fn write(&mut self, kind: Kind, entry: &Entry, out: &mut Vec<u8>) {
+        if self.media == Media::Protobuf {
+            return out.extend_from_slice(&protobuf::event(&self.row, kind.as_str(), entry));
+        }
         let first = std::mem::take(&mut self.first);
         out.extend_from_slice(&shape::event_head(kind.as_str()));
         self.shape.event_object(&self.row, entry, self.clock.now(), first, out);
         out.extend_from_slice(shape::EVENT_TAIL);
     }
-}
 
-fn error_frame(status: &Status) -> Bytes {
-    let mut out = shape::event_head("ERROR");
-    out.extend_from_slice(line(&status.to_object()).trim_ascii_end());
-    out.extend_from_slice(shape::EVENT_TAIL);
-    out.into()
+    fn bookmark(&self, revision: Revision, end: BookmarkEnd) -> Bytes {
+        match self.media {
+            Media::Protobuf => protobuf::bookmark(&self.row, revision, end),
+            _ => bookmark(&self.row, &self.shape, revision, end),
+        }
+    }
+
+    fn error(&self, status: &Status) -> Bytes {
+        if self.media == Media::Protobuf {
+            return protobuf::error(self.row.form().types(), status);
+        }
+        let mut out = shape::event_head("ERROR");
+        out.extend_from_slice(line(&status.to_object()).trim_ascii_end());
+        out.extend_from_slice(shape::EVENT_TAIL);
+        out.into()
+    }
 }
 
 type Pieces = futures::stream::BoxStream<'static, std::io::Result<Bytes>>;
@@ -228,7 +253,7 @@ impl Watching {
             let Some(entry) = present.next() else {
                 let revision = present.snapshot.revision();
                 if present.marks_end {
-                    out.extend_from_slice(&bookmark(&self.frames.row, &self.frames.shape, revision, BookmarkEnd::InitialEvents));
+                    out.extend_from_slice(&self.frames.bookmark(revision, BookmarkEnd::InitialEvents));
                     self.told = revision;
                 }
                 self.present = None;
@@ -253,7 +278,7 @@ impl Watching {
             Err(error) => {
                 self.done = true;
                 match error {
-                    WatchError::Gone { .. } => Some(error_frame(&too_old(self.told, error))),
+                    WatchError::Gone { .. } => Some(self.frames.error(&too_old(self.told, error))),
                     // Without an error the client resumes from what it saw last.
                     WatchError::Slow | WatchError::Closed => None,
                 }
@@ -266,7 +291,7 @@ impl Watching {
         self.bookmarks.as_ref()?;
         let revision = self.watcher.progress().filter(|revision| *revision > self.told)?;
         self.told = revision;
-        Some(bookmark(&self.frames.row, &self.frames.shape, revision, BookmarkEnd::None))
+        Some(self.frames.bookmark(revision, BookmarkEnd::None))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bodies as kubectl's typed commands and client-go send them.
+//! Bodies as kubectl's typed commands and client-go send them, and answers as they ask for them.
 
 use crate::common::{Answer, Server, server};
 use schema::proto;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const MEDIA: &str = "application/vnd.kubernetes.protobuf";
 
-/// Sends an object as protobuf, and accepts what typed clients accept.
+/// Sends an object as protobuf.
 async fn send(server: &Server, method: &str, path: &str, (api_version, kind): (&str, &str), object: Value) -> Answer {
     let types = &server.0.catalog.types;
     let ty = types.of_kind(api_version, kind).expect("a kind of the tables");
@@ -14,8 +14,22 @@ async fn send(server: &Server, method: &str, path: &str, (api_version, kind): (&
 }
 
 async fn raw(server: &Server, method: &str, path: &str, body: Vec<u8>) -> Answer {
+    server.send(method, path, &[("content-type", MEDIA)], body).await
+}
+
+/// The object of an answer in protobuf.
+fn opened(server: &Server, body: &[u8]) -> (String, Value) {
+    let envelope = proto::open(body).expect("an envelope");
+    let types = &server.0.catalog.types;
+    let ty = types.of_kind(&envelope.api_version, &envelope.kind).expect("a kind of the tables");
+    (envelope.kind.clone(), proto::decode(types, ty, envelope.raw).expect("a message of the kind"))
+}
+
+async fn get(server: &Server, path: &str, code: u16) -> (String, Value) {
     let accept = "application/vnd.kubernetes.protobuf,application/json";
-    server.send(method, path, &[("content-type", MEDIA), ("accept", accept)], body).await
+    let answer = server.send("GET", path, &[("accept", accept)], "").await.ok(code);
+    assert_eq!(answer.headers["content-type"], MEDIA);
+    opened(server, &answer.body)
 }
 
 #[tokio::test]
@@ -29,7 +43,7 @@ async fn objects_are_created_and_replaced() {
     assert_eq!(as_json["data"], json!({"k": "v"}));
     assert_eq!(as_json["binaryData"], json!({"x": "AAE="}));
     assert_eq!(as_json["metadata"]["labels"], json!({"b": "2", "z": "1"}));
-    assert_eq!(made.headers["content-type"], "application/json");
+    assert_eq!(made.headers["content-type"], "application/json", "where nothing else is asked for");
 
     let mut next = as_json.clone();
     next["data"] = json!({"k": "w"});
@@ -101,4 +115,68 @@ async fn what_is_no_such_message_is_refused() {
     let cut = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x02\x0a\x09".to_vec();
     let refused = raw(&server, "POST", path, cut).await.ok(400).message();
     assert_eq!(refused, "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: unexpected EOF");
+}
+
+#[tokio::test]
+async fn answers_are_protobuf_where_asked_for() {
+    let server = server();
+    let path = "/api/v1/namespaces/default/configmaps";
+    for name in ["a", "b", "c"] {
+        server.post(path, json!({"metadata": {"name": name}, "data": {"k": name}})).await.ok(201);
+    }
+    let mut expected = server.get(&format!("{path}/a")).await.json();
+    for field in ["kind", "apiVersion"] {
+        expected.as_object_mut().expect("an object").remove(field);
+    }
+    assert_eq!(get(&server, &format!("{path}/a"), 200).await, ("ConfigMap".to_owned(), expected.clone()));
+    let (kind, list) = get(&server, &format!("{path}?limit=2"), 200).await;
+    assert_eq!((kind.as_str(), &list["items"][0], list["items"].as_array().map(Vec::len)), ("ConfigMapList", &expected, Some(2)));
+    assert_eq!(list["metadata"]["remainingItemCount"], 1);
+    assert!(list["metadata"]["continue"].is_string());
+    let (kind, status) = get(&server, &format!("{path}/missing"), 404).await;
+    assert_eq!((kind.as_str(), &status["reason"], &status["code"]), ("Status", &json!("NotFound"), &json!(404)));
+    let (kind, _) = get(&server, "/apis/apps/v1/deployments", 200).await;
+    assert_eq!(kind, "DeploymentList");
+}
+
+#[tokio::test]
+async fn what_has_no_protobuf_is_answered_in_the_next_best_way() {
+    let server = server();
+    let pods = "/api/v1/namespaces/default/pods";
+    for (path, accept) in [
+        (pods, "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json"),
+        ("/apis", "application/vnd.kubernetes.protobuf,application/json"),
+        ("/apis/apps/v1", "application/vnd.kubernetes.protobuf,application/json"),
+        ("/version", "application/vnd.kubernetes.protobuf,application/json"),
+    ] {
+        let answer = server.send("GET", path, &[("accept", accept)], "").await.ok(200);
+        assert_eq!(answer.headers["content-type"], "application/json", "{path}");
+        answer.json();
+    }
+    let refused = server.send("GET", pods, &[("accept", "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io")], "").await;
+    assert_eq!(refused.code, 406);
+}
+
+#[tokio::test]
+async fn a_watch_is_framed_by_lengths() {
+    let server = server();
+    let path = "/api/v1/namespaces/default/configmaps";
+    server.post(path, json!({"metadata": {"name": "a"}})).await.ok(201);
+    let watch = format!("{path}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1");
+    let accept = "application/vnd.kubernetes.protobuf;stream=watch,application/json";
+    let answer = server.send("GET", &watch, &[("accept", accept)], "").await.ok(200);
+    assert_eq!(answer.headers["content-type"], "application/vnd.kubernetes.protobuf;stream=watch");
+    let mut rest = &answer.body[..];
+    let mut seen = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (frame, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+        rest = after;
+        // Field 1 is the type; field 2 is a message whose field 1 holds the envelope.
+        let (kind, object) = frame[2..].split_at(usize::from(frame[1]));
+        let at = object.windows(4).position(|window| window == proto::PREFIX).expect("an envelope");
+        let (of, object) = opened(&server, &object[at..]);
+        seen.push((String::from_utf8_lossy(kind).into_owned(), of, object["metadata"]["name"].clone()));
+    }
+    let map = || "ConfigMap".to_owned();
+    assert_eq!(seen[..2], [("ADDED".to_owned(), map(), json!("a")), ("BOOKMARK".to_owned(), map(), Value::Null)]);
 }
