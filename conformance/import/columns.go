@@ -13,9 +13,9 @@ import (
 )
 
 // columns are the column definitions of every resource that is listed, from upstream's own table convertors.
-func columns(all storages) (string, error) {
+func columns(all storages, described map[string]string) (string, error) {
 	var out strings.Builder
-	out.WriteString("# Derived by `cargo x import`. Under a resource, each line is: <type> <format or -> <priority> <name>.\n")
+	out.WriteString("# Derived by `cargo x import`. Under a resource, each line is:\n# <type> <format or -> <priority> <struct/field whose description is the column's, or -> <name>.\n")
 	done := map[string]bool{}
 	for _, gv := range versionsOf(all) {
 		for _, path := range pathsOf(all[gv]) {
@@ -27,7 +27,7 @@ func columns(all storages) (string, error) {
 				continue
 			}
 			done[name] = true
-			text, err := columnsOf(convertor, lister.NewList())
+			text, err := columnsOf(convertor, lister.NewList(), described)
 			if err != nil {
 				return "", fmt.Errorf("columns of %s: %w", name, err)
 			}
@@ -40,16 +40,18 @@ func columns(all storages) (string, error) {
 }
 
 // columnsOf is empty for the default columns, Name and Created At.
-func columnsOf(convertor rest.TableConvertor, list runtime.Object) (string, error) {
+func columnsOf(convertor rest.TableConvertor, list runtime.Object, described map[string]string) (string, error) {
 	table, err := convertor.ConvertToTable(context.Background(), list, &metav1.TableOptions{})
 	if err != nil {
 		return "", err
 	}
-	var out strings.Builder
+	var out, names strings.Builder
 	for _, column := range table.ColumnDefinitions {
-		fmt.Fprintf(&out, "\t%s %s %d %s\n", column.Type, orDash(column.Format), column.Priority, column.Name)
+		field := orDash(described[column.Description])
+		fmt.Fprintf(&out, "\t%s %s %d %s %s\n", column.Type, orDash(column.Format), column.Priority, field, column.Name)
+		names.WriteString(column.Type + " " + column.Name + "\n")
 	}
-	if out.String() == "\tstring name 0 Name\n\tdate - 0 Created At\n" {
+	if names.String() == "string Name\ndate Created At\n" {
 		return "", nil
 	}
 	return out.String(), nil

@@ -43,7 +43,7 @@ func derive(module string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tables["columns.txt"], err = columns(all); err != nil {
+	if tables["columns.txt"], err = columns(all, schemas.described()); err != nil {
 		return nil, err
 	}
 	tables["types.txt"] = types.render(kinds)

@@ -38,6 +38,22 @@ func readPublished(module string) (published, error) {
 	return all, nil
 }
 
+// described maps each description to a field that has it: the text itself is never recorded.
+func (p published) described() map[string]string {
+	found := map[string]string{}
+	for _, name := range keys(p) {
+		properties, _ := p[name]["properties"].(map[string]any)
+		for _, field := range keys(properties) {
+			property, _ := properties[field].(map[string]any)
+			text, _ := property["description"].(string)
+			if _, ok := found[text]; !ok && text != "" {
+				found[text] = name + "/" + field
+			}
+		}
+	}
+	return found
+}
+
 // facts are the words for what the schema of a field says beyond its type.
 func (p published) facts(owner, name, word string, omitted bool) []string {
 	schema, ok := p[owner]

@@ -1,7 +1,8 @@
 //! Takes the descriptions that `kubectl explain` shows out of the `k8s-openapi` crate, so that none stands in this
-//! repository: a compressed text in OUT_DIR, one line each, `<struct>[ <field>]<tab><description as JSON>`.
+//! repository: a compressed text in OUT_DIR, one line each, `<struct>[ <field>]<tab><description as JSON>`; and those that
+//! the columns of Tables share, `<struct>/<field><tab><description as JSON>`, which are few and not compressed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::{env, fs, path};
 
@@ -9,6 +10,9 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use k8s_openapi::schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
+
+/// Says which fields describe columns.
+const COLUMNS: &str = "data/columns.txt";
 
 /// Adds the kinds of each module and all that they lead to.
 macro_rules! kinds {
@@ -22,10 +26,12 @@ macro_rules! kinds {
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed={COLUMNS}");
     let mut generator = SchemaSettings::draft07().into_generator();
     add_kinds(&mut generator);
     let schemas: BTreeMap<String, Value> = generator.take_definitions(true).into_iter().collect();
-    let file = path::Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("descriptions.deflate");
+    let folder = path::PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(folder.join("columns.txt"), columns(&schemas)).expect("OUT_DIR is writable");
     let mut out = DeflateEncoder::new(Vec::new(), Compression::best());
     for (name, schema) in &schemas {
         write(&mut out, name, schema);
@@ -34,7 +40,18 @@ fn main() {
         }
     }
     let packed = out.finish().expect("memory takes it");
-    fs::write(file, packed).expect("OUT_DIR is writable");
+    fs::write(folder.join("descriptions.deflate"), packed).expect("OUT_DIR is writable");
+}
+
+fn columns(schemas: &BTreeMap<String, Value>) -> String {
+    let table = fs::read_to_string(COLUMNS).expect("the column table is committed");
+    let fields: BTreeSet<&str> = table.split_whitespace().filter(|word| word.starts_with("io.k8s.")).collect();
+    let line = |key: &&str| {
+        let (name, field) = key.split_once('/')?;
+        let text = schemas.get(name)?["properties"][field]["description"].as_str()?;
+        Some(format!("{key}\t{}\n", Value::from(text)))
+    };
+    fields.iter().filter_map(line).collect()
 }
 
 fn write(out: &mut impl Write, key: &str, schema: &Value) {

@@ -181,6 +181,7 @@ mod tests {
         assert!(pods.strategy.graceful && pods.has_status() && pods.serves("watch"));
         assert_eq!(pods.strategy.generation, Generation::Counts(vec!["spec".into()]));
         assert!(pods.columns.iter().any(|c| &*c.name == "Nominated Node" && c.priority == 1));
+        assert!(pods.columns[0].description.starts_with("Name must be unique within a namespace."));
     }
 
     #[test]

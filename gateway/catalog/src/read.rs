@@ -42,34 +42,48 @@ pub(crate) fn columns(table: &'static str) -> Result<Columns, ReadError> {
     for (at, line) in table.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
         let fail = || ReadError {
             line: at + 1,
-            why: "a column has a type, a format, a priority and a name".to_owned(),
+            why: "a column has a type, a format, a priority, a description and a name".to_owned(),
             text: line.to_owned(),
         };
         if let Some(name) = line.strip_prefix("columns ") {
             current = name;
             continue;
         }
-        let mut words = line.trim_start_matches('\t').splitn(4, ' ');
-        let (Some(kind), Some(format), Some(priority), Some(name)) = (words.next(), words.next(), words.next(), words.next())
+        let mut words = line.trim_start_matches('\t').splitn(5, ' ');
+        let [Some(kind), Some(format), Some(priority), Some(field), Some(name)] =
+            [words.next(), words.next(), words.next(), words.next(), words.next()]
         else {
             return Err(fail());
         };
         let format = if format == "-" { "" } else { format };
         let priority = priority.parse().map_err(|_| fail())?;
-        all.entry(current).or_default().push(Column { name: name.into(), kind: kind.into(), format: format.into(), priority });
+        let column =
+            Column { name: name.into(), kind: kind.into(), format: format.into(), description: description(field), priority };
+        all.entry(current).or_default().push(column);
     }
     Ok(all.into_iter().map(|(name, columns)| (name, columns.into())).collect())
 }
 
 /// The columns of a kind without its own: Name and Created At.
 pub(crate) fn default_columns() -> Arc<[Column]> {
-    let column = |name: &str, kind: &str, format: &str| Column {
+    let column = |name: &str, kind: &str, format: &str, field: &str| Column {
         name: name.into(),
         kind: kind.into(),
         format: format.into(),
+        description: description(field),
         priority: 0,
     };
-    [column("Name", "string", "name"), column("Created At", "date", "")].into()
+    let meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    let created = column("Created At", "date", "", &format!("{meta}/creationTimestamp"));
+    [column("Name", "string", "name", &format!("{meta}/name")), created].into()
+}
+
+/// The description of a field that a column borrows, as `<struct>/<field>`; empty for none. The build script took them from
+/// the same source as those of OpenAPI.
+fn description(field: &str) -> Arc<str> {
+    const ALL: &str = include_str!(concat!(env!("OUT_DIR"), "/columns.txt"));
+    let line = ALL.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix('\t'));
+    line.and_then(|text| serde_json::from_str::<String>(text).ok()).unwrap_or_default().into()
 }
 
 /// Reads a table's resources in its order.

@@ -95,6 +95,8 @@ pub struct Column {
     pub kind: Arc<str>,
     /// OpenAPI format, `name` for the first, else empty.
     pub format: Arc<str>,
+    /// What it shows, where upstream borrows that from a field's description; else empty.
+    pub description: Arc<str>,
     /// 0 is always shown, more only with `-o wide`.
     pub priority: i32,
 }

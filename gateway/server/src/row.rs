@@ -460,7 +460,7 @@ impl Row {
             name: column.name.to_string(),
             type_name: column.kind.to_string(),
             format: column.format.to_string(),
-            description: String::new(),
+            description: column.description.to_string(),
             priority: column.priority,
         };
         self.resource.columns.iter().map(column).collect()
