@@ -89,7 +89,7 @@ pub struct QueueMetrics {
     pub errors: u64,
 }
 
-type Probe = Box<dyn Fn() -> (usize, [u64; 3]) + Send + Sync>;
+type Probe = Arc<dyn Fn() -> (usize, [u64; 3]) + Send + Sync>;
 
 /// Controllers being put together, then running. Dropping it stops them.
 pub struct Runtime {
@@ -137,7 +137,7 @@ impl Runtime {
         F: Fn(Context, K) -> BoxFuture<'static, Result<Next, Error>> + Clone + Send + Sync + 'static,
     {
         let probed = queue.clone();
-        self.probes.push((name, Box::new(move || (probed.depth(), read(&probed.counters)))));
+        self.probes.push((name, Arc::new(move || (probed.depth(), read(&probed.counters)))));
         for _ in 0..workers {
             let (context, queue, reconcile) = (self.context.clone(), queue.clone(), reconcile.clone());
             self.tasks.spawn(async move {
@@ -175,11 +175,37 @@ impl Runtime {
 
     /// How the queues are doing.
     pub fn metrics(&self) -> Vec<QueueMetrics> {
-        let one = |(name, probe): &(&'static str, Probe)| {
-            let (depth, [adds, retries, errors]) = probe();
-            QueueMetrics { name, depth, adds, retries, errors }
-        };
-        self.probes.iter().map(one).collect()
+        read_all(&self.probes)
+    }
+
+    /// Writes the queues' metrics in Prometheus' text form, under client-go's names, whenever it is called.
+    pub fn meter(&self) -> impl Fn(&mut String) + Send + Sync + 'static {
+        let probes = self.probes.clone();
+        move |out| write(&read_all(&probes), out)
+    }
+}
+
+fn read_all(probes: &[(&'static str, Probe)]) -> Vec<QueueMetrics> {
+    let one = |(name, probe): &(&'static str, Probe)| {
+        let (depth, [adds, retries, errors]) = probe();
+        QueueMetrics { name, depth, adds, retries, errors }
+    };
+    probes.iter().map(one).collect()
+}
+
+type Read = fn(&QueueMetrics) -> u64;
+
+fn write(queues: &[QueueMetrics], out: &mut String) {
+    let metrics: [(&str, &str, &str, Read); 3] = [
+        ("workqueue_depth", "gauge", "Current depth of workqueue", |queue| queue.depth as u64),
+        ("workqueue_adds_total", "counter", "Total number of adds handled by workqueue", |queue| queue.adds),
+        ("workqueue_retries_total", "counter", "Total number of retries handled by workqueue", |queue| queue.retries),
+    ];
+    for (metric, kind, help, value) in metrics {
+        out.push_str(&format!("# HELP {metric} [ALPHA] {help}\n# TYPE {metric} {kind}\n"));
+        for queue in queues {
+            out.push_str(&format!("{metric}{{name=\"{}\"}} {}\n", queue.name, value(queue)));
+        }
     }
 }
 
@@ -205,5 +231,18 @@ fn finish<K: Clone + Eq + std::hash::Hash + Send + std::fmt::Debug>(
             tracing::warn!(controller = name, ?key, %error, "could not reconcile");
             queue.retry(key.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_have_client_gos_names() {
+        let mut out = String::new();
+        write(&[QueueMetrics { name: "namespace-controller", depth: 1, adds: 3, retries: 2, errors: 2 }], &mut out);
+        assert!(out.contains("# TYPE workqueue_depth gauge\nworkqueue_depth{name=\"namespace-controller\"} 1\n"), "{out}");
+        assert!(out.contains("workqueue_adds_total{name=\"namespace-controller\"} 3\n"), "{out}");
     }
 }

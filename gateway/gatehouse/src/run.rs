@@ -58,6 +58,7 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<()
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
     let context = controllers::Context { world, clock: clock.clone(), root_ca };
     let controllers = controllers::start(context, &config.controllers, Some(upkeep));
+    gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {
         certificates,
         client_roots: told_roots,
