@@ -36,10 +36,12 @@ pub struct Row {
     /// Whether it runs unless disabled.
     pub default_on: bool,
     /// Makes it; `None` while it is not served (or is served outside this list, as policies are).
-    make: Option<fn(&Setup) -> Box<dyn Plugin>>,
+    make: Option<Make>,
 }
 
-const fn row(name: &'static str, default_on: bool, make: Option<fn(&Setup) -> Box<dyn Plugin>>) -> Row {
+type Make = fn(&Setup) -> Box<dyn Plugin>;
+
+const fn row(name: &'static str, default_on: bool, make: Option<Make>) -> Row {
     Row { name, default_on, make }
 }
 

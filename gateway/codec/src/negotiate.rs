@@ -127,9 +127,9 @@ pub fn output(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
 
 /// Chooses how to answer a watch, which YAML cannot frame. Fails with 406.
 pub fn stream(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
-    choose(accept, endpoint)
-        .filter(|output| output.media != Media::Yaml)
-        .ok_or_else(|| Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]))
+    choose(accept, endpoint).filter(|output| output.media != Media::Yaml).ok_or_else(|| {
+        Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"])
+    })
 }
 
 /// The encodings as refusals list them.

@@ -161,10 +161,10 @@ impl RequestInfo {
                 self.verb = if query.flag("watch").unwrap_or(false) { Verb::Watch } else { Verb::List };
                 // A list of one name is authorized like a read of that object.
                 let selector = field::Selector::parse(query.text("fieldSelector"));
-                if let Some(name) = selector.ok().as_ref().and_then(|selector| selector.exact("metadata.name")) {
-                    if content::path_segment_name(name).is_empty() {
-                        self.name = name.to_owned();
-                    }
+                if let Some(name) = selector.ok().as_ref().and_then(|selector| selector.exact("metadata.name"))
+                    && content::path_segment_name(name).is_empty()
+                {
+                    self.name = name.to_owned();
                 }
             }
             Verb::Delete => self.verb = Verb::DeleteCollection,

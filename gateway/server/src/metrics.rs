@@ -166,9 +166,12 @@ pub struct Metrics {
     pub store: Vec<IntGauge>,
     /// `apiserver_storage_objects` by resource, filled when metrics are read.
     pub storage_objects: IntGaugeVec,
-    before_reading: parking_lot::Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
-    others: parking_lot::Mutex<Vec<Box<dyn Fn(&mut String) + Send + Sync>>>,
+    before_reading: parking_lot::Mutex<Vec<Before>>,
+    others: parking_lot::Mutex<Vec<Other>>,
 }
+
+type Before = Box<dyn Fn() + Send + Sync>;
+type Other = Box<dyn Fn(&mut String) + Send + Sync>;
 
 impl Metrics {
     /// Declares every metric. Fails only when two have the same name.

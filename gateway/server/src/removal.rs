@@ -9,13 +9,16 @@ use schema::object_meta::{FOREGROUND, ORPHAN};
 
 use crate::options::delete::DeleteOptions;
 
+/// Seconds of grace that an object gets, from what was requested.
+pub type Grace = fn(&Value, requested: Option<i64>) -> Option<i64>;
+
 /// What a kind says of its deletes.
 #[derive(Clone, Copy)]
 pub struct Manner {
     /// What becomes of dependants.
     pub garbage: Garbage,
     /// Seconds of grace, from what was requested; nothing when objects of the kind go at once.
-    pub grace: Option<fn(&Value, requested: Option<i64>) -> Option<i64>>,
+    pub grace: Option<Grace>,
     /// The kind waits for its `spec.finalizers` too; what marking changes besides `metadata`.
     pub deleting: Option<fn(&mut Value)>,
 }

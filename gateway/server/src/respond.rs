@@ -84,7 +84,9 @@ async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> 
 
 /// One object, in whatever form the client accepts.
 fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response<Body> {
-    if let (Media::Protobuf, false, Content::Entry(row, entry)) = (call.output.media, call.record.wants_response_object(), &content) {
+    if let (Media::Protobuf, false, Content::Entry(row, entry)) =
+        (call.output.media, call.record.wants_response_object(), &content)
+    {
         let bytes = row.envelope(&row.message(entry)).into();
         return compressed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), bytes);
     }
@@ -122,7 +124,11 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, listing: crate::verbs::li
     compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
 }
 
-fn streamed(call: &Call, mut response: Response<Body>, mut pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Response<Body> {
+fn streamed(
+    call: &Call,
+    mut response: Response<Body>,
+    mut pieces: impl Iterator<Item = Bytes> + Send + 'static,
+) -> Response<Body> {
     let first = gzip::gather(&mut pieces);
     if first.len() > gzip::THRESHOLD_BYTES && gzip::accepted(call) {
         mark_compressed(&mut response);

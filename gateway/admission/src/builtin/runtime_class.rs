@@ -124,7 +124,7 @@ fn covers(wide: &Value, narrow: &Value) -> bool {
     }
     let same = |field| text(wide, field) == text(narrow, field);
     let exists = text(wide, "operator") == "Exists";
-    if !same("key") && !(text(wide, "key").is_empty() && exists) {
+    if !same("key") && (!text(wide, "key").is_empty() || !exists) {
         return false;
     }
     if !text(wide, "effect").is_empty() && !same("effect") {

@@ -24,10 +24,7 @@ fn the_best_acceptable_clause_wins() {
         ("application/vnd.kubernetes.protobuf,application/json", protobuf.clone()),
         ("application/json,application/vnd.kubernetes.protobuf", json.clone()),
         ("application/vnd.kubernetes.protobuf;stream=watch", protobuf.clone()),
-        (
-            "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json",
-            json.clone(),
-        ),
+        ("application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json", json.clone()),
         ("application/json; charset=utf-8", json.clone()),
         ("application/json;sv=v2,application/yaml", yaml),
         ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Media::Json, Some("Table".into())))),
@@ -52,7 +49,10 @@ fn refusals_list_what_is_spoken() {
     let refused = output("text/html", Endpoint::Resource).expect_err("406");
     assert_eq!(
         (refused.code, refused.message.as_str()),
-        (406, "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf")
+        (
+            406,
+            "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        )
     );
     let refused = stream("application/yaml", Endpoint::Resource).expect_err("406");
     assert_eq!(

@@ -63,7 +63,7 @@ impl Shape {
     /// What stands before the items of a list.
     pub fn list_head(&self, row: &Row, meta: &ListMeta) -> Vec<u8> {
         match self {
-            Self::Plain => shape::list_head(&row.kind().api_version(), &row.list_kind(), meta, row.order()),
+            Self::Plain => shape::list_head(&row.kind().api_version(), row.list_kind(), meta, row.order()),
             Self::Partial(version) => {
                 shape::list_head(&format!("meta.k8s.io/{version}"), "PartialObjectMetadataList", meta, Order::Struct)
             }
@@ -74,7 +74,7 @@ impl Shape {
     /// What stands after them.
     pub fn list_tail(&self, row: &Row, meta: &ListMeta) -> Vec<u8> {
         match self {
-            Self::Plain => shape::list_tail(&row.list_kind(), meta, row.order()),
+            Self::Plain => shape::list_tail(row.list_kind(), meta, row.order()),
             _ => shape::LIST_TAIL.to_vec(),
         }
     }

@@ -153,7 +153,8 @@ async fn what_has_no_protobuf_is_answered_in_the_next_best_way() {
         assert_eq!(answer.headers["content-type"], "application/json", "{path}");
         answer.json();
     }
-    let refused = server.send("GET", pods, &[("accept", "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io")], "").await;
+    let refused =
+        server.send("GET", pods, &[("accept", "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io")], "").await;
     assert_eq!(refused.code, 406);
 }
 
@@ -162,7 +163,9 @@ async fn a_watch_is_framed_by_lengths() {
     let server = server();
     let path = "/api/v1/namespaces/default/configmaps";
     server.post(path, json!({"metadata": {"name": "a"}})).await.ok(201);
-    let watch = format!("{path}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1");
+    let watch = format!(
+        "{path}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1"
+    );
     let accept = "application/vnd.kubernetes.protobuf;stream=watch,application/json";
     let answer = server.send("GET", &watch, &[("accept", accept)], "").await.ok(200);
     assert_eq!(answer.headers["content-type"], "application/vnd.kubernetes.protobuf;stream=watch");
