@@ -4,6 +4,7 @@
 pub mod builtin;
 pub mod chain;
 pub mod plugin;
+pub mod policy;
 pub mod review;
 
 pub use chain::Chain;

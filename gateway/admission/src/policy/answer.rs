@@ -1,0 +1,111 @@
+//! What the answers of policies add up to: a refusal, warnings, audit annotations. Calls nobody.
+
+use std::time::Duration;
+
+use model::status::Cause;
+use model::{GroupResource, Status};
+use serde_json::json;
+use wasm::{Failure, Violation};
+
+use super::binding::{Action, OnFailure};
+use super::set::Entry;
+use crate::{Notes, Review};
+
+/// What stands before a binding's name in an audit annotation's key.
+pub const ANNOTATION_PREFIX: &str = "policy.gatehouse.dev/";
+/// Causes of one refusal; more tell nobody more, and a Status is a response that somebody must read.
+const CAUSES_MAX: usize = 64;
+/// Bytes of one message of a policy that reach people; the rest is cut.
+const MESSAGE_BYTES_MAX: usize = 2_048;
+
+/// The refusals so far.
+#[derive(Default)]
+pub struct Refusals {
+    words: Vec<String>,
+    causes: Vec<Cause>,
+    failure: Option<String>,
+}
+
+impl Refusals {
+    /// Takes what a binding says is wrong.
+    pub fn violations(&mut self, entry: &Entry, violations: &[Violation], took: Duration, notes: &mut Notes) {
+        let binding = &entry.binding;
+        for violation in violations.iter().take(CAUSES_MAX) {
+            match binding.action {
+                Action::Deny => self.refuse(&binding.name, violation),
+                Action::Warn => notes.warn(format!("policy {:?}: {}", binding.name, sentence(violation))),
+                Action::Audit => {}
+            }
+        }
+        let rules: Vec<&str> = violations.iter().take(CAUSES_MAX).map(|violation| violation.rule.as_str()).collect();
+        let verdict = if binding.action == Action::Deny { "refused" } else { "violated" };
+        annotate(entry, json!({"verdict": verdict, "rules": rules}), took, notes);
+    }
+
+    /// Takes that a binding could not judge.
+    pub fn failure(&mut self, entry: &Entry, failure: &Failure, took: Duration, notes: &mut Notes) {
+        let binding = &entry.binding;
+        let on_failure = match binding.on_failure {
+            OnFailure::Fail => {
+                let why = cut(&failure.to_string());
+                self.failure.get_or_insert_with(|| format!("policy {:?} could not judge this request: {why}", binding.name));
+                "Fail"
+            }
+            OnFailure::Ignore => "Ignore",
+        };
+        tracing::warn!(policy = %binding.name, revision = %entry.revision(), reason = failure.reason(), error = %failure, "policy failed");
+        annotate(entry, json!({"verdict": "failed", "reason": failure.reason(), "failurePolicy": on_failure}), took, notes);
+    }
+
+    fn refuse(&mut self, binding: &str, violation: &Violation) {
+        if self.causes.len() == CAUSES_MAX {
+            return;
+        }
+        self.words.push(format!("policy {binding:?}: {}", sentence(violation)));
+        self.causes.push(Cause {
+            reason: violation.rule.clone(),
+            message: format!("policy {binding:?}: {}", cut(&violation.message)),
+            field: violation.field.clone(),
+        });
+    }
+
+    /// The Status of the request, if it is refused. Somebody who can mend an object is told that first; only then that a
+    /// policy is broken.
+    pub fn into_status(self, review: &Review<'_>) -> Result<(), Status> {
+        if !self.words.is_empty() {
+            let resource = GroupResource { group: review.resource.group.clone(), resource: review.resource.resource.clone() };
+            let mut status = Status::forbidden(&resource, review.name, self.words.join("; "));
+            for cause in self.causes {
+                status = status.with_cause(cause);
+            }
+            return Err(status);
+        }
+        match self.failure {
+            Some(words) => Err(Status::internal(words)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `spec.containers[0].image: comes from elsewhere (rule registry-allowed)`.
+fn sentence(violation: &Violation) -> String {
+    let field = if violation.field.is_empty() { String::new() } else { format!("{}: ", violation.field) };
+    let rule = if violation.rule.is_empty() { String::new() } else { format!(" (rule {})", violation.rule) };
+    format!("{field}{}{rule}", cut(&violation.message))
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)]
+}
+
+/// Writes what a binding did to the audit record.
+pub fn annotate(entry: &Entry, mut what: serde_json::Value, took: Duration, notes: &mut Notes) {
+    let binding = &entry.binding;
+    let key = format!("{ANNOTATION_PREFIX}{}", binding.name);
+    what["module"] = binding.module.as_str().into();
+    what["revision"] = entry.revision().into();
+    what["action"] = binding.action.as_str().into();
+    what["microseconds"] = (took.as_micros() as u64).into();
+    notes.annotations.retain(|(other, _)| *other != key);
+    notes.annotate(key, what.to_string());
+}

@@ -1,0 +1,108 @@
+//! A PolicyModule as it was written: where its bytes come from. Does not compile them (`wasm`).
+
+use std::path::{Component, Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::Value;
+
+/// Where the bytes of a module are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the object.
+    Inline(Vec<u8>),
+    /// In a file below the directory for modules.
+    File(PathBuf),
+}
+
+/// Reads `spec.source`. Fails in words for the module's status.
+pub fn source(object: &Value) -> Result<Source, String> {
+    let source = object.pointer("/spec/source").unwrap_or(&Value::Null);
+    let text = |field: &str| source.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match (text("inline"), text("file")) {
+        (Some(inline), None) => {
+            let bytes = STANDARD.decode(inline).map_err(|error| format!("spec.source.inline is not base64: {error}"))?;
+            Ok(Source::Inline(bytes))
+        }
+        (None, Some(file)) => relative(file).map(Source::File),
+        _ => Err("spec.source: exactly one of inline and file must be set".to_owned()),
+    }
+}
+
+/// A path that stays below the directory it is joined to.
+fn relative(file: &str) -> Result<PathBuf, String> {
+    let path = Path::new(file);
+    if path.components().all(|part| matches!(part, Component::Normal(_))) {
+        Ok(path.to_owned())
+    } else {
+        Err(format!("spec.source.file: {file:?} must be a relative path without .."))
+    }
+}
+
+/// The module's bytes, checked against `spec.digest`. Reads files: never on a request's path.
+pub fn bytes(object: &Value, directory: Option<&Path>) -> Result<Vec<u8>, String> {
+    let bytes = match source(object)? {
+        Source::Inline(bytes) => bytes,
+        Source::File(file) => read(&file, directory)?,
+    };
+    let wanted = object.pointer("/spec/digest").and_then(Value::as_str).unwrap_or("");
+    let digest = wasm::Runtime::digest(&bytes);
+    if !wanted.is_empty() && wanted != digest {
+        return Err(format!("spec.digest is {wanted}, but the module's is {digest}"));
+    }
+    Ok(bytes)
+}
+
+/// Links may lead elsewhere, so it is the file's true place that must lie below the directory.
+fn read(file: &Path, directory: Option<&Path>) -> Result<Vec<u8>, String> {
+    let directory = directory.ok_or("spec.source.file: this server has no --policy-module-dir")?;
+    let failed = |error: std::io::Error| format!("spec.source.file {}: {error}", file.display());
+    let (root, path) = (directory.canonicalize().map_err(failed)?, directory.join(file).canonicalize().map_err(failed)?);
+    if !path.starts_with(&root) {
+        return Err(format!("spec.source.file {} leads out of the directory for modules", file.display()));
+    }
+    let size = std::fs::metadata(&path).map_err(failed)?.len();
+    if size > wasm::limits::MODULE_BYTES_MAX as u64 {
+        return Err(format!("spec.source.file {} has {size} bytes, more than {}", file.display(), wasm::limits::MODULE_BYTES_MAX));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(source: Value) -> Value {
+        json!({"spec": {"source": source}})
+    }
+
+    #[test]
+    fn a_file_stays_below_its_directory() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("modules");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(outer.path().join("secret"), "s").unwrap();
+        std::fs::write(inner.join("a.wasm"), "a").unwrap();
+        std::os::unix::fs::symlink(outer.path().join("secret"), inner.join("link")).unwrap();
+        let read = |file: &str| bytes(&of(json!({"file": file})), Some(&inner));
+        assert_eq!(read("a.wasm").unwrap(), b"a");
+        for file in ["../secret", "/etc/hostname", "./a.wasm", "a/../../secret"] {
+            assert!(read(file).unwrap_err().contains("must be a relative path"), "{file}");
+        }
+        assert!(read("link").unwrap_err().contains("leads out"));
+        assert!(read("none").unwrap_err().contains("No such file"));
+        assert!(bytes(&of(json!({"file": "a.wasm"})), None).unwrap_err().contains("--policy-module-dir"));
+    }
+
+    #[test]
+    fn exactly_one_source_and_the_digest_must_fit() {
+        assert!(source(&of(json!({}))).is_err());
+        assert!(source(&of(json!({"inline": "YQ==", "file": "a"}))).is_err());
+        assert!(source(&of(json!({"inline": "%"}))).unwrap_err().contains("not base64"));
+        let mut object = of(json!({"inline": "YQ=="}));
+        assert_eq!(bytes(&object, None).unwrap(), b"a");
+        object["spec"]["digest"] = "sha256:00".into();
+        assert!(bytes(&object, None).unwrap_err().contains("but the module's is sha256:ca97"));
+    }
+}

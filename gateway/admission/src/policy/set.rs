@@ -1,0 +1,124 @@
+//! The policies in force at one moment: swapped as a whole, so that no request sees a mixture.
+//! Does not load (`load`) and does not judge (`judge`).
+
+use std::sync::Arc;
+
+use wasm::{Module, Policy, World};
+
+use super::binding::Binding;
+use super::fields::Fields;
+use super::settings;
+use model::field::{Errors, Fault, Path};
+
+/// One binding in force.
+pub struct Entry {
+    /// As it was written.
+    pub binding: Binding,
+    /// The module, ready to be called; or why a binding that was in force before cannot be run now.
+    pub policy: Result<Policy, String>,
+    /// What it reads.
+    pub reads: Fields,
+    /// What it may change.
+    pub writes: Fields,
+}
+
+/// Why a module does not go with a binding.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// Something in `spec.settings` or `spec.grants`.
+    #[error("{}", .0.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Spec(Errors),
+    /// The module itself.
+    #[error("{0}")]
+    Module(String),
+}
+
+impl Entry {
+    /// Binds a module. Runs the guest: never on a request's path.
+    pub fn bind(binding: Binding, module: &Arc<Module>) -> Result<Self, Unfit> {
+        let spec = Path::new("spec");
+        let at = spec.child("settings");
+        let mut errors = Errors::new();
+        if !module.metadata.settings_schema.is_empty()
+            && let Ok(schema) = serde_json::from_str(&module.metadata.settings_schema)
+        {
+            settings::check(&schema, &binding.settings, &at, &mut errors);
+        }
+        if !errors.is_empty() {
+            return Err(Unfit::Spec(errors));
+        }
+        let policy = module.bind(binding.to_wasm()).map_err(|error| unfit(error, &at))?;
+        let metadata = &module.metadata;
+        let parse = |paths: &[String]| Fields::parse(paths).map_err(Unfit::Module);
+        let reads = if metadata.reads.is_empty() {
+            Fields::whole()
+        } else {
+            parse(&metadata.reads)?.with("apiVersion").with("kind")
+        };
+        let writes = parse(&metadata.writes)?;
+        Ok(Self { binding, policy: Ok(policy), reads, writes })
+    }
+
+    /// A binding that was in force and cannot be run now.
+    pub fn broken(binding: Binding, why: String) -> Self {
+        Self { binding, policy: Err(why), reads: Fields::default(), writes: Fields::default() }
+    }
+
+    /// Which revision of the module, in short; empty while it cannot be run.
+    pub fn revision(&self) -> &str {
+        self.policy.as_ref().map_or("", |policy| revision(&policy.module))
+    }
+}
+
+/// The first digits of a module's digest.
+pub fn revision(module: &Module) -> &str {
+    module.digest.get(7..19).unwrap_or(&module.digest)
+}
+
+fn unfit(error: wasm::BindError, at: &Path<'_>) -> Unfit {
+    let mut errors = Errors::new();
+    match error {
+        wasm::BindError::Settings(violations) => {
+            for violation in violations {
+                let field = if violation.field.is_empty() { at.to_string() } else { format!("{at}.{}", violation.field) };
+                errors.0.push(model::field::Error { fault: Fault::Invalid, field, value: None, detail: violation.message });
+            }
+        }
+        wasm::BindError::NotGranted { .. } => {
+            let spec = Path::new("spec");
+            errors.forbidden(&spec.child("grants"), error.to_string());
+        }
+        other => return Unfit::Module(other.to_string()),
+    }
+    Unfit::Spec(errors)
+}
+
+/// Every binding in force.
+#[derive(Default)]
+pub struct PolicySet {
+    /// Those that judge, by name.
+    pub validators: Vec<Arc<Entry>>,
+    /// Those that change, in their order.
+    pub mutators: Vec<Arc<Entry>>,
+}
+
+impl PolicySet {
+    /// A set of these. A binding that cannot be run is asked where it can refuse: among the validators.
+    pub fn of(entries: impl Iterator<Item = Arc<Entry>>) -> Self {
+        let is_mutator = |entry: &Arc<Entry>| entry.policy.as_ref().is_ok_and(|policy| policy.module.world == World::Mutator);
+        let (mut mutators, mut validators): (Vec<_>, Vec<_>) = entries.partition(is_mutator);
+        mutators.sort_by(|a, b| (a.binding.order, &a.binding.name).cmp(&(b.binding.order, &b.binding.name)));
+        validators.sort_by(|a, b| a.binding.name.cmp(&b.binding.name));
+        Self { validators, mutators }
+    }
+
+    /// How many bindings are in force.
+    pub fn len(&self) -> usize {
+        self.validators.len() + self.mutators.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
