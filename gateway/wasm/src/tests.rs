@@ -1,5 +1,6 @@
 //! Guests written by hand, good and bad, and what the host makes of them.
 
+#[path = "../testing/component.rs"]
 mod component;
 
 use std::sync::Arc;

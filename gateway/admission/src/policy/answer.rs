@@ -47,7 +47,8 @@ impl Refusals {
         let binding = &entry.binding;
         let on_failure = match binding.on_failure {
             OnFailure::Fail => {
-                let why = cut(&failure.to_string());
+                let why = failure.to_string();
+                let why = cut(&why);
                 self.failure.get_or_insert_with(|| format!("policy {:?} could not judge this request: {why}", binding.name));
                 "Fail"
             }

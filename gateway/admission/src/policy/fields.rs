@@ -107,19 +107,20 @@ impl Fields {
             return false;
         }
         match (before, after) {
+            // A map that is no way to anything declared may not appear or disappear either.
+            (None, _) | (_, None) if self.is_empty() => true,
             (Some(Value::Object(_)) | None, Some(Value::Object(_)) | None) => {
-                let names = |value: Option<&'_ Value>| value.and_then(Value::as_object).into_iter().flat_map(Map::keys);
-                let get = |value: Option<&'_ Value>, name: &str| value.and_then(|value| value.get(name));
-                for name in names(before).chain(names(after)) {
-                    let (from, to) = (get(before, name), get(after, name));
+                let both = [before, after].into_iter().flatten().filter_map(Value::as_object);
+                for name in both.flat_map(Map::keys) {
+                    let (from, to) = (before.and_then(|map| map.get(name)), after.and_then(|map| map.get(name)));
                     if from == to {
                         continue;
                     }
                     let length = path.len();
                     let dot = if length == 0 { "" } else { "." };
                     path.push_str(&if name.contains(['.', '/']) { format!("[{name:?}]") } else { format!("{dot}{name}") });
-                    let Some(fields) = self.below(name) else { return true };
-                    if fields.is_empty() || fields.differs_outside(from, to, path) {
+                    let outside = Self::default();
+                    if self.below(name).unwrap_or(&outside).differs_outside(from, to, path) {
                         return true;
                     }
                     path.truncate(length);
@@ -142,6 +143,7 @@ impl Fields {
         }
     }
 
+    /// Nothing at all: what is not even the way to a field of the set.
     fn is_empty(&self) -> bool {
         !self.whole && self.named.is_empty() && self.each.is_none()
     }

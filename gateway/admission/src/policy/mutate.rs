@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::{Status, Value};
-use schema::patch::json_patch::JsonPatch;
+use schema::patch::JsonPatch;
 use serde_json::json;
 use wasm::Failure;
 

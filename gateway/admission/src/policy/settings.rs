@@ -18,10 +18,10 @@ struct Check<'s> {
 
 impl Check<'_> {
     fn value(&self, schema: &Value, value: &Value, path: &Path<'_>, errors: &mut Errors, depth: usize) {
-        let Some(schema) = self.resolve(schema, depth) else { return };
         if depth > DEPTH_MAX {
             return errors.too_many(path, depth, DEPTH_MAX);
         }
+        let Some(schema) = self.resolve(schema) else { return };
         if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
             && !allowed.contains(value)
         {
@@ -43,9 +43,9 @@ impl Check<'_> {
     }
 
     /// Follows `$ref` into `$defs`.
-    fn resolve<'a>(&'a self, schema: &'a Value, depth: usize) -> Option<&'a Map<String, Value>> {
+    fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Map<String, Value>> {
         let mut schema = schema.as_object()?;
-        for _ in depth..=DEPTH_MAX {
+        for _ in 0..DEPTH_MAX {
             let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return Some(schema) };
             schema = self.root.pointer(reference.strip_prefix('#')?)?.as_object()?;
         }
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(
             faults(&schema, &json!({"labels": [], "mode": "c"})),
             [
-                "spec.settings.labels: Invalid value: 0: must have at least 1 item",
+                "spec.settings.labels: Too few: 0: must have at least 1 item",
                 "spec.settings.mode: Unsupported value: \"c\": supported values: \"a\", \"b\"",
             ]
         );

@@ -75,7 +75,7 @@ fn documents(path: &Path) -> Result<Vec<Value>, String> {
     let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let mut documents = Vec::new();
     for document in text.split("\n---") {
-        let value: Value = serde_saphyr::from_str(document).map_err(|error| failed(error.to_string()))?;
+        let value = codec::yaml::parse(document.as_bytes()).map_err(|error| failed(error.to_string()))?.value;
         if !value.is_null() {
             documents.push(value);
         }
