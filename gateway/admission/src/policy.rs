@@ -22,6 +22,7 @@ pub mod set;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
 use answer::Refusals;
 use judge::Call;

@@ -69,8 +69,6 @@ pub struct Notes {
     pub annotations: Vec<(String, String)>,
     /// A mutator that ran late changed the object, so that earlier plugins must look once more.
     pub reinvoke: bool,
-    /// A policy changed the object: it must be brought back to normal form and defaulted before it is validated.
-    pub changed: bool,
 }
 
 impl Notes {

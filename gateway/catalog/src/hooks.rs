@@ -6,6 +6,7 @@
 //! with `apiVersion` and `kind`.
 
 mod certificatesigningrequest;
+mod clusterpolicybinding;
 mod clusterrole;
 mod clusterrolebinding;
 mod configmap;
@@ -31,6 +32,7 @@ mod pod_template;
 mod poddisruptionbudget;
 mod podspec;
 mod podtemplate;
+mod policymodule;
 mod priorityclass;
 mod replicaset;
 mod replicationcontroller;
@@ -186,6 +188,8 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("networking.k8s.io", "NetworkPolicy", &networkpolicy::HOOKS),
     ("networking.k8s.io", "ServiceCIDR", &servicecidr::HOOKS),
     ("policy", "PodDisruptionBudget", &poddisruptionbudget::HOOKS),
+    ("policy.gatehouse.dev", "ClusterPolicyBinding", &clusterpolicybinding::HOOKS),
+    ("policy.gatehouse.dev", "PolicyModule", &policymodule::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRole", &clusterrole::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),
     ("rbac.authorization.k8s.io", "Role", &role::HOOKS),

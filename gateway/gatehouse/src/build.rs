@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use admission::builtin;
+use admission::policy::Policies;
 use authn::service_account::Issuer;
 use controllers::bootstrap;
 use model::{Clock, User, World};
@@ -29,19 +30,21 @@ pub(crate) struct Parts {
     pub(crate) lifecycle: Lifecycle,
     /// Where plugins that need the gate will find it.
     pub(crate) slot: Slot,
+    pub(crate) policies: Arc<Policies>,
 }
 
 /// The gate. Fails when a setting names something that cannot be had.
 pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
-    let Parts { store, authn, issuer, discovery, clock, lifecycle, slot } = parts;
+    let Parts { store, authn, issuer, discovery, clock, lifecycle, slot, policies } = parts;
     let metrics = Metrics::new()?;
+    metrics.policies(policies.clone())?;
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let catalog = Arc::new(catalog::Catalog::builtin()?);
     let gate = Arc::new(Gate {
         documents: Documents::of(&catalog),
         catalog,
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
-        admission: admission::Chain::new(plugins(config, &slot)?),
+        admission: admission::Chain::new(plugins(config, &slot, &policies)?),
         audit: audit_log(config, clock.clone())?,
         flow: flow::Seats::new(config.requests.read_only_max, config.requests.mutating_max),
         tokens: Some(Tokens {
@@ -67,12 +70,15 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     Ok(gate)
 }
 
-fn plugins(config: &Config, slot: &Slot) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
+/// Policies come last: mutators see what the built-in plugins made, and nothing is judged that a plugin still changes.
+fn plugins(config: &Config, slot: &Slot, policies: &Arc<Policies>) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let world: Arc<dyn World> = Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback()));
     let settings = &config.admission;
     let setup =
         builtin::Setup { world, not_ready_toleration_s: settings.not_ready_s, unreachable_toleration_s: settings.unreachable_s };
-    Ok(builtin::plugins(&settings.enable, &settings.disable, &setup)?)
+    let mut plugins = builtin::plugins(&settings.enable, &settings.disable, &setup)?;
+    plugins.push(policies.plugin());
+    Ok(plugins)
 }
 
 fn audit_log(config: &Config, clock: Arc<dyn Clock>) -> Result<audit::Log, Box<dyn Error>> {

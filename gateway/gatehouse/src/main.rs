@@ -6,6 +6,7 @@ mod config;
 mod flags;
 mod identity;
 mod logs;
+mod policy;
 mod program;
 mod reload;
 mod run;
@@ -22,6 +23,7 @@ type Run = fn(&[String]) -> ExitCode;
 /// The commands: name, what it does, and the code.
 const COMMANDS: &[(&str, &str, Run)] = &[
     ("serve", "Runs the API server.", |arguments| serve(Program::Gatehouse, arguments)),
+    ("policy", "Writes, builds, tests and ships policies.", policy::run),
     ("version", "Prints the version.", version),
 ];
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admission::policy::{self, Policies};
 use controllers::bootstrap;
 use model::clock::SystemClock;
 use model::{Clock, User};
@@ -32,21 +33,30 @@ pub(crate) fn run(config: Config) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = open_store(&config, clock.clone())?;
+    let policies = Policies::start(policy_options(&config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config, store, clock));
+    let result = runtime.block_on(serve(config, store, clock, policies));
     // Whatever still runs must not hold up the end: it was given its time while draining.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<(), Box<dyn Error>> {
+async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>, policies: Arc<Policies>) -> Result<(), Box<dyn Error>> {
     let lifecycle = Lifecycle::default();
     end_on_signal(lifecycle.clone(), config.shutdown_delay)?;
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
     let slot = Slot::default();
-    let parts =
-        Parts { store: store.clone(), authn, issuer, discovery, clock: clock.clone(), lifecycle: lifecycle.clone(), slot };
+    let parts = Parts {
+        store: store.clone(),
+        authn,
+        issuer,
+        discovery,
+        clock: clock.clone(),
+        lifecycle: lifecycle.clone(),
+        slot,
+        policies: policies.clone(),
+    };
     let gate = build::gate(&config, parts)?;
     let listener = listen::bind(config.serving.address, config.serving.sharing)
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
@@ -55,6 +65,9 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>) -> Result<()
     let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
     bootstrap::run(world.as_ref(), &upkeep, clock.now()).await?;
     trust::publish(world.as_ref(), &own.client_ca, &own.proxy_ca, &config.identity.front_proxy).await?;
+    // What guards the cluster is in force before anybody can ask for anything.
+    policies.load(world.clone()).await?;
+    tokio::spawn(policies.follow());
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
     let context = controllers::Context { world, clock: clock.clone(), root_ca };
     let controllers = controllers::start(context, &config.controllers, Some(upkeep));
@@ -136,6 +149,15 @@ async fn renew(own: Own, kubeconfig: PathBuf, address: SocketAddr, clock: Arc<dy
         if let Err(error) = renewed {
             tracing::error!(error = %crate::chain(&error), "certificates not renewed; tried again later");
         }
+    }
+}
+
+fn policy_options(config: &Config) -> policy::Options {
+    policy::Options {
+        policy_dir: config.policy_dir.clone(),
+        module_dir: config.policy_module_dir.clone(),
+        artifacts: Some(config.data_dir.join("wasm")),
+        threads: 0,
     }
 }
 

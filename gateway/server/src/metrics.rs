@@ -1,6 +1,8 @@
 //! What is counted, under upstream's names where upstream has one. Follows `k8s.io/apiserver/pkg/endpoints/metrics`.
 //! Counting happens on every request: handles are resolved once per kind of request and kept.
 
+mod policies;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
@@ -246,6 +248,11 @@ impl Metrics {
     /// Where other parts register their own metrics.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Shows the calls of policies.
+    pub fn policies(&self, policies: Arc<admission::policy::Policies>) -> prometheus::Result<()> {
+        self.registry.register(Box::new(policies::Calls::new(policies)?))
     }
 
     /// Runs this whenever metrics are read, to fill gauges whose values lie elsewhere.

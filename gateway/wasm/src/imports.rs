@@ -1,7 +1,7 @@
 //! What a policy may import, and what its binding must grant for it.
 //! Does not implement any of it (`guest`, `wasi`).
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::validator::gatehouse::policy::log;
 use crate::engine::Runtime;
@@ -61,14 +61,14 @@ pub(crate) fn granted(imports: &[String], grants: &[Grant]) -> Result<(), BindEr
 }
 
 /// A linker that has the stubs and what is granted, and nothing else.
-pub(crate) fn linker(runtime: &Runtime, grants: &[Grant]) -> wasmtime::Result<Linker<Guest>> {
+pub(crate) fn linker(runtime: &Runtime, component: &Component, grants: &[Grant]) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(&runtime.engine);
-    wasi::link(&mut linker)?;
     for grant in grants {
         match grant {
             Grant::Log => log::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?,
         }
     }
+    wasi::link(&mut linker, component)?;
     Ok(linker)
 }
 

@@ -124,7 +124,7 @@ fn list(names: &[String]) -> String {
 
 /// Asks with every import linked: nothing is granted by that, because `describe` has nothing to tell and nobody listens.
 fn describe(runtime: &Runtime, component: &Component, world: World) -> Result<Metadata, LoadError> {
-    let linker = imports::linker(runtime, imports::Grant::ALL).map_err(LoadError::Compile)?;
+    let linker = imports::linker(runtime, component, imports::Grant::ALL).map_err(LoadError::Compile)?;
     let pre = linker.instantiate_pre(component).map_err(LoadError::Compile)?;
     let exports = Exports::of(&pre, world).map_err(|error| LoadError::NoWorld(format!("{error:#}")))?;
     let _running = runtime.ticker.running();

@@ -86,7 +86,7 @@ impl Module {
     /// Runs the guest; never call it on a request's path.
     pub fn bind(self: &Arc<Self>, binding: Binding) -> Result<Policy, BindError> {
         imports::granted(&self.imports, &binding.grants)?;
-        let linker = imports::linker(&self.runtime, &binding.grants).map_err(BindError::Link)?;
+        let linker = imports::linker(&self.runtime, &self.component, &binding.grants).map_err(BindError::Link)?;
         let pre = linker.instantiate_pre(&self.component).map_err(BindError::Link)?;
         let exports = Exports::of(&pre, self.world).map_err(BindError::Link)?;
         let Binding { settings, deadline, .. } = binding;

@@ -1,6 +1,7 @@
 //! `cargo x`: the one door to building, checking and running. Each command is a row; the work is done by cargo, rustup
 //! and go, which it calls by name. Has no dependency, so that nobody waits for it.
 
+mod policies;
 mod run;
 mod summary;
 mod tidy;
@@ -18,7 +19,7 @@ const COMMANDS: &[(&str, &str, Run)] = &[
     ("up", "builds the policies and the server, starts it, says where the kubeconfig lies; takes the server's flags", up::run),
     ("check", "formatting, lints as errors, tidy tests", |_| check(&mut Summary::default())),
     ("test", "everything: check, all tests, real clients against a running server", |_| test()),
-    ("policies", "builds the policies in policies/ to .build/policies", |_| policies()),
+    ("policies", "builds the policies in policies/ to .build/policies", |_| policies::build()),
     ("import", "derives the tables in gateway/catalog/data and upstream's answers in its tests again", |_| import()),
 ];
 
@@ -63,12 +64,13 @@ fn check(summary: &mut Summary) -> Result<(), Failed> {
 fn test() -> Result<(), Failed> {
     let mut summary = Summary::default();
     let _ = check(&mut summary);
-    summary.step("policies (wasm)", policies);
+    summary.step("policies (build)", policies::build);
     // Two jobs share the machine badly while linking; doc tests would build every crate once more for a handful of lines.
     summary.tests("rust", || Step::cargo("test --workspace --no-fail-fast --all-targets").captured());
     summary.tests("policies", || {
         run::in_policies_captured(|| Step::cargo("test --workspace --no-fail-fast").folder("policies").captured())
     });
+    summary.step("policies (wasm)", policies::cases);
     // The server that real clients meet is the one that users run.
     summary.step("server (release)", server);
     summary.tests("conformance", || Step::go("test -count=1 -timeout 30m -v ./...").captured());
@@ -78,13 +80,4 @@ fn test() -> Result<(), Failed> {
 /// Builds the server as users run it.
 pub(crate) fn server() -> Result<(), Failed> {
     Step::cargo("build --release --package gatehouse").run()
-}
-
-/// Builds every policy to wasm and puts it under `.build/policies`.
-pub(crate) fn policies() -> Result<(), Failed> {
-    run::in_policies(|| {
-        run::ensure_wasm_targets()?;
-        Step::cargo(&format!("build --release --workspace --target {}", run::WASM_TARGET)).folder("policies").run()?;
-        run::collect_policies()
-    })
 }

@@ -5,9 +5,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The target policies are built for: components, without a converter.
-pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
-
 /// A step failed; says what a person can do.
 #[derive(Debug)]
 pub(crate) struct Failed(pub(crate) String);
@@ -31,7 +28,7 @@ pub(crate) fn target() -> PathBuf {
 
 /// One call of a program.
 pub(crate) struct Step {
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     folder: PathBuf,
     remedy: &'static str,
@@ -48,8 +45,18 @@ impl Step {
         Self::new("go", arguments, "conformance", "install Go 1.26 or newer: https://go.dev/dl")
     }
 
-    fn new(program: &'static str, arguments: &str, folder: &str, remedy: &'static str) -> Self {
-        Self { program, arguments: arguments.split(' ').map(str::to_owned).collect(), folder: root().join(folder), remedy }
+    /// The server as users run it, with one of its commands, in the top folder.
+    pub(crate) fn gatehouse(arguments: &str) -> Self {
+        Self::new(&target().join("release/gatehouse").to_string_lossy(), arguments, "", "`cargo x policies` builds it")
+    }
+
+    fn new(program: &str, arguments: &str, folder: &str, remedy: &'static str) -> Self {
+        Self {
+            program: program.to_owned(),
+            arguments: arguments.split(' ').map(str::to_owned).collect(),
+            folder: root().join(folder),
+            remedy,
+        }
     }
 
     /// The same in another folder of the repository.
@@ -80,7 +87,7 @@ impl Step {
 
     fn command(&self) -> Command {
         println!("\n==> {} {}", self.program, self.arguments.join(" "));
-        let mut command = Command::new(self.program);
+        let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.folder);
         // The server under test is the one this run built, wherever that lies.
         command.env("GATEHOUSE", target().join("release/gatehouse"));
@@ -119,37 +126,4 @@ pub(crate) fn in_policies_captured(
         Ok(()) => work(),
         failed => (Vec::new(), failed),
     }
-}
-
-/// Installs the wasm target where it is missing. The toolchain file names it, so that rustup mostly has done so already.
-pub(crate) fn ensure_wasm_targets() -> Result<(), Failed> {
-    let libraries =
-        Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]).current_dir(root()).output();
-    let folder = libraries.ok().and_then(|output| String::from_utf8(output.stdout).ok()).map(|text| PathBuf::from(text.trim()));
-    if folder.is_some_and(|folder| folder.exists()) {
-        return Ok(());
-    }
-    Step::new("rustup", &format!("target add {WASM_TARGET}"), "", "install Rust by rustup: https://rustup.rs").run()
-}
-
-/// Copies the built policies to one folder, under the names of their crates.
-pub(crate) fn collect_policies() -> Result<(), Failed> {
-    let built = match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => root().join("policies").join(folder),
-        None => root().join("policies/target"),
-    };
-    let built = built.join(WASM_TARGET).join("release");
-    let folder = policies_folder();
-    let failed = |what: &Path, error: std::io::Error| Failed(format!("{}: {error}", what.display()));
-    std::fs::create_dir_all(&folder).map_err(|e| failed(&folder, e))?;
-    for entry in std::fs::read_dir(&built).map_err(|e| failed(&built, e))?.flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-            let to = folder.join(format!("{name}.wasm"));
-            std::fs::copy(&path, &to).map_err(|e| failed(&to, e))?;
-            println!("    {}", to.strip_prefix(root()).unwrap_or(&to).display());
-        }
-    }
-    Ok(())
 }

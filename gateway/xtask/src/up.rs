@@ -12,8 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Builds the policies and the server and runs it until it is stopped; further arguments are the server's flags.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
-    crate::policies()?;
-    crate::server()?;
+    crate::policies::build()?;
     let data_dir = data_dir(arguments);
     let kubeconfig = data_dir.join("admin.kubeconfig");
     let before = SystemTime::now();

@@ -7,9 +7,8 @@ pub struct RequiredLabels;
 
 /// What a binding sets.
 #[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, crate = "gatehouse_policy::serde")]
 #[schemars(crate = "gatehouse_policy::schemars")]
-#[serde(crate = "gatehouse_policy::serde")]
 pub struct Settings {
     /// The labels that every object must carry.
     #[schemars(length(min = 1))]
@@ -18,9 +17,8 @@ pub struct Settings {
 
 /// One label that is required.
 #[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, crate = "gatehouse_policy::serde")]
 #[schemars(crate = "gatehouse_policy::schemars")]
-#[serde(crate = "gatehouse_policy::serde")]
 pub struct Label {
     /// The label's key, such as `team`.
     key: String,
@@ -59,6 +57,9 @@ impl Policy for RequiredLabels {
     type Object = Object;
 
     fn check(settings: &Settings, problems: &mut Verdict) {
+        if settings.labels.is_empty() {
+            problems.violation("settings", "labels", "at least one label must be named");
+        }
         for (n, label) in settings.labels.iter().enumerate() {
             if label.key.is_empty() {
                 problems.violation("settings", format!("labels[{n}].key"), "a label needs a key");
@@ -95,3 +96,11 @@ impl Validator for RequiredLabels {
 }
 
 gatehouse_policy::validator!(RequiredLabels);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cases() {
+        gatehouse_policy::cases::validator::<super::RequiredLabels>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"));
+    }
+}

@@ -36,9 +36,10 @@ impl Patch {
         if !above.is_some_and(Value::is_object) {
             return self;
         }
-        let nested = path[depth + 1..].iter().rev().fold(value, |inner, name| {
-            Value::Object(Map::from_iter([((*name).to_owned(), inner)]))
-        });
+        let nested = path[depth + 1..]
+            .iter()
+            .rev()
+            .fold(value, |inner, name| Value::Object(Map::from_iter([((*name).to_owned(), inner)])));
         self.add("add", &pointer(&path[..=depth]), nested);
         self
     }
@@ -115,10 +116,7 @@ mod tests {
         patch.set(&["spec", "a", "b"], 1).set(&["spec", "a", "c"], 2);
         assert_eq!(
             patch.operations(),
-            [
-                json!({"op": "add", "path": "/spec/a", "value": {"b": 1}}),
-                json!({"op": "add", "path": "/spec/a/c", "value": 2}),
-            ]
+            [json!({"op": "add", "path": "/spec/a", "value": {"b": 1}}), json!({"op": "add", "path": "/spec/a/c", "value": 2}),]
         );
     }
 

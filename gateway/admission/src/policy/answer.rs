@@ -12,7 +12,7 @@ use super::set::Entry;
 use crate::{Notes, Review};
 
 /// What stands before a binding's name in an audit annotation's key.
-pub const ANNOTATION_PREFIX: &str = "policy.gatehouse.dev/";
+pub(super) const ANNOTATION_PREFIX: &str = "policy.gatehouse.dev/";
 /// Causes of one refusal; more tell nobody more, and a Status is a response that somebody must read.
 const CAUSES_MAX: usize = 64;
 /// Bytes of one message of a policy that reach people; the rest is cut.
@@ -20,7 +20,7 @@ const MESSAGE_BYTES_MAX: usize = 2_048;
 
 /// The refusals so far.
 #[derive(Default)]
-pub struct Refusals {
+pub(super) struct Refusals {
     words: Vec<String>,
     causes: Vec<Cause>,
     failure: Option<String>,
@@ -28,7 +28,7 @@ pub struct Refusals {
 
 impl Refusals {
     /// Takes what a binding says is wrong.
-    pub fn violations(&mut self, entry: &Entry, violations: &[Violation], took: Duration, notes: &mut Notes) {
+    pub(super) fn violations(&mut self, entry: &Entry, violations: &[Violation], took: Duration, notes: &mut Notes) {
         let binding = &entry.binding;
         for violation in violations.iter().take(CAUSES_MAX) {
             match binding.action {
@@ -43,7 +43,7 @@ impl Refusals {
     }
 
     /// Takes that a binding could not judge.
-    pub fn failure(&mut self, entry: &Entry, failure: &Failure, took: Duration, notes: &mut Notes) {
+    pub(super) fn failure(&mut self, entry: &Entry, failure: &Failure, took: Duration, notes: &mut Notes) {
         let binding = &entry.binding;
         let on_failure = match binding.on_failure {
             OnFailure::Fail => {
@@ -72,7 +72,7 @@ impl Refusals {
 
     /// The Status of the request, if it is refused. Somebody who can mend an object is told that first; only then that a
     /// policy is broken.
-    pub fn into_status(self, review: &Review<'_>) -> Result<(), Status> {
+    pub(super) fn into_status(self, review: &Review<'_>) -> Result<(), Status> {
         if !self.words.is_empty() {
             let resource = GroupResource { group: review.resource.group.clone(), resource: review.resource.resource.clone() };
             let mut status = Status::forbidden(&resource, review.name, self.words.join("; "));
@@ -100,7 +100,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// Writes what a binding did to the audit record.
-pub fn annotate(entry: &Entry, mut what: serde_json::Value, took: Duration, notes: &mut Notes) {
+pub(super) fn annotate(entry: &Entry, mut what: serde_json::Value, took: Duration, notes: &mut Notes) {
     let binding = &entry.binding;
     let key = format!("{ANNOTATION_PREFIX}{}", binding.name);
     what["module"] = binding.module.as_str().into();

@@ -221,8 +221,10 @@ mod tests {
     fn keeps_what_is_named_and_the_length_of_lists() {
         let pod = json!({"metadata": {"name": "a", "labels": {"x": "y"}, "annotations": {"a.b/c": "1", "d": "2"}},
             "spec": {"containers": [{"name": "c", "image": "i"}, {"name": "d"}], "volumes": [1, 2]}});
-        assert_eq!(projected(&["metadata.labels", "spec.containers[*].image"], &pod),
-            json!({"metadata": {"labels": {"x": "y"}}, "spec": {"containers": [{"image": "i"}, {}]}}));
+        assert_eq!(
+            projected(&["metadata.labels", "spec.containers[*].image"], &pod),
+            json!({"metadata": {"labels": {"x": "y"}}, "spec": {"containers": [{"image": "i"}, {}]}})
+        );
         assert_eq!(projected(&["metadata.annotations[\"a.b/c\"]"], &pod), json!({"metadata": {"annotations": {"a.b/c": "1"}}}));
         assert_eq!(serde_json::from_slice::<Value>(&Fields::whole().project(&pod)).unwrap(), pod);
         assert_eq!(projected(&["spec.containers"], &pod)["spec"]["containers"], pod["spec"]["containers"]);
@@ -241,12 +243,28 @@ mod tests {
         let before = json!({"spec": {"containers": [{"name": "a", "image": "x"}]}});
         let outside = |after: &Value| writes.outside(Some(&before), Some(after));
         assert_eq!(outside(&before), None);
-        assert_eq!(outside(&json!({"spec": {"containers": [{"name": "a", "image": "y"}], "securityContext": {"seccompProfile": {"type": "x"}}}})), None);
-        assert_eq!(outside(&json!({"spec": {"containers": [{"name": "b", "image": "x"}]}})).as_deref(), Some("spec.containers[0].name"));
+        assert_eq!(
+            outside(
+                &json!({"spec": {"containers": [{"name": "a", "image": "y"}], "securityContext": {"seccompProfile": {"type": "x"}}}})
+            ),
+            None
+        );
+        assert_eq!(
+            outside(&json!({"spec": {"containers": [{"name": "b", "image": "x"}]}})).as_deref(),
+            Some("spec.containers[0].name")
+        );
         assert_eq!(outside(&json!({"spec": {"containers": []}})).as_deref(), Some("spec.containers"));
-        assert_eq!(outside(&json!({"spec": {"containers": [{"name": "a", "image": "x"}], "securityContext": {"runAsUser": 0}}})).as_deref(), Some("spec.securityContext.runAsUser"));
+        assert_eq!(
+            outside(&json!({"spec": {"containers": [{"name": "a", "image": "x"}], "securityContext": {"runAsUser": 0}}}))
+                .as_deref(),
+            Some("spec.securityContext.runAsUser")
+        );
         assert_eq!(outside(&json!({})).as_deref(), Some("spec.containers"));
-        assert_eq!(outside(&json!({"spec": {"containers": [{"name": "a", "image": "x"}]}, "metadata": {"labels": {"a.b/c": "d"}}})).as_deref(), Some("metadata"));
+        assert_eq!(
+            outside(&json!({"spec": {"containers": [{"name": "a", "image": "x"}]}, "metadata": {"labels": {"a.b/c": "d"}}}))
+                .as_deref(),
+            Some("metadata")
+        );
     }
 
     #[test]

@@ -12,25 +12,25 @@ use super::set::Entry;
 use crate::{Operation, Review};
 
 /// One call that is to be made.
-pub struct Call {
+pub(super) struct Call {
     /// Which binding.
-    pub entry: Arc<Entry>,
+    pub(super) entry: Arc<Entry>,
     /// The object as far as the module reads it.
-    pub object: Option<Vec<u8>>,
+    pub(super) object: Option<Vec<u8>>,
     /// The stored object, likewise.
-    pub old: Option<Vec<u8>>,
+    pub(super) old: Option<Vec<u8>>,
 }
 
 impl Call {
     /// The call for one binding.
-    pub fn of(entry: &Arc<Entry>, review: &Review<'_>, object: Option<&Value>) -> Self {
+    pub(super) fn of(entry: &Arc<Entry>, review: &Review<'_>, object: Option<&Value>) -> Self {
         let project = |value: &Value| entry.reads.project(value);
         Self { entry: entry.clone(), object: object.map(project), old: review.old.map(project) }
     }
 }
 
 /// The request as the contract has it.
-pub fn request(review: &Review<'_>) -> wasm::Request {
+pub(super) fn request(review: &Review<'_>) -> wasm::Request {
     let (kind, resource, user) = (review.kind, review.resource, review.user);
     wasm::Request {
         uid: review.uid.to_owned(),
@@ -50,7 +50,11 @@ pub fn request(review: &Review<'_>) -> wasm::Request {
             Operation::Delete => wasm::Operation::Delete,
             Operation::Connect => wasm::Operation::Connect,
         },
-        kind: wasm::GroupVersionKind { group: kind.group.to_string(), version: kind.version.to_string(), kind: kind.kind.to_string() },
+        kind: wasm::GroupVersionKind {
+            group: kind.group.to_string(),
+            version: kind.version.to_string(),
+            kind: kind.kind.to_string(),
+        },
         resource: wasm::GroupVersionResource {
             group: resource.group.to_string(),
             version: resource.version.to_string(),
@@ -65,7 +69,7 @@ pub fn request(review: &Review<'_>) -> wasm::Request {
 }
 
 /// Calls all validators; answers come in the order of the calls.
-pub async fn validate(runtime: &Runtime, request: Arc<wasm::Request>, calls: Vec<Call>) -> Vec<(Arc<Entry>, Answer<Verdict>)> {
+pub(super) async fn validate(runtime: &Runtime, request: Arc<wasm::Request>, calls: Vec<Call>) -> Vec<(Arc<Entry>, Answer<Verdict>)> {
     let calls = Arc::new(calls);
     let next = Arc::new(AtomicUsize::new(0));
     let (sender, mut receiver) = mpsc::unbounded_channel();
@@ -108,7 +112,7 @@ fn validate_one(call: &Call, request: &wasm::Request) -> Answer<Verdict> {
 }
 
 /// Calls one mutator.
-pub async fn mutate(runtime: &Runtime, request: Arc<wasm::Request>, call: Call) -> Answer<Mutation> {
+pub(super) async fn mutate(runtime: &Runtime, request: Arc<wasm::Request>, call: Call) -> Answer<Mutation> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let job = move || {
         let object = call.object.unwrap_or_default();

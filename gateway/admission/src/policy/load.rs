@@ -317,7 +317,11 @@ pub(super) async fn check(policies: &Policies, review: &Review<'_>, object: Opti
     let (true, Some(object), "clusterpolicybindings") = (is_write, object, &*review.resource.resource) else { return Ok(()) };
     if policies.fixed.entries.iter().any(|entry| entry.binding.name == meta::name(object)) {
         let resource = review.resource.group_resource();
-        return Err(Status::forbidden(&resource, review.name, "a binding of this name is given by --policy-dir and cannot be changed"));
+        return Err(Status::forbidden(
+            &resource,
+            review.name,
+            "a binding of this name is given by --policy-dir and cannot be changed",
+        ));
     }
     let Ok(binding) = Binding::from_object(object) else { return Ok(()) };
     let modules = policies.modules.load_full();
@@ -332,4 +336,3 @@ pub(super) async fn check(policies: &Policies, review: &Review<'_>, object: Opti
         Err(Unfit::Module(_)) => Ok(()),
     }
 }
-

@@ -2,8 +2,8 @@
 //! Follows `k8s.io/apiserver/pkg/admission/plugin/policy/matching` and `webhook/predicates/rules`.
 //! `matchPolicy` is always `Exact`: a request is matched as it was made.
 
-use model::selector::label::Selector;
 use model::Value;
+use model::selector::label::Selector;
 
 use crate::Review;
 
@@ -37,7 +37,8 @@ enum Scope {
 impl Constraints {
     /// From `spec.matchConstraints`. Fails with a selector's fault; everything else was checked when it was written.
     pub fn from_object(constraints: &Value) -> Result<Self, String> {
-        let rules = |field: &str| constraints.get(field).and_then(Value::as_array).into_iter().flatten().map(Rule::from_object).collect();
+        let rules =
+            |field: &str| constraints.get(field).and_then(Value::as_array).into_iter().flatten().map(Rule::from_object).collect();
         let selector = |field: &str| match constraints.get(field) {
             None | Some(Value::Null) => Ok(Selector::default()),
             Some(selector) => Selector::from_object(selector)

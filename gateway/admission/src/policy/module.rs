@@ -63,7 +63,11 @@ fn read(file: &Path, directory: Option<&Path>) -> Result<Vec<u8>, String> {
     }
     let size = std::fs::metadata(&path).map_err(failed)?.len();
     if size > wasm::limits::MODULE_BYTES_MAX as u64 {
-        return Err(format!("spec.source.file {} has {size} bytes, more than {}", file.display(), wasm::limits::MODULE_BYTES_MAX));
+        return Err(format!(
+            "spec.source.file {} has {size} bytes, more than {}",
+            file.display(),
+            wasm::limits::MODULE_BYTES_MAX
+        ));
     }
     std::fs::read(path).map_err(failed)
 }

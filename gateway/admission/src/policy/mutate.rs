@@ -28,7 +28,7 @@ const IDENTITY: [&str; 9] = [
     "/metadata/deletionTimestamp",
 ];
 
-/// Runs both rounds. Sets `notes.reinvoke` and `notes.changed` when the object is not what it was.
+/// Runs both rounds. Sets `notes.reinvoke` when the object is not what it was.
 pub(super) async fn run(policies: &Policies, review: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
     let set = policies.set.load_full();
     if set.mutators.is_empty() {
@@ -58,7 +58,6 @@ pub(super) async fn run(policies: &Policies, review: &Review<'_>, object: &mut V
         }
     }
     notes.reinvoke |= changed;
-    notes.changed |= changed;
     refusals.into_status(review)
 }
 

@@ -3,22 +3,29 @@
 use jiff::Timestamp;
 use model::Value;
 
-use super::cell::{age, flag, int, name, text};
+use super::cell::{age, flag, name, text};
 
 pub(super) const ALL: super::Rows =
     &[("policy.gatehouse.dev", "ClusterPolicyBinding", binding), ("policy.gatehouse.dev", "PolicyModule", module)];
 
 fn binding(object: &Value, now: Timestamp) -> Vec<Value> {
-    vec![name(object), text(object, &["spec", "module"]).into(), text(object, &["spec", "action"]).into(), age(object, now)]
+    vec![
+        name(object),
+        text(object, &["spec", "module"]).into(),
+        text(object, &["spec", "action"]).into(),
+        flag(object, &["status", "ready"], false).into(),
+        age(object, now),
+        text(object, &["status", "message"]).into(),
+    ]
 }
 
 fn module(object: &Value, now: Timestamp) -> Vec<Value> {
-    let status = |field: &'static str| ["status", field];
     vec![
         name(object),
-        text(object, &status("world")).into(),
-        flag(object, &status("ready"), false).into(),
-        int(object, &status("sizeBytes")).into(),
+        text(object, &["status", "world"]).into(),
+        flag(object, &["status", "ready"], false).into(),
+        text(object, &["status", "revision"]).into(),
         age(object, now),
+        text(object, &["status", "message"]).into(),
     ]
 }

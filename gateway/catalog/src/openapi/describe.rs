@@ -41,7 +41,7 @@ mod tests {
         );
         assert!(super::of("io.k8s.api.core.v1.Container", "image").is_some());
         assert!(super::of("io.k8s.api.core.v1.Container", "nothing").is_none());
-        assert!(super::of("io.gatehouse.policy.v1alpha1.PolicyModuleSpec", "sha256").is_some());
+        assert!(super::of("io.gatehouse.policy.v1alpha1.PolicyModuleSpec", "digest").is_some());
     }
 
     #[test]

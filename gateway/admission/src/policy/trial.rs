@@ -1,0 +1,128 @@
+//! One policy tried on one request outside of a server: `gatehouse policy test`, `run` and `bench`. The evaluator, the
+//! projection and the checks of a patch are the server's.
+
+use std::time::Duration;
+
+use model::{GroupVersionKind, Value, meta};
+use wasm::{Failure, LogLine, Violation, World};
+
+use super::mutate;
+use super::set::Entry;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What is wrong; always empty for a mutator.
+    pub violations: Vec<Violation>,
+    /// What the caller would be told.
+    pub warnings: Vec<String>,
+    /// The object as a mutator leaves it, if it changes it.
+    pub changed: Option<Value>,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Trial {
+    /// What came of it, or why nothing did.
+    pub outcome: Result<Outcome, Failure>,
+    /// Wall time in the guest.
+    pub took: Duration,
+    /// What the policy logged.
+    pub log: Vec<LogLine>,
+}
+
+/// Tries a policy.
+pub fn run(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>) -> Trial {
+    let policy = match &entry.policy {
+        Ok(policy) => policy,
+        Err(why) => {
+            return Trial { outcome: Err(Failure::Refused(why.clone())), took: Duration::ZERO, log: Vec::new() };
+        }
+    };
+    let project = |value: &Value| entry.reads.project(value);
+    let (seen, old) = (object.map(project), old.map(project));
+    match policy.module.world {
+        World::Validator => {
+            let answer = policy.validate(request, seen.as_ref(), old.as_ref());
+            let outcome = answer.outcome.map(|verdict| Outcome {
+                violations: verdict.violations,
+                warnings: verdict.warnings,
+                changed: None,
+            });
+            Trial { outcome, took: answer.took, log: answer.log }
+        }
+        World::Mutator => {
+            let answer = policy.mutate(request, &seen.unwrap_or_default(), old.as_ref());
+            let outcome = answer.outcome.and_then(|mutation| {
+                let changed = mutate::apply(entry, object.unwrap_or(&Value::Null), mutation.patch.as_deref())?;
+                Ok(Outcome { violations: Vec::new(), warnings: mutation.warnings, changed: changed.map(|(after, _)| after) })
+            });
+            Trial { outcome, took: answer.took, log: answer.log }
+        }
+    }
+}
+
+/// The request that would write an object. `said` overrides what the object tells: `operation`, `user`, `groups`,
+/// `resource`, `subresource`, `namespace`, `name`, `dryRun`.
+pub fn request(said: &Value, object: &Value) -> Result<wasm::Request, String> {
+    let text = |field: &str| said.get(field).and_then(Value::as_str);
+    let of = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("");
+    let kind = GroupVersionKind::from_api_version(of("apiVersion"), of("kind"));
+    let operation = match text("operation").unwrap_or("CREATE") {
+        "CREATE" => wasm::Operation::Create,
+        "UPDATE" => wasm::Operation::Update,
+        "DELETE" => wasm::Operation::Delete,
+        "CONNECT" => wasm::Operation::Connect,
+        other => return Err(format!("request.operation: {other:?} is none of CREATE, UPDATE, DELETE, CONNECT")),
+    };
+    let groups = said.get("groups").and_then(Value::as_array).into_iter().flatten();
+    let owned = |text: &str| text.to_owned();
+    Ok(wasm::Request {
+        uid: "00000000-0000-0000-0000-000000000000".to_owned(),
+        time: wasm::Timestamp { seconds: 1_767_225_600, nanoseconds: 0 },
+        user: Some(wasm::User {
+            name: owned(text("user").unwrap_or("somebody")),
+            uid: String::new(),
+            groups: groups.filter_map(Value::as_str).map(owned).collect(),
+            extra: Vec::new(),
+        }),
+        operation,
+        resource: wasm::GroupVersionResource {
+            group: kind.group.to_string(),
+            version: kind.version.to_string(),
+            resource: text("resource").map_or_else(|| plural(&kind.kind), owned),
+        },
+        kind: wasm::GroupVersionKind {
+            group: kind.group.to_string(),
+            version: kind.version.to_string(),
+            kind: kind.kind.to_string(),
+        },
+        subresource: owned(text("subresource").unwrap_or("")),
+        namespace: owned(text("namespace").unwrap_or(meta::namespace(object))),
+        name: owned(text("name").unwrap_or(meta::name(object))),
+        dry_run: said.get("dryRun") == Some(&Value::Bool(true)),
+        options: b"{}".to_vec(),
+    })
+}
+
+/// The usual plural; a case whose kind has another says `request.resource`.
+fn plural(kind: &str) -> String {
+    let lower = kind.to_lowercase();
+    match lower.as_bytes() {
+        [.., b's' | b'x'] => format!("{lower}es"),
+        [.., b'y'] => format!("{}ies", &lower[..lower.len() - 1]),
+        _ => format!("{lower}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_their_usual_plural() {
+        for (kind, expected) in [("Pod", "pods"), ("Ingress", "ingresses"), ("NetworkPolicy", "networkpolicies")] {
+            assert_eq!(plural(kind), expected);
+        }
+    }
+}

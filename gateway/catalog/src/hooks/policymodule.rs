@@ -1,0 +1,80 @@
+//! PolicyModule. No upstream. What only loading can tell (is it a component, does its digest fit) goes to its status.
+
+use std::path::{Component, Path as FilePath};
+
+use model::Value;
+use model::field::{Errors, Path};
+
+use super::Hooks;
+use super::rules::{bag, get};
+
+/// Size of a component inside an object. Objects are kept in memory and told to every watcher; a larger component comes
+/// from a file.
+const INLINE_BYTES_MAX: usize = 2 << 20;
+
+const DIGEST_PREFIX: &str = "sha256:";
+const DIGEST_HEX: usize = 64;
+
+pub(super) const HOOKS: Hooks = Hooks { validate: Some(validate), validate_update: Some(validate_update), ..Hooks::NONE };
+
+fn validate(object: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let source = get::at(object, "spec.source");
+    let path = spec.child("source");
+    match (get::text(source, "inline"), get::text(source, "file")) {
+        ("", "") => errors.required(&path, "one of inline and file must be set"),
+        (inline, "") => {
+            let bytes = bag::decoded_bytes(inline);
+            if bytes > INLINE_BYTES_MAX {
+                errors.too_long(&path.child("inline"), INLINE_BYTES_MAX);
+            }
+        }
+        ("", file) => {
+            if !FilePath::new(file).components().all(|part| matches!(part, Component::Normal(_))) {
+                errors.invalid(&path.child("file"), file, "must be a relative path without '..'");
+            }
+        }
+        _ => errors.forbidden(&path, "only one of inline and file may be set"),
+    }
+    let digest = get::text(get::at(object, "spec"), "digest");
+    let is_digest = |hex: &str| hex.len() == DIGEST_HEX && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if !digest.is_empty() && !digest.strip_prefix(DIGEST_PREFIX).is_some_and(is_digest) {
+        errors.invalid(&spec.child("digest"), digest, "must be 'sha256:' and 64 lower-case hexadecimal digits");
+    }
+}
+
+fn validate_update(new: &Value, _old: &Value, errors: &mut Errors) {
+    validate(new, errors);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn faults(spec: &Value) -> Vec<String> {
+        let mut errors = Errors::new();
+        validate(&json!({"spec": spec}), &mut errors);
+        errors.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn has_one_source_that_stays_in_its_place() {
+        assert_eq!(faults(&json!({"source": {"file": "a/b.wasm"}})), Vec::<String>::new());
+        assert_eq!(faults(&json!({"source": {"inline": "AGFzbQ=="}})), Vec::<String>::new());
+        assert_eq!(faults(&json!({})), ["spec.source: Required value: one of inline and file must be set"]);
+        assert_eq!(faults(&json!({"source": {"file": "a", "inline": "AA=="}})).len(), 1);
+        for file in ["/etc/passwd", "../a", "a/../b"] {
+            assert_eq!(faults(&json!({"source": {"file": file}})).len(), 1, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_one() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(faults(&json!({"source": {"file": "a"}, "digest": digest})), Vec::<String>::new());
+        for digest in ["abc", "sha256:00", "md5:00"] {
+            assert_eq!(faults(&json!({"source": {"file": "a"}, "digest": digest})).len(), 1, "{digest}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `gatehouse policy build`: cargo makes core wasm, this makes components of it and asks each what it is.
+//!
+//! Policies are built for `wasm32-unknown-unknown`: a component without WASI imports is started in a third of the time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use wasm::{Module, Runtime};
+use wit_component::ComponentEncoder;
+
+use super::Outcome;
+use super::arguments::Arguments;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// A small stack of the guest's own: fewer pages to touch and to give back for every call. Recursion over a deep object
+/// needs some hundred bytes a level, and JSON is at most 128 levels deep.
+const FLAGS: &str = "-Clink-arg=-zstack-size=65536";
+
+/// One policy that was built.
+pub(super) struct Built {
+    /// Name of its crate.
+    pub(super) name: String,
+    /// The crate's folder.
+    pub(super) folder: PathBuf,
+    /// The component.
+    pub(super) component: Vec<u8>,
+    /// Loaded, as a server would.
+    pub(super) module: Arc<Module>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let runtime = runtime()?;
+    let all = all(&runtime, &arguments.folder())?;
+    let out = arguments.option("out").map(PathBuf::from);
+    for built in &all {
+        let out = out.clone().unwrap_or_else(|| built.folder.join("target/policies"));
+        let path = out.join(format!("{}.wasm", built.name));
+        let written = fs::create_dir_all(&out).and_then(|()| fs::write(&path, &built.component));
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+        let module = &built.module;
+        println!(
+            "{}: {} {} of {} KB",
+            path.display(),
+            module.world.as_str(),
+            module.metadata.version,
+            module.bytes.div_ceil(1024)
+        );
+    }
+    Ok(())
+}
+
+/// A runtime that keeps nothing.
+pub(super) fn runtime() -> Result<Arc<Runtime>, String> {
+    Runtime::start(&wasm::Options { artifacts: None, threads: 1 }).map_err(|error| error.to_string())
+}
+
+/// Builds every policy of a folder; at least one, or it fails.
+pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, String> {
+    let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
+    let artifacts = cargo(&folder)?;
+    let built: Vec<Built> = artifacts.into_iter().map(|artifact| finish(runtime, artifact)).collect::<Result<_, _>>()?;
+    if built.is_empty() {
+        return Err(format!("{} has no policy: a crate of type cdylib that calls validator! or mutator!", folder.display()));
+    }
+    Ok(built)
+}
+
+/// The only policy of a folder.
+pub(super) fn one(runtime: &Arc<Runtime>, folder: &Path) -> Result<Built, String> {
+    let mut all = all(runtime, folder)?;
+    match (all.pop(), all.is_empty()) {
+        (Some(built), true) => Ok(built),
+        _ => Err(format!("{} has several policies; name the folder of one", folder.display())),
+    }
+}
+
+struct Artifact {
+    name: String,
+    folder: PathBuf,
+    wasm: PathBuf,
+}
+
+/// Builds; what cargo says to people goes to the terminal, what it says to us names the files.
+fn cargo(folder: &Path) -> Result<Vec<Artifact>, String> {
+    ensure_target(folder)?;
+    let output = Command::new("cargo")
+        .args(["build", "--release", "--workspace", "--target", TARGET, "--message-format=json-render-diagnostics"])
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS)
+        .current_dir(folder)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo: {error}; install Rust by rustup: https://rustup.rs"))?;
+    if !output.status.success() {
+        return Err("the policy does not build; what is wrong stands above".to_owned());
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    Ok(messages.lines().filter_map(|line| artifact(&serde_json::from_str(line).ok()?)).collect())
+}
+
+fn artifact(message: &Value) -> Option<Artifact> {
+    let is_library = message["target"]["crate_types"].as_array()?.iter().any(|kind| kind == "cdylib");
+    if message["reason"] != "compiler-artifact" || !is_library {
+        return None;
+    }
+    let wasm = message["filenames"].as_array()?.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
+    Some(Artifact {
+        name: message["target"]["name"].as_str()?.replace('_', "-"),
+        folder: Path::new(message["manifest_path"].as_str()?).parent()?.to_owned(),
+        wasm: PathBuf::from(wasm),
+    })
+}
+
+fn finish(runtime: &Arc<Runtime>, artifact: Artifact) -> Result<Built, String> {
+    let Artifact { name, folder, wasm } = artifact;
+    let core = fs::read(&wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
+    let encoded = ComponentEncoder::default().validate(true).module(&core).and_then(|mut encoder| encoder.encode());
+    let component = encoded.map_err(|error| {
+        format!("{name} does not follow the contract: {error:#}; does src/lib.rs call gatehouse_policy::validator! or mutator!?")
+    })?;
+    let module = runtime.load(&component).map_err(|error| format!("{name}: {error}"))?;
+    Ok(Built { name, folder, component, module })
+}
+
+/// Rust's libraries for the target, installed where they are missing.
+fn ensure_target(folder: &Path) -> Result<(), String> {
+    let asked = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
+    let libraries = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    if libraries.is_some_and(|path| Path::new(path.trim()).exists()) {
+        return Ok(());
+    }
+    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status();
+    if added.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    Err(format!("Rust cannot build for {TARGET}: run `rustup target add {TARGET}`"))
+}

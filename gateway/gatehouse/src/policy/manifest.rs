@@ -1,0 +1,51 @@
+//! `gatehouse policy manifest`: a PolicyModule with the component inside, and the policy's binding.yaml.
+
+use std::fs;
+use std::path::Path;
+
+use codec::go_base64;
+use serde_json::{Value, json};
+use wasm::Runtime;
+
+use super::arguments::Arguments;
+use super::{Outcome, build};
+
+/// The binding beside a policy's manifest.
+const BINDING: &str = "binding.yaml";
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let runtime = build::runtime()?;
+    let built = build::one(&runtime, &arguments.folder())?;
+    let module = json!({
+        "apiVersion": "policy.gatehouse.dev/v1alpha1",
+        "kind": "PolicyModule",
+        "metadata": {"name": built.name},
+        "spec": {
+            "digest": Runtime::digest(&built.component),
+            "source": {"inline": go_base64::encode(&built.component)},
+        },
+    });
+    let path = built.folder.join(BINDING);
+    let binding = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    print!("{}---\n{binding}", codec::yaml::print(&module));
+    Ok(())
+}
+
+/// What the binding beside a policy grants it.
+pub(super) fn grants(folder: &Path) -> Result<Value, String> {
+    Ok(binding(folder)?.pointer("/spec/grants").cloned().unwrap_or_else(|| json!([])))
+}
+
+/// The settings in the binding beside a policy.
+pub(super) fn settings(folder: &Path) -> Result<Value, String> {
+    Ok(binding(folder)?.pointer("/spec/settings").cloned().unwrap_or_else(|| json!({})))
+}
+
+fn binding(folder: &Path) -> Result<Value, String> {
+    let path = folder.join(BINDING);
+    if !path.exists() {
+        return Ok(Value::Null);
+    }
+    let text = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    codec::yaml::parse(&text).map(|parsed| parsed.value).map_err(|error| format!("{}: {error}", path.display()))
+}

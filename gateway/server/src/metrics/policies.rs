@@ -1,0 +1,68 @@
+//! The calls of policies as a histogram: by policy and outcome, in microseconds. Counts nothing itself (`admission`).
+
+use std::sync::Arc;
+
+use admission::policy::Policies;
+use admission::policy::metrics::BUCKETS_US;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+
+const NAME: &str = "gatehouse_policy_call_duration_microseconds";
+const HELP: &str = "Calls of policies, by binding and outcome.";
+
+/// Reads the counts when metrics are read.
+pub(super) struct Calls {
+    policies: Arc<Policies>,
+    description: Desc,
+}
+
+impl Calls {
+    pub(super) fn new(policies: Arc<Policies>) -> prometheus::Result<Self> {
+        let labels = vec!["policy".to_owned(), "outcome".to_owned()];
+        let description = Desc::new(NAME.to_owned(), HELP.to_owned(), labels, std::collections::HashMap::new())?;
+        Ok(Self { policies, description })
+    }
+}
+
+impl Collector for Calls {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.description]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let series = self.policies.metrics().snapshot();
+        if series.is_empty() {
+            return Vec::new();
+        }
+        let metrics = series.into_iter().map(|(policy, outcome, series)| {
+            let mut histogram = Histogram::default();
+            histogram.set_sample_count(series.count);
+            histogram.set_sample_sum(series.sum_us as f64);
+            let buckets = BUCKETS_US.iter().zip(series.buckets).map(|(bound, count)| {
+                let mut bucket = Bucket::default();
+                bucket.set_upper_bound(*bound as f64);
+                bucket.set_cumulative_count(count);
+                bucket
+            });
+            histogram.set_bucket(buckets.collect());
+            let mut metric = Metric::default();
+            // Labels stand sorted by name.
+            metric.set_label(vec![label("outcome", outcome), label("policy", &policy)]);
+            metric.set_histogram(histogram);
+            metric
+        });
+        let mut family = MetricFamily::default();
+        family.set_name(NAME.to_owned());
+        family.set_help(HELP.to_owned());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(metrics.collect());
+        vec![family]
+    }
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut label = LabelPair::default();
+    label.set_name(name.to_owned());
+    label.set_value(value.to_owned());
+    label
+}
