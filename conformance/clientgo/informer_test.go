@@ -30,7 +30,6 @@ const (
 // TestInformerOfTenThousand lists, follows and resumes over ten thousand objects.
 func TestInformerOfTenThousand(t *testing.T) {
 	s := harness.Start(t)
-	s.Config.ContentType = "application/json"
 	client := s.Client()
 	fill(t, func(i int) error {
 		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("cm-%05d", i), Labels: map[string]string{"half": fmt.Sprint(i % 2)}}}
