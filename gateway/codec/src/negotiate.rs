@@ -174,8 +174,9 @@ impl Clause<'_> {
                 _ => {}
             }
         }
-        // Tables have no protobuf, and documents and partial metadata are not written as such: a later clause has JSON.
-        let speaks = media != Media::Protobuf || endpoint == Endpoint::Resource && output.convert.is_none();
+        // Tables have no protobuf, and documents are not written as such: a later clause has JSON.
+        let partial = |convert: &Convert| convert.is_partial() && convert.version == "v1";
+        let speaks = media != Media::Protobuf || endpoint == Endpoint::Resource && output.convert.as_ref().is_none_or(partial);
         (speaks && endpoint.allows(output.convert.as_ref())).then_some(output)
     }
 }

@@ -84,9 +84,7 @@ async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> 
 
 /// One object, in whatever form the client accepts.
 fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response<Body> {
-    if let (Media::Protobuf, false, Content::Entry(row, entry)) =
-        (call.output.media, call.record.wants_response_object(), &content)
-    {
+    if let (true, Content::Entry(row, entry)) = (is_kept(call), &content) {
         let bytes = row.envelope(&row.message(entry)).into();
         return compressed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), bytes);
     }
@@ -106,7 +104,7 @@ fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response
 
 async fn list(gate: &Gate, call: &mut Call, code: u16, listing: crate::verbs::list::Listing) -> Response<Body> {
     let recorded = call.record.wants_response_object();
-    if call.output.media == Media::Protobuf && !recorded {
+    if is_kept(call) {
         return streamed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), listing.messages(&gate.catalog.types));
     }
     let pieces = listing.pieces(Shape::of(call), call.now);
@@ -122,6 +120,11 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, listing: crate::verbs::li
     call.record.response_object(json.clone());
     let (media, bytes) = encode(gate, call, &call.output, json);
     compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
+}
+
+/// Whether the answer is made of the protobuf that is kept with stored objects; the audit log wants JSON.
+fn is_kept(call: &Call) -> bool {
+    call.output.media == Media::Protobuf && call.output.convert.is_none() && !call.record.wants_response_object()
 }
 
 fn streamed(

@@ -24,7 +24,10 @@ fn the_best_acceptable_clause_wins() {
         ("application/vnd.kubernetes.protobuf,application/json", protobuf.clone()),
         ("application/json,application/vnd.kubernetes.protobuf", json.clone()),
         ("application/vnd.kubernetes.protobuf;stream=watch", protobuf.clone()),
-        ("application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json", json.clone()),
+        (
+            "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json",
+            Some((Media::Protobuf, Some("PartialObjectMetadataList".into()))),
+        ),
         ("application/json; charset=utf-8", json.clone()),
         ("application/json;sv=v2,application/yaml", yaml),
         ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Media::Json, Some("Table".into())))),

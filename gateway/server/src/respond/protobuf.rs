@@ -7,8 +7,7 @@ use schema::proto;
 use schema::types::Types;
 use store::Entry;
 
-use super::render::bookmark_object;
-use super::{BookmarkEnd, line};
+use super::{BookmarkEnd, Shape, line};
 use crate::row::Row;
 
 /// An object that says what it is; nothing for kinds that no table describes.
@@ -20,19 +19,26 @@ pub(super) fn object(types: &Types, json: &[u8]) -> Option<Bytes> {
     Some(proto::encode(types, ty, api_version, kind, &value).into())
 }
 
-/// A frame of a watch about a stored object.
+/// A frame of a watch about a stored object as it is.
 pub fn event(row: &Row, kind: &str, entry: &Entry) -> Bytes {
     framed(kind, &row.envelope(&row.message(entry)))
 }
 
+/// A frame of a watch about an object in another shape, which comes as JSON.
+pub fn converted(types: &Types, kind: &str, json: &[u8]) -> Bytes {
+    framed(kind, &object(types, json).unwrap_or_default())
+}
+
 /// A `BOOKMARK` frame.
-pub fn bookmark(row: &Row, revision: Revision, end: BookmarkEnd) -> Bytes {
-    framed("BOOKMARK", &row.envelope(&row.encode_message(&bookmark_object(revision, end))))
+pub fn bookmark(row: &Row, shape: &Shape, revision: Revision, end: BookmarkEnd) -> Bytes {
+    let mut json = Vec::new();
+    shape.bookmark(row, revision, end, &mut json);
+    converted(row.form().types(), "BOOKMARK", &json)
 }
 
 /// An `ERROR` frame.
 pub fn error(types: &Types, status: &Status) -> Bytes {
-    framed("ERROR", &object(types, &line(&status.to_object())).unwrap_or_default())
+    converted(types, "ERROR", &line(&status.to_object()))
 }
 
 fn framed(kind: &str, object: &[u8]) -> Bytes {

@@ -124,7 +124,7 @@ impl Shape {
 }
 
 /// The object of a bookmark, of which only the revision means something.
-pub(super) fn bookmark_object(revision: Revision, end: BookmarkEnd) -> Value {
+fn bookmark_object(revision: Revision, end: BookmarkEnd) -> Value {
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if end == BookmarkEnd::InitialEvents {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
@@ -132,20 +132,27 @@ pub(super) fn bookmark_object(revision: Revision, end: BookmarkEnd) -> Value {
     json!({"metadata": metadata})
 }
 
-/// A `BOOKMARK` frame in JSON.
-pub fn bookmark(row: &Row, shape: &Shape, revision: Revision, end: BookmarkEnd) -> Bytes {
-    let body = row.encode_body(&bookmark_object(revision, end));
-    let mut out = shape::event_head("BOOKMARK");
-    match shape {
-        Shape::Plain => row.with_type_meta(&body, &mut out),
-        Shape::Partial(version) => shape::partial(version, &body, &mut out),
-        Shape::Table(version, _) => {
-            let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
-            out.extend_from_slice(&shape::table_head(version, &meta, None));
-            shape.table_row(row, &body, &Value::Null, Timestamp::UNIX_EPOCH, &mut out);
-            out.extend_from_slice(b"]}");
+impl Shape {
+    /// The object of a bookmark, in JSON.
+    pub(super) fn bookmark(&self, row: &Row, revision: Revision, end: BookmarkEnd, out: &mut Vec<u8>) {
+        let body = row.encode_body(&bookmark_object(revision, end));
+        match self {
+            Self::Plain => row.with_type_meta(&body, out),
+            Self::Partial(version) => shape::partial(version, &body, out),
+            Self::Table(version, _) => {
+                let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
+                out.extend_from_slice(&shape::table_head(version, &meta, None));
+                self.table_row(row, &body, &Value::Null, Timestamp::UNIX_EPOCH, out);
+                out.extend_from_slice(b"]}");
+            }
         }
     }
+}
+
+/// A `BOOKMARK` frame in JSON.
+pub fn bookmark(row: &Row, shape: &Shape, revision: Revision, end: BookmarkEnd) -> Bytes {
+    let mut out = shape::event_head("BOOKMARK");
+    shape.bookmark(row, revision, end, &mut out);
     out.extend_from_slice(shape::EVENT_TAIL);
     out.into()
 }

@@ -103,18 +103,18 @@ impl Frames {
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match (self.media, self.form) {
-            (Media::Protobuf, _) => {
+            (Media::Protobuf, _) if self.shape == Shape::Plain => {
                 let frame = |kind: Kind, entry: &Entry| protobuf::event(&self.row, kind.as_str(), entry);
                 out.extend_from_slice(&event.frame(self.row.protobuf_form(), frame));
             }
-            (_, Some(form)) => out.extend_from_slice(&event.json_frame(form, self.row.type_meta())),
-            (_, None) => self.write(event.kind, &event.entry, out),
+            (Media::Json, Some(form)) => out.extend_from_slice(&event.json_frame(form, self.row.type_meta())),
+            _ => self.write(event.kind, &event.entry, out),
         }
     }
 
     fn write(&mut self, kind: Kind, entry: &Entry, out: &mut Vec<u8>) {
         if self.media == Media::Protobuf {
-            return out.extend_from_slice(&protobuf::event(&self.row, kind.as_str(), entry));
+            return out.extend_from_slice(&self.protobuf(kind, entry));
         }
         let first = std::mem::take(&mut self.first);
         out.extend_from_slice(&shape::event_head(kind.as_str()));
@@ -122,9 +122,18 @@ impl Frames {
         out.extend_from_slice(shape::EVENT_TAIL);
     }
 
+    fn protobuf(&self, kind: Kind, entry: &Entry) -> Bytes {
+        if self.shape == Shape::Plain {
+            return protobuf::event(&self.row, kind.as_str(), entry);
+        }
+        let mut json = Vec::new();
+        self.shape.event_object(&self.row, entry, self.clock.now(), true, &mut json);
+        protobuf::converted(self.row.form().types(), kind.as_str(), &json)
+    }
+
     fn bookmark(&self, revision: Revision, end: BookmarkEnd) -> Bytes {
         match self.media {
-            Media::Protobuf => protobuf::bookmark(&self.row, revision, end),
+            Media::Protobuf => protobuf::bookmark(&self.row, &self.shape, revision, end),
             _ => bookmark(&self.row, &self.shape, revision, end),
         }
     }

@@ -26,7 +26,10 @@ fn opened(server: &Server, body: &[u8]) -> (String, Value) {
 }
 
 async fn get(server: &Server, path: &str, code: u16) -> (String, Value) {
-    let accept = "application/vnd.kubernetes.protobuf,application/json";
+    get_as(server, path, "application/vnd.kubernetes.protobuf,application/json", code).await
+}
+
+async fn get_as(server: &Server, path: &str, accept: &str, code: u16) -> (String, Value) {
     let answer = server.send("GET", path, &[("accept", accept)], "").await.ok(code);
     assert_eq!(answer.headers["content-type"], MEDIA);
     opened(server, &answer.body)
@@ -159,14 +162,36 @@ async fn what_has_no_protobuf_is_answered_in_the_next_best_way() {
 }
 
 #[tokio::test]
-async fn a_watch_is_framed_by_lengths() {
+async fn partial_metadata_is_protobuf_too() {
     let server = server();
     let path = "/api/v1/namespaces/default/configmaps";
-    server.post(path, json!({"metadata": {"name": "a"}})).await.ok(201);
+    server.post(path, json!({"metadata": {"name": "a", "labels": {"b": "c"}}, "data": {"k": "v"}})).await.ok(201);
+    let accept = |kind: &str| format!("application/vnd.kubernetes.protobuf;as={kind};g=meta.k8s.io;v=v1,application/json");
+    let (kind, one) = get_as(&server, &format!("{path}/a"), &accept("PartialObjectMetadata"), 200).await;
+    assert_eq!((kind.as_str(), &one["metadata"]["labels"], one.get("data")), ("PartialObjectMetadata", &json!({"b": "c"}), None));
+    let (kind, list) = get_as(&server, path, &accept("PartialObjectMetadataList"), 200).await;
+    assert_eq!((kind.as_str(), &list["items"][0]), ("PartialObjectMetadataList", &one));
+    let mut seen = watched(&server, &accept("PartialObjectMetadata")).await;
+    seen.truncate(2);
+    let partial = || "PartialObjectMetadata".to_owned();
+    assert_eq!(seen, [("ADDED".to_owned(), partial(), json!("a")), ("BOOKMARK".to_owned(), partial(), Value::Null)]);
+}
+
+#[tokio::test]
+async fn a_watch_is_framed_by_lengths() {
+    let server = server();
+    server.post("/api/v1/namespaces/default/configmaps", json!({"metadata": {"name": "a"}})).await.ok(201);
+    let seen = watched(&server, "application/vnd.kubernetes.protobuf;stream=watch,application/json").await;
+    let map = || "ConfigMap".to_owned();
+    assert_eq!(seen[..2], [("ADDED".to_owned(), map(), json!("a")), ("BOOKMARK".to_owned(), map(), Value::Null)]);
+}
+
+/// Type, kind and name of each event about the ConfigMaps that are there.
+async fn watched(server: &Server, accept: &str) -> Vec<(String, String, Value)> {
+    let path = "/api/v1/namespaces/default/configmaps";
     let watch = format!(
         "{path}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1"
     );
-    let accept = "application/vnd.kubernetes.protobuf;stream=watch,application/json";
     let answer = server.send("GET", &watch, &[("accept", accept)], "").await.ok(200);
     assert_eq!(answer.headers["content-type"], "application/vnd.kubernetes.protobuf;stream=watch");
     let mut rest = &answer.body[..];
@@ -177,9 +202,8 @@ async fn a_watch_is_framed_by_lengths() {
         // Field 1 is the type; field 2 is a message whose field 1 holds the envelope.
         let (kind, object) = frame[2..].split_at(usize::from(frame[1]));
         let at = object.windows(4).position(|window| window == proto::PREFIX).expect("an envelope");
-        let (of, object) = opened(&server, &object[at..]);
+        let (of, object) = opened(server, &object[at..]);
         seen.push((String::from_utf8_lossy(kind).into_owned(), of, object["metadata"]["name"].clone()));
     }
-    let map = || "ConfigMap".to_owned();
-    assert_eq!(seen[..2], [("ADDED".to_owned(), map(), json!("a")), ("BOOKMARK".to_owned(), map(), Value::Null)]);
+    seen
 }
