@@ -68,6 +68,11 @@ impl Answer {
         Self::new(code, Content::Status(status))
     }
 
+    /// The `Status` of a POST that made something else than what was posted; it tells its code, as upstream's does.
+    pub fn done() -> Self {
+        Self::new(201, Content::Status(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+    }
+
     /// The same answer, which keeps a seat until it is out.
     pub fn holding(mut self, seat: Seat) -> Self {
         self.seat = Some(seat);

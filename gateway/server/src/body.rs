@@ -1,6 +1,7 @@
 //! The bodies of requests and answers. Knows no media type (`codec`).
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
@@ -48,13 +49,38 @@ pub fn incoming(body: hyper::body::Incoming) -> Body {
     body.map_err(io::Error::other).boxed_unsync()
 }
 
-/// The whole body of a request. Fails with upstream's 413 over [`BODY_BYTES_MAX`], and 400 when the client stops sending.
-pub async fn read(body: Body) -> Result<Bytes, Status> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+/// The whole body of a request. Fails with upstream's 413 over [`BODY_BYTES_MAX`], 504 when it takes longer than
+/// `within` (who stalls keeps a seat that others wait for), and 400 when the client stops sending.
+pub async fn read(body: Body, within: Duration) -> Result<Bytes, Status> {
+    let Ok(read) = tokio::time::timeout(within, Limited::new(body, BODY_BYTES_MAX).collect()).await else {
+        return Err(Status::timeout("request did not complete within the allotted timeout", 0));
+    };
+    match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Status::too_large(format_args!("limit is {BODY_BYTES_MAX}")))
         }
         Err(error) => Err(Status::bad_request(format!("read the request body: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let begun = futures::stream::once(async { Ok(Bytes::from_static(b"{")) });
+        let stalled = stream(begun.chain(futures::stream::pending()));
+        let refused = read(stalled, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!((refused.code, refused.message.as_str()), (504, "Timeout: request did not complete within the allotted timeout"));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_the_clients_fault() {
+        let broken = stream(futures::stream::iter([Ok(Bytes::from_static(b"{")), Err(io::Error::other("reset"))]));
+        assert_eq!(read(broken, Duration::from_secs(60)).await.unwrap_err().code, 400);
     }
 }

@@ -1,6 +1,8 @@
 //! One request on its way: what it asks for, who asks, and what has been noted so far.
 //! Decides nothing; the stages of `path` fill it and the verbs read it.
 
+use std::time::Duration;
+
 use admission::Notes;
 use codec::negotiate::{self, Endpoint, Output};
 use http::{HeaderMap, Method};
@@ -8,6 +10,9 @@ use jiff::Timestamp;
 use model::{Attributes, Query, RequestInfo, Status, User};
 
 use crate::options::table::IncludeObject;
+
+/// How long a request may take until its own wish and the flags are known.
+const LIMIT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// One request.
 pub struct Call {
@@ -27,6 +32,8 @@ pub struct Call {
     pub id: String,
     /// When it arrived.
     pub now: Timestamp,
+    /// How long it may take.
+    pub limit: Duration,
     /// Warnings for the client and annotations for the audit record.
     pub notes: Notes,
     /// The open audit record.
@@ -40,6 +47,9 @@ pub struct Call {
 impl Call {
     /// Reads method, path and query. Fails with upstream's words for a path that cannot be read.
     pub fn read(parts: http::request::Parts, now: Timestamp) -> Result<Self, Status> {
+        if model::query::decode_path(parts.uri.path()).is_none() {
+            return Err(Status::bad_request("the path is not a sequence of percent-encoded UTF-8"));
+        }
         let query = Query::parse(parts.uri.query().unwrap_or(""));
         let info = RequestInfo::parse(parts.method.as_str(), parts.uri.path(), &query)
             .map_err(|why| Status::internal(format_args!("failed to create RequestInfo: {why}")))?;
@@ -52,6 +62,7 @@ impl Call {
             method: parts.method,
             headers: parts.headers,
             now,
+            limit: LIMIT_DEFAULT,
             notes: Notes::default(),
             record: audit::Record::none(),
             output: plain(),
@@ -70,6 +81,7 @@ impl Call {
             user,
             id: String::new(),
             now,
+            limit: LIMIT_DEFAULT,
             notes: Notes::default(),
             record: audit::Record::none(),
             output: plain(),

@@ -25,15 +25,15 @@ const LONG_RUNNING_MAX: Duration = Duration::from_secs(3600);
 /// Serves one request. Never fails: whatever goes wrong becomes the answer.
 pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let call = match Call::read(parts, gate.clock.now()) {
+    let mut call = match Call::read(parts, gate.clock.now()) {
         Ok(call) => call,
         Err(status) => return respond::without_call(&status),
     };
-    let limit = match limit(&gate, &call) {
-        Ok(limit) => limit,
+    match limit(&gate, &call) {
+        Ok(limit) => call.limit = limit,
         Err(status) => return respond::send(&gate, call, Err(status)).await,
-    };
-    let (method, uri, ending) = (call.method.clone(), call.uri.clone(), Ending::of(&call));
+    }
+    let (method, uri, limit, ending) = (call.method.clone(), call.uri.clone(), call.limit, Ending::of(&call));
     let work = carry_out(gate.clone(), peer, call, body);
     match tokio::time::timeout(limit, ending.wait(work)).await {
         Ok(Some((call, outcome))) => respond::send(&gate, call, outcome).await,

@@ -38,7 +38,7 @@ pub(super) fn serve<'a>(
         let pods = super::pods(gate)?;
         let now = rfc3339(call.now);
         write::change(gate, &pods, (&namespace, &name), options.dry_run, |pod| assign(pod, &binding, &now)).await?;
-        Ok(Answer::success(201, json!({})))
+        Ok(Answer::done())
     }
     .boxed()
 }

@@ -42,7 +42,7 @@ pub(super) fn serve<'a>(
         let wanted = delete_options(&eviction, &options)?;
         review.validate(gate, call, &eviction).await?;
         evict(gate, call, (&namespace, &name), &wanted).await?;
-        Ok(Answer::success(201, json!({})))
+        Ok(Answer::done())
     }
     .boxed()
 }

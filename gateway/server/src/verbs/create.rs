@@ -24,7 +24,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
 pub(crate) async fn read(call: &mut Call, row: &Row, body: Body) -> Result<(Value, WriteOptions), Status> {
     // Upstream looks at the media type before it reads, so that a huge body of the wrong type is not waited for.
     codec::negotiate::input(call.header("content-type"))?;
-    let bytes = body::read(body).await?;
+    let bytes = body::read(body, call.limit).await?;
     let options = options(&call.query, Flavor::Create)?;
     let content_type = call.header("content-type").to_owned();
     let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)?;

@@ -40,7 +40,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
 
 /// Reads the options from the body, or from the query when there is none.
 pub(crate) async fn options(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
-    let bytes = body::read(body).await?;
+    let bytes = body::read(body, call.limit).await?;
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
     }

@@ -40,7 +40,7 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
             "server-side apply (application/apply-patch+yaml) is not supported by this server yet; use client-side apply or another patch",
         ));
     }
-    let bytes = body::read(body).await?;
+    let bytes = body::read(body, call.limit).await?;
     let options = WriteOptions::parse(&call.query, Flavor::Patch)?;
     let change = Change::read(kind, &bytes)?;
     call.record.request_patch(&bytes);

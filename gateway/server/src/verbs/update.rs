@@ -16,7 +16,7 @@ use crate::write::{self, Absent, Moment, Write, Written};
 
 /// Serves a replace, of an object or of one of its subresources.
 pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let bytes = body::read(body).await?;
+    let bytes = body::read(body, call.limit).await?;
     let options = super::create::options(&call.query, Flavor::Update)?;
     let content_type = call.header("content-type").to_owned();
     let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)?;

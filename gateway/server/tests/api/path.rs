@@ -346,3 +346,9 @@ async fn reviews_are_answered() {
     let who = server.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json!({})).await.ok(201).json();
     assert_eq!(who["status"]["userInfo"]["username"], "admin");
 }
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused() {
+    let server = server();
+    server.get("/api/v1/namespaces/%ff/pods").await.ok(400);
+}
