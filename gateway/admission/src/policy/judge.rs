@@ -69,7 +69,11 @@ pub(super) fn request(review: &Review<'_>) -> wasm::Request {
 }
 
 /// Calls all validators; answers come in the order of the calls.
-pub(super) async fn validate(runtime: &Runtime, request: Arc<wasm::Request>, calls: Vec<Call>) -> Vec<(Arc<Entry>, Answer<Verdict>)> {
+pub(super) async fn validate(
+    runtime: &Runtime,
+    request: Arc<wasm::Request>,
+    calls: Vec<Call>,
+) -> Vec<(Arc<Entry>, Answer<Verdict>)> {
     let calls = Arc::new(calls);
     let next = Arc::new(AtomicUsize::new(0));
     let (sender, mut receiver) = mpsc::unbounded_channel();

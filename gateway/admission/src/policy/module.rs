@@ -1,10 +1,15 @@
 //! A PolicyModule as it was written: where its bytes come from. Does not compile them (`wasm`).
 
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use model::Value;
+
+/// How gzip data begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Where the bytes of a module are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +50,27 @@ pub fn bytes(object: &Value, directory: Option<&Path>) -> Result<Vec<u8>, String
         Source::Inline(bytes) => bytes,
         Source::File(file) => read(&file, directory)?,
     };
+    let bytes = unpacked(bytes)?;
     let wanted = object.pointer("/spec/digest").and_then(Value::as_str).unwrap_or("");
     let digest = wasm::Runtime::digest(&bytes);
     if !wanted.is_empty() && wanted != digest {
         return Err(format!("spec.digest is {wanted}, but the module's is {digest}"));
     }
     Ok(bytes)
+}
+
+/// A module may be packed by gzip: kubectl keeps a copy of what it applies in an annotation of at most 256 KiB.
+/// The digest is that of the component itself.
+fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    if !bytes.starts_with(&GZIP) {
+        return Ok(bytes);
+    }
+    let mut module = Vec::new();
+    // One byte more than a module may have, so that the loader says what is wrong with it and nothing grows beyond.
+    let limit = wasm::limits::MODULE_BYTES_MAX as u64 + 1;
+    let read = GzDecoder::new(bytes.as_slice()).take(limit).read_to_end(&mut module);
+    read.map_err(|error| format!("spec.source: the gzip data is damaged: {error}"))?;
+    Ok(module)
 }
 
 /// Links may lead elsewhere, so it is the file's true place that must lie below the directory.
@@ -76,6 +96,7 @@ fn read(file: &Path, directory: Option<&Path>) -> Result<Vec<u8>, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::io::Write;
 
     fn of(source: Value) -> Value {
         json!({"spec": {"source": source}})
@@ -97,6 +118,21 @@ mod tests {
         assert!(read("link").unwrap_err().contains("leads out"));
         assert!(read("none").unwrap_err().contains("No such file"));
         assert!(bytes(&of(json!({"file": "a.wasm"})), None).unwrap_err().contains("--policy-module-dir"));
+    }
+
+    #[test]
+    fn packed_modules_are_unpacked_and_a_bomb_is_cut() {
+        let pack = |bytes: &[u8]| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            out.write_all(bytes).unwrap();
+            of(json!({"inline": STANDARD.encode(out.finish().unwrap())}))
+        };
+        let mut object = pack(b"component");
+        object["spec"]["digest"] = wasm::Runtime::digest(b"component").into();
+        assert_eq!(bytes(&object, None).unwrap(), b"component");
+        let bomb = bytes(&pack(&vec![0; 4 * wasm::limits::MODULE_BYTES_MAX]), None).unwrap();
+        assert_eq!(bomb.len(), wasm::limits::MODULE_BYTES_MAX + 1);
+        assert!(bytes(&of(json!({"inline": STANDARD.encode([0x1f, 0x8b, 8, 0, 1])})), None).unwrap_err().contains("damaged"));
     }
 
     #[test]

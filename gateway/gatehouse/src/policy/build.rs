@@ -87,7 +87,7 @@ struct Artifact {
 fn cargo(folder: &Path) -> Result<Vec<Artifact>, String> {
     ensure_target(folder)?;
     let output = Command::new("cargo")
-        .args(["build", "--release", "--workspace", "--target", TARGET, "--message-format=json-render-diagnostics"])
+        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS)
         .current_dir(folder)
         .stderr(Stdio::inherit())

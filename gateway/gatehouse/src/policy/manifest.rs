@@ -1,9 +1,12 @@
 //! `gatehouse policy manifest`: a PolicyModule with the component inside, and the policy's binding.yaml.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use codec::go_base64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use wasm::Runtime;
 
@@ -22,13 +25,20 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         "metadata": {"name": built.name},
         "spec": {
             "digest": Runtime::digest(&built.component),
-            "source": {"inline": go_base64::encode(&built.component)},
+            "source": {"inline": go_base64::encode(&packed(&built.component)?)},
         },
     });
     let path = built.folder.join(BINDING);
     let binding = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     print!("{}---\n{binding}", codec::yaml::print(&module));
     Ok(())
+}
+
+/// By gzip: kubectl keeps a copy of what it applies in an annotation of at most 256 KiB.
+fn packed(component: &[u8]) -> Result<Vec<u8>, String> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = packer.write_all(component).and_then(|()| packer.finish());
+    packed.map_err(|error| format!("pack the component: {error}"))
 }
 
 /// What the binding beside a policy grants it.
