@@ -70,7 +70,10 @@ impl Answer {
 
     /// The `Status` of a POST that made something else than what was posted; it tells its code, as upstream's does.
     pub fn done() -> Self {
-        Self::new(201, Content::Status(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+        Self::new(
+            201,
+            Content::Status(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})),
+        )
     }
 
     /// The same answer, which keeps a seat until it is out.

@@ -1,11 +1,13 @@
 //! The bodies of requests and answers. Knows no media type (`codec`).
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use model::Status;
+use parking_lot::Mutex;
 
 /// The body of a request or an answer. An error ends the connection without a proper end, which is how a client learns
 /// that an answer is incomplete.
@@ -30,9 +32,37 @@ pub fn stream(pieces: impl futures::Stream<Item = io::Result<Bytes>> + Send + 's
     StreamBody::new(pieces.map_ok(http_body::Frame::data)).boxed_unsync()
 }
 
-/// Bytes that are made piece by piece, each when the one before is on its way.
-pub fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
-    stream(futures::stream::iter(pieces.map(Ok)))
+/// Bytes that are made piece by piece, each when the one before is on its way. What they are made from, and what is
+/// `kept` meanwhile, is let go at the end, and at the latest after `within`: then the body breaks off, because a client
+/// that does not read must not hold old snapshots and the seats of others.
+pub fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static, kept: impl Send + 'static, within: Duration) -> Body {
+    let held = Arc::new(Mutex::new(Some((pieces, kept))));
+    let deadline = tokio::spawn({
+        let held = Arc::downgrade(&held);
+        async move {
+            tokio::time::sleep(within).await;
+            if let Some(held) = held.upgrade() {
+                *held.lock() = None;
+            }
+        }
+    });
+    let ended = OnDrop(deadline.abort_handle());
+    stream(futures::stream::iter(std::iter::from_fn(move || {
+        let _ = &ended;
+        match &mut *held.lock() {
+            Some((pieces, _)) => pieces.next().map(Ok),
+            None => Some(Err(io::Error::from(io::ErrorKind::TimedOut))),
+        }
+    })))
+}
+
+/// Ends a task with what it is for.
+struct OnDrop(tokio::task::AbortHandle);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The same body, which keeps something until it is out or given up.
@@ -75,7 +105,22 @@ mod tests {
         let begun = futures::stream::once(async { Ok(Bytes::from_static(b"{")) });
         let stalled = stream(begun.chain(futures::stream::pending()));
         let refused = read(stalled, Duration::from_millis(1)).await.unwrap_err();
-        assert_eq!((refused.code, refused.message.as_str()), (504, "Timeout: request did not complete within the allotted timeout"));
+        assert_eq!(
+            (refused.code, refused.message.as_str()),
+            (504, "Timeout: request did not complete within the allotted timeout")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_holds_nothing_for_long() {
+        let (given_back, seat) = tokio::sync::oneshot::channel::<()>();
+        let mut body = pieces(std::iter::repeat(Bytes::from_static(b"x")), given_back, Duration::from_millis(1));
+        assert!(seat.await.is_err(), "the seat was dropped");
+        assert!(body.frame().await.is_some_and(|frame| frame.is_err()), "the client learns that the answer is incomplete");
+        let (given_back, seat) = tokio::sync::oneshot::channel::<()>();
+        let whole = pieces(std::iter::once(Bytes::from_static(b"x")), given_back, Duration::from_secs(60));
+        assert_eq!(whole.collect().await.unwrap().to_bytes(), "x");
+        assert!(seat.await.is_err());
     }
 
     #[tokio::test]

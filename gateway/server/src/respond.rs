@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use codec::go_json;
 use codec::negotiate::{self, Endpoint, Media, Output};
+use flow::Seat;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING};
 use http::{Response, StatusCode};
 use model::{Status, Value};
@@ -18,6 +19,7 @@ use crate::answer::{Answer, Content};
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::gate::Gate;
+use crate::verbs::list::Listing;
 
 pub use render::{BookmarkEnd, Shape, bookmark};
 
@@ -48,14 +50,14 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
             *response.body_mut() = body::holding(body, (record, crate::count::running(gate, &call)));
             response
         }
-        Content::List(listing) => list(gate, &mut call, code, listing).await,
+        Content::List(listing) => list(gate, &mut call, code, (listing, seat)).await,
         content => object(gate, &mut call, code, content),
     };
     headers(&call, &mut response);
     let record = std::mem::replace(&mut call.record, audit::Record::none());
     record.close(code, gate.clock.now()).await;
     crate::count::answered(gate, &call, code);
-    response.map(|body| body::holding(body, seat))
+    response
 }
 
 /// A response when not even the request could be read, or nothing is left of it.
@@ -102,14 +104,18 @@ fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response
     compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
 }
 
-async fn list(gate: &Gate, call: &mut Call, code: u16, listing: crate::verbs::list::Listing) -> Response<Body> {
+async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing, Option<Seat>)) -> Response<Body> {
     let recorded = call.record.wants_response_object();
     if is_kept(call) {
-        return streamed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), listing.messages(&gate.catalog.types));
+        return streamed(
+            call,
+            whole(code, Media::Protobuf.as_str(), Bytes::new()),
+            (listing.messages(&gate.catalog.types), seat),
+        );
     }
     let pieces = listing.pieces(Shape::of(call), call.now);
     if call.output.media == Media::Json && !pretty(call, &call.output) && !recorded {
-        return streamed(call, whole(code, Media::Json.as_str(), Bytes::new()), pieces);
+        return streamed(call, whole(code, Media::Json.as_str(), Bytes::new()), (pieces, seat));
     }
     let json: Bytes = pieces
         .fold(Vec::new(), |mut all, piece| {
@@ -130,14 +136,17 @@ fn is_kept(call: &Call) -> bool {
 fn streamed(
     call: &Call,
     mut response: Response<Body>,
-    mut pieces: impl Iterator<Item = Bytes> + Send + 'static,
+    (mut pieces, seat): (impl Iterator<Item = Bytes> + Send + 'static, Option<Seat>),
 ) -> Response<Body> {
     let first = gzip::gather(&mut pieces);
-    if first.len() > gzip::THRESHOLD_BYTES && gzip::accepted(call) {
+    if first.len() <= gzip::THRESHOLD_BYTES {
+        // That was all.
+        *response.body_mut() = body::full(first);
+    } else if gzip::accepted(call) {
         mark_compressed(&mut response);
-        *response.body_mut() = body::pieces(gzip::Compressed::new(first, pieces));
+        *response.body_mut() = body::pieces(gzip::Compressed::new(first, pieces), seat, call.limit);
     } else {
-        *response.body_mut() = body::pieces(std::iter::once(first).chain(pieces));
+        *response.body_mut() = body::pieces(std::iter::once(first).chain(pieces), seat, call.limit);
     }
     response
 }

@@ -303,7 +303,7 @@ impl Row {
             let field = model::field::quote(field);
             return Err(format!("{field} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""));
         }
-        Err(format!("field label not supported: {field}"))
+        Err(facts::unselectable(&self.resource.gvk.kind, field))
     }
 
     /// What is known of an object without parsing it, once it is stored.
