@@ -5,7 +5,7 @@
 //! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,
 //! with `apiVersion` and `kind`.
 
-mod certificatesigningrequest;
+pub mod certificatesigningrequest;
 mod clusterpolicybinding;
 mod clusterrole;
 mod clusterrolebinding;

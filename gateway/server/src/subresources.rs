@@ -1,6 +1,7 @@
 //! Subresources that are more than a view of the whole object: which functions serve them, and how their objects relate
 //! to the stored one. A table; each file below is one of them.
 
+mod approval;
 mod binding;
 mod connect;
 mod ephemeralcontainers;
@@ -76,6 +77,7 @@ pub fn of(row: &Row) -> Option<Serve> {
 /// The facet of a subresource, when it is not the whole object.
 pub fn facet(_resource: &Resource, subresource: &str) -> Option<&'static Facet> {
     match subresource {
+        "approval" => Some(&approval::FACET),
         "scale" => Some(&scale::FACET),
         "ephemeralcontainers" => Some(&ephemeralcontainers::FACET),
         "resize" => Some(&resize::FACET),

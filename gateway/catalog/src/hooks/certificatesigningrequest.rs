@@ -40,6 +40,9 @@ pub(super) const HOOKS: Hooks = Hooks {
     author: Some(author),
     prepare_create: Some(|object| get::set(object, "status", json!({}))),
     validate: Some(validate),
+    validate_update: Some(|new, old, errors| validate_change(new, old, Writer::Author, errors)),
+    prepare_status: Some(prepare_status),
+    validate_status: Some(|new, old, errors| validate_change(new, old, Writer::Signer, errors)),
     selectable: &[Selectable {
         field: "spec.signerName",
         value: |object| get::text(get::at(object, "spec"), "signerName").to_owned(),
@@ -102,6 +105,74 @@ fn validate(object: &Value, errors: &mut Errors) {
     conditions(object, errors);
 }
 
+/// Who writes, each of whom may change something else.
+#[derive(Clone, Copy, PartialEq)]
+enum Writer {
+    Author,
+    Signer,
+    Approver,
+}
+
+/// What the approver may change: conditions. The certificate stays what it was.
+pub fn prepare_approval(new: &mut Value, old: &Value) {
+    get::copy(new, old, "spec");
+    let conditions = new.get_mut("status").and_then(|status| status.get_mut("conditions")).map(Value::take);
+    get::copy(new, old, "status");
+    let Some(status) = get::object_mut(new, "status") else { return };
+    match conditions {
+        Some(conditions) => drop(status.insert("conditions".to_owned(), conditions)),
+        None => drop(status.shift_remove("conditions")),
+    }
+}
+
+/// `ValidateCertificateSigningRequestApprovalUpdate`, without `metadata`.
+pub fn validate_approval(new: &Value, old: &Value, errors: &mut Errors) {
+    validate_change(new, old, Writer::Approver, errors);
+}
+
+/// The signer's update leaves the decision as it stands; only adding or removing one is told as a fault.
+fn prepare_status(new: &mut Value, old: &Value) {
+    for kind in ["Approved", "Denied"] {
+        let decided: Vec<Value> = of_kind(old, kind).cloned().collect();
+        let Some(list) = new.get_mut("status").and_then(|status| status.get_mut("conditions")).and_then(Value::as_array_mut)
+        else {
+            return;
+        };
+        let mut same: Vec<&mut Value> = list.iter_mut().filter(|condition| get::text(condition, "type") == kind).collect();
+        if same.len() == decided.len() {
+            same.iter_mut().zip(decided).for_each(|(now, before)| **now = before);
+        }
+    }
+}
+
+fn of_kind<'a>(object: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    get::list(get::at(object, "status"), "conditions").iter().filter(move |condition| get::text(condition, "type") == kind)
+}
+
+fn validate_change(new: &Value, old: &Value, writer: Writer, errors: &mut Errors) {
+    validate(new, errors);
+    let path = Path::new("status");
+    for kind in ["Approved", "Denied", "Failed"] {
+        if of_kind(new, kind).count() < of_kind(old, kind).count() {
+            errors.forbidden(&path.child("conditions"), format!("updates may not remove a condition of type {kind:?}"));
+        }
+    }
+    for kind in ["Approved", "Denied"].iter().filter(|_| writer != Writer::Approver) {
+        if of_kind(new, kind).count() > of_kind(old, kind).count() {
+            errors.forbidden(&path.child("conditions"), format!("updates may not add a condition of type {kind:?}"));
+        }
+    }
+    let certificate = |object| get::raw(get::at(object, "status"), "certificate");
+    if certificate(new) != certificate(old) {
+        let path = path.child("certificate");
+        if writer != Writer::Signer {
+            errors.forbidden(&path, "updates may not set certificate content");
+        } else if !certificate(old).is_null() {
+            errors.forbidden(&path, "updates may not modify existing certificate content");
+        }
+    }
+}
+
 fn conditions(object: &Value, errors: &mut Errors) {
     let status = Path::new("status");
     let list = status.child("conditions");
@@ -137,6 +208,32 @@ mod tests {
         let mut object = json!({"spec": {"username": "somebody", "groups": ["system:masters"]}});
         author(&mut object, &User::new("me", &["a"]));
         assert_eq!(object, json!({"spec": {"username": "me", "groups": ["a"]}}));
+    }
+
+    #[test]
+    fn only_the_approver_decides_and_nobody_takes_it_back() {
+        let spec = json!({"request": "x", "signerName": "example.com/a", "usages": ["client auth"]});
+        let open = json!({"spec": spec, "status": {}});
+        let decided = json!({"spec": spec, "status": {"conditions": [{"type": "Approved", "status": "True"}]}});
+        let faults = |new: &Value, old: &Value, writer| {
+            let mut errors = Errors::new();
+            validate_change(new, old, writer, &mut errors);
+            errors.0.iter().map(|error| error.detail.clone()).collect::<Vec<_>>()
+        };
+        assert!(faults(&decided, &open, Writer::Approver).is_empty());
+        assert_eq!(faults(&decided, &open, Writer::Signer), ["updates may not add a condition of type \"Approved\""]);
+        assert_eq!(faults(&open, &decided, Writer::Approver), ["updates may not remove a condition of type \"Approved\""]);
+        let mut signed = decided.clone();
+        signed["status"]["certificate"] = "Yw==".into();
+        assert!(faults(&signed, &decided, Writer::Signer).is_empty());
+        assert_eq!(faults(&signed, &decided, Writer::Approver), ["updates may not set certificate content"]);
+        assert_eq!(faults(&decided, &signed, Writer::Signer), ["updates may not modify existing certificate content"]);
+        let mut meddled = decided.clone();
+        meddled["status"]["conditions"][0]["reason"] = "mine".into();
+        prepare_status(&mut meddled, &decided);
+        assert_eq!(meddled, decided);
+        prepare_approval(&mut signed, &open);
+        assert_eq!(signed, decided);
     }
 
     #[test]

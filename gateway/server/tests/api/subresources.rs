@@ -178,6 +178,9 @@ async fn a_certificate_request_says_who_asks() {
         (&approved["status"]["conditions"][0]["type"], &approved["spec"]["username"]),
         (&json!("Approved"), &json!("admin"))
     );
+    let back =
+        server.patch(&format!("{path}/c/approval"), "merge-patch+json", json!({"status": {"conditions": null}})).await.ok(422);
+    assert!(back.message().contains("updates may not remove a condition of type \"Approved\""), "{}", back.message());
 }
 
 #[tokio::test]
