@@ -161,7 +161,7 @@ fn text<'a>(map: &'a Value, field: &str) -> &'a str {
 
 #[cfg(test)]
 #[path = "../../model/testing/world.rs"]
-mod world;
+pub(crate) mod world;
 
 #[cfg(test)]
 mod tests;

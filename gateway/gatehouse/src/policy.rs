@@ -15,8 +15,10 @@ use arguments::Arguments;
 /// What went wrong, for a person.
 type Outcome = Result<(), String>;
 
+type Run = fn(&Arguments) -> Outcome;
+
 /// The commands: name, arguments, what it does, and the code.
-const COMMANDS: &[(&str, &str, &str, fn(&Arguments) -> Outcome)] = &[
+const COMMANDS: &[(&str, &str, &str, Run)] = &[
     ("new", "NAME", "makes a folder with a policy that works, its cases and its binding", new::run),
     ("build", "[FOLDER] [--out FOLDER]", "builds the policies of a folder to wasm", build::run),
     ("test", "[FOLDER]", "builds, and runs cases/*.yaml in wasm", test::run),

@@ -124,7 +124,7 @@ fn a_huge_answer_is_refused_even_when_it_is_small_in_the_guest() {
           (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4096))))
         (i32.store (i32.const 3012) (i32.const 65536)) (i32.store (i32.const 3016) (i32.const 4096)) (i32.const 3000)";
     contained(body, "bad_answer");
-    assert!(4096 * 32768 > ANSWER_BYTES_MAX);
+    const { assert!(4096 * 32768 > ANSWER_BYTES_MAX) };
 }
 
 #[test]
@@ -174,6 +174,58 @@ fn a_storm_of_log_lines_is_cut() {
     assert_eq!(answer.log.len(), limits::LOG_LINES_MAX);
 }
 
+/// WASI as a language brings it, in little.
+const WASI: &str = "package test:guest;
+    world guest {
+      import wasi:random/random@0.2.6; import wasi:clocks/wall-clock@0.2.6; import wasi:cli/stdout@0.2.6; import wasi:cli/exit@0.2.6;
+      include gatehouse:policy/validator@0.1.0;
+    }
+    package wasi:random@0.2.6 { interface random { get-random-u64: func() -> u64; } }
+    package wasi:clocks@0.2.6 {
+      interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; resolution: func() -> datetime; }
+    }
+    package wasi:io@0.2.6 {
+      interface streams { resource output-stream { write: func(bytes: list<u8>) -> result; splice: func() -> result; } }
+    }
+    package wasi:cli@0.2.6 {
+      interface stdout { use wasi:io/streams@0.2.6.{output-stream}; get-stdout: func() -> output-stream; }
+      interface exit { exit: func(status: result); }
+    }";
+
+fn with_wasi(import: &str, body: &str) -> Result<Verdict, Failure> {
+    let guest = component::Guest { foreign: WASI, import, body, ..component::Guest::default() };
+    let module = runtime().load(&guest.build()).unwrap();
+    module.bind(binding(&[])).unwrap().validate(&request(), None, None).outcome
+}
+
+#[test]
+fn wasi_answers_from_the_request_alone() {
+    let random = r#"(import "wasi:random/random@0.2.6" "get-random-u64" (func $random (result i64)))"#;
+    // What is random follows from the request: the same number in another runtime, and not zero.
+    let differs = |number: i64| format!("(if (i64.eq (call $random) (i64.const {number})) (then unreachable)) (i32.const 2048)");
+    assert!(with_wasi(random, &differs(0)).is_ok());
+    let expected = wasi::State::of(&request()).random() as i64;
+    assert_eq!(with_wasi(random, &differs(expected)).unwrap_err().reason(), "trap");
+
+    let clock = r#"(import "wasi:clocks/wall-clock@0.2.6" "now" (func $now (param i32)))"#;
+    let body = "(call $now (i32.const 3200))
+        (if (i64.ne (i64.load (i32.const 3200)) (i64.const 1900000000)) (then unreachable)) (i32.const 2048)";
+    assert!(with_wasi(clock, body).is_ok());
+}
+
+#[test]
+fn wasi_has_nothing_behind_it() {
+    let stdout = r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $stdout (result i32)))
+        (import "wasi:io/streams@0.2.6" "[method]output-stream.write" (func $write (param i32 i32 i32) (result i32)))
+        (import "wasi:io/streams@0.2.6" "[method]output-stream.splice" (func $splice (param i32) (result i32)))
+        (import "wasi:cli/exit@0.2.6" "exit" (func $exit (param i32)))"#;
+    with_wasi(stdout, "(drop (call $write (call $stdout) (i32.const 512) (i32.const 4))) (i32.const 2048)").unwrap();
+    let failure = with_wasi(stdout, "(drop (call $splice (call $stdout))) (i32.const 2048)").unwrap_err();
+    assert!(failure.to_string().contains("splice"), "{failure}");
+    let failure = with_wasi(stdout, "(call $exit (i32.const 0)) (i32.const 2048)").unwrap_err();
+    assert_eq!(failure, Failure::Trap("it called exit".into()));
+}
+
 #[test]
 fn what_is_no_policy_is_not_loaded() {
     let runtime = runtime();
@@ -185,6 +237,8 @@ fn what_is_no_policy_is_not_loaded() {
     assert!(load(&vec![0; MODULE_BYTES_MAX + 1]).contains("more than the 16777216"));
     let foreign = wat::parse_str("(component (import \"evil:files/open@1.0.0\" (instance)))").unwrap();
     assert_eq!(load(&foreign), "the component imports `evil:files/open@1.0.0`, which no policy can be granted");
+    let sockets = wat::parse_str("(component (import \"wasi:sockets/tcp@0.2.6\" (instance)))").unwrap();
+    assert_eq!(load(&sockets), "the component imports `wasi:sockets/tcp@0.2.6`, which no policy can be granted");
     let mut damaged = validator(OK);
     damaged.truncate(damaged.len() / 2);
     assert!(load(&damaged).starts_with("compile the component"));

@@ -100,15 +100,27 @@ fn stub(interface: &str, function: &str) -> Option<Stub> {
             let stream = Resource::<()>::new_own(1).try_into_resource_any(context)?;
             answer(results, Val::Resource(stream))
         },
-        "[method]output-stream.check-write" => {
-            |_, _, results| answer(results, Val::Result(Ok(Some(Box::new(Val::U64(STREAM_BYTES))))))
-        }
+        "[method]output-stream.check-write" => |context, parameters, results| {
+            give_back(context, parameters)?;
+            answer(results, Val::Result(Ok(Some(Box::new(Val::U64(STREAM_BYTES))))))
+        },
         "[method]output-stream.write"
         | "[method]output-stream.blocking-write-and-flush"
         | "[method]output-stream.flush"
-        | "[method]output-stream.blocking-flush" => |_, _, results| answer(results, Val::Result(Ok(None))),
+        | "[method]output-stream.blocking-flush" => |context, parameters, results| {
+            give_back(context, parameters)?;
+            answer(results, Val::Result(Ok(None)))
+        },
         _ => return None,
     })
+}
+
+/// Ends the host's hold on a stream that it was lent.
+fn give_back(mut context: StoreContextMut<'_, Guest>, parameters: &[Val]) -> wasmtime::Result<()> {
+    match parameters {
+        [Val::Resource(stream), ..] => stream.resource_drop(&mut context),
+        _ => Ok(()),
+    }
 }
 
 fn answer(results: &mut [Val], value: Val) -> wasmtime::Result<()> {

@@ -25,6 +25,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) world: &'a str,
     /// Core imports.
     pub(crate) import: &'a str,
+    /// WIT with a world `guest` that has further imports; the contract's own world when empty.
+    pub(crate) foreign: &'a str,
     /// JSON schema.
     pub(crate) schema: &'a str,
     /// Fields.
@@ -41,7 +43,17 @@ pub(crate) struct Guest<'a> {
 
 impl Default for Guest<'_> {
     fn default() -> Self {
-        Self { world: "validator", import: "", schema: "", reads: &[], writes: &[], violations: &[], patch: None, body: ANSWER }
+        Self {
+            world: "validator",
+            import: "",
+            foreign: "",
+            schema: "",
+            reads: &[],
+            writes: &[],
+            violations: &[],
+            patch: None,
+            body: ANSWER,
+        }
     }
 }
 
@@ -81,7 +93,13 @@ impl Guest<'_> {
         let mut resolve = wit_parser::Resolve::default();
         let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
         let (package, _) = resolve.push_dir(wit).unwrap();
-        let world = resolve.select_world(&[package], Some(self.world)).unwrap();
+        let world = match self.foreign {
+            "" => resolve.select_world(&[package], Some(self.world)).unwrap(),
+            foreign => {
+                let package = resolve.push_str("foreign.wit", foreign).unwrap();
+                resolve.select_world(&[package], Some("guest")).unwrap()
+            }
+        };
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
     }

@@ -1,6 +1,8 @@
 //! Write an admission policy for Gatehouse: a struct for its settings, a struct for the fields it reads, one function.
 //! Does not run policies (`gatehouse policy test` does) and does not decide what a violation leads to (the binding does).
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod arena;
 #[doc(hidden)]
 pub mod bindings;
 #[cfg(feature = "cases")]
@@ -25,6 +27,10 @@ pub use schemars;
 #[doc(hidden)]
 pub use serde;
 pub use serde_json;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: arena::Arena = arena::Arena::new();
 
 /// What a policy usually needs.
 pub mod prelude {

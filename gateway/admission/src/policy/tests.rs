@@ -13,11 +13,9 @@ use crate::{Chain, Notes, Operation, Review};
 
 #[path = "../../../wasm/testing/component.rs"]
 mod component;
-#[path = "../../../model/testing/world.rs"]
-mod world;
 
+use crate::builtin::world::{self, Fake};
 use component::Guest;
-use world::Fake;
 
 const MODULES: &str = "policy.gatehouse.dev/v1alpha1/policymodules";
 const BINDINGS: &str = "policy.gatehouse.dev/v1alpha1/clusterpolicybindings";
@@ -90,7 +88,7 @@ async fn ask(policies: &Arc<Policies>, resource: &str, step: Step, object: &mut 
         resource: &resource,
         kind: &GroupVersionKind::new("", "v1", "Pod"),
         subresource: "",
-        namespace: if &*resource.group == "" { "default" } else { "" },
+        namespace: if resource.group.is_empty() { "default" } else { "" },
         name: "web",
         old: None,
         options: &Value::Null,

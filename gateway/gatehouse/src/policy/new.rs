@@ -20,6 +20,7 @@ const TEMPLATE: &[(&str, &str)] = &[
 const CARRIED: &[(&str, &str)] = &[
     (".gatehouse/sdk/rust/Cargo.toml", include_str!("../../../../sdk/rust/Cargo.toml")),
     (".gatehouse/sdk/rust/src/lib.rs", include_str!("../../../../sdk/rust/src/lib.rs")),
+    (".gatehouse/sdk/rust/src/arena.rs", include_str!("../../../../sdk/rust/src/arena.rs")),
     (".gatehouse/sdk/rust/src/bindings.rs", include_str!("../../../../sdk/rust/src/bindings.rs")),
     (".gatehouse/sdk/rust/src/cases.rs", include_str!("../../../../sdk/rust/src/cases.rs")),
     (".gatehouse/sdk/rust/src/guest.rs", include_str!("../../../../sdk/rust/src/guest.rs")),
