@@ -173,7 +173,7 @@ pub(crate) fn failure(error: wasmtime::Error, guest: &Guest) -> Failure {
         return Failure::OutOfMemory;
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return Failure::Trap(trap.to_string());
+        return Failure::Trap(trap.to_string().trim_start_matches("wasm trap: ").to_owned());
     }
     // A guest that exits has ended itself as a trap does.
     if let Some(exit) = error.downcast_ref::<wasi::Exit>() {
