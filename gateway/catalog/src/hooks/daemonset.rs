@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::rules::labels::{self, Values};
 use super::rules::number::nonnegative_fields;
-use super::rules::{equal, get, internal};
+use super::rules::{equal, get, internal, percent};
 use super::{Hooks, pod_template, workload};
 
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -100,10 +100,10 @@ fn update_strategy(strategy: &Value, path: &Path, errors: &mut Errors) {
 fn rolling_update(update: &Value, path: &Path, errors: &mut Errors) {
     let steps = ["maxUnavailable", "maxSurge"].map(|field| (field, workload::step(update, field)));
     for (field, value) in &steps {
-        workload::int_or_percent(value, &path.child(field), errors);
+        percent::positive_int_or_percent(value, &path.child(field), errors);
     }
     for (field, value) in &steps {
-        workload::at_most_all(value, &path.child(field), errors);
+        percent::not_more_than_100(value, &path.child(field), errors);
     }
     let [unavailable, surge] = steps.map(|(_, value)| value);
     match (workload::int_or_percent_value(&unavailable) != 0, workload::int_or_percent_value(&surge) != 0) {

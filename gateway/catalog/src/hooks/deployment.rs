@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::pod_template;
 use super::rules::number::nonnegative_fields;
-use super::rules::{get, internal};
+use super::rules::{get, internal, percent};
 use super::workload::{self, Selector};
 use super::{Hooks, replicaset};
 
@@ -79,12 +79,12 @@ fn strategy(strategy: &Value, path: &Path, errors: &mut Errors) {
 fn rolling_update(update: &Value, path: &Path, errors: &mut Errors) {
     let (unavailable, surge) = (workload::step(update, "maxUnavailable"), workload::step(update, "maxSurge"));
     let at = path.child("maxUnavailable");
-    workload::int_or_percent(&unavailable, &at, errors);
-    workload::int_or_percent(&surge, &path.child("maxSurge"), errors);
+    percent::positive_int_or_percent(&unavailable, &at, errors);
+    percent::positive_int_or_percent(&surge, &path.child("maxSurge"), errors);
     if workload::int_or_percent_value(&unavailable) == 0 && workload::int_or_percent_value(&surge) == 0 {
         errors.invalid(&at, unavailable.clone(), "may not be 0 when `maxSurge` is 0");
     }
-    workload::at_most_all(&unavailable, &at, errors);
+    percent::not_more_than_100(&unavailable, &at, errors);
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {

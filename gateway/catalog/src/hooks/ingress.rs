@@ -44,7 +44,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     };
     let bad_wildcard = |rule: &Value| {
         let mut found = Errors::new();
-        validate_http(rule, Kept::default(), &Path::default(), &mut found);
+        validate_http(rule, &Path::default(), &mut found);
         get::text(rule, "host").contains('*') && !found.is_empty()
     };
     let kept = Kept {
@@ -101,11 +101,11 @@ fn validate_rule(rule: &Value, kept: Kept, path: &Path, errors: &mut Errors) {
         validate_host(host, &path.child("host"), errors);
     }
     if !host.contains('*') || !kept.wildcard_rule {
-        validate_http(rule, kept, path, errors);
+        validate_http(rule, path, errors);
     }
 }
 
-fn validate_http(rule: &Value, _kept: Kept, path: &Path, errors: &mut Errors) {
+fn validate_http(rule: &Value, path: &Path, errors: &mut Errors) {
     let Some(http) = get::object(rule, "http") else { return };
     let path = path.child("http.paths");
     if get::list(http, "paths").is_empty() {

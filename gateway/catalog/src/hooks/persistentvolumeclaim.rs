@@ -2,20 +2,19 @@
 //! `pkg/api/persistentvolumeclaim`, `pkg/registry/core/persistentvolumeclaim`.
 
 use model::field::{Errors, Path};
-use model::{Value, meta, name};
+use model::{Value, meta};
 use serde_json::json;
 
 use super::rules::labels::{self, Values};
-use super::rules::{equal, get, number, resource, text};
+use super::rules::{claim, equal, get, number, resource};
 use super::{Hooks, Selectable};
 
-const ACCESS_MODES: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
 pub(super) const HOOKS: Hooks = Hooks {
     prepare_create: Some(|object| prepare(object, None)),
     prepare_update: Some(|new, old| prepare(new, Some(old))),
-    validate: Some(|object, errors| validate_spec(get::at(object, "spec"), Values::Strict, &Path::new("spec"), errors)),
+    validate: Some(|object, errors| claim::spec(get::at(object, "spec"), claim::Options::default(), &Path::new("spec"), errors)),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
     // A slip of upstream's that clients may rely on.
@@ -53,82 +52,11 @@ fn prepare(object: &mut Value, old: Option<&Value>) {
     }
 }
 
-/// `ValidatePersistentVolumeClaimSpec`, which StatefulSet's claim templates and ephemeral volumes share.
-pub(super) fn validate_spec(spec: &Value, values: Values, path: &Path, errors: &mut Errors) {
-    validate_modes(spec, values, path, errors);
-    let storage = path.child("resources");
-    let storage = storage.key("storage");
-    match get::at(spec, "resources.requests").get("storage") {
-        None => errors.required(&storage, ""),
-        Some(value) if resource::amount(value).sign() <= 0 => errors.invalid(&storage, value.clone(), number::NOT_POSITIVE),
-        Some(_) => {}
-    }
-    for field in ["storageClassName", "volumeAttributesClassName"] {
-        if field == "volumeAttributesClassName" {
-            validate_sources(spec, path, errors);
-        }
-        let class = get::text(spec, field);
-        if !class.is_empty() {
-            text::dns_subdomain(class, &path.child(field), errors);
-        }
-    }
-}
-
-fn validate_modes(spec: &Value, values: Values, path: &Path, errors: &mut Errors) {
-    let modes: Vec<&str> = get::strings(spec, "accessModes").collect();
-    let field = path.child("accessModes");
-    if modes.is_empty() {
-        errors.required(&field, "at least 1 access mode is required");
-    }
-    labels::selector(spec, "selector", values, path, errors);
-    for mode in &modes {
-        text::one_of(mode, ACCESS_MODES, &field, errors);
-    }
-    let single = modes.contains(&"ReadWriteOncePod");
-    if single && modes.iter().any(|mode| *mode != "ReadWriteOncePod" && ACCESS_MODES.contains(mode)) {
-        errors.forbidden(&field, "may not use ReadWriteOncePod with other access modes");
-    }
-}
-
-fn validate_sources(spec: &Value, path: &Path, errors: &mut Errors) {
-    if let Some(mode) = get::string(spec, "volumeMode") {
-        text::one_of(mode, &["Block", "Filesystem"], &path.child("volumeMode"), errors);
-    }
-    let (source, reference) = (get::object(spec, "dataSource"), get::object(spec, "dataSourceRef"));
-    for (field, source) in [("dataSource", source), ("dataSourceRef", reference)] {
-        if let Some(source) = source {
-            validate_source(source, &path.child(field), errors);
-        }
-    }
-    let (Some(source), Some(reference)) = (source, reference) else { return };
-    let shown = path.child("dataSource").to_string();
-    if !get::text(reference, "namespace").is_empty() {
-        errors.invalid(path, shown, "may not be specified when dataSourceRef.namespace is specified");
-    } else if ["apiGroup", "kind", "name"].iter().any(|f| get::string(source, f) != get::string(reference, f)) {
-        errors.invalid(path, shown, "must match dataSourceRef");
-    }
-}
-
-fn validate_source(source: &Value, path: &Path, errors: &mut Errors) {
-    text::required(get::text(source, "name"), &path.child("name"), errors);
-    let (kind, group) = (get::text(source, "kind"), get::text(source, "apiGroup"));
-    text::required(kind, &path.child("kind"), errors);
-    if group.is_empty() && kind != "PersistentVolumeClaim" {
-        errors.invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
-    }
-    if !group.is_empty() {
-        text::dns_subdomain(group, &path.child("apiGroup"), errors);
-    }
-    let namespace = get::text(source, "namespace");
-    if !namespace.is_empty() {
-        text::invalid_each(namespace, name::is_dns1123_label(namespace), &path.child("namespace"), errors);
-    }
-}
-
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     let lenient = labels::has_invalid_value(get::at(old, "spec.selector"));
-    let values = if lenient { Values::Lenient } else { Values::Strict };
-    validate_spec(get::at(new, "spec"), values, &Path::new("spec"), errors);
+    let selector_values = if lenient { Values::Lenient } else { Values::Strict };
+    let options = claim::Options { selector_values, ..claim::Options::default() };
+    claim::spec(get::at(new, "spec"), options, &Path::new("spec"), errors);
     let (mut a, b) = (get::raw(new, "spec"), get::raw(old, "spec"));
     forgive(&mut a, &b, new, old);
     if !equal::semantic("spec", Some(&b), Some(&a)) {
@@ -200,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_claim_says_what_it_needs() {
-        let check = |spec: Value| faults(|errors| validate_spec(&spec, Values::Strict, &Path::new("spec"), errors));
+        let check = |spec: Value| faults(|errors| claim::spec(&spec, claim::Options::default(), &Path::new("spec"), errors));
         assert_eq!(check(claim("1Gi")["spec"].clone()), Vec::<String>::new());
         assert_eq!(
             check(json!({})),

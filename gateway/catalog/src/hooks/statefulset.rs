@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::podspec::{Options, annotations};
 use super::rules::number::{IMMUTABLE, nonnegative, nonnegative_fields};
-use super::rules::{claim, equal, get, internal, labels, text};
+use super::rules::{claim, equal, get, internal, labels, percent, text};
 use super::workload::{self, Selector};
 use super::{Hooks, pod_template};
 
@@ -115,11 +115,11 @@ fn rolling_update(update: &Value, path: &Path, errors: &mut Errors) {
     nonnegative_fields(update, &["partition"], path, errors);
     let Some(unavailable) = update.get("maxUnavailable").filter(|value| !value.is_null()) else { return };
     let path = path.child("maxUnavailable");
-    workload::int_or_percent(unavailable, &path, errors);
+    percent::positive_int_or_percent(unavailable, &path, errors);
     if workload::int_or_percent_value(unavailable) == 0 {
         errors.invalid(&path, unavailable.clone(), "cannot be 0");
     }
-    workload::at_most_all(unavailable, &path, errors);
+    percent::not_more_than_100(unavailable, &path, errors);
 }
 
 /// `ValidatePodTemplateSpecForStatefulSet`; labels and annotations are checked twice, as upstream does.

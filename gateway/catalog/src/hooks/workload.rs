@@ -3,11 +3,10 @@
 
 use model::Value;
 use model::field::{Errors, Path};
-use model::name;
 
 use super::rules::labels::{self, Values};
 use super::rules::number::{IMMUTABLE, nonnegative};
-use super::rules::{equal, get, internal, text};
+use super::rules::{equal, get, internal, percent};
 
 /// What becomes of a selector: whether the template is worth checking against it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,30 +86,9 @@ pub(super) fn collisions_only_rise(status: &Value, old: &Value, path: &Path, err
     }
 }
 
-/// `ValidatePositiveIntOrPercent`.
-pub(super) fn int_or_percent(value: &Value, path: &Path, errors: &mut Errors) {
-    match value.as_str() {
-        Some(percent) => text::invalid_each(percent, name::is_valid_percent(percent), path, errors),
-        None => nonnegative(value.as_i64().unwrap_or(0), path, errors),
-    }
-}
-
-/// The percent, if it is one.
-fn percent(value: &Value) -> Option<i64> {
-    let text = value.as_str().filter(|text| name::is_valid_percent(text).is_empty())?;
-    text.strip_suffix('%')?.parse().ok()
-}
-
 /// `getIntOrPercentValue`: the number, whichever it is; other text counts as the number it is, or 0.
 pub(super) fn int_or_percent_value(value: &Value) -> i64 {
-    percent(value).or_else(|| value.as_i64()).or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
-}
-
-/// `IsNotMoreThan100Percent`.
-pub(super) fn at_most_all(value: &Value, path: &Path, errors: &mut Errors) {
-    if percent(value).is_some_and(|percent| percent > 100) {
-        errors.invalid(path, value.clone(), "must not be greater than 100%");
-    }
+    percent::percent(value).or_else(|| value.as_i64()).or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
 }
 
 /// A field of a rolling update; absent is 0.
