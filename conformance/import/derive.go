@@ -47,6 +47,9 @@ func derive(module string) (map[string]string, error) {
 		return nil, err
 	}
 	tables["types.txt"] = types.render(kinds)
+	if tables["unserved.txt"], err = unserved(schemas, types, kinds); err != nil {
+		return nil, err
+	}
 	tables["resources.txt"] = found.render(all)
 	tables["conditional.txt"] = conditional(seen)
 	return tables, nil

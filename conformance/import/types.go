@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsv1beta1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,21 +19,25 @@ import (
 
 // leaves are the Go types with an encoding of their own, by the word that the table uses for them.
 var leaves = map[reflect.Type]string{
-	reflect.TypeFor[resource.Quantity]():                            "quantity",
-	reflect.TypeFor[metav1.Time]():                                  "time",
-	reflect.TypeFor[metav1.MicroTime]():                             "microtime",
-	reflect.TypeFor[metav1.Duration]():                              "duration",
-	reflect.TypeFor[intstr.IntOrString]():                           "intorstring",
-	reflect.TypeFor[runtime.RawExtension]():                         "raw",
-	reflect.TypeFor[metav1.FieldsV1]():                              "fields",
-	reflect.TypeFor[apiextensionsv1.JSON]():                         "json",
-	reflect.TypeFor[any]():                                          "json",
-	reflect.TypeFor[runtime.Object]():                               "json",
-	reflect.TypeFor[metav1.InternalEvent]():                         "json",
-	reflect.TypeFor[[]byte]():                                       "bytes",
-	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrBool]():        "json",
-	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrArray]():       "json",
-	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrStringArray](): "json",
+	reflect.TypeFor[resource.Quantity]():                                 "quantity",
+	reflect.TypeFor[metav1.Time]():                                       "time",
+	reflect.TypeFor[metav1.MicroTime]():                                  "microtime",
+	reflect.TypeFor[metav1.Duration]():                                   "duration",
+	reflect.TypeFor[intstr.IntOrString]():                                "intorstring",
+	reflect.TypeFor[runtime.RawExtension]():                              "raw",
+	reflect.TypeFor[metav1.FieldsV1]():                                   "fields",
+	reflect.TypeFor[apiextensionsv1.JSON]():                              "json",
+	reflect.TypeFor[any]():                                               "json",
+	reflect.TypeFor[runtime.Object]():                                    "json",
+	reflect.TypeFor[metav1.InternalEvent]():                              "json",
+	reflect.TypeFor[[]byte]():                                            "bytes",
+	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrBool]():             "json",
+	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrArray]():            "json",
+	reflect.TypeFor[apiextensionsv1.JSONSchemaPropsOrStringArray]():      "json",
+	reflect.TypeFor[apiextensionsv1beta1.JSON]():                         "json",
+	reflect.TypeFor[apiextensionsv1beta1.JSONSchemaPropsOrBool]():        "json",
+	reflect.TypeFor[apiextensionsv1beta1.JSONSchemaPropsOrArray]():       "json",
+	reflect.TypeFor[apiextensionsv1beta1.JSONSchemaPropsOrStringArray](): "json",
 }
 
 var scalars = map[reflect.Kind]string{

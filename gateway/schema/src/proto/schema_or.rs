@@ -23,10 +23,11 @@ pub(super) enum SchemaOr {
 impl SchemaOr {
     /// What a field of any JSON holds, by its Go type; `None` when it is JSON indeed.
     pub(super) fn of(types: &Types, field: &Field) -> Option<Self> {
-        match types.go_type(field).as_str() {
-            "v1.JSONSchemaPropsOrArray" => Some(Self::Array),
-            "v1.JSONSchemaPropsOrBool" => Some(Self::Bool),
-            "v1.JSONSchemaDependencies" => Some(Self::StringArray),
+        // Each version of the group has its own three types, alike but for the package.
+        match types.go_type(field).rsplit('.').next() {
+            Some("JSONSchemaPropsOrArray") => Some(Self::Array),
+            Some("JSONSchemaPropsOrBool") => Some(Self::Bool),
+            Some("JSONSchemaDependencies") => Some(Self::StringArray),
             _ => None,
         }
     }
