@@ -1,0 +1,151 @@
+//! The types of the checker, printed as cel-go prints them.
+//! Does not decide which type fits which (`check::assign`) and does not know how values look (`decl`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::decl::Decl;
+
+/// What an expression evaluates to, as far as it is known before it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// An expression that has been refused already.
+    Error,
+    /// Known when it runs.
+    Dyn,
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool,
+    /// 64 bits with a sign
+    Int,
+    /// 64 bits without one
+    Uint,
+    /// 64 bits of floating point
+    Double,
+    /// Text
+    String,
+    /// Bytes
+    Bytes,
+    /// A moment
+    Timestamp,
+    /// A span of time
+    Duration,
+    /// A list with its elements' type
+    List(Arc<Type>),
+    /// A map with the types of keys and values
+    Map(Arc<(Type, Type)>),
+    /// A declared object with fields
+    Object(Object),
+    /// A type of a library: a name, and its parameters
+    Opaque(Arc<str>, Arc<[Type]>),
+    /// A variable of a function's signature
+    Param(Arc<str>),
+    /// A type as a value: `type(1)`, `int`
+    Type(Option<Arc<Type>>),
+}
+
+/// A named object type. Two are the same when their names are.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub(crate) name: Arc<str>,
+    pub(crate) decl: Option<Decl>,
+}
+
+impl Object {
+    /// The name, such as `kubernetes.URL`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Object {}
+
+impl std::hash::Hash for Object {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+const OPTIONAL: &str = "optional_type";
+
+impl Type {
+    /// A list of this.
+    pub fn list(items: Type) -> Self {
+        Self::List(Arc::new(items))
+    }
+
+    /// A map from one to the other.
+    pub fn map(keys: Type, values: Type) -> Self {
+        Self::Map(Arc::new((keys, values)))
+    }
+
+    /// An optional value of this.
+    pub fn optional(inner: Type) -> Self {
+        Self::Opaque(OPTIONAL.into(), [inner].into())
+    }
+
+    /// An object type of a library, whose fields are not reachable.
+    pub fn object(name: &str) -> Self {
+        Self::Object(Object { name: name.into(), decl: None })
+    }
+
+    /// A library's type without parameters.
+    pub fn opaque(name: &str) -> Self {
+        Self::Opaque(name.into(), [].into())
+    }
+
+    pub(crate) fn param(name: &str) -> Self {
+        Self::Param(name.into())
+    }
+
+    /// What an optional holds.
+    pub(crate) fn as_optional(&self) -> Option<&Type> {
+        match self {
+            Self::Opaque(name, params) if &**name == OPTIONAL => params.first(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_dyn_or_error(&self) -> bool {
+        matches!(self, Self::Dyn | Self::Error)
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error => f.write_str("!error!"),
+            Self::Dyn => f.write_str("dyn"),
+            Self::Null => f.write_str("null"),
+            Self::Bool => f.write_str("bool"),
+            Self::Int => f.write_str("int"),
+            Self::Uint => f.write_str("uint"),
+            Self::Double => f.write_str("double"),
+            Self::String => f.write_str("string"),
+            Self::Bytes => f.write_str("bytes"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Duration => f.write_str("duration"),
+            Self::List(items) => write!(f, "list({items})"),
+            Self::Map(map) => write!(f, "map({}, {})", map.0, map.1),
+            Self::Object(object) => f.write_str(&object.name),
+            Self::Param(name) => f.write_str(name),
+            Self::Type(None) => f.write_str("type"),
+            Self::Type(Some(inner)) => write!(f, "type({inner})"),
+            Self::Opaque(name, params) if params.is_empty() => f.write_str(name),
+            Self::Opaque(name, params) => {
+                write!(f, "{name}(")?;
+                for (i, param) in params.iter().enumerate() {
+                    write!(f, "{}{param}", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str(")")
+            }
+        }
+    }
+}
