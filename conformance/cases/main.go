@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Case is one line: a base object, what is changed about it, and what upstream says.
@@ -36,24 +37,48 @@ func main() {
 }
 
 func run(folder string) error {
-	answered, err := answer(folder)
+	files, err := questions(folder)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "cases.jsonl"), answered, 0o644)
+	for _, file := range files {
+		answered, err := answer(file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if err := os.WriteFile(file, answered, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// answer yields the file of cases with upstream's answers of today.
-func answer(folder string) ([]byte, error) {
-	text, err := os.ReadFile(filepath.Join(folder, "bases.json"))
+// questions are the files of cases, each with its bases beside it: cases-x.jsonl and bases-x.json.
+func questions(folder string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "cases*.jsonl"))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("no cases in %s", folder)
+	}
+	return files, err
+}
+
+func basesOf(file string) (map[string]json.RawMessage, error) {
+	name := strings.TrimSuffix(strings.Replace(filepath.Base(file), "cases", "bases", 1), "l")
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(file), name))
 	if err != nil {
 		return nil, err
 	}
 	bases := map[string]json.RawMessage{}
-	if err := json.Unmarshal(text, &bases); err != nil {
+	return bases, json.Unmarshal(text, &bases)
+}
+
+// answer yields a file of cases with upstream's answers of today.
+func answer(file string) ([]byte, error) {
+	bases, err := basesOf(file)
+	if err != nil {
 		return nil, err
 	}
-	lines, err := os.ReadFile(filepath.Join(folder, "cases.jsonl"))
+	lines, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +86,7 @@ func answer(folder string) ([]byte, error) {
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	scanner := bufio.NewScanner(bytes.NewReader(lines))
-	scanner.Buffer(nil, 1<<20)
+	scanner.Buffer(nil, 1<<21)
 	for number := 1; scanner.Scan(); number++ {
 		var asked Case
 		if err := json.Unmarshal(scanner.Bytes(), &asked); err != nil {

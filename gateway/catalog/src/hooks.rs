@@ -64,6 +64,9 @@ pub struct Hooks {
     pub prepare_create: Option<fn(&mut Value)>,
     /// What a create says of its author, whatever the client wrote; after `prepare_create`.
     pub author: Option<fn(&mut Value, &User)>,
+    /// What upstream's strategies fill in from their clock: after `prepare_create`, and after what a subresource (`old` is
+    /// there) prepares. An update of the object itself stamps nothing.
+    pub stamp: Option<Stamp>,
     /// `strategy.PrepareForUpdate`, likewise.
     pub prepare_update: Option<fn(new: &mut Value, old: &Value)>,
     /// `PrepareForUpdate` of the status strategy, beyond keeping spec and metadata as the reset fields say.
@@ -98,6 +101,7 @@ impl Hooks {
         default: None,
         prepare_create: None,
         author: None,
+        stamp: None,
         prepare_update: None,
         prepare_status: None,
         validate: None,
@@ -133,6 +137,9 @@ pub struct Change<'a> {
 
 /// Says what is allowed but unwise about a new object, or about a change of the old one.
 pub type Warnings = fn(new: &Value, old: Option<&Value>) -> Vec<String>;
+
+/// Writes the time of the request, as RFC 3339 has it, into a new object or a new status.
+pub type Stamp = fn(new: &mut Value, old: Option<&Value>, now: &str);
 
 /// Seconds of grace that a delete gets, from those requested.
 pub type Grace = fn(&Value, requested: Option<i64>) -> Option<i64>;

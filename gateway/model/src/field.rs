@@ -1,6 +1,7 @@
 //! What is wrong with a field of an object, in upstream's words.
 //! Follows `k8s.io/apimachinery/pkg/util/validation/field`. Decides nothing about any field.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -225,6 +226,12 @@ impl Errors {
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Says each fault once, where it was said first.
+    pub fn unique(&mut self) {
+        let mut seen = HashSet::new();
+        self.0.retain(|error| seen.insert(error.to_string()));
     }
 
     /// Adds one fault.

@@ -160,7 +160,7 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     rules::revision(write, &mut object, current)?;
     let mut new = write.row.merge(object, &current.value)?;
     permit(gate, call, write, &new, Some(&current.value))?;
-    prepare::update(write, &mut new, &current.value);
+    prepare::update(write, &mut new, &current.value, call.now);
     rules::update(write, &new, &current.value)?;
     warn(write.row, &new, Some(&current.value), &mut call.notes);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;

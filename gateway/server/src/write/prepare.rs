@@ -36,10 +36,13 @@ pub(super) fn create(write: &Write<'_>, new: &mut Value, author: &User, now: Tim
     if let Some(hook) = hooks.author {
         hook(new, author);
     }
+    if let Some(hook) = hooks.stamp {
+        hook(new, None, &rfc3339(now));
+    }
 }
 
 /// Makes the next state of an object of what was drafted, in the storage version.
-pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value) {
+pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value, now: Timestamp) {
     let row = write.row;
     place(write, new);
     row.prepare_update(new, old);
@@ -59,6 +62,9 @@ pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value) {
                 (part.prepare)(new, old);
             }
         }
+    }
+    if let Some(hook) = row.hooks().stamp.filter(|_| !row.is_whole()) {
+        hook(new, Some(old), &rfc3339(now));
     }
     row.count_generation(new, old);
     keep_system_fields(new, old);

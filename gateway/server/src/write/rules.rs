@@ -21,7 +21,7 @@ pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
     if errors.is_empty() {
         object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     }
-    refuse(write, new, &errors)?;
+    refuse(write, new, errors)?;
     if write.absent == Absent::Create && !meta::resource_version(new).is_empty() {
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
@@ -76,8 +76,6 @@ pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), 
     let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     object_meta::validate_update(new, old, &mut errors);
-    // Every kind's strategy judges the metadata once more, and clients see each fault twice among the causes.
-    object_meta::validate_update(new, old, &mut errors);
     let hooks = row.hooks();
     match row.discipline() {
         Discipline::Whole => {
@@ -96,12 +94,14 @@ pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), 
             (None, None) => {}
         },
     }
-    refuse(write, new, &errors)
+    refuse(write, new, errors)
 }
 
-fn refuse(write: &Write<'_>, object: &Value, errors: &Errors) -> Result<(), Status> {
+fn refuse(write: &Write<'_>, object: &Value, mut errors: Errors) -> Result<(), Status> {
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(&write.row.owner_kind().group_kind(), meta::name(object), errors))
+    // Where upstream sorts out what declarative validation supersedes, it also drops what was said before.
+    errors.unique();
+    Err(Status::invalid(&write.row.owner_kind().group_kind(), meta::name(object), &errors))
 }
