@@ -1,11 +1,13 @@
 //! All resources by name. Immutable: a change of the custom ones makes a new catalog, which is swapped in.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use schema::Types;
+use model::Value;
+use schema::{Shape, Types};
 
 use crate::default::Defaults;
+use crate::discovery::Document;
 use crate::read::{self, ReadError};
 use crate::resource::Resource;
 
@@ -14,17 +16,27 @@ pub struct Catalog {
     /// Struct types of all kinds.
     pub types: Arc<Types>,
     /// Unconditional defaults of those types.
-    pub defaults: Defaults,
-    groups: Vec<Group>,
+    pub defaults: Arc<Defaults>,
+    /// Those that come with the program, then those of custom resources by name.
+    groups: Vec<Arc<Group>>,
     by_name: HashMap<Arc<str>, usize>,
+    builtin: Arc<Builtin>,
 }
 
-/// An API group; the core group is the empty name and comes first.
+/// What comes with the program: the same in every catalog that is made from the first.
+pub(crate) struct Builtin {
+    pub(crate) groups: Vec<Arc<Group>>,
+    pub(crate) openapi: crate::openapi::Builtin,
+}
+
+/// An API group; the core group is the empty name and comes first. Shared by all catalogs that have it unchanged, with
+/// what was rendered of it.
 pub struct Group {
     /// Name: `apps`.
     pub name: Arc<str>,
     /// Versions, the preferred one first.
-    pub versions: Vec<Version>,
+    pub versions: Vec<Arc<Version>>,
+    pub(crate) discovery: crate::discovery::GroupDocuments,
 }
 
 /// A version of a group.
@@ -34,6 +46,8 @@ pub struct Version {
     /// Resources in the order of discovery.
     pub resources: Vec<Arc<Resource>>,
     by_plural: HashMap<Arc<str>, usize>,
+    pub(crate) discovery: OnceLock<Document>,
+    pub(crate) openapi: OnceLock<Document>,
 }
 
 /// A set of tables, as committed under `data/`.
@@ -84,37 +98,80 @@ impl Catalog {
 
     /// A catalog of these resources; groups and versions stand in the order in which they first occur.
     pub fn new(types: Types, resources: Vec<Resource>) -> Self {
-        let defaults = Defaults::of(&types);
-        let mut catalog = Self { types: Arc::new(types), defaults, groups: Vec::new(), by_name: HashMap::new() };
+        let defaults = Arc::new(Defaults::of(&types));
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut by_group: HashMap<Arc<str>, Vec<Arc<Resource>>> = HashMap::new();
         for resource in resources {
-            catalog.add(Arc::new(resource));
+            let name = resource.gvr.group.clone();
+            by_group.entry(name.clone()).or_insert_with(|| {
+                names.push(name);
+                Vec::new()
+            });
+            if let Some(all) = by_group.get_mut(&resource.gvr.group) {
+                all.push(Arc::new(resource));
+            }
         }
-        catalog
+        let of = |name: &Arc<str>| Arc::new(Group::new(name.clone(), by_group.remove(name).unwrap_or_default()));
+        let groups: Vec<Arc<Group>> = names.iter().map(of).collect();
+        let builtin = Builtin { groups: groups.clone(), openapi: Default::default() };
+        Self { types: Arc::new(types), defaults, by_name: by_name(&groups), groups, builtin: Arc::new(builtin) }
     }
 
-    fn add(&mut self, resource: Arc<Resource>) {
-        let name = resource.gvr.group.clone();
-        let at = *self.by_name.entry(name.clone()).or_insert_with(|| {
-            self.groups.push(Group { name, versions: Vec::new() });
-            self.groups.len() - 1
-        });
-        let versions = &mut self.groups[at].versions;
-        let at = versions.iter().position(|v| v.name == resource.gvr.version).unwrap_or_else(|| {
-            versions.push(Version { name: resource.gvr.version.clone(), resources: Vec::new(), by_plural: HashMap::new() });
-            versions.len() - 1
-        });
-        let version = &mut versions[at];
-        version.by_plural.insert(resource.gvr.resource.clone(), version.resources.len());
-        version.resources.push(resource);
+    /// The same catalog, but for the custom resources of one group, which are these: each version's in the order of
+    /// discovery, whatever the order of versions. A version that comes with the program takes no more.
+    pub fn with_custom(&self, group: &str, resources: Vec<Arc<Resource>>) -> Self {
+        let mut groups = self.groups.clone();
+        let base = self.builtin.groups.iter().find(|known| &*known.name == group);
+        let fresh = match base {
+            Some(base) if resources.is_empty() => Some(base.clone()),
+            None if resources.is_empty() => None,
+            base => Some(Arc::new(Group::with_custom(group, base, resources))),
+        };
+        let place = match base {
+            Some(_) => groups.iter().position(|known| &*known.name == group).ok_or(groups.len()),
+            None => groups[self.builtin.groups.len()..].binary_search_by(|known| (*known.name).cmp(group)),
+        };
+        let custom_place = if base.is_some() { 0 } else { self.builtin.groups.len() };
+        match (place, fresh) {
+            (Ok(at), Some(fresh)) => groups[custom_place + at] = fresh,
+            (Ok(at), None) => drop(groups.remove(custom_place + at)),
+            (Err(at), Some(fresh)) => groups.insert(custom_place + at, fresh),
+            (Err(_), None) => {}
+        }
+        Self {
+            types: self.types.clone(),
+            defaults: self.defaults.clone(),
+            by_name: by_name(&groups),
+            groups,
+            builtin: self.builtin.clone(),
+        }
+    }
+
+    /// What comes with the program.
+    pub(crate) fn builtins(&self) -> &Builtin {
+        &self.builtin
+    }
+
+    /// Whether a version of a group comes with the program.
+    pub fn is_builtin(&self, group: &str, version: &str) -> bool {
+        self.builtin.groups.iter().any(|known| &*known.name == group && known.version(version).is_some())
+    }
+
+    /// Fills in unconditional defaults.
+    pub fn fill_in(&self, shape: &Shape, object: &mut Value) {
+        match shape {
+            Shape::Struct(ty) => self.defaults.apply(&self.types, *ty, object),
+            Shape::Structural(schema) => schema.default(object),
+        }
     }
 
     /// Groups in the order of discovery.
-    pub fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[Arc<Group>] {
         &self.groups
     }
 
     /// A group by name.
-    pub fn group(&self, name: &str) -> Option<&Group> {
+    pub fn group(&self, name: &str) -> Option<&Arc<Group>> {
         self.by_name.get(name).map(|at| &self.groups[*at])
     }
 
@@ -139,9 +196,36 @@ impl Catalog {
     }
 }
 
+fn by_name(groups: &[Arc<Group>]) -> HashMap<Arc<str>, usize> {
+    groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)).collect()
+}
+
 impl Group {
+    /// Versions stand in the order in which they first occur.
+    fn new(name: Arc<str>, resources: Vec<Arc<Resource>>) -> Self {
+        let mut versions: Vec<(Arc<str>, Vec<Arc<Resource>>)> = Vec::new();
+        for resource in resources {
+            match versions.iter_mut().find(|(version, _)| *version == resource.gvr.version) {
+                Some((_, all)) => all.push(resource),
+                None => versions.push((resource.gvr.version.clone(), vec![resource])),
+            }
+        }
+        let versions = versions.into_iter().map(|(name, resources)| Arc::new(Version::new(name, resources))).collect();
+        Self { name, versions, discovery: Default::default() }
+    }
+
+    /// Versions of custom resources stand after those that come with the program, the most mature first.
+    fn with_custom(name: &str, base: Option<&Arc<Self>>, resources: Vec<Arc<Resource>>) -> Self {
+        let builtin = base.map_or(&[][..], |base| &base.versions[..]);
+        let more = resources.into_iter().filter(|r| builtin.iter().all(|version| version.name != r.gvr.version)).collect();
+        let mut custom = Self::new(name.into(), more);
+        custom.versions.sort_by(|a, b| model::version::by_maturity(&b.name, &a.name));
+        custom.versions.splice(0..0, builtin.iter().cloned());
+        custom
+    }
+
     /// A version by name.
-    pub fn version(&self, name: &str) -> Option<&Version> {
+    pub fn version(&self, name: &str) -> Option<&Arc<Version>> {
         self.versions.iter().find(|version| &*version.name == name)
     }
 
@@ -152,6 +236,11 @@ impl Group {
 }
 
 impl Version {
+    fn new(name: Arc<str>, resources: Vec<Arc<Resource>>) -> Self {
+        let by_plural = resources.iter().enumerate().map(|(at, resource)| (resource.gvr.resource.clone(), at)).collect();
+        Self { name, resources, by_plural, discovery: OnceLock::new(), openapi: OnceLock::new() }
+    }
+
     /// A resource by plural name.
     pub fn resource(&self, plural: &str) -> Option<&Arc<Resource>> {
         self.by_plural.get(plural).map(|at| &self.resources[*at])

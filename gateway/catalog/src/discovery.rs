@@ -1,11 +1,10 @@
-//! The discovery documents, rendered once for a catalog: `/apis`, `/apis/<group>`, `/apis/<group>/<version>`, `/api/v1`, and
+//! The discovery documents, rendered once and lazily: `/apis`, `/apis/<group>`, `/apis/<group>/<version>`, `/api/v1`, and
 //! the aggregated form of `/api` and `/apis` (apidiscovery.k8s.io/v2). Does not negotiate which of them is meant.
 //! Fields stand in the order of upstream's Go structs.
 
-use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::gvk::join_api_version;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
@@ -21,48 +20,63 @@ pub struct Document {
     pub etag: String,
 }
 
-/// All documents of a catalog.
-#[derive(Debug)]
+/// All documents of a catalog, each rendered when it is first asked for; what a group or version renders is kept with it and
+/// shared by all catalogs that have it unchanged.
 pub struct Discovery {
-    /// `/apis`: an APIGroupList.
-    pub groups: Document,
-    /// `/api`, aggregated: an APIGroupDiscoveryList of the core group.
-    pub aggregated_core: Document,
-    /// `/apis`, aggregated: an APIGroupDiscoveryList of all others.
-    pub aggregated_groups: Document,
-    by_group: HashMap<String, Document>,
-    by_version: HashMap<String, Document>,
+    catalog: Arc<Catalog>,
+    groups: OnceLock<Document>,
+    aggregated_core: OnceLock<Document>,
+    aggregated_groups: OnceLock<Document>,
+}
+
+/// What is rendered of one group.
+#[derive(Default)]
+pub(crate) struct GroupDocuments {
+    single: OnceLock<Document>,
+    /// Its item in the aggregated list.
+    aggregated: OnceLock<String>,
 }
 
 impl Discovery {
-    /// Renders everything.
-    pub fn of(catalog: &Catalog) -> Self {
-        let named = || catalog.groups().iter().filter(|group| !group.name.is_empty());
-        let mut by_version = HashMap::new();
-        for group in catalog.groups() {
-            for version in &group.versions {
-                by_version.insert(group.api_version(version), document(&resource_list(group, version)));
-            }
-        }
-        Self {
-            groups: document(
-                &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": named().map(api_group).collect::<Vec<_>>()}),
-            ),
-            aggregated_core: document(&aggregated(catalog.groups().iter().filter(|group| group.name.is_empty()))),
-            aggregated_groups: document(&aggregated(named())),
-            by_group: named().map(|group| (group.name.to_string(), document(&single_group(group)))).collect(),
-            by_version,
-        }
+    /// Renders nothing yet.
+    pub fn of(catalog: &Arc<Catalog>) -> Self {
+        let (groups, aggregated_core, aggregated_groups) = Default::default();
+        Self { catalog: catalog.clone(), groups, aggregated_core, aggregated_groups }
+    }
+
+    fn named(&self) -> impl Iterator<Item = &Group> {
+        self.catalog.groups().iter().map(|group| &**group).filter(|group| !group.name.is_empty())
+    }
+
+    /// `/apis`: an APIGroupList.
+    pub fn groups(&self) -> &Document {
+        self.groups.get_or_init(|| {
+            let groups: Vec<Value> = self.named().map(api_group).collect();
+            document(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+        })
+    }
+
+    /// `/api`, aggregated: an APIGroupDiscoveryList of the core group.
+    pub fn aggregated_core(&self) -> &Document {
+        self.aggregated_core.get_or_init(|| aggregated(self.catalog.group("").map(|group| &**group).into_iter()))
+    }
+
+    /// `/apis`, aggregated: an APIGroupDiscoveryList of all others.
+    pub fn aggregated_groups(&self) -> &Document {
+        self.aggregated_groups.get_or_init(|| aggregated(self.named()))
     }
 
     /// `/apis/<group>`: an APIGroup.
     pub fn group(&self, name: &str) -> Option<&Document> {
-        self.by_group.get(name)
+        let group = self.catalog.group(name).filter(|group| !group.name.is_empty())?;
+        Some(group.discovery.single.get_or_init(|| document(&single_group(group))))
     }
 
     /// `/api/v1` and `/apis/<group>/<version>`: an APIResourceList.
     pub fn version(&self, group: &str, version: &str) -> Option<&Document> {
-        self.by_version.get(&join_api_version(group, version))
+        let group = self.catalog.group(group)?;
+        let version = group.version(version)?;
+        Some(version.discovery.get_or_init(|| document(&resource_list(group, version))))
     }
 
     /// `/api`: an APIVersions, which tells the client the address to use.
@@ -73,7 +87,10 @@ impl Discovery {
 }
 
 fn document(value: &Value) -> Document {
-    let body = format!("{value}\n");
+    tagged(format!("{value}\n"))
+}
+
+fn tagged(body: String) -> Document {
     let etag = format!("\"{:X}\"", Sha512::digest(body.as_bytes()));
     Document { body: body.into(), etag }
 }
@@ -143,19 +160,20 @@ fn foreign_version(sub: &Subresource) -> (&str, &str) {
     if sub.foreign { (&sub.gvk.group, &sub.gvk.version) } else { ("", "") }
 }
 
-fn aggregated<'a>(groups: impl Iterator<Item = &'a Group>) -> Value {
-    let items: Vec<Value> = groups
-        .map(|group| {
-            let metadata = if group.name.is_empty() { json!({}) } else { json!({"name": &*group.name}) };
-            let versions: Vec<Value> = group
-                .versions
-                .iter()
-                .map(|v| json!({"version": &*v.name, "resources": v.resources.iter().map(|r| aggregated_resource(r)).collect::<Vec<_>>(), "freshness": "Current"}))
-                .collect();
-            json!({"metadata": metadata, "versions": versions})
-        })
+fn aggregated<'a>(groups: impl Iterator<Item = &'a Group>) -> Document {
+    let items: Vec<&str> = groups.map(|group| &**group.discovery.aggregated.get_or_init(|| aggregated_group(group))).collect();
+    let head = r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":["#;
+    tagged(format!("{head}{}]}}\n", items.join(",")))
+}
+
+fn aggregated_group(group: &Group) -> String {
+    let metadata = if group.name.is_empty() { json!({}) } else { json!({"name": &*group.name}) };
+    let versions: Vec<Value> = group
+        .versions
+        .iter()
+        .map(|v| json!({"version": &*v.name, "resources": v.resources.iter().map(|r| aggregated_resource(r)).collect::<Vec<_>>(), "freshness": "Current"}))
         .collect();
-    json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
+    json!({"metadata": metadata, "versions": versions}).to_string()
 }
 
 fn aggregated_resource(resource: &Resource) -> Value {

@@ -7,7 +7,7 @@ mod path;
 mod schema;
 mod v2;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use model::gvk::join_api_version;
@@ -20,73 +20,91 @@ use crate::{Catalog, Group, Version};
 /// The version of Kubernetes that the documents describe.
 const KUBERNETES: &str = "v1.37.2";
 
-/// All documents of a catalog.
+/// All documents of a catalog. Those of a group's version are kept with it, for all catalogs that have it unchanged.
 pub struct OpenApi {
     catalog: Arc<Catalog>,
-    /// What the documents are made from, so that their hash is known before they are rendered.
-    fingerprint: String,
-    versions: BTreeMap<String, OnceLock<Document>>,
+    index: OnceLock<Document>,
     v2: OnceLock<Document>,
 }
+
+/// What is the same however many custom resources there are.
+#[derive(Default)]
+pub(crate) struct Builtin {
+    fingerprint: OnceLock<String>,
+    parts: OnceLock<Parts>,
+}
+
+/// Paths, and the schemas that they lead to.
+type Parts = (Map<String, Value>, Map<String, Value>);
 
 impl OpenApi {
     /// Renders nothing yet.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        let mut seed = Sha512::new();
-        seed.update(env!("CARGO_PKG_VERSION"));
-        seed.update(KUBERNETES);
-        seed.update(describe::PACKED);
-        for resource in catalog.all() {
-            seed.update(format!("{}/{} {:?}", resource.api_version(), resource.gvr.resource, resource.verbs));
-        }
-        for (_, of) in catalog.types.iter() {
-            seed.update(format!("{of:?}"));
-        }
-        let fingerprint = format!("{:X}", seed.finalize());
-        let versions =
-            catalog.groups().iter().flat_map(|g| g.versions.iter().map(|v| (path_of(g, v), OnceLock::new()))).collect();
-        Self { catalog, fingerprint, versions, v2: OnceLock::new() }
+        Self { catalog, index: OnceLock::new(), v2: OnceLock::new() }
     }
 
     /// `/openapi/v3`: where the documents are, with the hash of each.
-    pub fn index(&self) -> Document {
-        let paths: Map<String, Value> = self
-            .versions
-            .keys()
-            .map(|path| (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={}", self.hash(path))})))
-            .collect();
-        Document { body: format!("{}\n", json!({"paths": paths})).into(), etag: format!("\"{}\"", self.hash("")) }
+    pub fn index(&self) -> &Document {
+        self.index.get_or_init(|| {
+            let versions = self.catalog.groups().iter().flat_map(|g| g.versions.iter().map(move |v| (path_of(g, v), g, v)));
+            let mut hashes: Vec<(String, String)> = versions.map(|(path, _, v)| (path.clone(), self.hash_of(&path, v))).collect();
+            hashes.sort();
+            let url = |(path, hash): &(String, String)| {
+                (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}))
+            };
+            let paths: Map<String, Value> = hashes.iter().map(url).collect();
+            let etag = self.hash(&hashes.iter().map(|(_, hash)| hash.as_str()).collect::<String>());
+            Document { body: format!("{}\n", json!({"paths": paths})).into(), etag: format!("\"{etag}\"") }
+        })
     }
 
     /// `/openapi/v3/<path>`, where path is `api/v1` or `apis/<group>/<version>`. Renders on first use.
     pub fn v3(&self, path: &str) -> Option<&Document> {
-        let cell = self.versions.get(path)?;
         let (group, version) = path.rsplit_once('/')?;
-        let group = self.catalog.group(group.strip_prefix("apis/").unwrap_or(""))?;
+        let group = match group {
+            "api" => self.catalog.group("")?,
+            named => self.catalog.group(named.strip_prefix("apis/")?).filter(|group| !group.name.is_empty())?,
+        };
         let version = group.version(version)?;
-        Some(cell.get_or_init(|| Document {
+        Some(version.openapi.get_or_init(|| Document {
             body: self.version(group, version).to_string().into(),
-            etag: format!("\"{}\"", self.hash(path)),
+            etag: format!("\"{}\"", self.hash_of(path, version)),
         }))
     }
 
     /// `/openapi/v2` as JSON. Renders on first use.
     pub fn v2(&self) -> &Document {
         self.v2.get_or_init(|| {
-            let mut paths = Map::new();
-            let mut schemas = Map::new();
-            for (group, version) in self.catalog.groups().iter().flat_map(|g| g.versions.iter().map(move |v| (g, v))) {
-                let (more_paths, more_schemas) = self.parts(group, version);
-                paths.extend(more_paths);
-                schemas.extend(more_schemas);
-            }
-            Document { body: v2::render(&paths, &schemas).to_string().into(), etag: format!("\"{}\"", self.hash("v2")) }
+            let builtin = self.catalog.builtins();
+            let (mut paths, mut schemas) = builtin.openapi.parts.get_or_init(|| self.all_parts(&builtin.groups)).clone();
+            let custom: Vec<Arc<Group>> = self.catalog.groups().iter().filter(|g| !is_in(&builtin.groups, g)).cloned().collect();
+            let (more_paths, more_schemas) = self.all_parts(&custom);
+            paths.extend(more_paths);
+            schemas.extend(more_schemas);
+            Document { body: v2::render(&paths, &schemas).to_string().into(), etag: self.index().etag.replacen('"', "\"2", 1) }
         })
     }
 
-    /// The value that changes with a document's content.
-    pub fn hash(&self, path: &str) -> String {
-        format!("{:X}", Sha512::digest(format!("{}{path}", self.fingerprint)))
+    fn all_parts(&self, groups: &[Arc<Group>]) -> Parts {
+        let mut all = Parts::default();
+        for (group, version) in groups.iter().flat_map(|g| g.versions.iter().map(move |v| (g, v))) {
+            let (paths, schemas) = self.parts(group, version);
+            all.0.extend(paths);
+            all.1.extend(schemas);
+        }
+        all
+    }
+
+    /// The value that changes with the content of a version's document.
+    fn hash_of(&self, path: &str, version: &Version) -> String {
+        let custom = version.resources.iter().filter_map(|resource| resource.fingerprint.as_deref());
+        self.hash(&custom.chain([path]).collect::<Vec<_>>().join(" "))
+    }
+
+    /// A hash of a text and of everything that comes with the program, which is known before anything is rendered.
+    fn hash(&self, text: &str) -> String {
+        let fingerprint = self.catalog.builtins().openapi.fingerprint.get_or_init(|| fingerprint(&self.catalog));
+        format!("{:X}", Sha512::digest(format!("{fingerprint}{text}")))
     }
 
     fn version(&self, group: &Group, version: &Version) -> Value {
@@ -102,12 +120,30 @@ impl OpenApi {
         })
     }
 
-    /// Paths of a version, and the schemas that they lead to.
-    fn parts(&self, group: &Group, version: &Version) -> (Map<String, Value>, Map<String, Value>) {
+    fn parts(&self, group: &Group, version: &Version) -> Parts {
         let mut wanted = BTreeSet::new();
         let paths = path::of(&self.catalog, group, version, &mut wanted);
         (paths, schema::components(&self.catalog, wanted))
     }
+}
+
+/// What the documents of built-in resources are made from.
+fn fingerprint(catalog: &Catalog) -> String {
+    let mut seed = Sha512::new();
+    seed.update(env!("CARGO_PKG_VERSION"));
+    seed.update(KUBERNETES);
+    seed.update(describe::PACKED);
+    for resource in catalog.builtins().groups.iter().flat_map(|group| &group.versions).flat_map(|version| &version.resources) {
+        seed.update(format!("{}/{} {:?}", resource.api_version(), resource.gvr.resource, resource.verbs));
+    }
+    for (_, of) in catalog.types.iter() {
+        seed.update(format!("{of:?}"));
+    }
+    format!("{:X}", seed.finalize())
+}
+
+fn is_in(groups: &[Arc<Group>], group: &Arc<Group>) -> bool {
+    groups.iter().any(|known| Arc::ptr_eq(known, group))
 }
 
 fn path_of(group: &Group, version: &Version) -> String {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use model::name::{self, NameRule};
 use model::{GroupVersionKind, GroupVersionResource};
-use schema::Types;
+use schema::{Shape, Types};
 
 use crate::resource::{Column, REGISTRY, Resource, Storage, Subresource};
 use crate::strategy::{Garbage, Generation, Strategy};
@@ -139,7 +139,7 @@ impl Reader<'_> {
         let own = self.columns.get(name.as_str());
         Ok(Resource {
             gvr: GroupVersionResource::new(self.group, self.version, plural),
-            ty: self.ty(&gvk.api_version(), kind)?,
+            shape: self.shape(&gvk.api_version(), kind)?,
             list_kind: facts.text("list").into(),
             singular: singular.into(),
             short_names: facts.list("short"),
@@ -153,6 +153,7 @@ impl Reader<'_> {
             // Some kinds have a printer upstream that their registry does not use.
             cells: own.and_then(|_| columns::of(self.group, kind)),
             strategy: strategy(facts)?,
+            fingerprint: None,
             hooks: hooks::of(self.group, kind),
             gvk,
         })
@@ -164,13 +165,15 @@ impl Reader<'_> {
             return Ok(None);
         }
         let upstream = facts.text("stored");
-        let known =
-            self.types.of_kind(upstream, &served.kind).map(|ty| (GroupVersionKind::from_api_version(upstream, &served.kind), ty));
-        let (gvk, ty) = match known {
+        let known = self
+            .types
+            .of_kind(upstream, &served.kind)
+            .map(|ty| (GroupVersionKind::from_api_version(upstream, &served.kind), Shape::Struct(ty)));
+        let (gvk, shape) = match known {
             Some(known) => known,
-            None => (served.clone(), self.ty(&served.api_version(), &served.kind)?),
+            None => (served.clone(), self.shape(&served.api_version(), &served.kind)?),
         };
-        Ok(Some(Storage { prefix: format!("{REGISTRY}{prefix}").into(), gvk, ty, upstream: upstream.into() }))
+        Ok(Some(Storage { prefix: format!("{REGISTRY}{prefix}").into(), gvk, shape, upstream: upstream.into() }))
     }
 
     fn subresource(&self, name: &str, kind: &str, facts: &[&'static str]) -> Result<Subresource, String> {
@@ -183,7 +186,7 @@ impl Reader<'_> {
             gvk: GroupVersionKind::from_api_version(api_version, kind),
             foreign: !foreign.is_empty(),
             verbs: facts.list("verbs"),
-            ty: self.ty(api_version, kind)?,
+            shape: self.shape(api_version, kind)?,
             options: Some(facts.text("options")).filter(|o| !o.is_empty()).map(Into::into),
             takes_path: !facts.text("subpath").is_empty(),
             connect: facts.list("connect"),
@@ -191,8 +194,9 @@ impl Reader<'_> {
         })
     }
 
-    fn ty(&self, api_version: &str, kind: &str) -> Result<schema::TypeId, String> {
-        self.types.of_kind(api_version, kind).ok_or_else(|| format!("no type for {api_version} {kind}"))
+    fn shape(&self, api_version: &str, kind: &str) -> Result<Shape, String> {
+        let ty = self.types.of_kind(api_version, kind);
+        ty.map(Shape::Struct).ok_or_else(|| format!("no type for {api_version} {kind}"))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::{GroupVersionKind, GroupVersionResource};
-use schema::TypeId;
+use schema::{Shape, Types};
 
 use crate::columns::Cells;
 use crate::hooks::Hooks;
@@ -31,8 +31,8 @@ pub struct Resource {
     pub namespaced: bool,
     /// Verbs, sorted, as discovery tells them.
     pub verbs: Vec<Arc<str>>,
-    /// Its struct type.
-    pub ty: TypeId,
+    /// What its objects are made of.
+    pub shape: Shape,
     /// Subresources, sorted by name.
     pub subresources: Vec<Subresource>,
     /// How it is stored; `None` for what is only asked and answered (reviews, bindings).
@@ -45,26 +45,28 @@ pub struct Resource {
     pub cells: Option<Cells>,
     /// What happens to fields on create and update, as data.
     pub strategy: Strategy,
+    /// Changes with what is published of a custom resource; nothing for what comes with the program.
+    pub fingerprint: Option<Arc<str>>,
     /// What a few kinds do beside.
     pub hooks: &'static Hooks,
 }
 
 /// Where and in which version a resource is stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Storage {
     /// Key prefix without a slash at its end: `/registry/pods`.
     pub prefix: Arc<str>,
     /// The version objects are stored in here. Upstream keeps a few kinds in a beta version that is not served by default
     /// (`upstream`); here the served one is taken for them, which has the same fields.
     pub gvk: GroupVersionKind,
-    /// Struct type of the stored version.
-    pub ty: TypeId,
+    /// What objects of the stored version are made of.
+    pub shape: Shape,
     /// apiVersion in which kube-apiserver 1.37 stores it.
     pub upstream: Arc<str>,
 }
 
 /// A subresource, as `status` of pods.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Subresource {
     /// Name: `status`.
     pub name: Arc<str>,
@@ -74,8 +76,8 @@ pub struct Subresource {
     pub foreign: bool,
     /// Verbs, sorted.
     pub verbs: Vec<Arc<str>>,
-    /// Struct type of its body.
-    pub ty: TypeId,
+    /// What its body is made of.
+    pub shape: Shape,
     /// Kind of the options in the query, for subresources that are connected to: `PodExecOptions`.
     pub options: Option<Arc<str>>,
     /// Whether a path may follow the name (`proxy`).
@@ -107,6 +109,20 @@ impl Resource {
         self.gvk.api_version()
     }
 
+    /// The name under which OpenAPI has its schema.
+    pub fn schema_name(&self, types: &Types) -> String {
+        name_of(&self.shape, &self.gvk, types)
+    }
+
+    /// The name under which OpenAPI has the schema of a list of it; its own where there is no list.
+    pub fn list_schema_name(&self, types: &Types) -> String {
+        match (&self.shape, types.of_kind(&self.api_version(), &self.list_kind)) {
+            (Shape::Structural(_), _) => reversed(&self.gvk, &self.list_kind),
+            (Shape::Struct(_), Some(ty)) => types[ty].name.to_owned(),
+            (Shape::Struct(_), None) => self.schema_name(types),
+        }
+    }
+
     /// Whether a verb is served.
     pub fn serves(&self, verb: &str) -> bool {
         self.verbs.iter().any(|v| &**v == verb)
@@ -121,6 +137,26 @@ impl Resource {
     pub fn has_status(&self) -> bool {
         self.subresource("status").is_some()
     }
+}
+
+impl Subresource {
+    /// The name under which OpenAPI has the schema of its body.
+    pub fn schema_name(&self, resource: &Resource, types: &Types) -> String {
+        name_of(&self.shape, &resource.gvk, types)
+    }
+}
+
+fn name_of(shape: &Shape, kind: &GroupVersionKind, types: &Types) -> String {
+    match shape {
+        Shape::Struct(ty) => types[*ty].name.to_owned(),
+        Shape::Structural(_) => reversed(kind, &kind.kind),
+    }
+}
+
+/// `com.example.stable.v1.CronTab`
+fn reversed(of: &GroupVersionKind, kind: &str) -> String {
+    let group: Vec<&str> = of.group.rsplit('.').collect();
+    format!("{}.{}.{kind}", group.join("."), of.version)
 }
 
 impl Storage {

@@ -7,7 +7,7 @@ use catalog::hooks::{certificatesigningrequest, pod};
 use catalog::{Catalog, Resource, convert};
 use model::field::Errors;
 use model::{User, Value, meta};
-use schema::normal::{Encode, decode, encode};
+use schema::normal::Encode;
 
 /// Merges a change into an object, as RFC 7386 has it.
 fn merge(object: &mut Value, change: &Value) {
@@ -44,8 +44,8 @@ const NOW: &str = "2000-01-01T00:00:00Z";
 
 /// As the write path does it: decoded and defaulted in the version of the request, then in the version that is stored.
 fn prepared(catalog: &Catalog, resource: &Resource, mut object: Value) -> Value {
-    decode(&catalog.types, resource.ty, &mut object, &mut Vec::new()).expect("cases decode");
-    catalog.defaults.apply(&catalog.types, resource.ty, &mut object);
+    resource.shape.decode(&catalog.types, &mut object, &mut Vec::new()).expect("cases decode");
+    catalog.fill_in(&resource.shape, &mut object);
     let stored = resource.storage.as_ref().map(|storage| &storage.gvk);
     if let Some(default) = resource.hooks.default.filter(|_| stored.is_none_or(|stored| *stored == resource.gvk)) {
         default(&mut object);
@@ -115,7 +115,7 @@ fn written(catalog: &Catalog, resource: &Resource, object: &Value) -> Value {
     }
     let api_version = resource.api_version();
     let how = Encode { type_meta: Some((&api_version, &resource.gvk.kind)), splice_revision: false };
-    encode(&catalog.types, resource.ty, &object, how, &mut bytes);
+    resource.shape.encode(&catalog.types, &object, how, &mut bytes);
     serde_json::from_slice(&bytes).expect("we write JSON")
 }
 

@@ -3,6 +3,8 @@
 
 mod upstream;
 
+use std::sync::Arc;
+
 use catalog::Catalog;
 use catalog::discovery::Discovery;
 use serde_json::{Value, json};
@@ -10,8 +12,8 @@ use serde_json::{Value, json};
 /// The only group that upstream does not have.
 const OURS: &str = "policy.gatehouse.dev";
 
-fn parts() -> (Catalog, Discovery) {
-    let catalog = Catalog::builtin().expect("tables");
+fn parts() -> (Arc<Catalog>, Discovery) {
+    let catalog = Arc::new(Catalog::builtin().expect("tables"));
     let discovery = Discovery::of(&catalog);
     (catalog, discovery)
 }
@@ -62,7 +64,7 @@ fn the_group_list_is_upstreams_in_its_order() {
     };
     let mut want = upstream::read("api/discovery/apis.json");
     keep(want["groups"].as_array_mut().expect("groups"), &|g, v| catalog.group(g).is_some_and(|g| g.version(v).is_some()));
-    let mut got = parse(&discovery.groups.body);
+    let mut got = parse(&discovery.groups().body);
     keep(got["groups"].as_array_mut().expect("groups"), &|g, _| g != OURS);
     assert_eq!(got, want);
     let apps = parse(&discovery.group("apps").expect("apps").body);
@@ -84,7 +86,7 @@ fn aggregated_discovery_is_upstreams() {
         }
     }
     groups.retain(|group| group["versions"].as_array().is_some_and(|v| !v.is_empty()));
-    let mut got = parse(&discovery.aggregated_groups.body);
+    let mut got = parse(&discovery.aggregated_groups().body);
     got["items"].as_array_mut().expect("items").retain(|g| g["metadata"]["name"] != OURS);
     assert_eq!(got, want);
 }
@@ -106,11 +108,11 @@ fn retain_served(catalog: &Catalog, group: &str, version: &str, of: &mut Value) 
 #[test]
 fn the_core_group_is_told_apart() {
     let (_, discovery) = parts();
-    let core = parse(&discovery.aggregated_core.body);
+    let core = parse(&discovery.aggregated_core().body);
     assert_eq!(core["items"][0]["metadata"], json!({}));
     assert_eq!(core["items"][0]["versions"][0]["version"], "v1");
     let want = upstream::read("api/discovery/api.json");
     assert_eq!(parse(&discovery.core_versions("10.10.10.10:8050")), want);
-    assert_ne!(discovery.aggregated_core.etag, discovery.aggregated_groups.etag);
-    assert!(discovery.aggregated_core.etag.starts_with('"') && discovery.aggregated_core.etag.len() == 130);
+    assert_ne!(discovery.aggregated_core().etag, discovery.aggregated_groups().etag);
+    assert!(discovery.aggregated_core().etag.starts_with('"') && discovery.aggregated_core().etag.len() == 130);
 }

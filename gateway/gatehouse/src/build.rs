@@ -11,10 +11,11 @@ use authn::service_account::Issuer;
 use controllers::bootstrap;
 use model::{Clock, User, World};
 use server::endpoints::{Endpoints, TokenDiscovery};
-use server::gate::{Documents, Gate, Limits, Tokens};
+use server::gate::{Gate, Limits, Tokens};
 use server::health::{Check, Health, Scope};
 use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
+use server::served::Served;
 use server::world::{LocalWorld, Slot};
 use store::Store;
 
@@ -41,8 +42,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let catalog = Arc::new(catalog::Catalog::builtin()?);
     let gate = Arc::new(Gate {
-        documents: Documents::of(&catalog),
-        catalog,
+        served: Served::new(catalog),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
         admission: admission::Chain::new(plugins(config, &slot, &policies)?),
         audit: audit_log(config, clock.clone())?,

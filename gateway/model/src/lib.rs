@@ -17,6 +17,7 @@ pub mod selector;
 pub mod status;
 pub mod time;
 pub mod user;
+pub mod version;
 pub mod world;
 
 pub use authorizer::{Attributes, Authorizer, Decision};

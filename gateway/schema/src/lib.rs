@@ -6,6 +6,10 @@ pub mod normal;
 pub mod object_meta;
 pub mod patch;
 pub mod proto;
+pub mod shape;
+pub mod structural;
 pub mod types;
 
+pub use shape::Shape;
+pub use structural::Structural;
 pub use types::{Field, Kind, Struct, TypeId, Types};

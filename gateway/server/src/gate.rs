@@ -3,21 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::Catalog;
-use catalog::discovery::Discovery;
-use catalog::openapi::OpenApi;
 use model::{Clock, Status};
 
 use crate::endpoints::Endpoints;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::served::Served;
 
 /// The server's parts.
 pub struct Gate {
-    /// Every resource.
-    pub catalog: Arc<Catalog>,
-    /// What clients read of it.
-    pub documents: Documents,
+    /// Every resource, and what clients read of it.
+    pub served: Served,
     /// Every object.
     pub store: store::Store,
     /// Who asks.
@@ -42,21 +38,6 @@ pub struct Gate {
     pub lifecycle: Lifecycle,
     /// Limits that flags set.
     pub limits: Limits,
-}
-
-/// What clients read of the catalog.
-pub struct Documents {
-    /// Discovery, rendered.
-    pub discovery: Discovery,
-    /// OpenAPI, rendered when it is first asked for.
-    pub openapi: OpenApi,
-}
-
-impl Documents {
-    /// The documents of a catalog.
-    pub fn of(catalog: &Arc<Catalog>) -> Self {
-        Self { discovery: Discovery::of(catalog), openapi: OpenApi::new(catalog.clone()) }
-    }
 }
 
 /// How tokens of service accounts are issued.

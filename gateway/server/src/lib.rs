@@ -25,6 +25,7 @@ pub mod respond;
 pub mod reviews;
 pub mod row;
 pub mod select;
+pub mod served;
 pub mod subresources;
 pub mod tls;
 pub mod verbs;

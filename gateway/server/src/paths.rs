@@ -2,7 +2,9 @@
 //! The documents are the catalog's; here they are found and sent.
 
 use bytes::Bytes;
-use catalog::discovery::Document;
+use catalog::Catalog;
+use catalog::discovery::{Discovery, Document};
+use catalog::openapi::OpenApi;
 use codec::negotiate::{self, Convert, Endpoint, Media};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{Method, Response, StatusCode};
@@ -21,15 +23,16 @@ pub fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
     }
     let path = call.info.path.trim_matches('/').to_owned();
     let segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
-    let discovery = &gate.documents.discovery;
+    let served = gate.served.snapshot();
+    let discovery = &served.discovery;
     let document = match segments[..] {
-        [] => Some(index(gate)),
-        ["api"] => return aggregated(call, &discovery.aggregated_core, core_versions(gate, call)),
-        ["apis"] => return aggregated(call, &discovery.aggregated_groups, discovery.groups.body.clone()),
+        [] => Some(index(&served.catalog)),
+        ["api"] => return aggregated(call, discovery.aggregated_core(), core_versions(discovery, call)),
+        ["apis"] => return aggregated(call, discovery.aggregated_groups(), discovery.groups().body.clone()),
         ["api", version] => discovery.version("", version).map(|document| document.body.clone()),
-        ["openapi", "v2"] => return openapi_v2(gate, call),
-        ["openapi", "v3"] => return openapi(call, &gate.documents.openapi.index()),
-        ["openapi", "v3", ..] => match gate.documents.openapi.v3(&segments[2..].join("/")) {
+        ["openapi", "v2"] => return openapi_v2(&served.openapi, call),
+        ["openapi", "v3"] => return openapi(call, served.openapi.index()),
+        ["openapi", "v3", ..] => match served.openapi.v3(&segments[2..].join("/")) {
             Some(document) => return openapi(call, document),
             None => None,
         },
@@ -43,9 +46,9 @@ pub fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
     }
 }
 
-fn core_versions(gate: &Gate, call: &Call) -> Bytes {
+fn core_versions(discovery: &Discovery, call: &Call) -> Bytes {
     // Whatever address the client came by works for it.
-    gate.documents.discovery.core_versions(call.header("host"))
+    discovery.core_versions(call.header("host"))
 }
 
 fn plain(call: &mut Call, document: Bytes) -> Result<Answer, Status> {
@@ -87,13 +90,13 @@ fn openapi(call: &Call, document: &Document) -> Result<Answer, Status> {
 }
 
 /// JSON only: the protobuf form, which kubectl asks for first, is not written yet.
-fn openapi_v2(gate: &Gate, call: &Call) -> Result<Answer, Status> {
+fn openapi_v2(documents: &OpenApi, call: &Call) -> Result<Answer, Status> {
     let accept = call.header("accept");
     let json = ["application/json", "*/*", "application/*"].iter().any(|media| accept.contains(media));
     if !accept.is_empty() && !json {
         return Err(Status::not_acceptable(&[Media::Json.as_str()]));
     }
-    openapi(call, gate.documents.openapi.v2())
+    openapi(call, documents.v2())
 }
 
 /// A response with its entity tag, or 304 for a client that has it.
@@ -114,9 +117,9 @@ fn tagged(call: &Call, body: Bytes, document: &Document, content_type: &str) -> 
 }
 
 /// `/`: every path there is.
-fn index(gate: &Gate) -> Bytes {
+fn index(catalog: &Catalog) -> Bytes {
     let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
-    for group in gate.catalog.groups().iter().filter(|group| !group.name.is_empty()) {
+    for group in catalog.groups().iter().filter(|group| !group.name.is_empty()) {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|version| format!("/apis/{}", group.api_version(version))));
     }

@@ -110,7 +110,7 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing
         return streamed(
             call,
             whole(code, Media::Protobuf.as_str(), Bytes::new()),
-            (listing.messages(&gate.catalog.types), seat),
+            (listing.messages(gate.served.types()), seat),
         );
     }
     let pieces = listing.pieces(Shape::of(call), call.now);
@@ -177,7 +177,7 @@ fn mark_compressed(response: &mut Response<Body>) {
 fn encode(gate: &Gate, call: &Call, output: &Output, json: Bytes) -> (Media, Bytes) {
     let other = match output.media {
         Media::Yaml => codec::yaml::from_json(&json).ok().map(Bytes::from),
-        Media::Protobuf => protobuf::object(&gate.catalog.types, &json),
+        Media::Protobuf => protobuf::object(gate.served.types(), &json),
         Media::Json if pretty(call, output) => Some(go_json::indent(&json).into()),
         Media::Json => None,
     };

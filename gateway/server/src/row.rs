@@ -16,10 +16,10 @@ use model::clock::rfc3339;
 use model::name::NameRule;
 use model::world::ResourceFacts;
 use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
-use schema::normal::{self, Encode};
+use schema::Shape;
+use schema::normal::Encode;
 use schema::object_meta::Scope;
 use schema::proto;
-use schema::types::TypeId;
 use serde_json::json;
 use store::{Entry, Header, Key};
 
@@ -54,8 +54,15 @@ pub struct Row {
 impl Row {
     /// The row that a request is about.
     pub fn find(gate: &Gate, info: &RequestInfo) -> Option<Self> {
-        let resource = gate.catalog.resource(&info.group, &info.version, &info.resource)?;
-        Self::new(&gate.catalog, resource, &info.subresource)
+        let catalog = gate.served.catalog();
+        let resource = catalog.resource(&info.group, &info.version, &info.resource)?;
+        Self::new(&catalog, resource, &info.subresource)
+    }
+
+    /// The row of a resource by its name.
+    pub fn named(gate: &Gate, group: &str, version: &str, plural: &str) -> Option<Self> {
+        let catalog = gate.served.catalog();
+        Self::new(&catalog, catalog.resource(group, version, plural)?, "")
     }
 
     /// A resource's own row, or that of a subresource when one is named.
@@ -64,9 +71,9 @@ impl Row {
             "" => None,
             name => Some(resource.subresources.iter().position(|sub| &*sub.name == name)?),
         };
-        let (kind, ty) = match sub.map(|at| &resource.subresources[at]) {
-            None => (&resource.gvk, resource.ty),
-            Some(sub) => (&sub.gvk, sub.ty),
+        let (kind, shape) = match sub.map(|at| &resource.subresources[at]) {
+            None => (&resource.gvk, &resource.shape),
+            Some(sub) => (&sub.gvk, &sub.shape),
         };
         let stored = resource.storage.as_ref().map(|storage| &storage.gvk);
         // A hook's defaults are those of the stored version; elsewhere they come with the conversion.
@@ -76,7 +83,7 @@ impl Row {
         Some(Self {
             resource: resource.clone(),
             sub,
-            form: Form::new(catalog.clone(), kind.clone(), ty, default),
+            form: Form::new(catalog.clone(), kind.clone(), shape.clone(), default),
             conversion,
             facet: subresources::facet(resource, subresource),
             type_meta: type_meta.into(),
@@ -85,8 +92,9 @@ impl Row {
 
     /// What generic controllers must know of every resource that can be listed, in its preferred version.
     pub fn facts(gate: &Gate) -> Vec<ResourceFacts> {
+        let catalog = gate.served.catalog();
         let preferred = |resource: &&Arc<Resource>| {
-            let first = gate.catalog.preferred(&resource.gvr.group, &resource.gvr.resource);
+            let first = catalog.preferred(&resource.gvr.group, &resource.gvr.resource);
             first.is_some_and(|first| Arc::ptr_eq(first, resource))
         };
         let facts = |resource: &Arc<Resource>| ResourceFacts {
@@ -95,7 +103,7 @@ impl Row {
             namespaced: resource.namespaced,
             verbs: resource.verbs.iter().map(ToString::to_string).collect(),
         };
-        gate.catalog.all().filter(|r| r.storage.is_some() && r.serves("list")).filter(preferred).map(facts).collect()
+        catalog.all().filter(|r| r.storage.is_some() && r.serves("list")).filter(preferred).map(facts).collect()
     }
 
     fn sub(&self) -> Option<&Subresource> {
@@ -316,13 +324,13 @@ impl Row {
     pub fn encode(&self, object: &Value) -> (Bytes, usize) {
         let mut out = Vec::with_capacity(1024);
         let how = Encode { type_meta: None, splice_revision: true };
-        let at = normal::encode(self.form.types(), self.stored_type(), object, how, &mut out);
+        let at = self.stored_shape().encode(self.form.types(), object, how, &mut out);
         // Every stored type has metadata, and encoding writes it.
         (out.into(), at.unwrap_or(0))
     }
 
-    fn stored_type(&self) -> TypeId {
-        self.storage().map_or(self.resource.ty, |storage| storage.ty)
+    fn stored_shape(&self) -> &Shape {
+        self.storage().map_or(&self.resource.shape, |storage| &storage.shape)
     }
 
     /// The object of an entry in the storage version, with `apiVersion` and `kind`.
@@ -365,8 +373,8 @@ impl Row {
         if let Some(conversion) = self.conversion {
             (conversion.to_storage)(&mut object);
             form::say_kind(&mut object, &storage.gvk);
-            normal::decode(self.form.types(), storage.ty, &mut object, &mut Vec::new()).map_err(Status::bad_request)?;
-            self.form.defaults(storage.ty, &mut object);
+            storage.shape.decode(self.form.types(), &mut object, &mut Vec::new()).map_err(Status::bad_request)?;
+            self.form.fill_in(&storage.shape, &mut object);
             if let Some(default) = self.hooks().default {
                 default(&mut object);
             }
@@ -402,7 +410,7 @@ impl Row {
 
     /// An object of the request as a protobuf message.
     pub fn encode_message(&self, object: &Value) -> Vec<u8> {
-        proto::message(self.form.types(), self.form.ty(), object)
+        self.form.encode_message(object)
     }
 
     /// An object's protobuf message with its kind around it.
@@ -413,7 +421,7 @@ impl Row {
     /// An object of the request, encoded, without `apiVersion` and `kind`.
     pub fn encode_body(&self, object: &Value) -> Bytes {
         let mut out = Vec::with_capacity(1024);
-        normal::encode(self.form.types(), self.form.ty(), object, Encode::default(), &mut out);
+        self.form.shape().encode(self.form.types(), object, Encode::default(), &mut out);
         out.into()
     }
 

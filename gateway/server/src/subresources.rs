@@ -87,9 +87,8 @@ pub fn facet(_resource: &Resource, subresource: &str) -> Option<&'static Facet> 
 
 /// The row of pods, which several subresources change.
 fn pods(gate: &Gate) -> Result<Row, Status> {
-    let resource = gate.catalog.resource("", "v1", "pods");
     // Every catalog has pods.
-    resource.and_then(|pods| Row::new(&gate.catalog, pods, "")).ok_or_else(Status::page_not_found)
+    Row::named(gate, "", "v1", "pods").ok_or_else(Status::page_not_found)
 }
 
 /// Sets a condition of a pod; its time moves only with its status. Upstream: `UpdatePodCondition`.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::gvk::join_api_version;
-use schema::{Kind, TypeId};
+use schema::Kind;
 use serde_json::{Map, Value, json};
 
 use super::operation::{APPLY, DELETE, LIST, Operation, Subject, WRITE, in_path, query};
@@ -73,7 +73,7 @@ impl Paths<'_> {
     fn collection(&mut self, path: String, resource: &Resource, names: &[&str]) {
         let subject = self.subject(resource, suffix(resource, ""));
         let kind = &resource.gvk.kind;
-        let name = self.schema(resource.ty);
+        let name = self.schema(resource.schema_name(&self.catalog.types));
         let mut operations = Operations::new();
         if resource.serves("list") {
             operations.push(("get", self.list(resource, &subject)));
@@ -98,10 +98,7 @@ impl Paths<'_> {
     }
 
     fn list(&mut self, resource: &Resource, subject: &Subject) -> Value {
-        let name = match self.catalog.types.of_kind(&resource.api_version(), &resource.list_kind) {
-            Some(ty) => self.schema(ty),
-            None => self.schema(resource.ty),
-        };
+        let name = self.schema(resource.list_schema_name(&self.catalog.types));
         let description = format!("list or watch objects of kind {}", resource.gvk.kind);
         let list = Operation::new(subject, "list", "list", description).with(LIST);
         if resource.serves("watch") {
@@ -112,7 +109,7 @@ impl Paths<'_> {
 
     fn object(&mut self, resource: &Resource) {
         let subject = self.subject(resource, suffix(resource, ""));
-        let name = self.schema(resource.ty);
+        let name = self.schema(resource.schema_name(&self.catalog.types));
         let mut operations = self.reads_and_writes(&subject, &resource.verbs, &name);
         if resource.serves("delete") {
             self.want(&[STATUS, DELETE_OPTIONS]);
@@ -163,7 +160,7 @@ impl Paths<'_> {
         let mut subject = self.subject(resource, suffix(resource, &capitalized(&sub.name)));
         subject.gvk = json!({"group": &*sub.gvk.group, "kind": &*sub.gvk.kind, "version": &*sub.gvk.version});
         subject.subresource = sub.name.to_string();
-        let name = self.catalog.types[sub.ty].name.to_owned();
+        let name = sub.schema_name(resource, &self.catalog.types);
         let mut operations = self.reads_and_writes(&subject, &sub.verbs, &name);
         if &*sub.name != "log" {
             self.want(&[&name]);
@@ -234,10 +231,9 @@ impl Paths<'_> {
         }
     }
 
-    fn schema(&mut self, ty: TypeId) -> String {
-        let name = self.catalog.types[ty].name;
-        self.want(&[name]);
-        name.to_owned()
+    fn schema(&mut self, name: String) -> String {
+        self.want(&[&name]);
+        name
     }
 
     fn want(&mut self, names: &[&str]) {

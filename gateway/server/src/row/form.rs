@@ -5,9 +5,9 @@ use std::sync::Arc;
 use catalog::Catalog;
 use model::field::quote;
 use model::{GroupVersionKind, Status, Value};
-use schema::normal;
+use schema::Shape;
 use schema::patch::StrategicPatch;
-use schema::types::{TypeId, Types};
+use schema::types::Types;
 
 /// A kind in a version, with its struct type. Cheap to clone.
 #[derive(Clone)]
@@ -15,13 +15,13 @@ pub struct Form {
     catalog: Arc<Catalog>,
     /// What a body must be.
     pub kind: GroupVersionKind,
-    ty: TypeId,
+    shape: Shape,
     default: Option<fn(&mut Value)>,
 }
 
 impl Form {
-    pub(super) fn new(catalog: Arc<Catalog>, kind: GroupVersionKind, ty: TypeId, default: Option<fn(&mut Value)>) -> Self {
-        Self { catalog, kind, ty, default }
+    pub(super) fn new(catalog: Arc<Catalog>, kind: GroupVersionKind, shape: Shape, default: Option<fn(&mut Value)>) -> Self {
+        Self { catalog, kind, shape, default }
     }
 
     /// The kind.
@@ -34,9 +34,9 @@ impl Form {
         &self.catalog.types
     }
 
-    /// The struct type.
-    pub fn ty(&self) -> TypeId {
-        self.ty
+    /// What bodies are made of.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Whether any such kind exists, served or not.
@@ -46,26 +46,35 @@ impl Form {
 
     /// Brings a parsed body into normal form. Fails with Go's words for a wrong type.
     pub fn decode(&self, value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
-        normal::decode(self.types(), self.ty, value, unknown)
+        self.shape.decode(self.types(), value, unknown)
     }
 
     /// Reads a protobuf message into normal form. Fails with the words of upstream's readers.
     pub fn decode_message(&self, raw: &[u8]) -> Result<Value, String> {
-        schema::proto::decode(self.types(), self.ty, raw)
+        match &self.shape {
+            Shape::Struct(ty) => schema::proto::decode(self.types(), *ty, raw),
+            // Bodies of such kinds are refused by their media type, before they are read.
+            Shape::Structural(_) => Err("custom resources have no protobuf form".to_owned()),
+        }
+    }
+
+    /// An object as a protobuf message; nothing of one that has no such form.
+    pub fn encode_message(&self, value: &Value) -> Vec<u8> {
+        self.shape.struct_type().map(|ty| schema::proto::message(self.types(), ty, value)).unwrap_or_default()
     }
 
     /// Says what the object is and fills in defaults.
     pub fn complete(&self, value: &mut Value) {
         say_kind(value, &self.kind);
-        self.defaults(self.ty, value);
+        self.fill_in(&self.shape, value);
         if let Some(default) = self.default {
             default(value);
         }
     }
 
-    /// Fills in a type's unconditional defaults.
-    pub(super) fn defaults(&self, ty: TypeId, value: &mut Value) {
-        self.catalog.defaults.apply(self.types(), ty, value);
+    /// Fills in unconditional defaults.
+    pub(super) fn fill_in(&self, shape: &Shape, value: &mut Value) {
+        self.catalog.fill_in(shape, value);
     }
 
     /// Normal form and defaults for an object from inside, or one that a plugin changed. Fails when it is of a wrong type.
@@ -77,7 +86,11 @@ impl Form {
 
     /// Applies a strategic merge patch.
     pub fn apply_strategic(&self, patch: &StrategicPatch, value: &mut Value) -> Result<(), Status> {
-        patch.apply(self.types(), self.ty, value)
+        match &self.shape {
+            Shape::Struct(ty) => patch.apply(self.types(), *ty, value),
+            // Such patches are refused by their media type, before they are read.
+            Shape::Structural(_) => Err(Status::unsupported_media_type(&[])),
+        }
     }
 
     /// The object on one line, for messages about a patch.

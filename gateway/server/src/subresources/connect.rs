@@ -54,8 +54,7 @@ pub(super) fn to_pod<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, 
 pub(super) fn proxy<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, _body: Body) -> Served<'a> {
     async move {
         let name = call.info.name.split(':').find(|part| !matches!(*part, "http" | "https" | "")).unwrap_or("").to_owned();
-        let owner = gate.catalog.resource("", "v1", row.plural()).and_then(|r| Row::new(&gate.catalog, r, ""));
-        let owner = owner.ok_or_else(Status::page_not_found)?;
+        let owner = Row::named(gate, "", "v1", row.plural()).ok_or_else(Status::page_not_found)?;
         let key = crate::verbs::key(&owner, &call.info.namespace, &name)?;
         if gate.store.resource(&owner.prefix()).get(key.as_str()).is_none() {
             return Err(Status::not_found(&owner.group_resource(), &name));

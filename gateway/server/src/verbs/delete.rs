@@ -44,7 +44,7 @@ pub(crate) async fn options(gate: &Gate, call: &mut Call, body: Body) -> Result<
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
     }
-    let said = crate::decode::delete_options(&gate.catalog.types, call.header("content-type"), &bytes)?;
+    let said = crate::decode::delete_options(gate.served.types(), call.header("content-type"), &bytes)?;
     call.record.request_object(&said);
     DeleteOptions::from_object(&said)
 }

@@ -12,11 +12,12 @@ use model::Value;
 use model::clock::SystemClock;
 use server::body::{self, Body};
 use server::endpoints::{Endpoints, TokenDiscovery};
-use server::gate::{Documents, Gate, Limits};
+use server::gate::{Gate, Limits};
 use server::health::Health;
 use server::lifecycle::Lifecycle;
 use server::listen::Peer;
 use server::metrics::Metrics;
+use server::served::Served;
 
 /// What came back.
 pub(crate) struct Answer {
@@ -76,8 +77,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         ..authn::Chain::default()
     };
     Server(Arc::new(Gate {
-        documents: Documents::of(&catalog),
-        catalog,
+        served: Served::new(catalog),
         store,
         authn,
         authz: Arc::new(authz::Chain::new(&[authz::Mode::Rbac], rbac)),

@@ -8,7 +8,7 @@ const MEDIA: &str = "application/vnd.kubernetes.protobuf";
 
 /// Sends an object as protobuf.
 async fn send(server: &Server, method: &str, path: &str, (api_version, kind): (&str, &str), object: Value) -> Answer {
-    let types = &server.0.catalog.types;
+    let types = server.0.served.types();
     let ty = types.of_kind(api_version, kind).expect("a kind of the tables");
     raw(server, method, path, proto::encode(types, ty, api_version, kind, &object)).await
 }
@@ -20,7 +20,7 @@ async fn raw(server: &Server, method: &str, path: &str, body: Vec<u8>) -> Answer
 /// The object of an answer in protobuf.
 fn opened(server: &Server, body: &[u8]) -> (String, Value) {
     let envelope = proto::open(body).expect("an envelope");
-    let types = &server.0.catalog.types;
+    let types = server.0.served.types();
     let ty = types.of_kind(&envelope.api_version, &envelope.kind).expect("a kind of the tables");
     (envelope.kind.clone(), proto::decode(types, ty, envelope.raw).expect("a message of the kind"))
 }

@@ -42,10 +42,7 @@ impl Permit {
 
 /// Asks the pod's budget. Fails with upstream's 429, and 500 when the pod has several.
 pub(super) async fn permit(gate: &Arc<Gate>, pod: &Value, dry_run: bool, now: Timestamp) -> Result<Permit, Status> {
-    let Some(row) = gate.catalog.resource("policy", "v1", "poddisruptionbudgets").and_then(|r| Row::new(&gate.catalog, r, ""))
-    else {
-        return Ok(Permit::Counted);
-    };
+    let Some(row) = Row::named(gate, "policy", "v1", "poddisruptionbudgets") else { return Ok(Permit::Counted) };
     let budgets = of(gate, &row, pod);
     let budget = match &budgets[..] {
         [] => return Ok(Permit::Counted),
