@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, &str, Run)] = &[
     ("test", "everything: check, all tests, real clients against a running server", |_| test()),
     ("policies", "builds the policies in policies/ to .build/policies", |_| policies::build()),
     ("import", "derives the tables in gateway/catalog/data and upstream's answers in its tests again", |_| import()),
+    ("record", "asks the real kube-apiserver everything of the corpus and writes its answers down", |_| record()),
 ];
 
 fn main() -> ExitCode {
@@ -49,6 +50,11 @@ fn main() -> ExitCode {
 fn import() -> Result<(), Failed> {
     Step::go("run ./import").run()?;
     Step::go("run ./cases").run()
+}
+
+/// Upstream's answers, which the corpus' test compares with. The first time it builds kube-apiserver and etcd.
+fn record() -> Result<(), Failed> {
+    Step::go("run ./record").run()
 }
 
 /// What CI runs first and everybody before a commit.

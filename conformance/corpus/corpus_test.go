@@ -1,0 +1,98 @@
+package corpus
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gatehouse.dev/conformance/harness"
+	"gatehouse.dev/conformance/peer"
+)
+
+var (
+	update = flag.Bool("update", false, "write conformance/gaps/corpus.txt as it is now")
+	keep   = flag.String("keep", "", "write Gatehouse's answers into this folder, for a diff with corpus/answers")
+	show   = flag.String("show", "", "print both answers of a step, as \"family/scenario number\" or \"family/scenario\"")
+)
+
+// requestsMin is how many requests the corpus had once; it only grows.
+const requestsMin = 1500
+
+// TestAnswersAreUpstreams asks Gatehouse everything and compares with what the real kube-apiserver answered.
+func TestAnswersAreUpstreams(t *testing.T) {
+	scenarios, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, err := Read("answers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := filepath.Join(t.TempDir(), "tokens.csv")
+	if err := os.WriteFile(tokens, []byte(Tokens), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server, err := Connect(harness.Start(t, "--controllers=-*", "--authorization-mode=Node,RBAC", "--token-auth-file", tokens,
+		"--service-account-issuer", peer.Issuer, "--service-cluster-ip-range", peer.ServiceRange).Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := RunAll(t.Context(), server, scenarios)
+	if err != nil {
+		t.Error(err)
+	}
+	if *keep != "" {
+		if err := Write(*keep, scenarios, answers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	requests, differences := 0, map[string]bool{}
+	for i, scenario := range scenarios {
+		want := recorded[scenario.Family+"/"+scenario.Name]
+		if len(want) != len(scenario.Steps) {
+			t.Fatalf("%s/%s has %d steps and %d recorded answers; run `cargo x record`", scenario.Family, scenario.Name, len(scenario.Steps), len(want))
+		}
+		for number, got := range answers[i] {
+			requests++
+			if what := Compare(got, want[number]); len(what) > 0 {
+				differences[name(scenario, number+1, what)] = true
+			}
+			print(t, scenario, number, got, want[number])
+		}
+	}
+	t.Logf("%d requests in %d scenarios; %d answers differ", requests, len(scenarios), len(differences))
+	if requests < requestsMin {
+		t.Errorf("the corpus holds %d requests, %d once", requests, requestsMin)
+	}
+	judge(t, differences)
+}
+
+// judge compares with the list of known differences, in both directions.
+func judge(t *testing.T, differences map[string]bool) {
+	file := filepath.Join(harness.Root(t), "conformance", "gaps", "corpus.txt")
+	gaps, err := ReadGaps(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := gaps.Update(file, differences); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	known := gaps.Known()
+	for line := range differences {
+		if !known[line] {
+			t.Errorf("not as upstream: %s", line)
+		}
+	}
+	for line := range known {
+		if !differences[line] {
+			t.Errorf("listed in gaps/corpus.txt, but not so any more: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log("`go test ./corpus -show \"family/scenario number\"` prints both answers, `-update` rewrites the list")
+	}
+}

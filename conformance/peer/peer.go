@@ -1,0 +1,188 @@
+// Package peer builds and starts the real kube-apiserver with etcd, to compare Gatehouse with. Both are ordinary
+// dependencies of this module. It gives no verdict: whoever asks it compares.
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/cert"
+)
+
+const (
+	// Version is what the peer says it is.
+	Version = "v1.37.2"
+	// ServiceRange is where Services get their addresses; Gatehouse is given the same.
+	ServiceRange = "10.0.0.0/16"
+	// Issuer is the name in the tokens of service accounts.
+	Issuer = "https://kubernetes.default.svc"
+
+	readyTimeout = 3 * time.Minute
+	keyBits      = 2048
+)
+
+// Peer is a running kube-apiserver and its etcd.
+type Peer struct {
+	// Config reaches it without any credential.
+	Config *rest.Config
+	// Dir holds its keys, its data and its logs.
+	Dir string
+
+	processes []*exec.Cmd
+}
+
+// Build puts both programs into a folder and returns their paths. The first time takes many minutes of CPU.
+func Build(ctx context.Context, module, folder string) (apiserver, etcd string, err error) {
+	version := "-X k8s.io/component-base/version.gitVersion=" + Version +
+		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
+	etcd, apiserver = filepath.Join(folder, "etcd"), filepath.Join(folder, "kube-apiserver")
+	for _, program := range []struct{ out, flags, source string }{
+		{etcd, "", "go.etcd.io/etcd/server/v3"},
+		{apiserver, version, "k8s.io/kubernetes/cmd/kube-apiserver"},
+	} {
+		build := exec.CommandContext(ctx, "go", "build", "-ldflags", program.flags, "-o", program.out, program.source)
+		build.Dir = module
+		if output, err := build.CombinedOutput(); err != nil {
+			return "", "", fmt.Errorf("build %s: %w\n%s", program.source, err, output)
+		}
+	}
+	return apiserver, etcd, nil
+}
+
+// Start runs both on free ports with a fresh data directory, and waits until the server is ready. Extra flags are the
+// server's own; those given here win over the peer's.
+func Start(ctx context.Context, apiserver, etcd, dir string, flags ...string) (*Peer, error) {
+	p := &Peer{Dir: dir}
+	if err := p.start(ctx, apiserver, etcd, flags); err != nil {
+		p.Stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Stop ends both.
+func (p *Peer) Stop() {
+	for _, process := range p.processes {
+		_ = process.Process.Kill()
+		_ = process.Wait()
+	}
+	p.processes = nil
+}
+
+func (p *Peer) start(ctx context.Context, apiserver, etcd string, flags []string) error {
+	certificate, err := p.keys()
+	if err != nil {
+		return fmt.Errorf("make the keys of the peer: %w", err)
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	store := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
+	members := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
+	err = p.run(etcd, "--data-dir", filepath.Join(p.Dir, "etcd"), "--listen-client-urls", store, "--advertise-client-urls", store,
+		"--listen-peer-urls", members, "--initial-advertise-peer-urls", members, "--initial-cluster", "default="+members,
+		"--unsafe-no-fsync", "--log-level", "warn")
+	if err != nil {
+		return err
+	}
+	in := func(name string) string { return filepath.Join(p.Dir, name) }
+	own := []string{
+		"--etcd-servers", store, "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(ports[2]),
+		"--tls-cert-file", in("serving.crt"), "--tls-private-key-file", in("serving.key"),
+		"--service-account-issuer", Issuer, "--service-account-key-file", in("accounts.key"), "--service-account-signing-key-file", in("accounts.key"),
+		"--service-cluster-ip-range", ServiceRange, "--authorization-mode", "Node,RBAC", "--allow-privileged",
+	}
+	if err := p.run(apiserver, append(own, flags...)...); err != nil {
+		return err
+	}
+	p.Config = &rest.Config{Host: fmt.Sprintf("https://127.0.0.1:%d", ports[2]), TLSClientConfig: rest.TLSClientConfig{CAData: certificate}}
+	return p.waitReady(ctx)
+}
+
+// keys makes the serving certificate, which is its own authority, and the key that signs service accounts' tokens.
+func (p *Peer) keys() ([]byte, error) {
+	certificate, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"localhost"})
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, err
+	}
+	signing := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(accounts)})
+	for name, text := range map[string][]byte{"serving.crt": certificate, "serving.key": key, "accounts.key": signing} {
+		if err := os.WriteFile(filepath.Join(p.Dir, name), text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return certificate, nil
+}
+
+func (p *Peer) run(program string, args ...string) error {
+	log, err := os.Create(filepath.Join(p.Dir, filepath.Base(program)+".log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	process := exec.Command(program, args...)
+	process.Stdout, process.Stderr = log, log
+	if err := process.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", program, err)
+	}
+	p.processes = append([]*exec.Cmd{process}, p.processes...)
+	return nil
+}
+
+// freePorts picks ports that nobody listens on; kube-apiserver and etcd cannot pick their own.
+func freePorts(count int) ([]int, error) {
+	var ports []int
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer listener.Close()
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+func (p *Peer) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	client, err := rest.HTTPClientFor(p.Config)
+	if err != nil {
+		return err
+	}
+	last := errors.New("nothing was asked")
+	for ctx.Err() == nil {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Config.Host+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		response, err := client.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = errors.New(response.Status)
+		}
+		last = err
+		time.Sleep(200 * time.Millisecond)
+	}
+	return fmt.Errorf("kube-apiserver was not ready within %v: %w; its log lies in %s", readyTimeout, last, p.Dir)
+}
