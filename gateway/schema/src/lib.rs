@@ -1,6 +1,7 @@
 //! What objects look like: struct types, normal form, patches. No I/O.
 //! Knows no kind by name; which kinds exist is `catalog`'s.
 
+pub mod apply;
 pub mod equal;
 pub mod normal;
 pub mod object_meta;

@@ -7,7 +7,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use decode::{decode, strict_error, strict_faults};
 pub use encode::{Encode, encode, encode_sorted};
@@ -22,6 +22,26 @@ fn is_omitted(types: &Types, field: &Field, value: &Value) -> bool {
         Omit::Empty => is_empty(&field.kind, value),
         Omit::Zero => is_zero(types, &field.kind, value),
     }
+}
+
+/// What Go writes for a field that was never set; nothing when it leaves it out. A struct comes without its own fields.
+pub(crate) fn unset(types: &Types, field: &Field) -> Option<Value> {
+    if is_omitted(types, field, &Value::Null) {
+        return None;
+    }
+    if field.pointer {
+        return Some(Value::Null);
+    }
+    Some(match &field.kind {
+        Kind::String => "".into(),
+        Kind::Bool => false.into(),
+        Kind::Int32 | Kind::Int64 | Kind::Float64 | Kind::IntOrString => 0.into(),
+        Kind::Quantity => "0".into(),
+        Kind::Duration => "0s".into(),
+        Kind::Struct(_) => Value::Object(Map::new()),
+        Kind::List(_) | Kind::Map(_) | Kind::Bytes | Kind::Time | Kind::MicroTime => Value::Null,
+        Kind::RawExtension | Kind::FieldsV1 | Kind::Json => Value::Null,
+    })
 }
 
 /// What `omitempty` calls empty; structs never are.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use schema::{Field, Kind, Struct, TypeId, Types, types::ListType, types::Omit};
+use schema::{Field, Kind, Struct, TypeId, Types, types::ListType};
 use serde_json::{Map, Value, json};
 
 use super::describe;
@@ -103,7 +103,7 @@ fn kinds_of(types: &Types, ty: TypeId) -> Vec<Value> {
 fn property(types: &Types, of: &Struct, field: &Field) -> Value {
     let mut schema = Map::new();
     describe(&mut schema, of.name, field.json);
-    let default = default(field);
+    let default = field.published_default();
     match (of_kind(types, field, &field.kind), schema.is_empty() && default.is_none()) {
         (Value::Object(shape), true) => schema = shape,
         (Value::Object(shape), false) if shape.contains_key("$ref") => {
@@ -152,23 +152,6 @@ fn annotate(schema: &mut Map<String, Value>, field: &Field) {
             (false, false) => "replace",
         };
         schema.insert("x-kubernetes-patch-strategy".into(), strategy.into());
-    }
-}
-
-/// Upstream's generator gives a zero default to what Go holds by value and always writes, and `{}` to structs by value.
-fn default(field: &Field) -> Option<Value> {
-    if field.schema_default.is_some() {
-        return field.schema_default.clone();
-    }
-    if field.pointer {
-        return None;
-    }
-    match field.kind {
-        Kind::Struct(_) => Some(json!({})),
-        Kind::String if field.omit == Omit::Never => Some("".into()),
-        Kind::Bool if field.omit == Omit::Never => Some(false.into()),
-        Kind::Int32 | Kind::Int64 | Kind::Float64 if field.omit == Omit::Never => Some(0.into()),
-        _ => None,
     }
 }
 

@@ -1,0 +1,239 @@
+//! A set of paths: a tree of sorted steps, each of which may be a member, have members below it, or both.
+//! Follows `fieldpath/set.go`, which keeps members and children apart; nothing here differs by that. A step that is neither
+//! is never kept.
+
+use std::cmp::Ordering;
+
+use super::Element;
+
+/// A set of paths into an object; the object itself is never a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Set {
+    pub(super) steps: Vec<Step>,
+}
+
+/// One step of a [`Set`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where it leads.
+    pub element: Element,
+    /// Whether the path that ends here belongs to the set.
+    pub member: bool,
+    /// What belongs to it below.
+    pub below: Set,
+}
+
+impl Step {
+    fn is_needed(&self) -> bool {
+        self.member || !self.below.is_empty()
+    }
+}
+
+static NOTHING: Set = Set { steps: Vec::new() };
+
+impl Set {
+    /// The set of one path of fields: `metadata.name`.
+    pub fn of_fields(path: &str) -> Self {
+        let mut set = Self::default();
+        let path: Vec<Element> = path.split('.').map(Element::field).collect();
+        set.insert(&path);
+        set
+    }
+
+    /// Whether nothing belongs to it.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Adds a path, not what leads to it.
+    pub fn insert(&mut self, path: &[Element]) {
+        let Some((last, way)) = path.split_last() else { return };
+        let mut at = self;
+        for element in way {
+            at = &mut at.step(element).below;
+        }
+        at.step(last).member = true;
+    }
+
+    /// The step to an element, made when it is not there.
+    pub(super) fn step(&mut self, element: &Element) -> &mut Step {
+        let at = match self.find(element) {
+            Ok(at) => at,
+            Err(at) => {
+                self.steps.insert(at, Step { element: element.clone(), member: false, below: Self::default() });
+                at
+            }
+        };
+        &mut self.steps[at]
+    }
+
+    /// Puts a step in its place; most come in order.
+    pub(super) fn put(&mut self, step: Step) {
+        if !step.is_needed() {
+            return;
+        }
+        if self.steps.last().is_none_or(|last| last.element < step.element) {
+            return self.steps.push(step);
+        }
+        match self.find(&step.element) {
+            Ok(at) => {
+                let found = &mut self.steps[at];
+                found.member |= step.member;
+                found.below = found.below.union(&step.below);
+            }
+            Err(at) => self.steps.insert(at, step),
+        }
+    }
+
+    fn find(&self, element: &Element) -> Result<usize, usize> {
+        self.steps.binary_search_by(|step| step.element.cmp(element))
+    }
+
+    /// The step to an element, if there is one.
+    pub(super) fn get(&self, element: &Element) -> Option<&Step> {
+        self.find(element).ok().map(|at| &self.steps[at])
+    }
+
+    /// Whether a path belongs to it.
+    pub fn has(&self, path: &[Element]) -> bool {
+        let Some((last, way)) = path.split_last() else { return false };
+        let end = way.iter().try_fold(self, |set, element| set.get(element).map(|step| &step.below));
+        end.is_some_and(|set| set.is_member(last))
+    }
+
+    /// Whether the path of one element belongs to it.
+    pub(super) fn is_member(&self, element: &Element) -> bool {
+        self.get(element).is_some_and(|step| step.member)
+    }
+
+    /// What belongs to it below an element.
+    pub(super) fn below(&self, element: &Element) -> &Set {
+        self.get(element).map_or(&NOTHING, |step| &step.below)
+    }
+
+    /// How many paths belong to it.
+    pub fn len(&self) -> usize {
+        self.steps.iter().map(|step| usize::from(step.member) + step.below.len()).sum()
+    }
+
+    /// What belongs to either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        if self.is_empty() || other.is_empty() {
+            return if self.is_empty() { other.clone() } else { self.clone() };
+        }
+        self.zip(other, |left, right| match (left, right) {
+            (Some(left), Some(right)) => Some(Step {
+                element: left.element.clone(),
+                member: left.member || right.member,
+                below: left.below.union(&right.below),
+            }),
+            (one, other) => one.or(other).cloned(),
+        })
+    }
+
+    /// What belongs to both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.zip(other, |left, right| {
+            let (left, right) = (left?, right?);
+            let (member, below) = (left.member && right.member, left.below.intersection(&right.below));
+            Some(Step { element: left.element.clone(), member, below })
+        })
+    }
+
+    /// What belongs to it but not to the other. A parent in the other takes no child away.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        self.zip(other, |left, right| {
+            let left = left?;
+            let Some(right) = right else { return Some(left.clone()) };
+            let (member, below) = (left.member && !right.member, left.below.difference(&right.below));
+            Some(Step { element: left.element.clone(), member, below })
+        })
+    }
+
+    /// What belongs to it but not to the other, nor lies below a member of the other.
+    #[must_use]
+    pub fn recursive_difference(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        self.zip(other, |left, right| {
+            let left = left?;
+            match right {
+                None => Some(left.clone()),
+                Some(right) if right.member => None,
+                Some(right) => {
+                    let below = left.below.recursive_difference(&right.below);
+                    Some(Step { element: left.element.clone(), member: left.member, below })
+                }
+            }
+        })
+    }
+
+    /// Whether anything belongs to both.
+    pub fn intersects(&self, other: &Self) -> bool {
+        let mut rest = other.steps.iter().peekable();
+        self.steps.iter().any(|left| {
+            while rest.next_if(|right| right.element < left.element).is_some() {}
+            rest.peek().is_some_and(|right| {
+                right.element == left.element && (left.member && right.member || left.below.intersects(&right.below))
+            })
+        })
+    }
+
+    fn zip(&self, other: &Self, make: impl Fn(Option<&Step>, Option<&Step>) -> Option<Step>) -> Self {
+        let (mut left, mut right) = (self.steps.iter().peekable(), other.steps.iter().peekable());
+        let mut steps = Vec::with_capacity(self.steps.len());
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(left), Some(right)) => left.element.cmp(&right.element),
+            };
+            let (a, b) = match order {
+                Ordering::Less => (left.next(), None),
+                Ordering::Greater => (None, right.next()),
+                Ordering::Equal => (left.next(), right.next()),
+            };
+            steps.extend(make(a, b).filter(Step::is_needed));
+        }
+        Self { steps }
+    }
+
+    /// Calls with every path that belongs to it: the members of a level before those below.
+    pub fn each(&self, call: &mut impl FnMut(&[Element])) {
+        self.each_under(&mut Vec::new(), call);
+    }
+
+    fn each_under(&self, way: &mut Vec<Element>, call: &mut impl FnMut(&[Element])) {
+        for step in self.steps.iter().filter(|step| step.member) {
+            way.push(step.element.clone());
+            call(way);
+            way.pop();
+        }
+        for step in self.steps.iter().filter(|step| !step.below.is_empty()) {
+            way.push(step.element.clone());
+            step.below.each_under(way, call);
+            way.pop();
+        }
+    }
+}
+
+impl FromIterator<Step> for Set {
+    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
+        let mut set = Self::default();
+        steps.into_iter().for_each(|step| set.put(step));
+        set
+    }
+}
+
+/// A path for people: `.spec.containers[name="a"].image`.
+pub(super) fn path_text(path: &[Element]) -> String {
+    path.iter().map(ToString::to_string).collect()
+}

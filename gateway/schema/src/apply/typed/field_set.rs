@@ -1,0 +1,49 @@
+//! The paths that an object sets. Follows `typed/tofieldset.go`.
+
+use serde_json::{Map, Value};
+
+use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Table};
+use super::super::set::Step;
+use super::super::{Element, Set};
+use super::element_of;
+
+pub(super) fn of(atoms: &Atoms, root: AtomId, value: &Value) -> Set {
+    walk(atoms, root, value).1
+}
+
+/// Whether a value is one value, and the paths that are set in it.
+fn walk(atoms: &Atoms, atom: AtomId, value: &Value) -> (bool, Set) {
+    match (atoms.face(atom, value), value) {
+        (Some(Face::Scalar(_)), _) => (true, Set::default()),
+        (Some(Face::List(list)), _) if list.relationship == Relationship::Atomic => (true, Set::default()),
+        (Some(Face::Map(table)), _) if table.atomic => (true, Set::default()),
+        (Some(Face::List(list)), Value::Array(items)) => (false, of_items(atoms, list, items)),
+        (Some(Face::Map(table)), Value::Object(map)) => (false, of_members(atoms, table, map)),
+        _ => (false, Set::default()),
+    }
+}
+
+/// Items that stand more than once count as one value together.
+fn of_items(atoms: &Atoms, list: &List, items: &[Value]) -> Set {
+    let elements: Vec<Option<Element>> = items.iter().map(|item| element_of(list, item).ok()).collect();
+    let mut set = Set::default();
+    for (element, item) in elements.iter().zip(items) {
+        let Some(element) = element else { continue };
+        let twice = elements.iter().flatten().filter(|other| *other == element).count() > 1;
+        let below = if twice { Set::default() } else { walk(atoms, list.item, item).1 };
+        set.put(Step { element: element.clone(), member: true, below });
+    }
+    set
+}
+
+fn of_members(atoms: &Atoms, table: &Table, map: &Map<String, Value>) -> Set {
+    let mut set = Set::default();
+    for (name, value) in map {
+        let declared = table.member(name);
+        let (whole, below) = table.atom_of(name).map_or((false, Set::default()), |atom| walk(atoms, atom, value));
+        let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        let element = declared.map_or_else(|| Element::field(name), |member| Element::Field(member.name.clone()));
+        set.put(Step { element, member: whole || empty || declared.is_none(), below });
+    }
+    set
+}
