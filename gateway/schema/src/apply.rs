@@ -18,6 +18,8 @@ mod managers;
 pub mod scale;
 mod set;
 mod structs;
+#[cfg(test)]
+mod tests;
 mod typed;
 mod updater;
 mod value;

@@ -226,7 +226,7 @@ impl<'a> Updater<'a> {
                 None => owned.push((&entry.version, entry.set.clone())),
             }
         }
-        owned.sort_by_key(|(version, _)| *version != first);
+        owned.sort_by_key(|(version, _)| (*version != first, *version));
         let (mut merged, mut pruned) = (merged.clone(), pruned);
         for (version, set) in owned {
             merged = match self.plain(&merged, version) {
