@@ -46,6 +46,9 @@ func derive(module string) (map[string]string, error) {
 	if tables["columns.txt"], err = columns(all, schemas.described()); err != nil {
 		return nil, err
 	}
+	if tables["declarative.txt"], err = declarative(module, kinds); err != nil {
+		return nil, err
+	}
 	tables["types.txt"] = types.render(kinds)
 	if tables["unserved.txt"], err = unserved(schemas, types, kinds); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use model::Value;
 use schema::{Shape, Types};
 
+use crate::declarative;
 use crate::default::Defaults;
 use crate::discovery::Document;
 use crate::read::{self, ReadError};
@@ -79,6 +80,9 @@ pub enum Error {
     /// A resource or column table.
     #[error(transparent)]
     Resources(#[from] ReadError),
+    /// The table of declared rules.
+    #[error(transparent)]
+    Declarative(#[from] declarative::ReadError),
 }
 
 impl Catalog {
@@ -87,6 +91,7 @@ impl Catalog {
     /// # Errors
     /// A committed table that cannot be read.
     pub fn builtin() -> Result<Self, Error> {
+        declarative::ready()?;
         let sets = [KUBERNETES, POLICY];
         let types = Types::parse(&sets.each_ref().map(|set| set.types))?;
         let mut resources = Vec::new();

@@ -11,8 +11,6 @@ static UNBUILT: &[(&str, &str, &str)] = &[
     ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
     ("apiextensions.k8s.io", "customresourcedefinitions", "custom resources are not served"),
     ("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers"),
-    ("flowcontrol.apiserver.k8s.io", "flowschemas", "requests are seated by user, not by flow schema"),
-    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "requests are seated by user, not by priority level"),
 ];
 
 /// Why a resource refuses to be created or changed by clients, when it does.

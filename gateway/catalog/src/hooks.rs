@@ -14,7 +14,11 @@ mod controllerrevision;
 mod cronjob;
 mod daemonset;
 mod deployment;
+mod device;
+mod deviceclass;
+mod devicetaintrule;
 mod event;
+mod flowschema;
 mod horizontalpodautoscaler;
 mod ingress;
 mod ingressclass;
@@ -34,10 +38,12 @@ mod podspec;
 mod podtemplate;
 mod policymodule;
 mod priorityclass;
+mod prioritylevelconfiguration;
 mod replicaset;
 mod replicationcontroller;
 mod resourceclaim;
 mod resourcequota;
+mod resourceslice;
 mod role;
 mod rolebinding;
 mod rules;
@@ -47,6 +53,7 @@ mod serviceaccount;
 mod servicecidr;
 mod statefulset;
 mod storageclass;
+mod storageversionmigration;
 mod workload;
 
 pub use service::allocation;
@@ -189,6 +196,8 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("batch", "Job", &job::HOOKS),
     ("certificates.k8s.io", "CertificateSigningRequest", &certificatesigningrequest::HOOKS),
     ("coordination.k8s.io", "Lease", &lease::HOOKS),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema", &flowschema::HOOKS),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", &prioritylevelconfiguration::HOOKS),
     ("networking.k8s.io", "Ingress", &ingress::HOOKS),
     ("networking.k8s.io", "IngressClass", &ingressclass::HOOKS),
     ("networking.k8s.io", "IPAddress", &ipaddress::HOOKS),
@@ -201,10 +210,14 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),
     ("rbac.authorization.k8s.io", "Role", &role::HOOKS),
     ("rbac.authorization.k8s.io", "RoleBinding", &rolebinding::HOOKS),
+    ("resource.k8s.io", "DeviceClass", &deviceclass::HOOKS),
+    ("resource.k8s.io", "DeviceTaintRule", &devicetaintrule::HOOKS),
     ("resource.k8s.io", "ResourceClaim", &resourceclaim::HOOKS),
     ("resource.k8s.io", "ResourceClaimTemplate", &resourceclaim::TEMPLATE),
+    ("resource.k8s.io", "ResourceSlice", &resourceslice::HOOKS),
     ("scheduling.k8s.io", "PriorityClass", &priorityclass::HOOKS),
     ("storage.k8s.io", "StorageClass", &storageclass::HOOKS),
+    ("storagemigration.k8s.io", "StorageVersionMigration", &storageversionmigration::HOOKS),
 ];
 
 /// The hooks of a kind, [`Hooks::NONE`] for most.

@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod catalog;
 pub mod columns;
 pub mod convert;
+pub mod declarative;
 pub mod default;
 pub mod discovery;
 pub mod facts;

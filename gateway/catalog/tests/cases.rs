@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use catalog::hooks::{certificatesigningrequest, pod};
-use catalog::{Catalog, Resource, convert};
+use catalog::{Catalog, Resource, convert, declarative};
 use model::field::Errors;
 use model::{User, Value, meta};
 use schema::normal::Encode;
@@ -101,18 +101,27 @@ fn answer(catalog: &Catalog, resource: &Arc<Resource>, what: &str, new: Value, o
         }
         other => panic!("no such case: {other:?}"),
     }
+    let subresource = if matches!(what, "create" | "update") { "" } else { what };
+    let old = old.map(|old| requested(resource, &old));
+    declarative::validate(&catalog.types, resource, subresource, &requested(resource, &new), old.as_ref(), &mut errors);
     errors.unique();
     let message = |error: &model::field::Error| error.to_string().split("\n@@").next().unwrap_or_default().to_owned();
     Answer { errors: errors.0.iter().map(message).collect(), warnings, made: written(catalog, resource, &new) }
 }
 
-/// The object as it would be sent, read again.
-fn written(catalog: &Catalog, resource: &Resource, object: &Value) -> Value {
-    let mut bytes = Vec::new();
-    let mut object = object.clone();
+/// A stored object in the version of the request.
+fn requested(resource: &Resource, stored: &Value) -> Value {
+    let mut object = stored.clone();
     if let Some(conversion) = convert::of(&resource.gvk) {
         (conversion.from_storage)(&mut object);
     }
+    object
+}
+
+/// The object as it would be sent, read again.
+fn written(catalog: &Catalog, resource: &Resource, object: &Value) -> Value {
+    let mut bytes = Vec::new();
+    let object = requested(resource, object);
     let api_version = resource.api_version();
     let how = Encode { type_meta: Some((&api_version, &resource.gvk.kind)), splice_revision: false };
     resource.shape.encode(&catalog.types, &object, how, &mut bytes);

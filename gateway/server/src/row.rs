@@ -9,10 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use catalog::convert::{self, Conversion};
 use catalog::hooks::Hooks;
-use catalog::{Catalog, Resource, Storage, Strategy, Subresource, facts};
+use catalog::{Catalog, Resource, Storage, Strategy, Subresource, declarative, facts};
 use codec::shape::{self, Order};
 use jiff::Timestamp;
 use model::clock::rfc3339;
+use model::field::Errors;
 use model::name::NameRule;
 use model::world::ResourceFacts;
 use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
@@ -224,6 +225,22 @@ impl Row {
     /// What the kind does beyond its row.
     pub fn hooks(&self) -> &'static Hooks {
         self.resource.hooks
+    }
+
+    /// Judges an object in the storage version by the rules that its type declares in the version of the request; what the
+    /// kind's own rules found stands in `errors`.
+    pub fn declared(&self, new: &Value, old: Option<&Value>, errors: &mut Errors) -> Result<(), Status> {
+        if self.kind() != &self.resource.gvk {
+            return Ok(()); // scale, eviction: a part that is another kind
+        }
+        let (types, resource, part) = (self.form.types(), &self.resource, self.subresource());
+        if self.conversion.is_none() {
+            declarative::validate(types, resource, part, new, old, errors);
+        } else {
+            let old = old.map(|old| self.view(old)).transpose()?;
+            declarative::validate(types, resource, part, &self.view(new)?, old.as_ref(), errors);
+        }
+        Ok(())
     }
 
     /// The rule for `metadata.name`.

@@ -4,6 +4,7 @@
 pub(crate) mod bag;
 pub(crate) mod cidr;
 pub(crate) mod claim;
+pub(crate) mod condition;
 pub(crate) mod equal;
 pub(crate) mod get;
 pub(crate) mod internal;

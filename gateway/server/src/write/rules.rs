@@ -21,6 +21,7 @@ pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
     if errors.is_empty() {
         object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     }
+    row.declared(new, None, &mut errors)?;
     refuse(write, new, errors)?;
     if write.absent == Absent::Create && !meta::resource_version(new).is_empty() {
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
@@ -94,6 +95,7 @@ pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), 
             (None, None) => {}
         },
     }
+    row.declared(new, Some(old), &mut errors)?;
     refuse(write, new, errors)
 }
 

@@ -291,33 +291,7 @@ pub(crate) fn csi_driver_name(name: &str, path: &Path, errors: &mut Errors) {
 pub(super) fn ephemeral(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     let path = path.child("volumeClaimTemplate");
     let Some(template) = get::object(source, "volumeClaimTemplate") else { return errors.required(&path, "") };
-    let metadata = get::at(template, "metadata");
-    let at = path.child("metadata");
-    labels::annotations(metadata, "annotations", &at, errors);
-    labels::labels(metadata, "labels", &at, errors);
-    for field in [
-        "name",
-        "generateName",
-        "namespace",
-        "selfLink",
-        "uid",
-        "resourceVersion",
-        "generation",
-        "deletionGracePeriodSeconds",
-        "ownerReferences",
-        "finalizers",
-        "managedFields",
-    ] {
-        let set = match metadata.get(field) {
-            None | Some(Value::Null) => false,
-            Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Number(number)) => number.as_i64() != Some(0),
-            Some(_) => true,
-        };
-        if set {
-            errors.forbidden(&at.child(if field == "uid" { "uID" } else { field }), "cannot be set");
-        }
-    }
+    labels::template_metadata(get::at(template, "metadata"), &path.child("metadata"), errors);
     let options = claim::Options { selector_values: Values::Strict, any_api_group: false };
     claim::spec(get::at(template, "spec"), options, &path.child("spec"), errors);
 }

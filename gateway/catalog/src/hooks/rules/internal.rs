@@ -11,6 +11,12 @@ pub(crate) enum Zero {
     Null,
     /// A string.
     Text,
+    /// A number.
+    Number,
+    /// A boolean.
+    Bool,
+    /// A struct by value, with its own fields.
+    Struct(&'static [Field]),
     /// A pointer to a struct, with its own fields.
     Pointer(&'static [Field]),
     /// A slice of structs.
@@ -129,13 +135,98 @@ pub(crate) const STATEFUL_SET_STRATEGY: &[Field] =
 pub(crate) const ROLLING_PARTITION: &[Field] =
     &[("Partition", "partition", Zero::Null), ("MaxUnavailable", "maxUnavailable", Zero::Null)];
 
+/// `flowcontrol.FlowDistinguisherMethod`.
+pub(crate) const DISTINGUISHER: &[Field] = &[("Type", "type", Zero::Text)];
+
+/// `flowcontrol.FlowSchemaSpec`.
+pub(crate) const FLOW_SCHEMA: &[Field] = &[
+    ("PriorityLevelConfiguration", "priorityLevelConfiguration", Zero::Struct(NAMED)),
+    ("MatchingPrecedence", "matchingPrecedence", Zero::Number),
+    ("DistinguisherMethod", "distinguisherMethod", Zero::Pointer(DISTINGUISHER)),
+    ("Rules", "rules", Zero::Slice(FLOW_RULE)),
+];
+
+const NAMED: &[Field] = &[("Name", "name", Zero::Text)];
+
+const FLOW_RULE: &[Field] = &[
+    (
+        "Subjects",
+        "subjects",
+        Zero::Slice(&[
+            ("Kind", "kind", Zero::Text),
+            ("User", "user", Zero::Pointer(NAMED)),
+            ("Group", "group", Zero::Pointer(NAMED)),
+            (
+                "ServiceAccount",
+                "serviceAccount",
+                Zero::Pointer(&[("Namespace", "namespace", Zero::Text), ("Name", "name", Zero::Text)]),
+            ),
+        ]),
+    ),
+    (
+        "ResourceRules",
+        "resourceRules",
+        Zero::Slice(&[
+            ("Verbs", "verbs", Zero::Null),
+            ("APIGroups", "apiGroups", Zero::Null),
+            ("Resources", "resources", Zero::Null),
+            ("ClusterScope", "clusterScope", Zero::Bool),
+            ("Namespaces", "namespaces", Zero::Null),
+        ]),
+    ),
+    (
+        "NonResourceRules",
+        "nonResourceRules",
+        Zero::Slice(&[("Verbs", "verbs", Zero::Null), ("NonResourceURLs", "nonResourceURLs", Zero::Null)]),
+    ),
+];
+
+/// `flowcontrol.PriorityLevelConfigurationSpec`.
+pub(crate) const PRIORITY_LEVEL: &[Field] = &[
+    ("Type", "type", Zero::Text),
+    (
+        "Limited",
+        "limited",
+        Zero::Pointer(&[
+            ("NominalConcurrencyShares", "nominalConcurrencyShares", Zero::Number),
+            ("LimitResponse", "limitResponse", Zero::Struct(LIMIT_RESPONSE)),
+            ("LendablePercent", "lendablePercent", Zero::Null),
+            ("BorrowingLimitPercent", "borrowingLimitPercent", Zero::Null),
+        ]),
+    ),
+    (
+        "Exempt",
+        "exempt",
+        Zero::Pointer(&[
+            ("NominalConcurrencyShares", "nominalConcurrencyShares", Zero::Null),
+            ("LendablePercent", "lendablePercent", Zero::Null),
+        ]),
+    ),
+];
+
+const LIMIT_RESPONSE: &[Field] = &[
+    ("Type", "type", Zero::Text),
+    (
+        "Queuing",
+        "queuing",
+        Zero::Pointer(&[
+            ("Queues", "queues", Zero::Number),
+            ("HandSize", "handSize", Zero::Number),
+            ("QueueLengthLimit", "queueLengthLimit", Zero::Number),
+        ]),
+    ),
+];
+
 /// The struct as an error shows it.
 pub(crate) fn show(value: &Value, fields: &[Field]) -> Value {
     let shown = fields.iter().map(|(go, name, zero)| {
         let given = value.get(*name).filter(|v| !v.is_null());
         let shown = match (zero, given) {
-            (Zero::Null | Zero::Text, Some(given)) => given.clone(),
-            (Zero::Pointer(fields), Some(given)) => show(given, fields),
+            (Zero::Null | Zero::Text | Zero::Number | Zero::Bool, Some(given)) => given.clone(),
+            (Zero::Pointer(fields) | Zero::Struct(fields), Some(given)) => show(given, fields),
+            (Zero::Struct(fields), None) => show(&Value::Null, fields),
+            (Zero::Number, None) => json!(0),
+            (Zero::Bool, None) => json!(false),
             (Zero::Slice(fields), Some(given)) => show_each(given, fields),
             (Zero::Text, None) => json!(""),
             (_, None) => Value::Null,

@@ -23,6 +23,24 @@ pub(crate) fn legacy(value: &str, kept: &[&str], path: &Path, errors: &mut Error
     }
 }
 
+/// `IsValidInterfaceAddress`: an address with the length of its prefix, as one canonically writes it.
+pub(crate) fn interface(value: &str, path: &Path, errors: &mut Errors) {
+    let parsed = value.split_once('/').and_then(|(address, bits)| {
+        let digits = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
+        let (address, bits) = (parse_sloppy(address)?, digits.then(|| bits.parse::<u8>().ok()).flatten()?);
+        (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, bits))
+    });
+    let Some((address, bits)) = parsed else {
+        return errors.invalid(path, value, "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)");
+    };
+    // A mapped address is shown as the one it maps, with its own length.
+    let bits = if is_mapped(&address) && bits > 32 { bits.saturating_sub(96) } else { bits };
+    let canonical = format!("{}/{bits}", canonical(&address));
+    if value != canonical {
+        errors.invalid(path, value, format!("must be in canonical form ({})", quote(&canonical)));
+    }
+}
+
 /// `GetWarningsForIP`: what a valid address should look like instead.
 pub(crate) fn warnings(value: &str, path: &Path) -> Option<String> {
     let address = parse_sloppy(value)?;

@@ -45,6 +45,36 @@ pub(crate) fn annotations(value: &Value, field: &str, path: &Path, errors: &mut 
     }
 }
 
+/// `ValidateTemplateObjectMeta`: what an object is made from may have labels and annotations, and no other metadata.
+pub(crate) fn template_metadata(metadata: &Value, path: &Path, errors: &mut Errors) {
+    const OTHERS: [&str; 11] = [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ];
+    annotations(metadata, "annotations", path, errors);
+    labels(metadata, "labels", path, errors);
+    for field in OTHERS {
+        let set = match metadata.get(field) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Number(number)) => number.as_i64() != Some(0),
+            Some(_) => true,
+        };
+        if set {
+            errors.forbidden(&path.child(if field == "uid" { "uID" } else { field }), "cannot be set");
+        }
+    }
+}
+
 /// `ValidateLabelSelector` of the selector in `field`, if it is there.
 pub(crate) fn selector(value: &Value, field: &str, values: Values, path: &Path, errors: &mut Errors) {
     if let Some(selector) = get::object(value, field) {

@@ -1,0 +1,305 @@
+//! Walks an object along the declared rules of its types and says which fail. What a string must look like is next door
+//! (`format`).
+
+use model::field::{Error, Errors, Fault, Path};
+use model::{Map, Value};
+use schema::{Kind, TypeId, Types};
+
+use super::read::{Match, Member, Presence, Rule, Shape, Step, Table};
+use super::{ON, format};
+
+/// What a walk knows wherever it is.
+pub(super) struct Walk<'a> {
+    pub(super) table: &'a Table,
+    pub(super) types: &'a Types,
+    /// Whether there is a stored object, even where it has no counterpart of what is being judged.
+    pub(super) updates: bool,
+}
+
+/// A value and what it was; `old` is `None` where the stored object has no counterpart.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    new: &'a Value,
+    old: Option<&'a Value>,
+    /// The struct type of the value, or of the elements of the list or map.
+    ty: Option<TypeId>,
+}
+
+impl<'a> Pair<'a> {
+    fn field(&self, types: &Types, name: &str) -> Self {
+        let field = self.ty.and_then(|ty| types[ty].field(name));
+        Self {
+            new: self.new.get(name).unwrap_or(&Value::Null),
+            old: self.old.map(|old| old.get(name).unwrap_or(&Value::Null)),
+            ty: field.and_then(|field| struct_in(&field.kind)),
+        }
+    }
+
+    /// The counterpart as a pointer: nothing where it is nil.
+    fn old_given(&self) -> Option<&'a Value> {
+        self.old.filter(|old| !old.is_null())
+    }
+
+    fn items(&self) -> (&'a [Value], &'a [Value]) {
+        (items(self.new), self.old.map_or(&[], items))
+    }
+}
+
+impl Walk<'_> {
+    /// Judges a value by the rules of a type.
+    pub(super) fn of_type(
+        &self,
+        of: usize,
+        ty: Option<TypeId>,
+        new: &Value,
+        old: Option<&Value>,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) {
+        self.steps(self.table.steps(of), Pair { new, old, ty }, path, errors);
+    }
+
+    fn steps(&self, steps: &[Step], pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+        let mut stopped = false;
+        for step in steps {
+            match step {
+                Step::Check { stop: true, silent, rule } => stopped |= self.fails(rule, *silent, pair, path, errors),
+                _ if stopped => return,
+                Step::Check { silent, rule, .. } => drop(self.fails(rule, *silent, pair, path, errors)),
+                Step::Field(".", inner) => self.steps(inner, pair, path, errors),
+                Step::Field(name, inner) => {
+                    let pair = pair.field(self.types, name);
+                    // What did not change is not judged again.
+                    if !self.unchanged(pair.new, pair.old) {
+                        self.steps(inner, pair, &path.child(name), errors);
+                    }
+                }
+            }
+        }
+    }
+
+    fn unchanged(&self, new: &Value, old: Option<&Value>) -> bool {
+        self.updates && old.is_some_and(|old| same(new, old))
+    }
+
+    fn fails(&self, rule: &Rule, silent: bool, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) -> bool {
+        let mut found = Errors::new();
+        self.check(rule, pair, path, &mut found);
+        let failed = !found.is_empty();
+        if !silent {
+            errors.0.append(&mut found.0);
+        }
+        failed
+    }
+
+    fn check(&self, rule: &Rule, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+        let Pair { new, old, ty } = pair;
+        match rule {
+            Rule::Optional(shape) | Rule::Required(shape) if !given(new, *shape) => errors.required(path, ""),
+            Rule::Forbidden(shape) if given(new, *shape) => errors.forbidden(path, ""),
+            Rule::Optional(_) | Rule::Required(_) | Rule::Forbidden(_) => {}
+            Rule::Immutable if self.updates => errors.invalid(path, Value::Null, "field is immutable"),
+            Rule::Immutable => {}
+            Rule::Enum(values) => {
+                if let Some(text) = new.as_str().filter(|text| !values.contains(text)) {
+                    errors.not_supported(path, text, values);
+                }
+            }
+            Rule::Format(name) => {
+                if let Some(text) = new.as_str() {
+                    format::check(name, text, path, errors);
+                }
+            }
+            Rule::MaxItems(max) if items(new).len() > *max => errors.too_many(path, items(new).len(), *max),
+            Rule::MaxLength(max) if text(new).chars().count() > *max => errors.too_long_characters(path, *max),
+            Rule::MaxBytes(max) if text(new).len() > *max => errors.too_long(path, *max),
+            Rule::MaxItems(_) | Rule::MaxLength(_) | Rule::MaxBytes(_) => {}
+            Rule::Min(min) => {
+                if let Some(number) = number(new).filter(|number| number < min) {
+                    errors.invalid(path, number, format!("must be greater than or equal to {min}"));
+                }
+            }
+            Rule::Max(max) => {
+                if let Some(number) = number(new).filter(|number| number > max) {
+                    errors.invalid(path, number, format!("must be less than or equal to {max}"));
+                }
+            }
+            Rule::Unique(by) => self.unique(by, pair, path, errors),
+            Rule::Each { by, skips_found, rule } => {
+                let (new, old) = pair.items();
+                for (i, item) in new.iter().enumerate() {
+                    let before = old.iter().find(|before| belong(by, before, item));
+                    if self.updates && before.is_some_and(|before| *skips_found || same(item, before)) {
+                        continue;
+                    }
+                    self.check(rule, Pair { new: item, old: before, ty }, &path.index(i), errors);
+                }
+            }
+            Rule::EachKey(rule) => {
+                for key in entries(new).map(|(key, _)| key).filter(|key| !(self.updates && has(old, key))) {
+                    self.check(rule, Pair { new: &Value::from(key), old: None, ty: None }, path, errors);
+                }
+            }
+            Rule::EachValue(rule) => {
+                for (key, item) in entries(new) {
+                    let before = old.and_then(|old| old.get(key));
+                    if !self.unchanged(item, before) {
+                        self.check(rule, Pair { new: item, old: before, ty }, &path.key(key), errors);
+                    }
+                }
+            }
+            Rule::Update(constraints) if self.updates => update(constraints, pair, path, errors),
+            Rule::Update(_) => {}
+            Rule::If { option, on, rule } => {
+                if ON.contains(option) == *on {
+                    self.check(rule, pair, path, errors);
+                }
+            }
+            Rule::Subfield(name, rule) => {
+                let inner = pair.field(self.types, name);
+                if !self.unchanged(inner.new, inner.old) {
+                    self.check(rule, inner, &path.child(name), errors);
+                }
+            }
+            Rule::Union(members) => self.union(members, Some("must specify one of"), pair, path, errors),
+            Rule::AtMostOne(members) => self.union(members, None, pair, path, errors),
+            Rule::Discriminated { field, by, otherwise, cases } => {
+                let (member, kind) = (pair.field(self.types, field), pair.field(self.types, by));
+                if self.unchanged(kind.new, kind.old) && self.unchanged(member.new, member.old) {
+                    return;
+                }
+                let asked = cases.iter().find(|(value, _)| *value == text(kind.new)).map_or(*otherwise, |(_, asked)| *asked);
+                match (asked, member.new.is_null()) {
+                    (Presence::Required, true) => errors.required(&path.child(field), ""),
+                    (Presence::Forbidden, false) => errors.forbidden(&path.child(field), ""),
+                    _ => {}
+                }
+            }
+            Rule::Type(of) => self.of_type(*of, ty, new, pair.old_given(), path, errors),
+        }
+    }
+
+    fn unique(&self, by: &Match, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+        let list = items(pair.new);
+        for (i, item) in list.iter().enumerate() {
+            if list[..i].iter().any(|earlier| belong(by, earlier, item)) {
+                let shown = pair.ty.map_or_else(|| item.clone(), |ty| self.written(ty, item));
+                errors.duplicate(&path.index(i), shown);
+            }
+        }
+    }
+
+    /// A struct as a message shows it: in Go's order.
+    fn written(&self, ty: TypeId, value: &Value) -> Value {
+        let mut bytes = Vec::new();
+        schema::normal::encode(self.types, ty, value, Default::default(), &mut bytes);
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+    }
+
+    fn union(&self, members: &[Member], none: Option<&str>, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+        let set: Vec<&Member> = members.iter().filter(|member| is_set(member, pair.new)).collect();
+        if self.updates
+            && let Some(old) = pair.old_given()
+            && members.iter().all(|member| is_set(member, old) == is_set(member, pair.new))
+        {
+            return;
+        }
+        let all = || members.iter().map(|member| format!("`{}`", member.name)).collect::<Vec<_>>().join(", ");
+        match (set.len(), none) {
+            (0, Some(words)) => errors.invalid(path, "", format!("{words}: {}", all())),
+            (0 | 1, _) => {}
+            (_, none) => {
+                let given = set.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ");
+                let how = if none.is_some() { "exactly" } else { "at most" };
+                errors.invalid(path, format!("{{{given}}}"), format!("must specify {how} one of: {}", all()));
+            }
+        }
+    }
+}
+
+/// `UpdatePointer` and `UpdateValueByCompare`.
+fn update(constraints: &[&str], pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+    let had = pair.old.is_some_and(|old| given(old, Shape::Pointer));
+    let has = given(pair.new, Shape::Pointer);
+    for constraint in constraints {
+        let why = match (*constraint, had, has) {
+            ("set", false, true) => "field cannot be set once created",
+            ("unset", true, false) => "field cannot be cleared once set",
+            ("modify", true, true) => "field cannot be modified once set",
+            _ => continue,
+        };
+        let (field, detail) = (path.to_string(), why.to_owned());
+        errors.0.push(Error { fault: Fault::Invalid, field, value: Some(Value::Null), detail });
+    }
+}
+
+fn is_set(member: &Member, holder: &Value) -> bool {
+    match &member.element {
+        Some(element) => items(holder).iter().any(|item| element.iter().all(|(key, value)| item.get(key) == Some(value))),
+        None => holder.get(&member.name).is_some_and(|value| !value.is_null()),
+    }
+}
+
+fn given(value: &Value, shape: Shape) -> bool {
+    match (value, shape) {
+        (Value::Null, _) => false,
+        (_, Shape::Pointer) => true,
+        (Value::String(text), Shape::Value) => !text.is_empty(),
+        (Value::Number(number), Shape::Value) => number.as_f64() != Some(0.0),
+        (Value::Bool(yes), Shape::Value) => *yes,
+        (Value::Array(list), Shape::Items) => !list.is_empty(),
+        (Value::Object(map), Shape::Items) => !map.is_empty(),
+        _ => true,
+    }
+}
+
+/// Whether two values mean the same: no elements are as good as no list.
+fn same(a: &Value, b: &Value) -> bool {
+    let none = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let other = |key: &String, map: &Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+            a.iter().all(|(key, value)| same(value, &other(key, b)))
+                && b.iter().all(|(key, value)| a.contains_key(key) || none(value))
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        _ => a == b || none(a) && none(b),
+    }
+}
+
+fn belong(by: &Match, a: &Value, b: &Value) -> bool {
+    match by {
+        Match::Never => false,
+        Match::Alike => a == b,
+        Match::Keys(keys) => keys.iter().all(|key| a.get(key) == b.get(key)),
+    }
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+fn has(map: Option<&Value>, key: &str) -> bool {
+    map.is_some_and(|map| map.get(key).is_some())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+/// A number; a plain field that is absent is zero, and a pointer's absence was found before.
+fn number(value: &Value) -> Option<i64> {
+    if value.is_null() { Some(0) } else { value.as_i64() }
+}
+
+fn struct_in(kind: &Kind) -> Option<TypeId> {
+    match kind {
+        Kind::Struct(id) => Some(*id),
+        Kind::List(inner) | Kind::Map(inner) => struct_in(inner),
+        _ => None,
+    }
+}
