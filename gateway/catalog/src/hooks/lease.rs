@@ -1,4 +1,4 @@
-//! Lease. Upstream: `pkg/apis/coordination/validation`.
+//! Lease. Upstream: `pkg/apis/coordination/validation`, `pkg/registry/coordination/lease/strategy.go`.
 
 use model::Value;
 use model::field::{Errors, Path};
@@ -6,8 +6,24 @@ use model::field::{Errors, Path};
 use super::Hooks;
 use super::rules::{get, text};
 
-pub(super) const HOOKS: Hooks =
-    Hooks { validate: Some(validate), validate_update: Some(|new, _old, errors| validate(new, errors)), ..Hooks::NONE };
+/// Fields of coordinated leader election, which is off by default in 1.37.
+const COORDINATED: [&str; 2] = ["strategy", "preferredHolder"];
+
+pub(super) const HOOKS: Hooks = Hooks {
+    prepare_create: Some(|lease| drop_disabled(lease, &Value::Null)),
+    prepare_update: Some(drop_disabled),
+    validate: Some(validate),
+    validate_update: Some(|new, _old, errors| validate(new, errors)),
+    ..Hooks::NONE
+};
+
+/// What is off stays only where it was in use.
+fn drop_disabled(new: &mut Value, old: &Value) {
+    let Some(spec) = new.get_mut("spec") else { return };
+    for field in COORDINATED.iter().filter(|field| get::string(get::at(old, "spec"), field).is_none()) {
+        get::remove(spec, field);
+    }
+}
 
 fn validate(object: &Value, errors: &mut Errors) {
     let (spec, path) = (get::at(object, "spec"), Path::new("spec"));

@@ -130,6 +130,6 @@ fn validate_device(device: &Value, allocated: &[Value], path: &Path, errors: &mu
 
 /// The identity as upstream's message shows it.
 fn shown(device: &Value) -> Value {
-    let [driver, pool, name] = ["driver", "pool", "device"].map(|field| get::text(device, field));
-    format!("{driver}/{pool}/{name}").into()
+    let [driver, pool, name, share] = ["driver", "pool", "device", "shareID"].map(|field| get::text(device, field));
+    json!({"Driver": driver, "Pool": pool, "Device": name, "ShareID": share})
 }

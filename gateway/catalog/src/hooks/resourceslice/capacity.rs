@@ -86,11 +86,11 @@ fn valid_range(range: &Value, total: &Quantity, default: &Quantity, path: &Path,
         errors.invalid(&at, step.to_string(), format!("one step {one} is larger than capacity value: {total}"));
     }
     let bounds = [("default", Some(default)), ("min", Some(&min)), ("max", max.as_ref()), ("step", Some(&step))];
-    if bounds
-        .into_iter()
-        .filter_map(|(field, bound)| Some((field, bound?)))
-        .all(|(field, bound)| fits(bound, &path.child(field), errors))
-    {
+    let mut fitting = true;
+    for (field, bound) in bounds.into_iter().filter_map(|(field, bound)| Some((field, bound?))) {
+        fitting &= fits(bound, &path.child(field), errors);
+    }
+    if fitting {
         is_step(default, &min, &step, &at, errors);
         max.iter().for_each(|max| is_step(max, &min, &step, &at, errors));
     }
