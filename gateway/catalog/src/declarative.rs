@@ -38,7 +38,7 @@ pub fn validate(types: &Types, resource: &Resource, subresource: &str, new: &Val
     let Some(root) = table.root(&resource.api_version(), &resource.gvk.kind, subresource) else { return };
     let mut found = Errors::new();
     let walk = Walk { table, types, updates: old.is_some() };
-    walk.of_type(root, Some(resource.ty), new, old, &Path::default(), &mut found);
+    walk.of_type(root, resource.shape.struct_type(), new, old, &Path::default(), &mut found);
     if found.is_empty() {
         return;
     }
