@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::normal::{self, Encode};
-use crate::structural::Structural;
+use crate::structural::{Coercion, Structural};
 use crate::types::{TypeId, Types};
 
 /// The struct of every object's `metadata`.
@@ -78,6 +78,10 @@ pub fn coerce(
     let metadata = take_metadata(types, object, malformed, unknown)?;
     let mut pruned = Vec::new();
     schema.prune(object, &mut pruned);
+    if let Some(object_meta) = types.by_name(OBJECT_META) {
+        let embedded = Coercion { types, object_meta, malformed };
+        embedded.run(schema, object, &mut pruned).map_err(|error| error.to_string())?;
+    }
     unknown.extend(pruned.into_iter().map(|path| format!("unknown field \"{path}\"")));
     if let (Some(metadata), Some(map)) = (metadata, object.as_object_mut()) {
         map.insert("metadata".to_owned(), metadata);
