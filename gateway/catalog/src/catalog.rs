@@ -255,6 +255,7 @@ impl Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::Cells;
     use crate::strategy::{Garbage, Generation};
 
     fn catalog() -> Catalog {
@@ -351,7 +352,7 @@ mod tests {
         let mut odd = Vec::new();
         for resource in catalog().all().filter(|r| !r.list_kind.is_empty()) {
             let own = resource.columns.iter().any(|c| &*c.name != "Name" && &*c.name != "Created At");
-            let Some(cells) = resource.cells else {
+            let Cells::Own(cells) = resource.cells else {
                 assert!(!own, "{} has columns and no cells", resource.gvr.resource);
                 continue;
             };

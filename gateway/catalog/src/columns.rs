@@ -18,6 +18,8 @@ mod policy;
 mod storage;
 mod workload;
 
+pub(crate) use cell::since;
+
 /// Computes the cells of one object, one per column of the kind in order. `now` is what ages are counted from.
 pub type Cells = fn(&Value, now: Timestamp) -> Vec<Value>;
 

@@ -133,7 +133,7 @@ fn api_resource(resource: &Resource) -> Value {
         "singularName": &*resource.singular,
         "namespaced": resource.namespaced,
         "kind": &*resource.gvk.kind,
-        "verbs": texts(&resource.verbs),
+        "verbs": texts(&resource.told_verbs()),
     });
     set_if(&mut row, "shortNames", texts(&resource.short_names));
     set_if(&mut row, "categories", texts(&resource.categories));
@@ -182,7 +182,7 @@ fn aggregated_resource(resource: &Resource) -> Value {
         "responseKind": {"group": "", "version": "", "kind": &*resource.gvk.kind},
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": &*resource.singular,
-        "verbs": texts(&resource.verbs),
+        "verbs": texts(&resource.told_verbs()),
     });
     set_if(&mut row, "shortNames", texts(&resource.short_names));
     set_if(&mut row, "categories", texts(&resource.categories));

@@ -9,7 +9,6 @@ static UNBUILT: &[(&str, &str, &str)] = &[
     ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
     ("admissionregistration.k8s.io", "mutatingadmissionpolicies", "CEL admission policies are not evaluated"),
     ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
-    ("apiextensions.k8s.io", "customresourcedefinitions", "custom resources are not served"),
     ("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers"),
 ];
 

@@ -12,6 +12,7 @@ mod clusterrolebinding;
 mod configmap;
 mod controllerrevision;
 mod cronjob;
+mod customresourcedefinition;
 mod daemonset;
 mod deployment;
 mod device;
@@ -59,6 +60,7 @@ mod workload;
 pub use service::allocation;
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use model::field::Errors;
 use model::{Status, User, Value, World};
 
@@ -100,6 +102,8 @@ pub struct Hooks {
     pub grace: Option<Grace>,
     /// For a kind that waits for its `spec.finalizers` too: what the delete that marks it changes besides `metadata`.
     pub deleting: Option<fn(&mut Value)>,
+    /// For a kind whose first delete only marks it, whatever its options say: what that changes besides the deletion's time.
+    pub closing: Option<fn(&mut Value, now: Timestamp)>,
 }
 
 impl Hooks {
@@ -121,6 +125,7 @@ impl Hooks {
         selectable: &[],
         grace: None,
         deleting: None,
+        closing: None,
     };
 }
 
@@ -186,6 +191,7 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "Secret", &secret::HOOKS),
     ("", "Service", &service::HOOKS),
     ("", "ServiceAccount", &serviceaccount::HOOKS),
+    ("apiextensions.k8s.io", "CustomResourceDefinition", &customresourcedefinition::HOOKS),
     ("apps", "ControllerRevision", &controllerrevision::HOOKS),
     ("apps", "DaemonSet", &daemonset::HOOKS),
     ("apps", "Deployment", &deployment::HOOKS),

@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod catalog;
 pub mod columns;
 pub mod convert;
+pub mod custom;
 pub mod declarative;
 pub mod default;
 pub mod discovery;
@@ -17,5 +18,5 @@ pub mod strategy;
 
 pub use catalog::{Catalog, Error, Group, Version};
 pub use read::ReadError;
-pub use resource::{Column, Resource, Storage, Subresource};
+pub use resource::{Cells, Column, Resource, Storage, Subresource};
 pub use strategy::{Garbage, Generation, Strategy};

@@ -1,6 +1,7 @@
 //! The OpenAPI documents: `/openapi/v3`, `/openapi/v3/<group version>` and `/openapi/v2`. Each is rendered when it is first
 //! asked for, which is work for a thread that may block. Does not negotiate; v2 exists as JSON only.
 
+mod custom;
 mod describe;
 mod operation;
 mod path;
@@ -97,8 +98,13 @@ impl OpenApi {
 
     /// The value that changes with the content of a version's document.
     fn hash_of(&self, path: &str, version: &Version) -> String {
-        let custom = version.resources.iter().filter_map(|resource| resource.fingerprint.as_deref());
-        self.hash(&custom.chain([path]).collect::<Vec<_>>().join(" "))
+        let custom = version.resources.iter().filter_map(|resource| resource.custom.as_ref().map(|custom| (resource, custom)));
+        let mut text = path.to_owned();
+        for (resource, custom) in custom {
+            let definition = &custom.definition;
+            text.push_str(&format!(" {} {} {}", resource.gvk.kind, definition.uid, definition.generation));
+        }
+        self.hash(&text)
     }
 
     /// A hash of a text and of everything that comes with the program, which is known before anything is rendered.
@@ -123,7 +129,7 @@ impl OpenApi {
     fn parts(&self, group: &Group, version: &Version) -> Parts {
         let mut wanted = BTreeSet::new();
         let paths = path::of(&self.catalog, group, version, &mut wanted);
-        (paths, schema::components(&self.catalog, wanted))
+        (paths, schema::components(&self.catalog, version, wanted))
     }
 }
 

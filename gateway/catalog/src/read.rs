@@ -17,7 +17,7 @@ use model::name::{self, NameRule};
 use model::{GroupVersionKind, GroupVersionResource};
 use schema::{Shape, Types};
 
-use crate::resource::{Column, REGISTRY, Resource, Storage, Subresource};
+use crate::resource::{Cells, Column, REGISTRY, Resource, Storage, Subresource};
 use crate::strategy::{Garbage, Generation, Strategy};
 use crate::{columns, hooks};
 
@@ -151,10 +151,10 @@ impl Reader<'_> {
             storage_version_hash: facts.text("hash").into(),
             columns: own.unwrap_or(&self.plain).clone(),
             // Some kinds have a printer upstream that their registry does not use.
-            cells: own.and_then(|_| columns::of(self.group, kind)),
+            cells: own.and_then(|_| columns::of(self.group, kind)).map_or(Cells::Plain, Cells::Own),
             strategy: strategy(facts)?,
-            fingerprint: None,
             hooks: hooks::of(self.group, kind),
+            custom: None,
             gvk,
         })
     }
@@ -191,6 +191,7 @@ impl Reader<'_> {
             takes_path: !facts.text("subpath").is_empty(),
             connect: facts.list("connect"),
             keeps: facts.kept(),
+            only: None,
         })
     }
 

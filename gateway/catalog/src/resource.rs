@@ -1,12 +1,13 @@
 //! A resource: everything about a kind that the request path asks, as one value. Built-in kinds get theirs from the tables
-//! (`read`); a custom resource will be the same value. Does no work itself.
+//! (`read`), custom ones from their definition (`custom`). Does no work itself.
 
 use std::sync::Arc;
 
 use model::{GroupVersionKind, GroupVersionResource};
 use schema::{Shape, Types};
 
-use crate::columns::Cells;
+use crate::columns;
+use crate::custom::Custom;
 use crate::hooks::Hooks;
 use crate::strategy::Strategy;
 
@@ -41,14 +42,14 @@ pub struct Resource {
     pub storage_version_hash: Arc<str>,
     /// Columns of its Table.
     pub columns: Arc<[Column]>,
-    /// Computes the cells of a row; `None` for Name and Created At.
-    pub cells: Option<Cells>,
+    /// Computes the cells of a row.
+    pub cells: Cells,
     /// What happens to fields on create and update, as data.
     pub strategy: Strategy,
-    /// Changes with what is published of a custom resource; nothing for what comes with the program.
-    pub fingerprint: Option<Arc<str>>,
     /// What a few kinds do beside.
     pub hooks: &'static Hooks,
+    /// What only a custom resource has.
+    pub custom: Option<Custom>,
 }
 
 /// Where and in which version a resource is stored.
@@ -86,6 +87,19 @@ pub struct Subresource {
     pub connect: Vec<Arc<str>>,
     /// Fields that a write through it leaves as they are stored: `spec`, `metadata.labels`.
     pub keeps: Vec<Arc<str>>,
+    /// The one field that a write through it changes, where it leaves all others as they are stored.
+    pub only: Option<Arc<str>>,
+}
+
+/// How the cells of a Table's row are computed.
+#[derive(Clone, Copy)]
+pub enum Cells {
+    /// Name and Created At.
+    Plain,
+    /// By a function of the kind.
+    Own(columns::Cells),
+    /// By the paths of a custom resource's definition.
+    Custom,
 }
 
 /// One column of a Table.
@@ -121,6 +135,14 @@ impl Resource {
             (Shape::Struct(_), Some(ty)) => types[ty].name.to_owned(),
             (Shape::Struct(_), None) => self.schema_name(types),
         }
+    }
+
+    /// Verbs as discovery tells them: nothing new is made of a custom resource that is going, though its objects may still
+    /// be changed.
+    pub fn told_verbs(&self) -> Vec<Arc<str>> {
+        let ending = self.custom.as_ref().is_some_and(|custom| custom.definition.terminating);
+        let makes = |verb: &str| matches!(verb, "patch" | "create" | "update");
+        self.verbs.iter().filter(|verb| !ending || !makes(verb)).cloned().collect()
     }
 
     /// Whether a verb is served.

@@ -18,6 +18,8 @@ pub enum Generation {
     Fixed,
     /// 1 at creation, one more whenever one of these fields changes.
     Counts(Vec<Arc<str>>),
+    /// 1 at creation, one more whenever anything but `metadata` changes.
+    CountsAll,
 }
 
 /// What a delete does to dependants unless it says.
@@ -79,7 +81,7 @@ impl Strategy {
         match self.generation {
             // Upstream lets a client's number stand here, and never moves it.
             Generation::Never => {}
-            Generation::Fixed | Generation::Counts(_) => meta::set(object, "generation", 1),
+            Generation::Fixed | Generation::Counts(_) | Generation::CountsAll => meta::set(object, "generation", 1),
         }
     }
 
@@ -93,6 +95,7 @@ impl Strategy {
         let before = meta::generation(old);
         let changed = match &self.generation {
             Generation::Counts(fields) => fields.iter().any(|field| at(new, field) != at(old, field)),
+            Generation::CountsAll => differs_beside_metadata(new, old),
             Generation::Never | Generation::Fixed => false,
         };
         match before + i64::from(changed) {
@@ -105,12 +108,37 @@ impl Strategy {
 impl Subresource {
     /// What a write through the subresource leaves as stored; generation among it.
     pub fn prepare_update(&self, new: &mut Value, old: &Value) {
+        if let Some(only) = &self.only {
+            return change_only(only, new, old);
+        }
         keep(&self.keeps, new, old);
         match meta::generation(old) {
             0 => drop(meta::remove(new, "generation")),
             generation => meta::set(new, "generation", generation),
         }
     }
+}
+
+/// Takes one field of the new object, and who manages what; everything else is as it was.
+fn change_only(field: &str, new: &mut Value, old: &Value) {
+    let changed = new.as_object_mut().and_then(|map| map.shift_remove(field));
+    let managed = meta::remove(new, "managedFields");
+    *new = old.clone();
+    match (changed, new.as_object_mut()) {
+        (Some(value), Some(map)) => drop(map.insert(field.to_owned(), value)),
+        (None, Some(map)) => drop(map.shift_remove(field)),
+        _ => {}
+    }
+    match managed {
+        Some(managed) => meta::set(new, "managedFields", managed),
+        None => drop(meta::remove(new, "managedFields")),
+    }
+}
+
+fn differs_beside_metadata(new: &Value, old: &Value) -> bool {
+    let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return new != old };
+    let has = |of: &model::Map<String, Value>, key: &String, value: &Value| key == "metadata" || of.get(key) == Some(value);
+    !(new.iter().all(|(key, value)| has(old, key, value)) && old.iter().all(|(key, value)| has(new, key, value)))
 }
 
 fn keep(fields: &[Arc<str>], new: &mut Value, old: &Value) {
@@ -199,6 +227,32 @@ mod tests {
             assert_eq!(meta::generation(&new), generation, "{new}");
             assert_eq!(new["status"], old["status"]);
         }
+    }
+
+    #[test]
+    fn everything_but_metadata_can_count() {
+        let strategy = Strategy { generation: Generation::CountsAll, ..Strategy::default() };
+        let old = json!({"metadata": {"generation": 3, "labels": {}}, "spec": {"n": 1}, "data": 1});
+        for (new, generation) in [
+            (json!({"metadata": {"labels": {"a": "b"}}, "data": 1, "spec": {"n": 1}}), 3),
+            (json!({"metadata": {}, "spec": {"n": 1}}), 4),
+            (json!({"metadata": {}, "spec": {"n": 2}, "data": 1}), 4),
+        ] {
+            let mut new = new;
+            strategy.count(&mut new, &old);
+            assert_eq!(meta::generation(&new), generation, "{new}");
+        }
+    }
+
+    #[test]
+    fn one_field_can_change_alone() {
+        let old = json!({"metadata": {"labels": {"a": "b"}, "managedFields": [1]}, "spec": 1, "status": 1});
+        let mut new = json!({"metadata": {"labels": {}, "managedFields": [2]}, "spec": 2, "status": 2});
+        change_only("status", &mut new, &old);
+        assert_eq!(new, json!({"metadata": {"labels": {"a": "b"}, "managedFields": [2]}, "spec": 1, "status": 2}));
+        let mut gone = json!({"metadata": {}, "spec": 2});
+        change_only("status", &mut gone, &old);
+        assert_eq!(gone, json!({"metadata": {"labels": {"a": "b"}}, "spec": 1}));
     }
 
     #[test]

@@ -99,6 +99,8 @@ impl Output {
 pub enum Endpoint {
     /// Resources: Table and partial metadata.
     Resource,
+    /// Custom resources: the same, and protobuf for partial metadata only.
+    Custom,
     /// Nothing: options, versions, discovery in its old form.
     Plain,
     /// Aggregated discovery.
@@ -109,7 +111,7 @@ impl Endpoint {
     fn allows(self, convert: Option<&Convert>) -> bool {
         match (self, convert) {
             (_, None) => true,
-            (Self::Resource, Some(convert)) => convert.is_meta("Table") || convert.is_partial(),
+            (Self::Resource | Self::Custom, Some(convert)) => convert.is_meta("Table") || convert.is_partial(),
             (Self::Plain, Some(_)) => false,
             (Self::Discovery, Some(convert)) => {
                 convert.group == "apidiscovery.k8s.io"
@@ -176,7 +178,12 @@ impl Clause<'_> {
         }
         // Tables have no protobuf, and documents are not written as such: a later clause has JSON.
         let partial = |convert: &Convert| convert.is_partial() && convert.version == "v1";
-        let speaks = media != Media::Protobuf || endpoint == Endpoint::Resource && output.convert.as_ref().is_none_or(partial);
+        let speaks = match endpoint {
+            _ if media != Media::Protobuf => true,
+            Endpoint::Resource => output.convert.as_ref().is_none_or(partial),
+            Endpoint::Custom => output.convert.as_ref().is_some_and(partial),
+            Endpoint::Plain | Endpoint::Discovery => false,
+        };
         (speaks && endpoint.allows(output.convert.as_ref())).then_some(output)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod clusterrole_aggregation;
+pub mod customresourcedefinition;
 pub mod feed;
 pub mod garbage_collector;
 pub mod names;
@@ -24,6 +25,7 @@ pub fn start(context: Context, controllers: &[String], upkeep: Option<bootstrap:
     let mut runtime = Runtime::new(context);
     if let Some(settings) = upkeep {
         bootstrap::add(&mut runtime, settings);
+        customresourcedefinition::add(&mut runtime);
     }
     for controller in ALL {
         if names::is_enabled(controller.name, names::Default::On, controllers) {

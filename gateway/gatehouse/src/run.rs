@@ -14,7 +14,7 @@ use model::{Clock, User};
 use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
 use server::world::{LocalWorld, Slot};
-use server::{body, listen, path, tls};
+use server::{body, customs, listen, path, tls};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,6 +58,7 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>, policies: Ar
         policies: policies.clone(),
     };
     let gate = build::gate(&config, parts)?;
+    tokio::spawn(customs::start(&gate));
     let listener = listen::bind(config.serving.address, config.serving.sharing)
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
     let address = listener.local_addr()?;

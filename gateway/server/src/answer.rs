@@ -9,6 +9,8 @@ use serde_json::json;
 use store::Entry;
 
 use crate::body::Body;
+use crate::conversion;
+use crate::gate::Gate;
 use crate::row::Row;
 use crate::verbs::list::Listing;
 
@@ -52,6 +54,19 @@ impl Answer {
     /// 200 with one stored object.
     pub fn entry(row: &Row, entry: Arc<Entry>) -> Self {
         Self::new(200, Content::Entry(row.clone(), entry))
+    }
+
+    /// The same with objects in the version of the request, where somebody must be asked to convert them.
+    pub async fn converted(self, gate: &Gate) -> Result<Self, Status> {
+        let content = match self.content {
+            Content::Entry(row, entry) if row.asks_converter() => {
+                let mut converted = conversion::entries(gate, &row, vec![entry.clone()]).await?;
+                Content::Entry(row.of_converted(), converted.pop().unwrap_or(entry))
+            }
+            Content::List(listing) => Content::List(listing.converted(gate).await?),
+            content => content,
+        };
+        Ok(Self { content, ..self })
     }
 
     /// 404 for a path where nothing is served, in the words of Go's mux.

@@ -90,11 +90,11 @@ impl Call {
     }
 
     /// Settles how the answer is written, before anything is done. Fails with 406, and 400 for bad Table options.
-    pub fn negotiate(&mut self) -> Result<(), Status> {
+    pub fn negotiate(&mut self, endpoint: Endpoint) -> Result<(), Status> {
         let accept = self.header("accept");
         self.output = match self.info.verb {
-            model::Verb::Watch => negotiate::stream(accept, Endpoint::Resource)?,
-            _ => negotiate::output(accept, Endpoint::Resource)?,
+            model::Verb::Watch => negotiate::stream(accept, endpoint)?,
+            _ => negotiate::output(accept, endpoint)?,
         };
         if self.output.convert.as_ref().is_some_and(|convert| convert.is_meta("Table")) {
             self.include = IncludeObject::parse(&self.query)?;

@@ -94,7 +94,7 @@ fn text(
     let unread = |why: String| unrecognized(form, &why, body);
     let Parsed { mut value, duplicates } = parse(media, body).map_err(unread)?;
     let (api_version, kind) = json::interpret(&value).map_err(unread)?;
-    let said = expected(form, api_version, kind)?;
+    let said = if form.is_free() { free(api_version, kind)? } else { expected(form, api_version, kind)? };
     let mut unknown = Vec::new();
     form.decode(&mut value, &mut unknown).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
     strictness(validation, &duplicates, &unknown, notes).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
@@ -122,6 +122,14 @@ fn expected(form: &Form, api_version: &str, kind: &str) -> Result<GroupVersionKi
         return Err(cannot_be_handled(&said, &form.kind, &foreign(form, &said)));
     }
     Ok(said)
+}
+
+/// The kind that the body of a custom resource says it is. What it leaves unsaid is not made up.
+fn free(api_version: &str, kind: &str) -> Result<GroupVersionKind, Status> {
+    if kind.is_empty() {
+        return Err(Status::bad_request("Object 'Kind' is missing in 'object has no kind field '"));
+    }
+    Ok(GroupVersionKind::from_api_version(api_version, kind))
 }
 
 /// What the body says it is, with what it leaves unsaid taken from the request.

@@ -21,6 +21,8 @@ pub struct Manner {
     pub grace: Option<Grace>,
     /// The kind waits for its `spec.finalizers` too; what marking changes besides `metadata`.
     pub deleting: Option<fn(&mut Value)>,
+    /// The first delete only marks it, whatever its options say; what that changes besides the deletion's time.
+    pub closing: Option<fn(&mut Value, now: Timestamp)>,
 }
 
 /// What to do.
@@ -63,6 +65,11 @@ pub fn check(object: &Value, options: &DeleteOptions, kind: &GroupResource) -> R
 /// Decides what a delete does.
 pub fn decide(object: &Value, options: &DeleteOptions, manner: Manner, now: Timestamp) -> Removal {
     let mut next = object.clone();
+    if let Some(closing) = manner.closing.filter(|_| meta::deletion_timestamp(object).is_none()) {
+        meta::set(&mut next, "deletionTimestamp", rfc3339(now));
+        closing(&mut next, now);
+        return Removal::Mark(next);
+    }
     if let Some(deleting) = manner.deleting.filter(|_| has_contents(object)) {
         return empty_first(next, options, manner.garbage, deleting, now);
     }

@@ -32,6 +32,10 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     for (key, value) in std::mem::take(&mut call.notes.annotations) {
         call.record.annotate(&key, value);
     }
+    let outcome = match outcome {
+        Ok(answer) => answer.converted(gate).await,
+        Err(status) => Err(status),
+    };
     let answer = match outcome {
         Ok(answer) => answer,
         Err(status) => {

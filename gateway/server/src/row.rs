@@ -1,6 +1,7 @@
 //! A resource, or one of its subresources, as a request meets it: the catalog's row, the version of the request, and how
 //! objects get from there to the stored version and back. Reads no store and knows no verb.
 
+mod custom;
 mod form;
 
 use std::borrow::Cow;
@@ -8,8 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use catalog::convert::{self, Conversion};
+use catalog::custom::column;
 use catalog::hooks::Hooks;
-use catalog::{Catalog, Resource, Storage, Strategy, Subresource, declarative, facts};
+use catalog::{Catalog, Cells, Resource, Storage, Strategy, Subresource, declarative, facts};
+use codec::negotiate::{Endpoint, Patch};
 use codec::shape::{self, Order};
 use jiff::Timestamp;
 use model::clock::rfc3339;
@@ -24,6 +27,7 @@ use schema::proto;
 use serde_json::json;
 use store::{Entry, Header, Key};
 
+use crate::conversion;
 use crate::gate::Gate;
 use crate::removal::Manner;
 use crate::subresources::{self, Facet, Part};
@@ -50,14 +54,15 @@ pub struct Row {
     conversion: Option<&'static Conversion>,
     facet: Option<&'static Facet>,
     type_meta: Arc<str>,
+    /// Objects come as they are shown: somebody converted them already.
+    converted: bool,
 }
 
 impl Row {
     /// The row that a request is about.
-    pub fn find(gate: &Gate, info: &RequestInfo) -> Option<Self> {
-        let catalog = gate.served.catalog();
+    pub fn find(catalog: &Arc<Catalog>, info: &RequestInfo) -> Option<Self> {
         let resource = catalog.resource(&info.group, &info.version, &info.resource)?;
-        Self::new(&catalog, resource, &info.subresource)
+        Self::new(catalog, resource, &info.subresource)
     }
 
     /// The row of a resource by its name.
@@ -80,7 +85,11 @@ impl Row {
         // A hook's defaults are those of the stored version; elsewhere they come with the conversion.
         let default = resource.hooks.default.filter(|_| stored.is_none_or(|stored| stored == kind));
         let conversion = if *kind == resource.gvk { convert::of(kind) } else { None };
-        let type_meta = format!("\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind, kind.api_version());
+        let type_meta = match shape {
+            Shape::Struct(_) => format!("\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind, kind.api_version()),
+            // Custom resources carry their own.
+            Shape::Structural(_) => String::new(),
+        };
         Some(Self {
             resource: resource.clone(),
             sub,
@@ -88,6 +97,7 @@ impl Row {
             conversion,
             facet: subresources::facet(resource, subresource),
             type_meta: type_meta.into(),
+            converted: false,
         })
     }
 
@@ -167,6 +177,31 @@ impl Row {
     /// The same, for metadata rules.
     pub fn scope(&self) -> Scope {
         if self.is_namespaced() { Scope::Namespaced } else { Scope::Cluster }
+    }
+
+    /// What answers can be turned into.
+    pub fn endpoint(&self) -> Endpoint {
+        if self.is_custom() { Endpoint::Custom } else { Endpoint::Resource }
+    }
+
+    /// Whether bodies are custom resources, whose fields Go keeps in maps.
+    pub fn is_custom(&self) -> bool {
+        self.form.shape().structural().is_some()
+    }
+
+    /// Whether a patch of this kind can change objects: custom resources have no merge keys.
+    pub fn takes(&self, patch: Patch) -> bool {
+        patch != Patch::Strategic || !self.is_custom()
+    }
+
+    /// What every answer warns of.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.custom().into_iter().flat_map(|custom| &custom.warnings).map(ToString::to_string)
+    }
+
+    /// The resource itself.
+    pub(crate) fn resource(&self) -> &Resource {
+        &self.resource
     }
 
     /// Whether this is the resource whose names are namespaces.
@@ -286,7 +321,7 @@ impl Row {
     /// How objects are deleted.
     pub fn manner(&self) -> Manner {
         let grace = self.hooks().grace.filter(|_| self.strategy().graceful);
-        Manner { garbage: self.strategy().garbage, grace, deleting: self.hooks().deleting }
+        Manner { garbage: self.strategy().garbage, grace, deleting: self.hooks().deleting, closing: self.hooks().closing }
     }
 
     /// Seconds after which objects go away by themselves.
@@ -320,6 +355,15 @@ impl Row {
             let found = conversion.fields.iter().find(|(served, _)| *served == field);
             return found.map(|(_, stored)| (*stored).to_owned()).ok_or_else(|| format!("field label not supported: {field}"));
         }
+        if let Some(custom) = self.custom() {
+            let known = |field: &str| custom.selectable.iter().any(|(name, _)| **name == *field);
+            let scoped = field == "metadata.name" || field == "metadata.namespace" && self.is_namespaced();
+            return if scoped || known(field) {
+                Ok(field.to_owned())
+            } else {
+                Err(format!("field label not supported: {field}"))
+            };
+        }
         let own = self.hooks().selectable;
         if matches!(field, "metadata.name" | "metadata.namespace") || own.iter().any(|selectable| selectable.field == field) {
             return Ok(field.to_owned());
@@ -333,12 +377,20 @@ impl Row {
 
     /// What is known of an object without parsing it, once it is stored.
     pub fn header(&self, object: &Value) -> Header {
-        let fields = self.hooks().selectable.iter().map(|selectable| (selectable.field, (selectable.value)(object)));
-        Header { labels: meta::labels(object).collect(), fields: fields.collect() }
+        let own = self.hooks().selectable.iter().map(|selectable| (selectable.field, (selectable.value)(object)));
+        let custom = self.custom().into_iter().flat_map(|custom| custom.fields(object));
+        Header { labels: meta::labels(object).collect(), fields: own.chain(custom).collect() }
     }
 
-    /// An object in the storage version as it is stored, and where its revision goes.
-    pub fn encode(&self, object: &Value) -> (Bytes, usize) {
+    /// An object as it is stored, and where its revision goes. Fails when it cannot be had in the version that is stored.
+    pub async fn encode(&self, gate: &Gate, object: &Value) -> Result<(Bytes, usize), Status> {
+        match self.custom() {
+            None => Ok(self.encode_stored(object)),
+            Some(custom) => Ok(self.encode_stored(&self.to_stored_version(gate, custom, object).await?)),
+        }
+    }
+
+    fn encode_stored(&self, object: &Value) -> (Bytes, usize) {
         let mut out = Vec::with_capacity(1024);
         let how = Encode { type_meta: None, splice_revision: true };
         let at = self.stored_shape().encode(self.form.types(), object, how, &mut out);
@@ -350,8 +402,21 @@ impl Row {
         self.storage().map_or(&self.resource.shape, |storage| &storage.shape)
     }
 
-    /// The object of an entry in the storage version, with `apiVersion` and `kind`.
-    pub fn stored_value(&self, entry: &Entry) -> Result<Value, Status> {
+    /// The object of an entry as writes handle it, with `apiVersion` and `kind`: of built-in kinds in the storage version, of
+    /// custom resources in that of the request.
+    pub async fn stored_value(&self, gate: &Gate, entry: &Arc<Entry>) -> Result<Value, Status> {
+        if !self.asks_converter() {
+            return self.parse(entry);
+        }
+        let converted = conversion::entries(gate, self, vec![entry.clone()]).await?;
+        converted.first().map_or_else(|| self.parse(entry), |entry| self.of_converted().parse(entry))
+    }
+
+    /// The same, where nobody must be asked to convert.
+    pub(crate) fn parse(&self, entry: &Entry) -> Result<Value, Status> {
+        if let Some(custom) = self.custom() {
+            return self.revived(custom, entry);
+        }
         let mut value: Value = serde_json::from_slice(&entry.body).map_err(|error| unreadable(entry, &error))?;
         let kind = self.storage().map_or(&self.resource.gvk, |storage| &storage.gvk);
         form::say_kind(&mut value, kind);
@@ -360,15 +425,18 @@ impl Row {
 
     /// The object of an entry as the request sees it.
     pub fn request_value(&self, entry: &Entry) -> Result<Value, Status> {
-        self.view(&self.stored_value(entry)?)
+        self.view(&self.parse(entry)?)
     }
 
     /// A stored object as the request sees it: in its version, or the part that a subresource shows.
     pub fn view(&self, stored: &Value) -> Result<Value, Status> {
         if let Some(facet) = self.facet {
-            return Ok((facet.view)(stored));
+            return (facet.view)(&self.resource, stored);
         }
         let mut value = stored.clone();
+        if self.custom().is_some() {
+            return Ok(value);
+        }
         if let Some(conversion) = self.conversion {
             (conversion.from_storage)(&mut value);
         }
@@ -379,14 +447,14 @@ impl Row {
     /// What the request made of its view, as an object of the storage version.
     pub fn merge(&self, object: Value, current: &Value) -> Result<Value, Status> {
         match self.facet {
-            Some(facet) => (facet.merge)(object, current),
+            Some(facet) => (facet.merge)(&self.resource, object, current),
             None => self.to_storage(object),
         }
     }
 
     /// An object of the request in the storage version.
     pub fn to_storage(&self, mut object: Value) -> Result<Value, Status> {
-        let Some(storage) = self.storage() else { return Ok(object) };
+        let Some(storage) = self.storage().filter(|_| self.custom().is_none()) else { return Ok(object) };
         if let Some(conversion) = self.conversion {
             (conversion.to_storage)(&mut object);
             form::say_kind(&mut object, &storage.gvk);
@@ -400,18 +468,23 @@ impl Row {
         Ok(object)
     }
 
-    /// Whether objects are sent as they are stored.
-    fn is_verbatim(&self) -> bool {
-        self.conversion.is_none() && self.facet.is_none()
+    /// Whether an object is sent as it is stored.
+    pub(crate) fn is_sent_as_stored(&self, entry: &Entry) -> bool {
+        let current = self.custom().is_none_or(|custom| self.is_current(custom, entry));
+        self.conversion.is_none() && self.facet.is_none() && current
+    }
+
+    /// The form of renderings in the version of the request.
+    pub(crate) fn rendered_form(&self) -> store::Form {
+        store::Form(self.number())
     }
 
     /// The object of an entry in the version of the request, encoded, without `apiVersion` and `kind`.
     pub fn body(&self, entry: &Entry) -> Bytes {
-        if self.is_verbatim() {
+        if self.is_sent_as_stored(entry) {
             return entry.body.clone();
         }
-        let form = store::Form(self.number());
-        entry.rendering(form, |entry| match self.request_value(entry) {
+        entry.rendering(self.rendered_form(), |entry| match self.request_value(entry) {
             Ok(value) => self.encode_body(&value),
             Err(_) => entry.body.clone(),
         })
@@ -435,26 +508,36 @@ impl Row {
         proto::envelope(&self.kind().api_version(), &self.kind().kind, message)
     }
 
-    /// An object of the request, encoded, without `apiVersion` and `kind`.
+    /// An object of the request, encoded, of built-in kinds without `apiVersion` and `kind`.
     pub fn encode_body(&self, object: &Value) -> Bytes {
         let mut out = Vec::with_capacity(1024);
-        self.form.shape().encode(self.form.types(), object, Encode::default(), &mut out);
+        let api_version = self.kind().api_version();
+        let type_meta = self.is_custom().then_some((api_version.as_str(), &*self.kind().kind));
+        self.form.shape().encode(self.form.types(), object, Encode { type_meta, splice_revision: false }, &mut out);
         out.into()
     }
 
     /// Appends an encoded body with `kind` and `apiVersion` in front.
     pub fn with_type_meta(&self, body: &[u8], out: &mut Vec<u8>) {
+        if self.is_custom() {
+            return out.extend_from_slice(body);
+        }
         shape::with_type_meta(&self.kind().api_version(), &self.kind().kind, body, out);
     }
 
-    /// `"kind":"Pod","apiVersion":"v1",`
+    /// The body of an entry as partial metadata is made of.
+    pub fn metadata_of<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.is_custom() { Cow::Owned(self.metadata_body(body).to_vec()) } else { Cow::Borrowed(body) }
+    }
+
+    /// `"kind":"Pod","apiVersion":"v1",`; empty where bodies have their own.
     pub fn type_meta(&self) -> &str {
         &self.type_meta
     }
 
-    /// The form of watch frames that all watchers of this version share; nothing where objects are not sent as stored.
-    pub fn frame_form(&self) -> Option<store::Form> {
-        self.is_verbatim().then(|| store::Form(self.number()))
+    /// The form of an object's watch frames that all watchers of this version share; nothing where it is not sent as stored.
+    pub fn frame_form(&self, entry: &Entry) -> Option<store::Form> {
+        self.is_sent_as_stored(entry).then(|| self.rendered_form())
     }
 
     /// The form of this version's protobuf.
@@ -464,9 +547,13 @@ impl Row {
 
     /// A number for this rendering, told apart from other versions and subresources of the same objects.
     fn number(&self) -> u32 {
-        let name = self.type_meta.bytes().chain(self.subresource().bytes());
+        let mut seed = format!("{} {} {}", self.kind().api_version(), self.kind().kind, self.subresource());
+        if let Some(custom) = self.custom() {
+            // What is made of a stored object changes with the definition.
+            seed.push_str(&format!(" {} {}", custom.definition.uid, custom.definition.generation));
+        }
         // FNV-1a: a handful of renderings of one resource do not meet.
-        name.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        seed.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }
 
     /// Kind of a list.
@@ -476,7 +563,7 @@ impl Row {
 
     /// Order of a list's own fields.
     pub fn order(&self) -> Order {
-        Order::Struct
+        if self.is_custom() { Order::Sorted } else { Order::Struct }
     }
 
     /// Columns of a Table.
@@ -493,9 +580,10 @@ impl Row {
 
     /// Cells of a Table's row.
     pub fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
-        match self.resource.cells {
-            Some(cells) => cells(object, now),
-            None => vec![json!(meta::name(object)), json!(created(object, now))],
+        match (self.resource.cells, self.custom()) {
+            (Cells::Own(cells), _) => cells(object, now),
+            (Cells::Custom, Some(custom)) => column::row(&custom.cells, object, now),
+            _ => vec![json!(meta::name(object)), json!(created(object, now))],
         }
     }
 }

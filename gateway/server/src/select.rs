@@ -41,7 +41,7 @@ impl Selection {
             namespace: (!namespace.is_empty()).then(|| namespace.into()),
             name: exact(NAME).map(Into::into),
             node: exact(NODE_NAME).map(Into::into),
-            selector: selector(options),
+            selector: selector(row, options),
         };
         let everything = options.labels.is_empty() && options.fields.is_empty();
         Ok(Self { interest, under, everything })
@@ -53,13 +53,20 @@ impl Selection {
     }
 }
 
-fn selector(options: &ListOptions) -> Option<store::Selector> {
+fn selector(row: &Row, options: &ListOptions) -> Option<store::Selector> {
     if options.labels.is_empty() && options.fields.is_empty() {
         return None;
     }
     let (labels, fields) = (options.labels.clone(), options.fields.clone());
+    let custom = (row.custom().is_some() && !fields.is_empty()).then(|| row.clone());
     Some(Arc::new(move |entry: &Entry| {
-        labels.matches(|key| entry.header.labels.get(key)) && fields.matches(|field| value_of(entry, field))
+        let own = custom.as_ref().and_then(|row| row.fields_of(entry));
+        let value = |field: &str| match (&own, field) {
+            (_, NAME | NAMESPACE) | (None, _) => value_of(entry, field),
+            // The header may be older than the definition.
+            (Some(own), _) => own.get(field).map_or("", String::as_str),
+        };
+        labels.matches(|key| entry.header.labels.get(key)) && fields.matches(value)
     }))
 }
 

@@ -9,6 +9,8 @@ use catalog::discovery::Discovery;
 use catalog::openapi::OpenApi;
 use schema::Types;
 
+use crate::customs::Progress;
+
 /// The catalog at one time, with its documents.
 pub struct Snapshot {
     /// Every resource.
@@ -23,6 +25,7 @@ pub struct Snapshot {
 pub struct Served {
     now: ArcSwap<Snapshot>,
     types: Arc<Types>,
+    pub(crate) progress: Progress,
 }
 
 impl Snapshot {
@@ -35,7 +38,7 @@ impl Served {
     /// Serves a catalog, until another one takes its place.
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let types = catalog.types.clone();
-        Self { now: ArcSwap::from_pointee(Snapshot::of(catalog)), types }
+        Self { now: ArcSwap::from_pointee(Snapshot::of(catalog)), types, progress: Progress::default() }
     }
 
     /// What is served now.

@@ -30,9 +30,9 @@ pub type Serve = for<'a> fn(&'a Arc<Gate>, &'a mut Call, &'a Row, Body) -> BoxFu
 /// How the object of a subresource relates to the stored one: it is read off it and written back into it.
 pub struct Facet {
     /// What the client sees of the stored object.
-    pub view: fn(&Value) -> Value,
+    pub view: fn(&Resource, &Value) -> Result<Value, Status>,
     /// The stored object with what the client made of its view.
-    pub merge: fn(Value, current: &Value) -> Result<Value, Status>,
+    pub merge: fn(&Resource, Value, current: &Value) -> Result<Value, Status>,
     /// Which rules the write is under.
     pub discipline: Discipline,
     /// Rules of its own, for a [`Discipline::Part`] that the kind knows how to change.
@@ -75,9 +75,10 @@ pub fn of(row: &Row) -> Option<Serve> {
 }
 
 /// The facet of a subresource, when it is not the whole object.
-pub fn facet(_resource: &Resource, subresource: &str) -> Option<&'static Facet> {
+pub fn facet(resource: &Resource, subresource: &str) -> Option<&'static Facet> {
     match subresource {
         "approval" => Some(&approval::FACET),
+        "scale" if resource.custom.is_some() => Some(&scale::CUSTOM),
         "scale" => Some(&scale::FACET),
         "ephemeralcontainers" => Some(&ephemeralcontainers::FACET),
         "resize" => Some(&resize::FACET),

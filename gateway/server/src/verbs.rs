@@ -16,13 +16,15 @@ use model::{Status, Verb, name};
 use crate::answer::{Answer, method_not_allowed};
 use crate::body::Body;
 use crate::call::Call;
+use crate::customs;
 use crate::gate::Gate;
 use crate::row::Row;
 use crate::subresources;
 
 /// Serves a request about a resource.
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer, Status> {
-    let Some(row) = Row::find(gate, &call.info) else { return Ok(Answer::not_found()) };
+    let served = customs::snapshot(gate, &call.info).await;
+    let Some(row) = Row::find(&served.catalog, &call.info) else { return Ok(Answer::not_found()) };
     if !row.is_in_place(&call.info) {
         // A namespaced object without its namespace, or the other way round; a verb of objects on a collection, or the other
         // way round.
@@ -36,7 +38,8 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
         return Err(method_not_allowed());
     }
     refuse_unbuilt(&row, call.info.verb)?;
-    call.negotiate()?;
+    call.negotiate(row.endpoint())?;
+    row.warnings().for_each(|warning| call.notes.warn(warning));
     if let Some(serve) = subresources::of(&row) {
         return serve(gate, call, &row, body).await;
     }

@@ -18,6 +18,7 @@ use crate::row::Row;
 use crate::select::Selection;
 use crate::verbs::{create, delete, patch, update};
 use crate::write::Stored;
+use crate::{conversion, customs};
 
 /// A place for the gate, for parts that are made before it and belong to it (admission plugins).
 #[derive(Clone, Default)]
@@ -71,14 +72,15 @@ impl LocalWorld {
         Call::local(self.user.clone(), info, gate.clock.now())
     }
 
-    fn row(&self, gate: &Arc<Gate>, resource: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {
+    async fn row(&self, gate: &Arc<Gate>, resource: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {
         let info = self.call(gate, Verb::Get, resource, subresource, ("", "")).info;
-        Row::find(gate, &info).ok_or_else(Status::page_not_found)
+        let served = customs::snapshot(gate, &info).await;
+        Row::find(&served.catalog, &info).ok_or_else(Status::page_not_found)
     }
 
-    fn show(row: &Row, stored: Stored) -> Result<Value, Status> {
+    async fn show(gate: &Gate, row: &Row, stored: Stored) -> Result<Value, Status> {
         match stored {
-            Stored::Entry(entry) => row.request_value(&entry),
+            Stored::Entry(entry) => row.view(&row.stored_value(gate, &entry).await?),
             Stored::Value(value) => row.view(&value),
         }
     }
@@ -88,10 +90,10 @@ impl LocalWorld {
 impl World for LocalWorld {
     async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, "")?;
+        let row = self.row(&gate, resource, "").await?;
         let key = crate::verbs::key(&row, if row.is_namespaced() { namespace } else { "" }, name)?;
         match gate.store.resource(&row.prefix()).get(key.as_str()) {
-            Some(entry) => row.request_value(&entry),
+            Some(entry) => row.view(&row.stored_value(&gate, &entry).await?),
             None => Err(Status::not_found(&row.group_resource(), name)),
         }
     }
@@ -103,13 +105,18 @@ impl World for LocalWorld {
         labels: &str,
     ) -> Result<(Vec<Value>, Revision), Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, "")?;
+        let row = self.row(&gate, resource, "").await?;
         let labels = model::selector::label::Selector::parse(labels).map_err(Status::bad_request)?;
         let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
         let snapshot = gate.store.resource(&row.prefix()).snapshot();
-        let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry));
+        let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry)).cloned().collect();
+        let (row, entries) = if row.asks_converter() {
+            (row.of_converted(), conversion::entries(&gate, &row, selected).await?)
+        } else {
+            (row, selected)
+        };
         // One bad object never fails a list.
-        let objects = selected.filter_map(|entry| row.request_value(entry).ok()).collect();
+        let objects = entries.iter().filter_map(|entry| row.request_value(entry).ok()).collect();
         Ok((objects, snapshot.revision()))
     }
 
@@ -120,31 +127,31 @@ impl World for LocalWorld {
         from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, "")?;
+        let row = self.row(&gate, resource, "").await?;
         let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
         let interest = Interest { namespace, ..Interest::default() };
         let watcher =
             gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
-        Ok(follow(row, watcher))
+        Ok(follow(gate, row, watcher))
     }
 
     async fn create(&self, resource: &GroupVersionResource, namespace: &str, mut object: Value) -> Result<Value, Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, "")?;
+        let row = self.row(&gate, resource, "").await?;
         row.form().normalize(&mut object)?;
         create::place(&row, namespace, &mut object)?;
         let mut call = self.call(&gate, Verb::Create, resource, "", (namespace, meta::name(&object)));
         let written = create::object_into(&gate, &mut call, &row, object, &WriteOptions::quiet()).await?;
-        Self::show(&row, written.stored)
+        Self::show(&gate, &row, written.stored).await
     }
 
     async fn update(&self, resource: &GroupVersionResource, subresource: &str, mut object: Value) -> Result<Value, Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, subresource)?;
+        let row = self.row(&gate, resource, subresource).await?;
         row.form().normalize(&mut object)?;
         let mut call = self.call(&gate, Verb::Update, resource, subresource, (meta::namespace(&object), meta::name(&object)));
         let written = update::object_into(&gate, &mut call, &row, object, &WriteOptions::quiet()).await?;
-        Self::show(&row, written.stored)
+        Self::show(&gate, &row, written.stored).await
     }
 
     async fn merge_patch(
@@ -156,10 +163,10 @@ impl World for LocalWorld {
         patch: Value,
     ) -> Result<Value, Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, subresource)?;
+        let row = self.row(&gate, resource, subresource).await?;
         let mut call = self.call(&gate, Verb::Patch, resource, subresource, (namespace, name));
         let written = patch::merge(&gate, &mut call, &row, &patch).await?;
-        Self::show(&row, written.stored)
+        Self::show(&gate, &row, written.stored).await
     }
 
     async fn delete(
@@ -170,7 +177,7 @@ impl World for LocalWorld {
         options: DeleteOptions,
     ) -> Result<(), Status> {
         let gate = self.gate()?;
-        let row = self.row(&gate, resource, "")?;
+        let row = self.row(&gate, resource, "").await?;
         let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
         delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options)).await?;
         Ok(())
@@ -216,17 +223,23 @@ fn record_key(key: &str) -> Result<store::Key, Status> {
 }
 
 /// The events of a watcher, until it falls behind or the store closes.
-fn follow(row: Row, watcher: Watcher) -> BoxStream<'static, Event> {
-    let batches = futures::stream::unfold((row, watcher), |(row, mut watcher)| async move {
-        let batch = watcher.next_batch().await.ok()?;
-        let events: Vec<Event> = batch.iter().filter_map(|event| seen(&row, event)).collect();
-        Some((futures::stream::iter(events), (row, watcher)))
+fn follow(gate: Arc<Gate>, row: Row, watcher: Watcher) -> BoxStream<'static, Event> {
+    let batches = futures::stream::unfold((gate, row, watcher), |(gate, row, mut watcher)| async move {
+        let batch = tokio::select! {
+            batch = watcher.next_batch() => batch.ok()?,
+            () = row.ended() => return None,
+        };
+        let mut events = Vec::with_capacity(batch.len());
+        for event in &batch {
+            events.extend(seen(&gate, &row, event).await);
+        }
+        Some((futures::stream::iter(events), (gate, row, watcher)))
     });
     batches.flatten().boxed()
 }
 
-fn seen(row: &Row, event: &store::Event) -> Option<Event> {
-    let object = row.request_value(&event.entry).ok()?;
+async fn seen(gate: &Gate, row: &Row, event: &store::Event) -> Option<Event> {
+    let object = row.view(&row.stored_value(gate, &event.entry).await.ok()?).ok()?;
     Some(match event.kind {
         Kind::Added => Event::Added(object),
         Kind::Modified => Event::Modified(object),

@@ -12,7 +12,7 @@ mod rules;
 use std::sync::Arc;
 
 use admission::{Notes, Operation};
-use model::{Status, Value};
+use model::{Status, Value, meta};
 use store::Entry;
 
 use crate::call::Call;
@@ -97,7 +97,7 @@ enum Attempt {
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
     let attempts = if write.absent == Absent::Create { NAMES_MAX } else { ATTEMPTS_MAX };
     for _ in 0..attempts {
-        let current = current(gate, write)?;
+        let current = current(gate, write).await?;
         let attempt = match current {
             None => create(gate, call, write).await?,
             Some(current) => update(gate, call, write, &current).await?,
@@ -109,17 +109,17 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result
             Attempt::Overtaken => {}
         }
     }
-    Err(commit::conflict(gate, write))
+    Err(commit::conflict(gate, write).await)
 }
 
-fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Status> {
+async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Status> {
     if write.absent == Absent::Create {
         return Ok(None);
     }
     let key = crate::verbs::key(write.row, &write.namespace, &write.name)?;
     match gate.store.resource(&write.row.prefix()).get(key.as_str()) {
         Some(entry) => {
-            let value = write.row.stored_value(&entry)?;
+            let value = write.row.stored_value(gate, &entry).await?;
             Ok(Some(Current { entry, value }))
         }
         None if write.absent == Absent::NotFound => Err(Status::not_found(&write.row.group_resource(), &write.name)),
@@ -130,6 +130,7 @@ fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Status> {
 async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Attempt, Status> {
     let mut object = (write.draft)(None, &mut call.notes)?;
     prepare::wipe(&mut object);
+    write.row.refuse_create(meta::name(&object))?;
     let review = Review::new(write, Operation::Create, None);
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);

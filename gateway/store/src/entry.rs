@@ -92,6 +92,24 @@ impl Entry {
         made
     }
 
+    /// A rendering that was made before, if it is still kept.
+    pub fn rendered(&self, form: Form) -> Option<Bytes> {
+        find(&self.renderings.lock(), form)
+    }
+
+    /// The same state with another body, to be shown and not stored.
+    pub fn with_body(&self, body: Bytes) -> Self {
+        Self::new(Parts {
+            key: self.key.clone(),
+            revision: self.revision,
+            created: self.created,
+            header: self.header.clone(),
+            body,
+            expires_s: self.expires_s,
+            revision_at: self.revision_at,
+        })
+    }
+
     /// The body with `apiVersion` and `kind` in front, for a single object. `type_meta` is the text that goes right after
     /// the opening brace, with its trailing comma (`"apiVersion":"v1","kind":"Pod",`), or empty.
     pub fn write_json(&self, type_meta: &str, out: &mut Vec<u8>) {

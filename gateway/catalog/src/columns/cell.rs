@@ -77,7 +77,7 @@ pub(super) fn age(object: &Value, now: Timestamp) -> Value {
 }
 
 /// The time since a timestamp in text.
-pub(super) fn since(at: &str, now: Timestamp) -> String {
+pub(crate) fn since(at: &str, now: Timestamp) -> String {
     match parse(at) {
         Some(at) => duration(seconds_between(at, now)),
         None => UNKNOWN.to_owned(),

@@ -109,6 +109,18 @@ impl Operation {
         self
     }
 
+    /// Adds a body of this schema in these media types.
+    pub(super) fn body_in(mut self, name: &str, required: bool, kinds: &[&str]) -> Self {
+        let content: Map<String, Value> =
+            kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": reference(name)}))).collect();
+        let mut body = json!({"content": content});
+        if required {
+            body["required"] = true.into();
+        }
+        self.0.insert("requestBody".into(), body);
+        self
+    }
+
     /// Adds a patch as the body.
     pub(super) fn patch_body(mut self) -> Self {
         let content: Map<String, Value> =
@@ -134,7 +146,8 @@ impl Operation {
         self.respond(&json!({"type": "string"}), &[200], &kinds)
     }
 
-    fn respond(mut self, schema: &Value, statuses: &[u16], kinds: &[&str]) -> Self {
+    /// Answers with this schema under these statuses, in these media types.
+    pub(super) fn respond(mut self, schema: &Value, statuses: &[u16], kinds: &[&str]) -> Self {
         let content: Map<String, Value> = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema}))).collect();
         let mut responses = Map::new();
         for status in statuses {

@@ -8,14 +8,12 @@ use schema::Kind;
 use serde_json::{Map, Value, json};
 
 use super::operation::{APPLY, DELETE, LIST, Operation, Subject, WRITE, in_path, query};
-use super::schema::{PATCH, reference};
+use super::schema::{DELETE_OPTIONS, PATCH, STATUS, reference};
 use crate::resource::{Resource, Subresource};
 use crate::{Catalog, Group, Version};
 
-const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 const WATCH_EVENT: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent";
 const RESOURCE_LIST: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList";
-const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
 /// Renders the paths and notes the schemas that they name.
 pub(super) fn of(catalog: &Catalog, group: &Group, version: &Version, wanted: &mut BTreeSet<String>) -> Map<String, Value> {
@@ -24,6 +22,10 @@ pub(super) fn of(catalog: &Catalog, group: &Group, version: &Version, wanted: &m
     let mut paths = Paths { catalog, base, version: camel_version(&group.name, &version.name), wanted, all: Map::new() };
     paths.resource_list();
     for resource in &version.resources {
+        if resource.custom.is_some() {
+            paths.custom(resource);
+            continue;
+        }
         paths.collections(resource);
         paths.object(resource);
         for subresource in &resource.subresources {
@@ -34,9 +36,9 @@ pub(super) fn of(catalog: &Catalog, group: &Group, version: &Version, wanted: &m
     paths.all
 }
 
-struct Paths<'a> {
-    catalog: &'a Catalog,
-    base: String,
+pub(super) struct Paths<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) base: String,
     /// `AppsV1` and `apps_v1`.
     version: (String, String),
     wanted: &'a mut BTreeSet<String>,
@@ -44,7 +46,7 @@ struct Paths<'a> {
 }
 
 /// HTTP method and operation.
-type Operations = Vec<(&'static str, Value)>;
+pub(super) type Operations = Vec<(&'static str, Value)>;
 
 impl Paths<'_> {
     /// The discovery document of the version itself.
@@ -219,7 +221,7 @@ impl Paths<'_> {
             .collect()
     }
 
-    fn subject(&self, resource: &Resource, suffix: String) -> Subject {
+    pub(super) fn subject(&self, resource: &Resource, suffix: String) -> Subject {
         let gvk = &resource.gvk;
         Subject {
             group_version: self.version.0.clone(),
@@ -236,12 +238,12 @@ impl Paths<'_> {
         name
     }
 
-    fn want(&mut self, names: &[&str]) {
+    pub(super) fn want(&mut self, names: &[&str]) {
         self.wanted.extend(names.iter().map(|name| (*name).to_owned()));
     }
 
     /// Puts a path's operations in, with the parameters that all of them take lifted to the path, as upstream does.
-    fn insert(&mut self, path: String, mut operations: Operations, names: &[&str], pretty: bool) {
+    pub(super) fn insert(&mut self, path: String, mut operations: Operations, names: &[&str], pretty: bool) {
         let mut own: Vec<Value> = names.iter().map(|name| in_path(name)).collect();
         own.extend(pretty.then(|| query("pretty", "string")));
         for (_, operation) in &mut operations {
@@ -268,7 +270,7 @@ impl Paths<'_> {
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
-fn names_of(resource: &Resource) -> &'static [&'static str] {
+pub(super) fn names_of(resource: &Resource) -> &'static [&'static str] {
     if resource.namespaced { &["name", "namespace"] } else { &["name"] }
 }
 
@@ -286,11 +288,11 @@ fn append(operation: &mut Value, more: Vec<Value>) {
     }
 }
 
-fn suffix(resource: &Resource, end: &str) -> String {
+pub(super) fn suffix(resource: &Resource, end: &str) -> String {
     format!("{}{}{end}", if resource.namespaced { "Namespaced" } else { "" }, resource.gvk.kind)
 }
 
-fn with_article(kind: &str) -> String {
+pub(super) fn with_article(kind: &str) -> String {
     let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
     format!("{article} {kind}")
 }
@@ -298,13 +300,13 @@ fn with_article(kind: &str) -> String {
 /// `rbac.authorization.k8s.io`, `v1` becomes `RbacAuthorizationV1` and `rbacAuthorization_v1`.
 fn camel_version(group: &str, version: &str) -> (String, String) {
     let name = if group.is_empty() { "core" } else { group.strip_suffix(".k8s.io").unwrap_or(group) };
-    let camel: String = name.split('.').map(capitalized).collect();
+    let camel: String = name.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalized).collect();
     let mut lower = camel.clone();
     lower[..1].make_ascii_lowercase();
     (format!("{camel}{}", capitalized(version)), format!("{lower}_{version}"))
 }
 
-fn capitalized(word: &str) -> String {
+pub(super) fn capitalized(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -1,14 +1,18 @@
 //! Schemas of struct types in OpenAPI v3, as upstream publishes them. Knows no paths.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use schema::{Field, Kind, Struct, TypeId, Types, types::ListType};
 use serde_json::{Map, Value, json};
 
-use super::describe;
-use crate::Catalog;
+use super::{custom, describe};
+use crate::{Catalog, Version};
 
-const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+/// The schema of a failure, or of what is done.
+pub(super) const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
+/// The schema of a delete's options.
+pub(super) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
 
 /// The schema of what a patch holds.
@@ -20,21 +24,35 @@ pub(super) fn reference(name: &str) -> Value {
 }
 
 /// The named schemas and all that they refer to, by name.
-pub(super) fn components(catalog: &Catalog, wanted: BTreeSet<String>) -> Map<String, Value> {
+pub(super) fn components(catalog: &Catalog, version: &Version, wanted: BTreeSet<String>) -> Map<String, Value> {
+    let customs = custom_schemas(catalog, version);
     let mut todo: Vec<String> = wanted.into_iter().collect();
     let mut found = std::collections::BTreeMap::new();
     while let Some(name) = todo.pop() {
         if found.contains_key(&name) {
             continue;
         }
-        let schema = match catalog.types.by_name(&name) {
-            Some(ty) => of_struct(catalog, ty),
-            None => leaf(&name),
+        let schema = match (customs.get(&name), catalog.types.by_name(&name)) {
+            (Some(schema), _) => schema.clone(),
+            (None, Some(ty)) => of_struct(catalog, ty),
+            (None, None) => leaf(&name),
         };
         references(&schema, &mut todo);
         found.insert(name, schema);
     }
     found.into_iter().collect()
+}
+
+/// Those of a version's custom resources and of lists of them, by name.
+fn custom_schemas(catalog: &Catalog, version: &Version) -> HashMap<String, Value> {
+    let mut all = HashMap::new();
+    for resource in &version.resources {
+        let Some(custom) = &resource.custom else { continue };
+        let name = resource.schema_name(&catalog.types);
+        all.insert(resource.list_schema_name(&catalog.types), custom::list(resource, custom, &name));
+        all.insert(name, custom::schema(resource, custom));
+    }
+    all
 }
 
 fn references(schema: &Value, found: &mut Vec<String>) {

@@ -4,9 +4,13 @@ use serde_json::json;
 
 use super::*;
 
-const PLAIN: Manner = Manner { garbage: Garbage::Background, grace: None, deleting: None };
-const GRACEFUL: Manner =
-    Manner { garbage: Garbage::Background, grace: Some(|_, requested| Some(requested.unwrap_or(30))), deleting: None };
+const PLAIN: Manner = Manner { garbage: Garbage::Background, grace: None, deleting: None, closing: None };
+const GRACEFUL: Manner = Manner {
+    garbage: Garbage::Background,
+    grace: Some(|_, requested| Some(requested.unwrap_or(30))),
+    deleting: None,
+    closing: None,
+};
 
 fn now() -> Timestamp {
     "2030-01-01T00:00:00Z".parse().unwrap()
@@ -39,10 +43,10 @@ fn the_policy_becomes_a_finalizer() {
         assert_eq!(meta::finalizers(&next), [finalizer]);
     }
     assert_eq!(decide(&object, &options(Some("Background"), None), PLAIN, now()), Removal::Now);
-    let orphaning = Manner { garbage: Garbage::Orphan, grace: None, deleting: None };
+    let orphaning = Manner { garbage: Garbage::Orphan, grace: None, deleting: None, closing: None };
     let Removal::Mark(next) = decide(&object, &options(None, None), orphaning, now()) else { panic!() };
     assert_eq!(meta::finalizers(&next), ["orphan"]);
-    let event = Manner { garbage: Garbage::Unsupported, grace: None, deleting: None };
+    let event = Manner { garbage: Garbage::Unsupported, grace: None, deleting: None, closing: None };
     assert_eq!(decide(&object, &options(Some("Orphan"), None), event, now()), Removal::Now);
 }
 

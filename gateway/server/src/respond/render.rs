@@ -46,7 +46,7 @@ impl Shape {
         let mut out = Vec::with_capacity(body.len() + 128);
         match self {
             Self::Plain => row.with_type_meta(body, &mut out),
-            Self::Partial(version) => shape::partial(version, body, &mut out),
+            Self::Partial(version) => shape::partial(version, &row.metadata_of(body), &mut out),
             Self::Table(version, _) => {
                 let value = value().unwrap_or(Value::Null);
                 let meta = ListMeta { resource_version: model::meta::resource_version(&value).to_owned(), ..ListMeta::default() };
@@ -83,7 +83,7 @@ impl Shape {
     pub fn item(&self, row: &Row, entry: &store::Entry, now: Timestamp, out: &mut Vec<u8>) {
         match self {
             Self::Plain => out.extend_from_slice(&row.body(entry)),
-            Self::Partial(version) => shape::partial(version, &row.body(entry), out),
+            Self::Partial(version) => shape::partial(version, &row.metadata_of(&row.body(entry)), out),
             Self::Table(..) => {
                 // A body that cannot be read shows empty cells; one bad object must not fail the list.
                 let value = row.request_value(entry).unwrap_or(Value::Null);
@@ -96,7 +96,7 @@ impl Shape {
     pub fn event_object(&self, row: &Row, entry: &store::Entry, now: Timestamp, first: bool, out: &mut Vec<u8>) {
         match self {
             Self::Plain => row.with_type_meta(&row.body(entry), out),
-            Self::Partial(version) => shape::partial(version, &row.body(entry), out),
+            Self::Partial(version) => shape::partial(version, &row.metadata_of(&row.body(entry)), out),
             Self::Table(version, _) => {
                 let value = row.request_value(entry).unwrap_or(Value::Null);
                 let meta = ListMeta { resource_version: entry.revision.to_string(), ..ListMeta::default() };
@@ -113,7 +113,7 @@ impl Shape {
         let cells = row.cells(value, now);
         match include {
             IncludeObject::None => shape::table_row(version, &cells, Include::None, out),
-            IncludeObject::Metadata => shape::table_row(version, &cells, Include::Metadata(body), out),
+            IncludeObject::Metadata => shape::table_row(version, &cells, Include::Metadata(&row.metadata_of(body)), out),
             IncludeObject::Object => {
                 let mut object = Vec::with_capacity(body.len() + 64);
                 row.with_type_meta(body, &mut object);
@@ -138,7 +138,7 @@ impl Shape {
         let body = row.encode_body(&bookmark_object(revision, end));
         match self {
             Self::Plain => row.with_type_meta(&body, out),
-            Self::Partial(version) => shape::partial(version, &body, out),
+            Self::Partial(version) => shape::partial(version, &row.metadata_of(&body), out),
             Self::Table(version, _) => {
                 let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
                 out.extend_from_slice(&shape::table_head(version, &meta, None));

@@ -41,7 +41,12 @@ impl Form {
 
     /// Whether any such kind exists, served or not.
     pub fn knows(&self, kind: &GroupVersionKind) -> bool {
-        *kind == self.kind || self.types().of_kind(&kind.api_version(), &kind.kind).is_some()
+        *kind == self.kind || self.is_free() || self.types().of_kind(&kind.api_version(), &kind.kind).is_some()
+    }
+
+    /// Whether a body may say that it is of any kind, which validation then judges.
+    pub fn is_free(&self) -> bool {
+        self.shape.structural().is_some()
     }
 
     /// Brings a parsed body into normal form. Fails with Go's words for a wrong type.
@@ -53,8 +58,7 @@ impl Form {
     pub fn decode_message(&self, raw: &[u8]) -> Result<Value, String> {
         match &self.shape {
             Shape::Struct(ty) => schema::proto::decode(self.types(), *ty, raw),
-            // Bodies of such kinds are refused by their media type, before they are read.
-            Shape::Structural(_) => Err("custom resources have no protobuf form".to_owned()),
+            Shape::Structural(_) => Err("object *unstructured.Unstructured does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message".to_owned()),
         }
     }
 
@@ -65,7 +69,9 @@ impl Form {
 
     /// Says what the object is and fills in defaults.
     pub fn complete(&self, value: &mut Value) {
-        say_kind(value, &self.kind);
+        if !self.is_free() || value.get("kind").is_none() {
+            say_kind(value, &self.kind);
+        }
         self.fill_in(&self.shape, value);
         if let Some(default) = self.default {
             default(value);
@@ -111,7 +117,7 @@ impl Form {
             return Err(format!("Object 'apiVersion' is missing in '{}'", self.show(value)));
         }
         let said = GroupVersionKind::from_api_version(api_version, kind);
-        if said == self.kind {
+        if said == self.kind || self.is_free() {
             return Ok(());
         }
         if self.knows(&said) {

@@ -7,8 +7,8 @@ use super::{Facet, Part};
 use crate::row::Discipline;
 
 pub(super) static FACET: Facet = Facet {
-    view: Value::clone,
-    merge: |wanted, _| Ok(wanted),
+    view: |_, stored| Ok(Value::clone(stored)),
+    merge: |_, wanted, _| Ok(wanted),
     discipline: Discipline::Part,
     part: Some(Part {
         prepare: certificatesigningrequest::prepare_approval,

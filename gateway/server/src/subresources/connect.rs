@@ -84,7 +84,7 @@ fn pod(gate: &Gate, call: &Call) -> Result<Value, Status> {
     let pods = super::pods(gate)?;
     let key = crate::verbs::key(&pods, &call.info.namespace, &call.info.name)?;
     match gate.store.resource(&pods.prefix()).get(key.as_str()) {
-        Some(entry) => pods.stored_value(&entry),
+        Some(entry) => pods.parse(&entry),
         None => Err(Status::not_found(&pods.group_resource(), &call.info.name)),
     }
 }

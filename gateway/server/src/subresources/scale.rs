@@ -1,6 +1,8 @@
 //! `scale`: the wished and the present number of replicas of anything that has them.
 //! Follows `pkg/registry/apps/deployment/storage/storage.go` and its siblings.
 
+use catalog::Resource;
+use catalog::custom::scale::Paths;
 use model::field::{Errors, Path};
 use model::selector::label::Selector;
 use model::{GroupKind, Status, Value, meta};
@@ -9,15 +11,28 @@ use serde_json::json;
 use super::Facet;
 use crate::row::Discipline;
 
-pub(super) static FACET: Facet = Facet { view, merge, discipline: Discipline::Whole, part: None };
+pub(super) static FACET: Facet = Facet {
+    view: |_, object| Ok(view(object)),
+    merge: |_, scale, current| merge(scale, current),
+    discipline: Discipline::Whole,
+    part: None,
+};
 
-fn view(object: &Value) -> Value {
+/// Of custom resources, whose definitions say where the numbers are.
+pub(super) static CUSTOM: Facet = Facet { view: view_custom, merge: merge_custom, discipline: Discipline::Whole, part: None };
+
+fn metadata(object: &Value) -> Value {
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = meta::metadata(object).and_then(|m| m.get(field)) {
             metadata[field] = value.clone();
         }
     }
+    metadata
+}
+
+fn view(object: &Value) -> Value {
+    let metadata = metadata(object);
     let number = |part: &str| object.get(part).and_then(|part| part.get("replicas")).and_then(Value::as_i64).unwrap_or(0);
     let mut scale = json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": {}, "status": {"replicas": number("status")}});
     if number("spec") != 0 {
@@ -28,6 +43,34 @@ fn view(object: &Value) -> Value {
         scale["status"]["selector"] = selector.into();
     }
     scale
+}
+
+fn paths(resource: &Resource) -> Result<&Paths, Status> {
+    let paths = resource.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+    paths.ok_or_else(|| Status::internal("a scale without paths"))
+}
+
+fn view_custom(resource: &Resource, object: &Value) -> Result<Value, Status> {
+    let shown = paths(resource)?.read(object).map_err(Status::internal)?;
+    let mut scale = json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata(object), "spec": {}, "status": {"replicas": shown.present}});
+    match shown.wanted {
+        // What is not there must not look like none: a write that leaves it out is refused.
+        None => scale["spec"]["replicas"] = Paths::unset().into(),
+        Some(0) => {}
+        Some(wanted) => scale["spec"]["replicas"] = wanted.into(),
+    }
+    if !shown.selector.is_empty() {
+        scale["status"]["selector"] = shown.selector.into();
+    }
+    Ok(scale)
+}
+
+fn merge_custom(resource: &Resource, scale: Value, current: &Value) -> Result<Value, Status> {
+    let replicas = scale.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or(0);
+    let mut object = current.clone();
+    paths(resource)?.write(&mut object, replicas).map_err(Status::bad_request)?;
+    meta::set(&mut object, "resourceVersion", meta::resource_version(&scale));
+    Ok(object)
 }
 
 /// In text; an older kind has a plain map where newer ones have a selector.

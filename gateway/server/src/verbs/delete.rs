@@ -66,7 +66,7 @@ pub(crate) async fn object(
     let resource = gate.store.resource(&row.prefix());
     for _ in 0..ATTEMPTS_MAX {
         let entry = resource.get(key.as_str()).ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
-        let current = row.stored_value(&entry)?;
+        let current = row.stored_value(gate, &entry).await?;
         removal::check(&current, options, &row.kind_as_resource())?;
         admit(gate, call, row, (namespace, name), &current, options).await?;
         let decided = removal::decide(&current, options, row.manner(), call.now);
@@ -93,7 +93,7 @@ async fn carry_out(
         Removal::Now => match write::commit(gate, row, "delete", Op::Delete { key, expect }).await? {
             Some(Stored::Entry(last)) => {
                 write::gone(gate, row, &current).await;
-                Ok(Some(Deleted { object: row.stored_value(&last)?, gone: true, entry: None }))
+                Ok(Some(Deleted { object: row.stored_value(gate, &last).await?, gone: true, entry: None }))
             }
             _ => Ok(None),
         },
@@ -110,7 +110,7 @@ async fn mark(
     if options.dry_run {
         return Ok(Some(Deleted { object: next, gone: false, entry: None }));
     }
-    let draft = write::draft(gate, row, &next);
+    let draft = write::draft(gate, row, &next).await?;
     match write::commit(gate, row, "update", Op::Put { key, expect, draft }).await? {
         Some(Stored::Entry(entry)) => Ok(Some(Deleted { object: next, gone: false, entry: Some(entry) })),
         _ => Ok(None),

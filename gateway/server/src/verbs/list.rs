@@ -14,6 +14,7 @@ use store::{Entry, ResourceCache, Snapshot};
 use crate::answer::{Answer, Content};
 use crate::call::Call;
 use crate::continuation::{self, Continuation};
+use crate::conversion;
 use crate::gate::Gate;
 use crate::options::list::{ListOptions, Match};
 use crate::options::parse_revision;
@@ -130,6 +131,16 @@ impl Listing {
     pub(crate) fn chosen(row: &Row, entries: Vec<Arc<Entry>>, revision: Revision) -> Self {
         let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
         Self { row: row.clone(), meta, source: Source::Chosen(entries.into_iter()) }
+    }
+
+    /// The same with objects in the version of the request, where somebody must be asked to convert them.
+    pub(crate) async fn converted(mut self, gate: &Gate) -> Result<Self, Status> {
+        if !self.row.asks_converter() {
+            return Ok(self);
+        }
+        let entries = std::iter::from_fn(|| self.source.next()).collect();
+        let converted = conversion::entries(gate, &self.row, entries).await?;
+        Ok(Self { row: self.row.of_converted(), meta: self.meta, source: Source::Chosen(converted.into_iter()) })
     }
 
     /// The bytes of the answer.

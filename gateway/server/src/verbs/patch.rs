@@ -32,7 +32,8 @@ enum Change {
 
 /// Serves a patch, of an object or of one of its subresources.
 pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let kind = negotiate::patch(call.header("content-type"), &OFFERED)?;
+    let offered: Vec<Patch> = OFFERED.into_iter().filter(|kind| row.takes(*kind)).collect();
+    let kind = negotiate::patch(call.header("content-type"), &offered)?;
     if kind == Patch::Apply {
         return Err(Status::new(
             415,

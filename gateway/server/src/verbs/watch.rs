@@ -10,12 +10,13 @@ use codec::negotiate::Media;
 use codec::shape;
 use model::{Clock, Revision, Status};
 use rand::Rng;
-use store::{Entry, Event, Form, Kind, ResourceCache, Snapshot, WatchError, Watcher};
+use store::{Entry, Event, Kind, ResourceCache, Snapshot, WatchError, Watcher};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::answer::{Answer, Content};
 use crate::body;
 use crate::call::Call;
+use crate::conversion;
 use crate::gate::Gate;
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::metrics::{Running, Watches};
@@ -38,11 +39,12 @@ pub(super) fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer
     let from = parse_revision(&options.resource_version)?;
     let resource = gate.store.resource(&row.prefix());
     let frames = Frames::new(row, Shape::of(call), call.output.media, gate);
+    let converter = row.asks_converter().then(|| (gate.clone(), row.clone()));
     let content_type = frames.content_type();
     let opened = open(&resource, selection, &options, from);
     let lasting = options.timeout_s.map_or_else(|| random_lasting(gate), Duration::from_secs);
     let stream = match opened {
-        Ok(opened) => Watching::new(gate, frames, opened, &options, lasting).stream(),
+        Ok(opened) => Watching { converter, ..Watching::new(gate, frames, opened, &options, lasting) }.stream(),
         Err(status) => ended(frames.error(&status)),
     };
     Ok(Answer::new(200, Content::Stream(content_type, body::stream(stream))))
@@ -82,18 +84,13 @@ struct Frames {
     shape: Shape,
     media: Media,
     clock: Arc<dyn Clock>,
-    form: Option<Form>,
     first: bool,
 }
 
 impl Frames {
     fn new(row: &Row, shape: Shape, media: Media, gate: &Gate) -> Self {
-        // Only what is the same for every watcher is shared: a Table's first frame has columns, and ages pass.
-        let form = match shape {
-            Shape::Plain => row.frame_form(),
-            _ => None,
-        };
-        Self { row: row.clone(), shape, media, clock: gate.clock.clone(), form, first: true }
+        let row = if row.asks_converter() { row.of_converted() } else { row.clone() };
+        Self { row, shape, media, clock: gate.clock.clone(), first: true }
     }
 
     fn content_type(&self) -> &'static str {
@@ -102,7 +99,12 @@ impl Frames {
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
-        match (self.media, self.form) {
+        // Only what is the same for every watcher is shared: a Table's first frame has columns, and ages pass.
+        let form = match self.shape {
+            Shape::Plain => self.row.frame_form(&event.entry),
+            _ => None,
+        };
+        match (self.media, form) {
             (Media::Protobuf, _) if self.shape == Shape::Plain => {
                 let frame = |kind: Kind, entry: &Entry| protobuf::event(&self.row, kind.as_str(), entry);
                 out.extend_from_slice(&event.frame(self.row.protobuf_form(), frame));
@@ -158,6 +160,8 @@ fn ended(last: Bytes) -> Pieces {
 /// A watch that is being served.
 struct Watching {
     frames: Frames,
+    /// Converts objects before they are shown, where somebody must be asked.
+    converter: Option<(Arc<Gate>, Row)>,
     watcher: Watcher,
     present: Option<Present>,
     bookmarks: Option<Interval>,
@@ -196,6 +200,7 @@ impl Watching {
         });
         Self {
             frames,
+            converter: None,
             watcher: opened.watcher,
             present,
             bookmarks,
@@ -220,7 +225,7 @@ impl Watching {
         if self.done {
             return None;
         }
-        if let Some(piece) = self.next_present() {
+        if let Some(piece) = self.next_present().await {
             return Some(piece);
         }
         enum Woken {
@@ -240,9 +245,11 @@ impl Watching {
                 () = bookmark_due => Woken::Bookmark,
                 () = sleep_until(self.ends) => Woken::Over,
                 () = self.lifecycle.reached(Stage::Draining) => Woken::Over,
+                // The client begins anew, with what the definition says now.
+                () = self.frames.row.ended() => Woken::Over,
             };
             let piece = match woken {
-                Woken::Batch(batch) => self.batch(batch),
+                Woken::Batch(batch) => self.batch(batch).await,
                 Woken::Bookmark => self.bookmark(),
                 Woken::Over => {
                     self.done = true;
@@ -255,10 +262,11 @@ impl Watching {
         }
     }
 
-    fn next_present(&mut self) -> Option<Bytes> {
-        let present = self.present.as_mut()?;
+    async fn next_present(&mut self) -> Option<Bytes> {
+        self.present.as_ref()?;
         let mut out = Vec::with_capacity(PIECE_BYTES);
         while out.len() < PIECE_BYTES {
+            let Some(present) = self.present.as_mut() else { break };
             let Some(entry) = present.next() else {
                 let revision = present.snapshot.revision();
                 if present.marks_end {
@@ -268,17 +276,50 @@ impl Watching {
                 self.present = None;
                 break;
             };
-            self.frames.write(Kind::Added, &entry, &mut out);
+            match self.converted(&entry).await {
+                Ok(entry) => self.frames.write(Kind::Added, &entry, &mut out),
+                Err(status) => {
+                    self.done = true;
+                    out.extend_from_slice(&self.frames.error(&status));
+                    break;
+                }
+            }
         }
         (!out.is_empty()).then(|| out.into())
     }
 
-    fn batch(&mut self, batch: Result<Vec<Event>, WatchError>) -> Option<Bytes> {
+    /// An object as it is shown.
+    async fn converted(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Status> {
+        let Some((gate, row)) = &self.converter else { return Ok(entry.clone()) };
+        let converted = conversion::entries(gate, row, vec![entry.clone()]).await?;
+        Ok(converted.into_iter().next().unwrap_or_else(|| entry.clone()))
+    }
+
+    /// The frames of events whose objects somebody must be asked to convert, all at once.
+    async fn convert(&mut self, events: &[Event], out: &mut Vec<u8>) {
+        let Some((gate, row)) = &self.converter else { return };
+        match conversion::entries(gate, row, events.iter().map(|event| event.entry.clone()).collect()).await {
+            Ok(entries) => {
+                for (event, entry) in events.iter().zip(entries) {
+                    self.frames.write(event.kind, &entry, out);
+                }
+            }
+            Err(status) => {
+                self.done = true;
+                out.extend_from_slice(&self.frames.error(&status));
+            }
+        }
+    }
+
+    async fn batch(&mut self, batch: Result<Vec<Event>, WatchError>) -> Option<Bytes> {
         match batch {
             Ok(events) => {
                 let mut out = Vec::with_capacity(events.iter().map(|event| event.entry.body.len() + 64).sum());
+                self.convert(&events, &mut out).await;
                 for event in &events {
-                    self.frames.event(event, &mut out);
+                    if self.converter.is_none() {
+                        self.frames.event(event, &mut out);
+                    }
                     self.told = event.revision();
                 }
                 self.counted.sent(events.len(), out.len());

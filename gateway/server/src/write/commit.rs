@@ -46,7 +46,7 @@ pub(super) async fn create(gate: &Arc<Gate>, write: &Write<'_>, new: &Value) -> 
         let free = gate.store.resource(&row.prefix()).get(key.as_str()).is_none();
         return Ok(free.then(|| Stored::Value(new.clone())));
     }
-    let put = Op::Put { key, expect: Expect::Absent, draft: draft(gate, row, new) };
+    let put = Op::Put { key, expect: Expect::Absent, draft: draft(gate, row, new).await? };
     commit(gate, row, "create", put).await
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn update(
     if write.options.dry_run {
         return Ok(Some(Stored::Value(new.clone())));
     }
-    let draft = draft(gate, row, new);
+    let draft = draft(gate, row, new).await?;
     if is_same(&draft, current) {
         return Ok(Some(Stored::Entry(current.entry.clone())));
     }
@@ -112,9 +112,9 @@ fn is_same(draft: &Draft, current: &Current) -> bool {
 }
 
 /// The bytes and the header of an object that is about to be stored.
-pub(crate) fn draft(gate: &Gate, row: &Row, object: &Value) -> Draft {
-    let (body, revision_at) = row.encode(object);
-    Draft { header: row.header(object), body, revision_at, ttl_s: row.ttl_s(gate) }
+pub(crate) async fn draft(gate: &Gate, row: &Row, object: &Value) -> Result<Draft, Status> {
+    let (body, revision_at) = row.encode(gate, object).await?;
+    Ok(Draft { header: row.header(object), body, revision_at, ttl_s: row.ttl_s(gate) })
 }
 
 /// Commits one operation; `None` when its condition does not hold.
@@ -131,7 +131,7 @@ pub(crate) async fn commit(gate: &Gate, row: &Row, operation: &str, op: Op) -> R
 }
 
 /// What the client reads when every attempt was overtaken.
-pub(super) fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
+pub(super) async fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
     let (row, resource) = (write.row, write.row.group_resource());
     if write.absent != Absent::Create {
         return Status::modified(&resource, &write.name);
@@ -141,8 +141,10 @@ pub(super) fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
     }
     let mut status = Status::already_exists(&resource, &write.name);
     let current = gate.store.resource(&row.prefix()).get(row.key(&write.namespace, &write.name).as_str());
-    let deleting =
-        current.and_then(|entry| row.stored_value(&entry).ok()).is_some_and(|o| meta::deletion_timestamp(&o).is_some());
+    let deleting = match current {
+        Some(entry) => row.stored_value(gate, &entry).await.is_ok_and(|o| meta::deletion_timestamp(&o).is_some()),
+        None => false,
+    };
     if deleting {
         status.message = format!("object is being deleted: {}", status.message);
     }

@@ -22,12 +22,12 @@ pub(crate) async fn change(
     let resource = gate.store.resource(&row.prefix());
     for _ in 0..super::ATTEMPTS_MAX {
         let entry = resource.get(key.as_str()).ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
-        let mut value = row.stored_value(&entry)?;
+        let mut value = row.stored_value(gate, &entry).await?;
         change(&mut value)?;
         if dry_run {
             return Ok(Stored::Value(value));
         }
-        let draft = commit::draft(gate, row, &value);
+        let draft = commit::draft(gate, row, &value).await?;
         let put = Op::Put { key: key.clone(), expect: Expect::Revision(entry.revision), draft };
         if let Some(stored) = commit::commit(gate, row, "update", put).await? {
             return Ok(stored);

@@ -18,6 +18,7 @@ pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
     if let Some(validate) = row.hooks().validate {
         validate(new, &mut errors);
     }
+    row.validate_custom(new, None, &mut errors);
     if errors.is_empty() {
         object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     }
@@ -77,6 +78,7 @@ pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), 
     let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     object_meta::validate_update(new, old, &mut errors);
+    row.validate_custom(new, Some(old), &mut errors);
     let hooks = row.hooks();
     match row.discipline() {
         Discipline::Whole => {

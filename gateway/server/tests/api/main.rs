@@ -3,6 +3,7 @@
 
 mod admission;
 mod common;
+mod customresources;
 mod list;
 mod path;
 mod protobuf;

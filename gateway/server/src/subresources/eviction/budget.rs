@@ -69,7 +69,7 @@ fn of(gate: &Gate, row: &Row, pod: &Value) -> Vec<Value> {
         let selector = Selector::from_object(&budget["spec"]["selector"]).ok().flatten();
         selector.is_some_and(|selector| selector.matches_object(pod))
     };
-    snapshot.range("", &under).filter_map(|entry| row.stored_value(entry).ok()).filter(fits).collect()
+    snapshot.range("", &under).filter_map(|entry| row.parse(entry).ok()).filter(fits).collect()
 }
 
 fn is_ready(pod: &Value) -> bool {
