@@ -5,6 +5,9 @@
 //! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,
 //! with `apiVersion` and `kind`.
 
+mod admissionpolicy;
+mod admissionpolicybinding;
+mod apiservice;
 pub mod certificatesigningrequest;
 mod clusterpolicybinding;
 mod clusterrole;
@@ -55,6 +58,7 @@ mod servicecidr;
 mod statefulset;
 mod storageclass;
 mod storageversionmigration;
+mod webhookconfiguration;
 mod workload;
 
 pub use service::allocation;
@@ -191,7 +195,14 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "Secret", &secret::HOOKS),
     ("", "Service", &service::HOOKS),
     ("", "ServiceAccount", &serviceaccount::HOOKS),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy", &admissionpolicy::MUTATING),
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding", &admissionpolicybinding::MUTATING),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", &webhookconfiguration::HOOKS),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", &admissionpolicy::VALIDATING),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", &admissionpolicybinding::VALIDATING),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", &webhookconfiguration::HOOKS),
     ("apiextensions.k8s.io", "CustomResourceDefinition", &customresourcedefinition::HOOKS),
+    ("apiregistration.k8s.io", "APIService", &apiservice::HOOKS),
     ("apps", "ControllerRevision", &controllerrevision::HOOKS),
     ("apps", "DaemonSet", &daemonset::HOOKS),
     ("apps", "Deployment", &deployment::HOOKS),

@@ -173,3 +173,8 @@ fn agree(bases: &str, cases: &str, least: usize) {
 fn pods_and_workloads_are_judged_as_upstream_judges_them() {
     agree(include_str!("cases/bases.json"), include_str!("cases/cases.jsonl"), 900);
 }
+
+#[test]
+fn devices_flows_and_access_are_judged_as_upstream_judges_them() {
+    agree(include_str!("cases/bases-other.json"), include_str!("cases/cases-other.jsonl"), 700);
+}

@@ -1,6 +1,7 @@
 //! The small checks that several kinds share, in upstream's words: names in fields, labels, numbers, paths, addresses.
 //! Knows no kind. Follows the helpers of `k8s.io/kubernetes/pkg/apis/core/validation` and `apimachinery/pkg/api/validation`.
 
+pub(crate) mod admission;
 pub(crate) mod bag;
 pub(crate) mod cidr;
 pub(crate) mod claim;
