@@ -1,5 +1,21 @@
-//! CustomResourceDefinition: names and versions that follow from others, and what its deletion waits for.
-//! Follows `apiextensions-apiserver/pkg/apis/apiextensions/v1/defaults.go` and `pkg/registry/customresourcedefinition`.
+//! CustomResourceDefinition: names and versions that follow from others, what a definition must be for its objects to be
+//! served, and what its deletion waits for.
+//! Follows `apiextensions-apiserver/pkg/apis/apiextensions` and `pkg/registry/customresourcedefinition`. Schemas are parsed
+//! here to be judged and again where they are served; nothing here serves them.
+
+mod conversion;
+mod cost;
+mod internal;
+mod keywords;
+mod lists;
+mod old;
+mod rules;
+mod schema;
+mod selectable;
+mod spec;
+mod validate;
+mod walk;
+mod warnings;
 
 use jiff::Timestamp;
 use model::clock::rfc3339;
@@ -12,6 +28,10 @@ pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
     prepare_create: Some(prepare_create),
     prepare_update: Some(prepare_update),
+    validate: Some(validate::create),
+    validate_update: Some(validate::update),
+    validate_status: Some(validate::status),
+    warnings: Some(warnings::warnings),
     closing: Some(close),
     ..Hooks::NONE
 };
@@ -43,7 +63,8 @@ fn prepare_create(definition: &mut Value) {
     store_current_version(definition, Stored::Always);
 }
 
-fn prepare_update(new: &mut Value, _: &Value) {
+fn prepare_update(new: &mut Value, old: &Value) {
+    super::rules::get::copy(new, old, "status");
     store_current_version(new, Stored::Always);
 }
 

@@ -93,6 +93,11 @@ pub fn is_known(format: &str, kind: Option<Type>) -> bool {
     }
 }
 
+/// What Go's `url.ParseRequestURI` accepts.
+pub fn is_uri(text: &str) -> bool {
+    uri::is_request_uri(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

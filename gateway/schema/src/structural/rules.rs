@@ -9,7 +9,7 @@ use model::field::Fault;
 use serde_json::{Map, Value};
 
 use super::{Additional, Structural, field_path};
-pub use declare::declare;
+pub use declare::{Root, declare};
 pub(super) use evaluate::Evaluation;
 
 /// A rule as it is written.

@@ -111,6 +111,13 @@ impl Check<'_> {
 }
 
 impl Structural {
+    /// Whether any default holds what pruning would drop.
+    pub fn has_unpruned_defaults(&self) -> bool {
+        let own = self.default.as_ref().is_some_and(|default| !self.is_pruned(default));
+        own || self.items.as_ref().is_some_and(|items| items.has_unpruned_defaults())
+            || self.properties().any(|(_, property)| property.has_unpruned_defaults())
+    }
+
     fn is_pruned(&self, value: &Value) -> bool {
         let mut copy = value.clone();
         self.prune_value(&mut copy);
