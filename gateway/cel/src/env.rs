@@ -1,9 +1,11 @@
 //! The environment: which variables, functions and macros an expression can use.
 
+use crate::check;
 use crate::decl::Decl;
 use crate::issue::Issues;
+use crate::parse;
 use crate::program::Program;
-use crate::types::Type;
+use crate::types::{Object, Type};
 
 /// For which expressions the environment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +42,29 @@ impl Env {
         self.variable("self", own).variable("oldSelf", old)
     }
 
-    /// Parses and checks a text.
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Type> {
+        self.variables.iter().find(|(known, _)| &**known == name).map(|(_, of)| of)
+    }
+
+    /// The declared object type of that name, where a variable's type is or holds it.
+    pub(crate) fn object(&self, name: &str) -> Option<Object> {
+        self.variables.iter().find_map(|(_, of)| match of {
+            Type::Object(object) if object.name() == name => Some(object.clone()),
+            _ => None,
+        })
+    }
+
+    /// Parses and checks a text, and makes ready to run it.
     pub fn compile(&self, text: &str) -> Result<Program, Issues> {
         let mut issues = Issues::new(text);
-        issues.push(None, format!("expressions are not evaluated yet ({:?}, {} variables)", self.stage, self.variables.len()));
-        if issues.is_empty() { Ok(Program::default()) } else { Err(issues) }
+        let checked = parse::parse(text, &mut issues).and_then(|parsed| check::check(parsed, self, &mut issues));
+        match checked {
+            Some(checked) => Program::new(checked, self).map_err(|message| issues.with_instantiation(message)),
+            None => Err(issues),
+        }
     }
 }

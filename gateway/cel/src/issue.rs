@@ -24,11 +24,13 @@ pub struct Issues {
     issues: Vec<Issue>,
     count: usize,
     source: Box<str>,
+    /// Why a checked expression could not be made ready to run.
+    instantiation: Option<Box<str>>,
 }
 
 impl Issues {
     pub(crate) fn new(source: &str) -> Self {
-        Self { issues: Vec::new(), count: 0, source: source.into() }
+        Self { issues: Vec::new(), count: 0, source: source.into(), instantiation: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -49,6 +51,19 @@ impl Issues {
             None => (None, 0),
         };
         self.issues.push(Issue { line, column, message: message.into() });
+    }
+
+    pub(crate) fn with_instantiation(mut self, message: String) -> Self {
+        self.instantiation = Some(message.into());
+        self
+    }
+
+    /// What Kubernetes writes where a rule does not compile.
+    pub fn detail(&self) -> String {
+        match &self.instantiation {
+            Some(message) => format!("program instantiation failed: {message}"),
+            None => format!("compilation failed: {self}"),
+        }
     }
 
     /// The faults in the order they stand in the text.
@@ -74,6 +89,9 @@ fn locate(source: &str, offset: usize) -> (usize, usize) {
 
 impl fmt::Display for Issues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(message) = &self.instantiation {
+            return f.write_str(message);
+        }
         for (i, issue) in self.sorted().into_iter().enumerate() {
             if i > 0 {
                 f.write_str("\n")?;

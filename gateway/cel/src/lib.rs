@@ -10,10 +10,18 @@
 //! recurses without a bound on what a client sends), assigns ids and positions differently than cel-go, from which costs and
 //! error positions follow, and cannot be told which macros exist. The grammar is small.
 
+mod ast;
+mod check;
+mod cost;
 mod decl;
 mod env;
 mod escape;
+mod eval;
+mod functions;
 mod issue;
+mod library;
+mod parse;
+mod plan;
 mod program;
 mod types;
 mod value;
@@ -24,7 +32,7 @@ pub use escape::{escape, unescape};
 pub use issue::{Issue, Issues};
 pub use program::{Bindings, Cost, Error, Estimator, Evaluation, Program};
 pub use types::{Object, Type};
-pub use value::Value;
+pub use value::{Text, Timestamp, Value};
 
 /// What one evaluation may cost (upstream `celconfig.PerCallLimit`).
 pub const CALL_COST_MAX: u64 = 1_000_000;

@@ -2,14 +2,23 @@
 
 use std::fmt;
 
+use crate::ast::{Expr, Kind};
+use crate::check::Checked;
+use crate::cost::estimate;
 use crate::decl::Decl;
+use crate::env::Env;
+use crate::eval::Run;
+use crate::plan::{self, Node};
 use crate::types::Type;
 use crate::value::Value;
 
 /// A compiled expression; evaluated as often as needed without parsing again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Program {
-    output: Option<Type>,
+    checked: Checked,
+    node: Node,
+    /// The variables of the environment that it refers to.
+    variables: Vec<Box<str>>,
 }
 
 /// The least and the most that an evaluation can cost.
@@ -46,6 +55,10 @@ impl<'a> Bindings<'a> {
         self.values.push((name, value));
         self
     }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
 }
 
 /// Why an evaluation has no value; the display is cel-go's.
@@ -55,6 +68,13 @@ pub enum Error {
     CostLimit,
     /// Anything else, such as `no such key: a`.
     Failed(String),
+}
+
+impl Error {
+    /// What no overload of an operator or function takes.
+    pub(crate) fn no_overload() -> Self {
+        Self::Failed("no such overload".into())
+    }
 }
 
 impl fmt::Display for Error {
@@ -78,26 +98,48 @@ pub struct Evaluation<'a> {
 }
 
 impl Program {
+    /// Makes a checked expression ready to run.
+    pub(crate) fn new(checked: Checked, env: &Env) -> Result<Self, String> {
+        let node = plan::plan(&checked.root, &checked.facts)?;
+        let mut variables = Vec::new();
+        names(&checked.root, &mut |name| {
+            let name = name.strip_prefix('.').unwrap_or(name);
+            if env.find(name).is_some() && !variables.iter().any(|known: &Box<str>| **known == *name) {
+                variables.push(name.into());
+            }
+        });
+        Ok(Self { checked, node, variables })
+    }
+
     /// The type of its values.
     pub fn output(&self) -> &Type {
-        self.output.as_ref().unwrap_or(&Type::Dyn)
+        self.checked.facts.type_of(&self.checked.root)
     }
 
     /// Whether it refers to a variable.
     pub fn uses(&self, name: &str) -> bool {
-        let _ = name;
-        false
+        self.variables.iter().any(|known| **known == *name)
     }
 
     /// What evaluations can cost at least and at most.
     pub fn cost(&self, estimator: &dyn Estimator) -> Cost {
-        let _ = estimator;
-        Cost::default()
+        estimate::cost(&self.checked, estimator)
     }
 
     /// Evaluates; stops where the cost exceeds the limit.
     pub fn eval<'a>(&'a self, bindings: &Bindings<'a>, cost_limit: u64) -> Evaluation<'a> {
-        let message = format!("not evaluated yet ({} variables, limit {cost_limit})", bindings.values.len());
-        Evaluation { result: Err(Error::Failed(message)), cost: 0 }
+        let mut run = Run::new(bindings, cost_limit);
+        let result = run.node(&self.node);
+        Evaluation { result, cost: run.cost }
+    }
+}
+
+/// Sees each name of the expression.
+fn names(expr: &Expr, see: &mut dyn FnMut(&str)) {
+    if let Kind::Ident(name) = &*expr.kind {
+        see(name);
+    }
+    for child in expr.children() {
+        names(child, see);
     }
 }

@@ -1,0 +1,477 @@
+//! Runs a program. Counts what each step costs as cel-go's `interpreter/runtimecost.go` does, and stops at the limit.
+
+use crate::cost::actual;
+use crate::plan::{Accumulate, Attribute, Base, Call, Fold, Key, Node, Qualifier};
+use crate::program::{Bindings, Error};
+use crate::value::{List, Made, Map, Outcome, Value, equal};
+
+/// What selecting a name or reading a variable costs.
+const SELECT: u64 = 1;
+/// What making a list costs.
+const LIST: u64 = 10;
+/// What making a map costs.
+const MAP: u64 = 30;
+
+/// One evaluation.
+pub(crate) struct Run<'a, 'b> {
+    bindings: &'b Bindings<'a>,
+    locals: Vec<Slot<'a>>,
+    limit: u64,
+    pub(crate) cost: u64,
+}
+
+/// A variable of a fold.
+enum Slot<'a> {
+    /// An accumulator that nobody has looked at yet.
+    Pending(&'a Node),
+    Ready(Outcome<'a>),
+}
+
+/// What a selection found, and under which name it looked.
+type Found<'a> = Result<Option<Value<'a>>, Error>;
+
+impl<'a, 'b> Run<'a, 'b> {
+    pub(crate) fn new(bindings: &'b Bindings<'a>, limit: u64) -> Self {
+        Self { bindings, locals: Vec::new(), limit, cost: 0 }
+    }
+
+    fn charge(&mut self, cost: u64) -> Result<(), Error> {
+        self.cost = self.cost.saturating_add(cost);
+        if self.cost > self.limit { Err(Error::CostLimit) } else { Ok(()) }
+    }
+
+    pub(crate) fn node(&mut self, node: &'a Node) -> Outcome<'a> {
+        match node {
+            Node::Constant(value) => Ok(value.clone()),
+            Node::Attribute(attribute) => {
+                let found = self.attribute(attribute);
+                // The branches of `?:` were charged where they were taken.
+                if !matches!(attribute.base, Base::Choice(_)) {
+                    self.charge(SELECT)?;
+                }
+                found
+            }
+            Node::Present(attribute) => self.present(attribute).map(Value::Bool),
+            Node::And(terms) => self.logic(terms, false),
+            Node::Or(terms) => self.logic(terms, true),
+            Node::Equal(sides) => self.equal("_==_", sides, false),
+            Node::NotEqual(sides) => self.equal("_!=_", sides, true),
+            Node::NotFalse(inner) => {
+                let value = self.node(inner);
+                self.charge(1)?;
+                match value {
+                    Err(Error::CostLimit) => Err(Error::CostLimit),
+                    Ok(Value::Bool(truth)) => Ok(Value::Bool(truth)),
+                    _ => Ok(Value::Bool(true)),
+                }
+            }
+            Node::Call(call) => self.call(call),
+            Node::Accumulate(accumulate) => self.accumulate(accumulate),
+            Node::OptionalOr(sides) => match self.node(&sides[0])? {
+                Value::Optional(None) => self.node(&sides[1]),
+                found @ Value::Optional(Some(_)) => Ok(found),
+                _ => Err(Error::no_overload()),
+            },
+            Node::OptionalOrValue(sides) => match self.node(&sides[0])? {
+                Value::Optional(None) => self.node(&sides[1]),
+                Value::Optional(Some(inner)) => Ok((*inner).clone()),
+                _ => Err(Error::no_overload()),
+            },
+            Node::Member(value, items) => {
+                let value = self.node(value)?;
+                Ok(Value::Bool(items.iter().any(|item| equal::equal(item, &value).unwrap_or(false))))
+            }
+            Node::List(items) => {
+                let made = self.list(items);
+                self.charge(LIST)?;
+                made
+            }
+            Node::Map(entries) => {
+                let made = self.map(entries);
+                self.charge(MAP)?;
+                made
+            }
+            Node::Fold(fold) => self.fold(fold),
+        }
+    }
+
+    /// `&&` and `||`: one side that decides hides an error of the other.
+    fn logic(&mut self, terms: &'a [Node; 2], decides: bool) -> Outcome<'a> {
+        let mut failed = None;
+        for term in terms {
+            match self.node(term) {
+                Ok(Value::Bool(truth)) if truth == decides => return Ok(Value::Bool(decides)),
+                Ok(Value::Bool(_)) => {}
+                Err(Error::CostLimit) => return Err(Error::CostLimit),
+                Ok(_) => failed = failed.or(Some(Error::no_overload())),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(Value::Bool(!decides)), Err)
+    }
+
+    /// Both operands, of which the first error counts after both were evaluated.
+    fn both(&mut self, sides: &'a [Node; 2]) -> Result<[Value<'a>; 2], Error> {
+        let left = self.node(&sides[0]);
+        if matches!(left, Err(Error::CostLimit)) {
+            return Err(Error::CostLimit);
+        }
+        let right = self.node(&sides[1]);
+        match (left, right) {
+            (Ok(left), Ok(right)) => Ok([left, right]),
+            (Err(error), _) | (_, Err(error)) => {
+                self.charge(1)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn equal(&mut self, function: &str, sides: &'a [Node; 2], negated: bool) -> Outcome<'a> {
+        let sides = self.both(sides)?;
+        let result = equal::equal(&sides[0], &sides[1]).map(|same| Value::Bool(same != negated));
+        let overload = if negated { "not_equals" } else { "equals" };
+        self.charge(actual::call(function, overload, &sides, result.as_ref().ok()))?;
+        result
+    }
+
+    fn call(&mut self, call: &'a Call) -> Outcome<'a> {
+        match &call.args[..] {
+            [one] => match self.node(one) {
+                Ok(value) => self.apply(call, &[value]),
+                Err(error) => {
+                    self.charge(1)?;
+                    Err(error)
+                }
+            },
+            [first, second] => {
+                let left = self.node(first);
+                if matches!(left, Err(Error::CostLimit)) {
+                    return left;
+                }
+                match (left, self.node(second)) {
+                    (Ok(left), Ok(right)) => self.apply(call, &[left, right]),
+                    (Err(error), _) | (_, Err(error)) => {
+                        self.charge(1)?;
+                        Err(error)
+                    }
+                }
+            }
+            args => {
+                let values: Result<Vec<_>, _> = args.iter().map(|arg| self.node(arg)).collect();
+                self.apply(call, &values?)
+            }
+        }
+    }
+
+    fn apply(&mut self, call: &'a Call, args: &[Value<'a>]) -> Outcome<'a> {
+        let result = match (&call.pattern, &*call.function) {
+            (Some(pattern), "matches") => crate::library::regex::matches(pattern, args),
+            (Some(pattern), "find") => crate::library::regex::find(pattern, args),
+            (Some(pattern), _) => crate::library::regex::find_all(pattern, args),
+            (None, _) => (call.code)(args),
+        };
+        let result = result.unwrap_or_else(|| Err(no_such_overload(&call.function, args)));
+        self.charge(actual::call(&call.function, call.overload, args, result.as_ref().ok()))?;
+        result
+    }
+
+    fn accumulate(&mut self, accumulate: &'a Accumulate) -> Outcome<'a> {
+        let current = self.local(accumulate.place).map(drop);
+        self.charge(SELECT)?;
+        let call = &accumulate.call;
+        let mut rest = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            match self.node(arg) {
+                Ok(value) => rest.push(value),
+                Err(error) => {
+                    self.charge(1)?;
+                    return current.and(Err(error));
+                }
+            }
+        }
+        if let Err(error) = current {
+            self.charge(1)?;
+            return Err(error);
+        }
+        let slot = std::mem::replace(&mut self.locals[accumulate.place], Slot::Ready(Ok(Value::Null)));
+        let Slot::Ready(Ok(value)) = slot else { return Err(Error::no_overload()) };
+        let result = add_to(value, &rest);
+        self.charge(1)?;
+        result
+    }
+
+    fn list(&mut self, items: &'a [(Node, bool)]) -> Outcome<'a> {
+        let mut made = Vec::with_capacity(items.len());
+        for (item, optional) in items {
+            match (self.node(item)?, optional) {
+                (value, false) => made.push(value),
+                (Value::Optional(Some(inner)), true) => made.push((*inner).clone()),
+                (Value::Optional(None), true) => {}
+                (value, true) => {
+                    let message = format!("cannot initialize optional list element from non-optional value {value}");
+                    return Err(Error::Failed(message));
+                }
+            }
+        }
+        Ok(Value::list(made))
+    }
+
+    fn map(&mut self, entries: &'a [(Node, Node, bool)]) -> Outcome<'a> {
+        let mut made = Made::default();
+        for (key, value, optional) in entries {
+            let key = self.node(key)?;
+            match (self.node(value)?, optional) {
+                (value, false) => drop(made.set(key, value)?),
+                (Value::Optional(Some(inner)), true) => drop(made.set(key, (*inner).clone())?),
+                (Value::Optional(None), true) => made.remove(&key),
+                (value, true) => {
+                    let message = format!("cannot initialize optional entry '{key}' from non-optional value {value}");
+                    return Err(Error::Failed(message));
+                }
+            }
+        }
+        Ok(Value::Map(Map::Made(made.into())))
+    }
+
+    fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
+        let range = self.node(&fold.range)?;
+        let base = self.locals.len();
+        self.locals.push(Slot::Pending(&fold.accu));
+        self.locals.push(Slot::Ready(Ok(Value::Null)));
+        if fold.two {
+            self.locals.push(Slot::Ready(Ok(Value::Null)));
+        }
+        let looped = self.fold_range(fold, &range, base);
+        let result = looped.and_then(|()| self.node(&fold.result));
+        self.locals.truncate(base);
+        result
+    }
+
+    fn fold_range(&mut self, fold: &'a Fold, range: &Value<'a>, base: usize) -> Result<(), Error> {
+        match range {
+            Value::List(list) => {
+                for at in 0..list.len() {
+                    let item = list.get(at).unwrap_or(Ok(Value::Null));
+                    let pair = if fold.two { (Ok(Value::Int(at as i64)), Some(item)) } else { (item, None) };
+                    if !self.fold_step(fold, base, pair)? {
+                        break;
+                    }
+                }
+            }
+            Value::Map(map) => {
+                for key in map.keys() {
+                    let value = fold.two.then(|| map.find(&key).map(|found| found.unwrap_or(Value::Null)));
+                    if !self.fold_step(fold, base, (Ok(key), value))? {
+                        break;
+                    }
+                }
+            }
+            other => return Err(Error::Failed(format!("got '{}', expected iterable type", other.type_name()))),
+        }
+        Ok(())
+    }
+
+    /// One round; says whether to go on.
+    fn fold_step(
+        &mut self,
+        fold: &'a Fold,
+        base: usize,
+        (first, second): (Outcome<'a>, Option<Outcome<'a>>),
+    ) -> Result<bool, Error> {
+        self.locals[base + 1] = Slot::Ready(first);
+        if let Some(second) = second {
+            self.locals[base + 2] = Slot::Ready(second);
+        }
+        match self.node(&fold.condition) {
+            Err(Error::CostLimit) => return Err(Error::CostLimit),
+            Ok(Value::Bool(false)) => return Ok(false),
+            _ => {}
+        }
+        let next = self.node(&fold.step);
+        if matches!(next, Err(Error::CostLimit)) {
+            return Err(Error::CostLimit);
+        }
+        self.locals[base] = Slot::Ready(next);
+        Ok(true)
+    }
+
+    fn local(&mut self, place: usize) -> Outcome<'a> {
+        if let Slot::Pending(node) = self.locals[place] {
+            let value = self.node(node);
+            self.locals[place] = Slot::Ready(value);
+        }
+        match &self.locals[place] {
+            Slot::Ready(value) => value.clone().and_then(Value::checked),
+            Slot::Pending(_) => Err(Error::no_overload()),
+        }
+    }
+
+    fn base(&mut self, base: &'a Base) -> Outcome<'a> {
+        match base {
+            Base::Variable(name) => match self.bindings.get(name) {
+                Some(value) => value.clone().checked(),
+                None => Err(Error::Failed(format!("no such attribute(s): {name}"))),
+            },
+            Base::Local(place) => self.local(*place),
+            Base::Made(node) => self.node(node),
+            Base::Choice(nodes) => {
+                let [condition, truthy, falsy] = &**nodes;
+                let branch = match self.node(condition)? {
+                    Value::Bool(true) => truthy,
+                    Value::Bool(false) => falsy,
+                    _ => return Err(Error::no_overload()),
+                };
+                match branch {
+                    // An attribute is the choice's own: only its selections cost.
+                    Node::Attribute(attribute) => self.attribute(attribute),
+                    node => self.node(node),
+                }
+            }
+        }
+    }
+
+    fn attribute(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        let value = self.base(&attribute.base)?;
+        match self.qualified(value, &attribute.qualifiers)? {
+            (value, true) => Ok(Value::optional(value)),
+            (value, false) => Ok(value.unwrap_or(Value::Null)),
+        }
+    }
+
+    /// A value with selections applied: what was found, and whether the chain is optional.
+    fn qualified(&mut self, value: Value<'a>, qualifiers: &'a [Qualifier]) -> Result<(Option<Value<'a>>, bool), Error> {
+        let (mut value, mut optional) = match value {
+            Value::Optional(None) => return Ok((None, true)),
+            Value::Optional(Some(inner)) => ((*inner).clone(), true),
+            value => (value, false),
+        };
+        for qualifier in qualifiers {
+            optional = optional || qualifier.optional;
+            if optional {
+                match self.look_up(qualifier, &value)? {
+                    Some(found) => {
+                        self.charge(SELECT)?;
+                        value = found;
+                    }
+                    None => return Ok((None, true)),
+                }
+            } else {
+                let found = self.select(qualifier, &value);
+                self.charge(SELECT)?;
+                value = found?;
+            }
+        }
+        Ok((Some(value), optional))
+    }
+
+    /// `has()`. The last selection costs, the variable does not.
+    fn present(&mut self, attribute: &'a Attribute) -> Result<bool, Error> {
+        let value = self.base(&attribute.base)?;
+        let Some((last, before)) = attribute.qualifiers.split_last() else { return Ok(true) };
+        let Some(value) = self.qualified(value, before)?.0 else { return Ok(false) };
+        let found = self.look_up(last, &value).map(|found| found.is_some());
+        self.charge(SELECT)?;
+        found
+    }
+
+    fn look_up(&mut self, qualifier: &'a Qualifier, value: &Value<'a>) -> Found<'a> {
+        match &qualifier.key {
+            Key::Name(name) => find_name(value, name),
+            Key::Constant(key) => find(value, key),
+            Key::Attribute(attribute) => {
+                let key = self.attribute(attribute)?;
+                find(value, &key)
+            }
+            Key::Made(node) => {
+                let key = self.node(node)?;
+                find(value, &key)
+            }
+        }
+    }
+
+    /// A selection that must find something.
+    fn select(&mut self, qualifier: &'a Qualifier, value: &Value<'a>) -> Outcome<'a> {
+        let (found, key) = match &qualifier.key {
+            Key::Name(name) => match find_name(value, name)? {
+                Some(found) => return Ok(found),
+                None => (None, Value::text(&**name)),
+            },
+            Key::Constant(key) => (find(value, key)?, key.clone()),
+            Key::Attribute(attribute) => {
+                let key = self.attribute(attribute)?;
+                (find(value, &key)?, key)
+            }
+            Key::Made(node) => {
+                let key = self.node(node)?;
+                (find(value, &key)?, key)
+            }
+        };
+        found.ok_or_else(|| match value {
+            Value::List(_) => Error::Failed(format!("index out of bounds: {key}")),
+            _ => Error::Failed(format!("no such key: {key}")),
+        })
+    }
+}
+
+/// A field or an entry by its name, for which no key value is made.
+fn find_name<'a>(value: &Value<'a>, name: &str) -> Found<'a> {
+    match value {
+        Value::Map(map) => map.find_text(name),
+        Value::List(_) => Err(Error::Failed("unsupported index type 'string' in list".into())),
+        _ => Ok(None),
+    }
+}
+
+fn find<'a>(value: &Value<'a>, key: &Value<'a>) -> Found<'a> {
+    match value {
+        Value::Map(map) => map.find(key),
+        Value::List(list) => {
+            let at = index(key)?;
+            match (list, key) {
+                // Declared lists know whole numbers with a sign only.
+                (List::Json(..), Value::Uint(_) | Value::Double(_)) if (0..list.len() as i64).contains(&at) => {
+                    Err(Error::Failed(format!("unsupported index: {key}")))
+                }
+                _ => usize::try_from(at).ok().and_then(|at| list.get(at)).transpose(),
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+fn index(key: &Value<'_>) -> Result<i64, Error> {
+    match key {
+        Value::Int(at) => Ok(*at),
+        Value::Uint(at) => Ok(i64::try_from(*at).unwrap_or(i64::MAX)),
+        Value::Double(at) if at.fract() == 0.0 => Ok(*at as i64),
+        Value::Double(at) => Err(Error::Failed(format!("unsupported index value {at} in list"))),
+        other => Err(Error::Failed(format!("unsupported index type '{}' in list", other.type_name()))),
+    }
+}
+
+/// Adds to an accumulator, in place where nobody else holds it.
+fn add_to<'a>(value: Value<'a>, rest: &[Value<'a>]) -> Outcome<'a> {
+    match (value, rest) {
+        (Value::List(List::Made(mut items)), [Value::List(more)]) => {
+            let more = more.items()?;
+            std::sync::Arc::make_mut(&mut items).extend(more);
+            Ok(Value::List(List::Made(items)))
+        }
+        (Value::Map(Map::Made(mut made)), rest) => {
+            crate::library::operators::insert_into(std::sync::Arc::make_mut(&mut made), rest)?;
+            Ok(Value::Map(Map::Made(made)))
+        }
+        _ => Err(Error::no_overload()),
+    }
+}
+
+fn no_such_overload(function: &str, args: &[Value<'_>]) -> Error {
+    if function == "size" {
+        return Error::Failed("no such overload: size".into());
+    }
+    if !function.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Error::no_overload();
+    }
+    let types: Vec<&str> = args.iter().map(Value::type_name).collect();
+    Error::Failed(format!("no such overload: {function}({})", types.join(", ")))
+}

@@ -1,0 +1,77 @@
+//! What functions do: one table from a function's name to its code, one module a library.
+//! Signatures are in `functions`, costs in `cost`.
+
+pub(crate) mod convert;
+pub(crate) mod format;
+pub(crate) mod lists;
+pub(crate) mod named_format;
+pub(crate) mod net;
+pub(crate) mod number;
+pub(crate) mod opaque;
+pub(crate) mod operators;
+pub(crate) mod optional;
+pub(crate) mod quantity;
+pub(crate) mod regex;
+pub(crate) mod semver;
+pub(crate) mod text;
+pub(crate) mod time;
+pub(crate) mod url;
+
+use crate::program::Error;
+use crate::value::{Outcome, Value};
+
+/// A function's code: nothing where no overload takes such arguments.
+pub(crate) type Code = for<'a> fn(&[Value<'a>]) -> Option<Outcome<'a>>;
+
+/// The code of a function. Operators that do not evaluate all their operands are the evaluator's.
+pub(crate) fn code(function: &str) -> Option<Code> {
+    let libraries: [fn(&str) -> Option<Code>; 13] = [
+        operators::code,
+        convert::code,
+        text::code,
+        time::code,
+        optional::code,
+        lists::code,
+        regex::code,
+        url::code,
+        quantity::code,
+        net::code,
+        named_format::code,
+        semver::code,
+        format::code,
+    ];
+    libraries.iter().find_map(|library| library(function))
+}
+
+/// A value that is there.
+pub(crate) fn some(value: Value<'_>) -> Option<Outcome<'_>> {
+    Some(Ok(value))
+}
+
+/// A failure with its message.
+pub(crate) fn fail<'a>(message: impl Into<String>) -> Option<Outcome<'a>> {
+    Some(Err(Error::Failed(message.into())))
+}
+
+/// Text as Go's `%q` quotes it.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
