@@ -262,6 +262,9 @@ impl Checker<'_> {
 
     /// The overloads that fit, and the type they give.
     fn resolve(&mut self, expr: &Expr, function: &Function, types: Vec<Type>, member: bool) -> Type {
+        if matches!(function.name, op::AND | op::OR) {
+            return self.logic(expr, function, &types);
+        }
         let mut ids = Vec::new();
         let mut result: Option<Type> = None;
         for overload in function.overloads.iter().filter(|overload| overload.member == member) {
@@ -291,6 +294,19 @@ impl Checker<'_> {
         result
     }
 
+    /// `&&` and `||` say which operand is no bool.
+    fn logic(&mut self, expr: &Expr, function: &Function, types: &[Type]) -> Type {
+        let mut result = Type::Bool;
+        for (operand, of) in expr.children().into_iter().zip(types) {
+            if !self.mapping.assignable(of, &Type::Bool) {
+                self.mismatch(operand.id, &Type::Bool, of);
+                result = Type::Error;
+            }
+        }
+        self.refer(expr, Reference::Overloads(function.overloads.iter().map(|overload| overload.id).collect()));
+        result
+    }
+
     fn no_overload(&mut self, id: u32, name: &str, types: &[Type], member: bool) {
         let (target, args) = if member { (format!("{}.", types[0]), &types[1..]) } else { (String::new(), types) };
         let args: Vec<String> = args.iter().map(Type::to_string).collect();
@@ -305,7 +321,7 @@ impl Checker<'_> {
             if optionals.contains(&i) {
                 of = self.unwrap_optional(element.id, of);
             }
-            joined = Some(self.join(element.id, joined, of));
+            joined = Some(self.join(joined, of));
         }
         let items = match joined {
             Some(items) => items,
@@ -327,25 +343,25 @@ impl Checker<'_> {
         }
     }
 
-    fn join(&mut self, id: u32, previous: Option<Type>, current: Type) -> Type {
+    /// The type of what stands in one list: the more general one, or dyn where they do not fit (`validate` refuses that).
+    fn join(&mut self, previous: Option<Type>, current: Type) -> Type {
         let Some(previous) = previous else { return current };
         if self.mapping.assignable(&previous, &current) {
             return most_general(&previous, &current).clone();
         }
-        self.mismatch(id, &previous, &current);
-        Type::Error
+        Type::Dyn
     }
 
     fn map(&mut self, entries: &mut [Entry]) -> Type {
         let (mut keys, mut values) = (None, None);
         for entry in entries {
             let key = self.expr(&mut entry.key);
-            keys = Some(self.join(entry.key.id, keys, key));
+            keys = Some(self.join(keys, key));
             let mut value = self.expr(&mut entry.value);
             if entry.optional {
                 value = self.unwrap_optional(entry.value.id, value);
             }
-            values = Some(self.join(entry.value.id, values, value));
+            values = Some(self.join(values, value));
         }
         match (keys, values) {
             (Some(keys), Some(values)) => Type::map(keys, values),

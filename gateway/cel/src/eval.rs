@@ -11,6 +11,8 @@ const SELECT: u64 = 1;
 const LIST: u64 = 10;
 /// What making a map costs.
 const MAP: u64 = 30;
+/// What making a message costs.
+const MESSAGE: u64 = 40;
 
 /// One evaluation.
 pub(crate) struct Run<'a, 'b> {
@@ -92,6 +94,10 @@ impl<'a, 'b> Run<'a, 'b> {
                 made
             }
             Node::Fold(fold) => self.fold(fold),
+            Node::Message(name) => {
+                self.charge(MESSAGE)?;
+                Err(Error::Failed(format!("unknown type '{name}'")))
+            }
         }
     }
 

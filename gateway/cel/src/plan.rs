@@ -35,6 +35,8 @@ pub(crate) enum Node {
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
     Fold(Box<Fold>),
+    /// A message of a declared type, which upstream cannot make either.
+    Message(Box<str>),
 }
 
 #[derive(Debug)]
@@ -129,7 +131,7 @@ impl Planner<'_> {
                     entries.iter().map(|e| Ok((self.node(&e.key)?, self.node(&e.value)?, e.optional))).collect();
                 map(entries?)
             }
-            Kind::Struct { name, .. } => return Err(format!("unknown type: {name}")),
+            Kind::Struct { name, .. } => Node::Message(name.strip_prefix('.').unwrap_or(name).into()),
             Kind::Comprehension(fold) => Node::Fold(self.fold(fold)?.into()),
         })
     }
@@ -298,7 +300,7 @@ fn constant_of(node: Node) -> Option<Value<'static>> {
     }
 }
 
-fn constant(literal: &Literal) -> Value<'static> {
+pub(crate) fn constant(literal: &Literal) -> Value<'static> {
     match literal {
         Literal::Null => Value::Null,
         Literal::Bool(truth) => Value::Bool(*truth),

@@ -101,10 +101,10 @@ impl Program {
     /// Makes a checked expression ready to run.
     pub(crate) fn new(checked: Checked, env: &Env) -> Result<Self, String> {
         let node = plan::plan(&checked.root, &checked.facts)?;
-        let mut variables = Vec::new();
+        let mut variables: Vec<Box<str>> = Vec::new();
         names(&checked.root, &mut |name| {
             let name = name.strip_prefix('.').unwrap_or(name);
-            if env.find(name).is_some() && !variables.iter().any(|known: &Box<str>| **known == *name) {
+            if env.find(name).is_some() && !variables.iter().any(|known| **known == *name) {
                 variables.push(name.into());
             }
         });

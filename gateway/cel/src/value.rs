@@ -6,6 +6,7 @@ pub(crate) mod equal;
 pub(crate) mod list;
 pub(crate) mod map;
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -87,12 +88,35 @@ impl From<String> for Text<'_> {
 }
 
 /// A moment: seconds since 1970 and nanoseconds after them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Moments compare by when they are; in which zone they were written only shows where they are printed.
+#[derive(Clone, Copy, Debug)]
 pub struct Timestamp {
     /// Whole seconds.
     pub seconds: i64,
     /// Nanoseconds, less than a second.
     pub nanos: u32,
+    /// Seconds east of UTC, as it was written.
+    pub offset_s: i32,
+}
+
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Timestamp {}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.seconds, self.nanos).cmp(&(other.seconds, other.nanos))
+    }
 }
 
 impl<'a> Value<'a> {
@@ -122,6 +146,34 @@ impl<'a> Value<'a> {
         match self {
             Self::Bool(truth) => Some(*truth),
             _ => None,
+        }
+    }
+
+    /// The value as a literal with its type, for logs and tests: `"text"`, `2u`, `[1, 2]`, `{"a": 1}`, `net.IP 10.0.0.1`.
+    pub fn to_literal(&self) -> String {
+        let all = |items: Vec<String>| items.join(", ");
+        match self {
+            Self::String(text) => crate::library::quote(text),
+            Self::Bytes(bytes) => bytes.iter().fold("b".to_owned(), |out, byte| out + &format!("{byte:02x}")),
+            Self::Uint(number) => format!("{number}u"),
+            Self::Double(_) => format!("double {self}"),
+            Self::Timestamp(_) => format!("{} {self}", self.type_name()),
+            Self::Duration(nanos) => format!("{} {}", self.type_name(), time::format_seconds(*nanos)),
+            Self::Optional(Some(inner)) => format!("optional({})", inner.to_literal()),
+            Self::List(list) => {
+                let shown = |item: Outcome<'_>| item.map_or_else(|error| error.to_string(), |item| item.to_literal());
+                format!("[{}]", all(list.iter().map(shown).collect()))
+            }
+            Self::Map(map) => {
+                let value = |key: &Value<'_>| map.find_any(key).map_or_else(String::new, |value| value.to_literal());
+                let mut entries: Vec<String> =
+                    map.keys().iter().map(|key| format!("{}: {}", key.to_literal(), value(key))).collect();
+                entries.sort();
+                format!("{{{}}}", all(entries))
+            }
+            Self::Type(name) => format!("type {}", &**name),
+            Self::Opaque(_) => format!("{} {self}", self.type_name()),
+            other => other.to_string(),
         }
     }
 

@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 /// What is taken from upstream's module.
 fn import() -> Result<(), Failed> {
     Step::go("run ./import").run()?;
-    Step::go("run ./cases").run()
+    Step::go("run ./cases").run()?;
+    Step::go("run ./cel").run()
 }
 
 /// Upstream's answers, which the corpus' test compares with. The first time it builds kube-apiserver and etcd.

@@ -44,7 +44,7 @@ pub(super) fn code(function: &str) -> Option<Code> {
         },
         "timestamp" => |args| match args {
             [Value::Timestamp(moment)] => some(Value::Timestamp(*moment)),
-            [Value::Int(seconds)] => match time::in_range(Timestamp { seconds: *seconds, nanos: 0 }) {
+            [Value::Int(seconds)] => match time::in_range(Timestamp { seconds: *seconds, nanos: 0, offset_s: 0 }) {
                 Some(moment) => some(Value::Timestamp(moment)),
                 None => Some(Err(time::timestamp_overflow())),
             },

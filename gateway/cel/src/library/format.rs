@@ -18,13 +18,17 @@ fn format<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
         Ok(values) => values,
         Err(error) => return Some(Err(error)),
     };
-    match fill(pattern, &values) {
+    match fill(pattern, values.len(), &mut |verb, precision, at| clause(verb, precision, &values[at])) {
         Ok(text) => some(Value::text(text)),
         Err(message) => fail(message),
     }
 }
 
-fn fill(pattern: &str, values: &[Value<'_>]) -> Result<String, String> {
+/// What a pattern asks for: a verb, its precision, and which value.
+type Clause<'c> = dyn FnMut(char, Option<usize>, usize) -> Result<String, String> + 'c;
+
+/// Fills a pattern that is given so many values.
+pub(crate) fn fill(pattern: &str, count: usize, clause: &mut Clause<'_>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = pattern;
     let mut used = 0;
@@ -36,15 +40,41 @@ fn fill(pattern: &str, values: &[Value<'_>]) -> Result<String, String> {
             rest = after;
             continue;
         }
+        if rest.is_empty() {
+            return Err("unexpected end of string".into());
+        }
+        if used >= count {
+            return Err(format!("index {used} out of range"));
+        }
         let precision = precision(&mut rest)?;
-        let Some(verb) = rest.chars().next() else { return Err("unexpected end of string".into()) };
+        let Some(verb) = rest.chars().next() else {
+            return Err("could not parse formatting clause: unexpected end of string".into());
+        };
         rest = &rest[verb.len_utf8()..];
-        let value = values.get(used).ok_or_else(|| format!("index {used} out of range"))?;
+        if !"sdfebxXo".contains(verb) {
+            return Err(format!("could not parse formatting clause: unrecognized formatting clause \"{verb}\""));
+        }
+        out.push_str(&clause(verb, precision, used).map_err(|message| format!("error during formatting: {message}"))?);
         used += 1;
-        out.push_str(&clause(verb, precision, value)?);
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// That a verb cannot print a value of a type.
+pub(crate) fn unfit(verb: char, kind: &str) -> String {
+    let what = match verb {
+        'd' => "decimal clause can only be used on integers",
+        'f' => "fixed-point clause can only be used on doubles",
+        'e' => "scientific clause can only be used on doubles",
+        'b' => "only integers and bools can be formatted as binary",
+        'x' | 'X' => "only integers, byte buffers, and strings can be formatted as hex",
+        'o' => "octal clause can only be used on integers",
+        _ => {
+            "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps"
+        }
+    };
+    format!("{what}, was given {kind}")
 }
 
 fn precision(rest: &mut &str) -> Result<Option<usize>, String> {
@@ -62,25 +92,21 @@ fn precision(rest: &mut &str) -> Result<Option<usize>, String> {
 }
 
 fn clause(verb: char, precision: Option<usize>, value: &Value<'_>) -> Result<String, String> {
-    let kind = value.type_name();
-    let only = |verb: &str, allowed: &str| {
-        format!("error during formatting: {verb} clause can only be used on {allowed}, was given {kind}")
-    };
+    let wrong = || unfit(verb, value.type_name());
     match verb {
-        's' => shown(value)
-            .map_err(|_| only("string", "strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps")),
+        's' => shown(value).map_err(|_| wrong()),
         'd' => match value {
             Value::Int(number) => Ok(number.to_string()),
             Value::Uint(number) => Ok(number.to_string()),
-            _ => Err(only("decimal", "integers")),
+            _ => Err(wrong()),
         },
-        'f' => Ok(format!("{:.*}", precision.unwrap_or(PRECISION), double(value).ok_or_else(|| only("fixed-point", "doubles"))?)),
-        'e' => Ok(scientific(double(value).ok_or_else(|| only("scientific", "doubles"))?, precision.unwrap_or(PRECISION))),
+        'f' => Ok(format!("{:.*}", precision.unwrap_or(PRECISION), double(value).ok_or_else(wrong)?)),
+        'e' => Ok(scientific(double(value).ok_or_else(wrong)?, precision.unwrap_or(PRECISION))),
         'b' => match value {
             Value::Int(number) => Ok(signed(*number, |n| format!("{n:b}"))),
             Value::Uint(number) => Ok(format!("{number:b}")),
             Value::Bool(truth) => Ok(u8::from(*truth).to_string()),
-            _ => Err(only("binary", "integers and bools")),
+            _ => Err(wrong()),
         },
         'x' | 'X' => {
             let hex = match value {
@@ -88,16 +114,16 @@ fn clause(verb: char, precision: Option<usize>, value: &Value<'_>) -> Result<Str
                 Value::Uint(number) => format!("{number:x}"),
                 Value::String(text) => hex(text.as_bytes()),
                 Value::Bytes(bytes) => hex(bytes),
-                _ => return Err(only("hex", "integers, byte buffers, and strings")),
+                _ => return Err(wrong()),
             };
             Ok(if verb == 'X' { hex.to_uppercase() } else { hex })
         }
         'o' => match value {
             Value::Int(number) => Ok(signed(*number, |n| format!("{n:o}"))),
             Value::Uint(number) => Ok(format!("{number:o}")),
-            _ => Err(only("octal", "integers")),
+            _ => Err(wrong()),
         },
-        other => Err(format!("could not parse formatting clause: unrecognized formatting clause \"{other}\"")),
+        _ => Err(wrong()),
     }
 }
 
@@ -122,7 +148,7 @@ fn double(value: &Value<'_>) -> Option<f64> {
     }
 }
 
-/// As upstream's localized printer writes it: `1.052033 × 10⁰³`.
+/// As upstream's localized printer writes it: `1.052033×10⁰³`.
 fn scientific(number: f64, precision: usize) -> String {
     if !number.is_finite() {
         return if number.is_nan() {
@@ -138,7 +164,7 @@ fn scientific(number: f64, precision: usize) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digits: String = format!("{:02}", exponent.abs()).bytes().map(|b| RAISED[usize::from(b - b'0')]).collect();
-    format!("{mantissa}\u{202f}×\u{202f}10{}{digits}", if exponent < 0 { "⁻" } else { "" })
+    format!("{mantissa}×10{}{digits}", if exponent < 0 { "⁻" } else { "" })
 }
 
 /// `%s` of any value.

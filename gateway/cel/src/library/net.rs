@@ -124,13 +124,12 @@ fn v6_fault(text: &str) -> String {
     }
     if let Some(at) = text.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.') {
         let start = text[..at].rfind(':').map_or(0, |colon| colon + 1);
-        let rest = if start == at { &text[at..] } else { &text[at..] };
         let message = if start == at {
             "each colon-separated field must have at least one digit"
         } else {
             "unexpected character, want colon"
         };
-        return format!("{message} (at {})", quote(rest));
+        return format!("{message} (at {})", quote(&text[at..]));
     }
     if !text.contains("::") && text.matches(':').count() < 7 {
         return "address string too short".into();

@@ -17,20 +17,46 @@ pub(super) fn code(function: &str) -> Option<Code> {
     })
 }
 
-/// Compiles a pattern. What Rust's syntax has beyond RE2's is refused.
+/// The most repetitions that RE2 allows.
+const REPEAT_MAX: u32 = 1000;
+
+/// Compiles a pattern. Fails with the text of Go's `regexp/syntax` for the faults that are met most.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     let failed = |what: String| format!("error parsing regexp: {what}");
-    if pattern.contains("(?x")
-        || pattern.contains("&&")
-        || pattern.contains("--") && pattern.contains("[") && pattern.contains("~~")
-    {
-        return Err(failed(format!("invalid or unsupported Perl syntax: `{pattern}`")));
+    if let Some(count) = repeated(pattern).find(|count| counts(count).any(|count| count > REPEAT_MAX)) {
+        return Err(failed(format!("invalid repeat count: `{count}`")));
     }
-    let pattern = re2(pattern);
-    RegexBuilder::new(&pattern)
-        .size_limit(BYTES_MAX)
-        .build()
-        .map_err(|error| failed(error.to_string().lines().last().unwrap_or_default().to_owned()))
+    RegexBuilder::new(&re2(pattern)).size_limit(BYTES_MAX).build().map_err(|error| failed(fault(pattern, &error.to_string())))
+}
+
+/// What stands in braces and is made of digits and commas.
+fn repeated(pattern: &str) -> impl Iterator<Item = &str> {
+    let braces = pattern.match_indices('{').filter_map(|(at, _)| pattern[at..].find('}').map(|end| &pattern[at..=at + end]));
+    braces.filter(|brace| brace[1..brace.len() - 1].bytes().all(|b| b.is_ascii_digit() || b == b','))
+}
+
+fn counts(brace: &str) -> impl Iterator<Item = u32> {
+    brace[1..brace.len() - 1].split(',').filter(|digits| !digits.is_empty()).map(|digits| digits.parse().unwrap_or(u32::MAX))
+}
+
+/// Go's words for what the library found.
+fn fault(pattern: &str, found: &str) -> String {
+    const FAULTS: [(&str, &str); 8] = [
+        ("unclosed group", "missing closing )"),
+        ("unopened group", "unexpected )"),
+        ("unclosed character class", "missing closing ]"),
+        ("repetition operator missing expression", "missing argument to repetition operator"),
+        ("invalid repetition count range", "invalid repeat count"),
+        ("incomplete escape sequence", "trailing backslash at end of expression"),
+        ("unrecognized escape sequence", "invalid escape sequence"),
+        ("invalid character class range", "invalid character class range"),
+    ];
+    match FAULTS.iter().find(|(known, _)| found.contains(known)) {
+        Some((_, go)) if go.ends_with(']') => format!("{go}: `{}`", &pattern[pattern.rfind('[').unwrap_or(0)..]),
+        Some((_, go)) if go.ends_with("expression") => format!("{go}: ``"),
+        Some((_, go)) => format!("{go}: `{pattern}`"),
+        None => format!("invalid or unsupported Perl syntax: `{pattern}`"),
+    }
 }
 
 /// Rust's `\d`, `\w`, `\s` and `\b` know Unicode, RE2's only ASCII; `\z` and `$` are the same there.
@@ -84,6 +110,9 @@ fn re2(pattern: &str) -> String {
                 out.push_str(&rest[..end]);
                 chars = rest[end..].chars();
             }
+            // Two of these in a class are operators to Rust.
+            '&' | '~' if class => out.extend(['\\', c]),
+            '-' if class && chars.as_str().starts_with('-') => out.push_str("\\-"),
             ']' => {
                 class = false;
                 out.push(']');

@@ -41,7 +41,7 @@ impl Version {
         }
         let parts: Vec<&str> = text.splitn(3, '.').collect();
         let [major, minor, patch] = parts[..] else { return Err("No Major.Minor.Patch elements found".into()) };
-        let (patch, build) = match patch.split_once('+') {
+        let (patch, build): (&str, Vec<Box<str>>) = match patch.split_once('+') {
             Some((patch, build)) => (patch, build.split('.').map(Into::into).collect()),
             None => (patch, Vec::new()),
         };
@@ -50,7 +50,7 @@ impl Version {
             None => (patch, Vec::new()),
         };
         let numbers = [number(major, "Major")?, number(minor, "Minor")?, number(patch, "Patch")?];
-        if let Some(word) = build.iter().find(|word: &&Box<str>| !is_word(word)) {
+        if let Some(word) = build.iter().find(|word| !is_word(word)) {
             return Err(match word.is_empty() {
                 true => "Build meta data is empty".into(),
                 false => format!("Invalid character(s) found in build meta data {}", quote(word)),

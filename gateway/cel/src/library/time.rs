@@ -32,7 +32,8 @@ fn nanos_of(moment: Timestamp) -> i128 {
 /// A moment later by nanoseconds.
 pub(crate) fn shift(moment: Timestamp, nanos: i128) -> Option<Timestamp> {
     let total = nanos_of(moment) + nanos;
-    in_range(Timestamp { seconds: total.div_euclid(SECOND_NANOS) as i64, nanos: total.rem_euclid(SECOND_NANOS) as u32 })
+    let (seconds, nanos) = (total.div_euclid(SECOND_NANOS) as i64, total.rem_euclid(SECOND_NANOS) as u32);
+    in_range(Timestamp { seconds, nanos, ..moment })
 }
 
 /// The nanoseconds from one moment to the other.
@@ -48,13 +49,25 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
 /// RFC 3339 with any number of fractional digits.
 pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
     let (seconds, nanos) = model::time::to_unix(text, Precision::Seconds)?;
-    Ok(Timestamp { seconds, nanos: nanos as u32 })
+    Ok(Timestamp { seconds, nanos: nanos as u32, offset_s: offset_s(text) })
+}
+
+/// The zone at the end of a text that was read already.
+fn offset_s(text: &str) -> i32 {
+    let Some(zone) = text.len().checked_sub(6).and_then(|at| text.get(at..)) else { return 0 };
+    let part = |range: std::ops::Range<usize>| zone.get(range).and_then(|digits| digits.parse::<i32>().ok()).unwrap_or(0);
+    let seconds = part(1..3) * 3600 + part(4..6) * 60;
+    match zone.as_bytes()[0] {
+        b'+' => seconds,
+        b'-' => -seconds,
+        _ => 0,
+    }
 }
 
 /// The `date-time` format: RFC 3339, or without a zone; nothing is the epoch.
 pub(crate) fn parse_date_time(text: &str) -> Result<Timestamp, String> {
     if text.is_empty() {
-        return Ok(Timestamp { seconds: 0, nanos: 0 });
+        return Ok(Timestamp { seconds: 0, nanos: 0, offset_s: 0 });
     }
     parse_timestamp(text).or_else(|_| parse_timestamp(&format!("{text}Z"))).map_err(|_| {
         let quoted = super::quote(text);
@@ -114,9 +127,12 @@ pub(crate) fn parse_loose_duration(text: &str) -> Result<i64, String> {
 
 /// RFC 3339 with as many fractional digits as needed.
 pub(crate) fn format_timestamp(moment: Timestamp) -> String {
-    match jiff::Timestamp::new(moment.seconds, moment.nanos as i32) {
-        Ok(moment) => moment.to_string(),
-        Err(_) => "9999-12-31T23:59:59Z".into(),
+    let Ok(at) = jiff::Timestamp::new(moment.seconds, moment.nanos as i32) else {
+        return "9999-12-31T23:59:59Z".into();
+    };
+    match jiff::tz::Offset::from_seconds(moment.offset_s) {
+        Ok(offset) if moment.offset_s != 0 => at.display_with_offset(offset).to_string(),
+        _ => at.to_string(),
     }
 }
 

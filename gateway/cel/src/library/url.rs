@@ -34,7 +34,18 @@ impl Url {
         let (rest, _fragment) = rest.split_once('#').unwrap_or((rest, ""));
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         if !rest.starts_with('/') {
-            return failed("invalid URI for request");
+            if scheme.is_empty() {
+                return failed("invalid URI for request");
+            }
+            // What comes after the scheme has no parts.
+            let none = String::new;
+            return Ok(Self {
+                text: text.to_owned(),
+                scheme: scheme.to_lowercase(),
+                host: none(),
+                path: none(),
+                query: query.into(),
+            });
         }
         let (host, path) = match rest.strip_prefix("//").filter(|_| !scheme.is_empty()) {
             Some(authority) => match authority.find('/') {

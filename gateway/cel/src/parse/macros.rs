@@ -9,6 +9,9 @@ use crate::ast::{ACCUMULATOR, Comprehension, Expr, Kind, Literal, op};
 /// A fault of an argument: where, and what.
 type Fault = (u32, String);
 
+/// A macro: offset, name, target, arguments.
+type Expand<P> = fn(&mut P, usize, &str, Expr, Vec<Expr>) -> Result<Expr, Fault>;
+
 /// Kubernetes also refuses the older name of the accumulator.
 const ACCUMULATOR_LEGACY: &str = "__result__";
 
@@ -31,12 +34,13 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn receiver_call(&mut self, offset: usize, function: Arc<str>, target: Expr, args: Vec<Expr>) -> Expr {
-        let expand: fn(&mut Self, usize, &str, Expr, Vec<Expr>) -> Result<Expr, Fault> = match (&*function, args.len()) {
-            ("all" | "exists" | "exists_one" | "existsOne", 2) => Self::quantifier,
+        let expand: Expand<Self> = match (&*function, args.len()) {
+            ("all" | "exists" | "exists_one", 2) => Self::quantifier,
             ("all" | "exists" | "exists_one" | "existsOne", 3) => Self::quantifier,
             ("map", 2 | 3) | ("filter", 2) => Self::transform,
             ("transformList" | "transformMap" | "transformMapEntry", 3 | 4) => Self::transform_two,
             ("optMap" | "optFlatMap", 2) => Self::opt_map,
+            ("sortBy", 2) => Self::sort_by,
             _ => return self.node(offset, Kind::Call { function, target: Some(target), args }),
         };
         match expand(self, offset, &function, target, args) {
@@ -167,6 +171,34 @@ impl Parser<'_, '_> {
         }
         let none = self.call(offset, "optional.none", Vec::new());
         Ok(self.call(offset, op::CONDITIONAL, vec![has, bound, none]))
+    }
+
+    /// `sortBy`: the list is bound to a name, so that its items and their keys come from the same value.
+    fn sort_by(&mut self, offset: usize, _: &str, target: Expr, args: Vec<Expr>) -> Result<Expr, Fault> {
+        if matches!(&*target.kind, Kind::Literal(_) | Kind::Map(_) | Kind::Struct { .. } | Kind::Unspecified) {
+            let message = "sortBy can only be applied to a list, identifier, comprehension, call or select expression";
+            return Err((target.id, message.to_owned()));
+        }
+        let input: Arc<str> = "@__sortBy_input__".into();
+        let items = self.node(offset, Kind::Ident(input.clone()));
+        let keys = self.transform(offset, "map", items, args)?;
+        let list = self.node(offset, Kind::Ident(input.clone()));
+        let sorted = Kind::Call { function: "@sortByAssociatedKeys".into(), target: Some(list), args: vec![keys] };
+        let result = self.node(offset, sorted);
+        let range = self.node(offset, Kind::List { elements: Vec::new(), optionals: Vec::new() });
+        let condition = self.literal(offset, Literal::Bool(false));
+        let step = self.node(offset, Kind::Ident(input.clone()));
+        let bound = Comprehension {
+            range,
+            var: "#unused".into(),
+            var2: None,
+            accu_var: input,
+            accu_init: target,
+            condition,
+            step,
+            result,
+        };
+        Ok(self.fold(offset, bound))
     }
 
     fn member_call(&mut self, offset: usize, function: &str, target: Expr) -> Expr {

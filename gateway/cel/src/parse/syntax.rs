@@ -51,6 +51,15 @@ const OPERATORS: [Is; 18] = [
     Is::OpenBrace,
 ];
 
+/// What an unexpected token is called.
+#[derive(Clone, Copy, PartialEq)]
+enum Stray {
+    /// Extraneous where it can be skipped, mismatched elsewhere.
+    Skip,
+    /// Extraneous in any case, as inside of repetitions.
+    Report,
+}
+
 impl<'t> Parser<'t, '_> {
     pub(super) fn start(&mut self) -> Result<Expr> {
         let root = self.expr()?;
@@ -107,23 +116,28 @@ impl<'t> Parser<'t, '_> {
 
     /// Whether a token can come after the construct being read.
     fn follows(&self, is: Is) -> bool {
-        self.follow.len() >= 2 && self.follow[self.follow.len() - 2].contains(&is)
+        self.follow.last().is_some_and(|follow| follow.contains(&is))
+    }
+
+    /// Stops unless an expression or one of these tokens comes.
+    fn sync(&mut self, more: &[Is]) -> Result<()> {
+        let expected: Vec<Is> = FIRST.iter().chain(more).copied().collect();
+        self.sync_among(&expected, Stray::Skip)
     }
 
     /// Stops unless one of these tokens comes; one stray token before it is skipped.
-    fn sync(&mut self, more: &[Is]) -> Result<()> {
-        let fits = |is: Is| FIRST.contains(&is) || more.contains(&is);
+    fn sync_among(&mut self, expected: &[Is], stray: Stray) -> Result<()> {
         let now = self.now();
-        if fits(now.is) {
+        if expected.contains(&now.is) {
             return Ok(());
         }
-        let mut expected: Vec<Is> = FIRST.iter().chain(more).copied().collect();
-        expected.sort();
-        let names: Vec<_> = expected.into_iter().map(Is::name).collect();
-        let stray = now.is != Is::End && fits(self.after());
-        let kind = if stray { "extraneous" } else { "mismatched" };
+        let mut sorted = expected.to_vec();
+        sorted.sort();
+        let names: Vec<_> = sorted.into_iter().map(Is::name).collect();
+        let skip = now.is != Is::End && expected.contains(&self.after());
+        let kind = if skip || stray == Stray::Report { "extraneous" } else { "mismatched" };
         self.syntax(format!("{kind} input '{}' expecting {{{}}}", shown(now.text), names.join(", ")));
-        if !stray {
+        if !skip {
             return Err(Stop);
         }
         self.at += 1;
@@ -251,6 +265,15 @@ impl<'t> Parser<'t, '_> {
         while self.accept(first.is).is_some() {
             count += 1;
         }
+        // After a minus no exclamation mark can come.
+        let expected: Vec<Is> = FIRST.into_iter().filter(|is| first.is == Is::Not || *is != Is::Not).collect();
+        if first.is == Is::Minus && count == 1 && !expected.contains(&self.now().is) {
+            let now = self.now();
+            let text = if now.is == Is::End { String::new() } else { shown(now.text) };
+            self.syntax(format!("no viable alternative at input '-{text}'"));
+            return Err(Stop);
+        }
+        self.sync_among(&expected, Stray::Report)?;
         let operand = self.member()?;
         if count % 2 == 0 {
             return Ok(operand);
@@ -460,18 +483,31 @@ impl<'t> Parser<'t, '_> {
                 optionals.push(elements.len());
             }
             elements.push(self.nested(&[Is::Comma, Is::CloseBracket])?);
-            // A comma at the end is the list's.
-            if self.now().is != Is::Comma || self.after() == Is::CloseBracket {
+            if !self.goes_on() {
                 break;
             }
-            self.at += 1;
         }
-        self.accept(Is::Comma);
-        self.expect(Is::CloseBracket)?;
+        self.close(Is::CloseBracket)?;
         let depth = elements.iter().map(|e| e.depth).max().unwrap_or(0);
         let mut list = self.node(open.offset, Kind::List { elements, optionals });
         list.depth = depth;
         Ok(list)
+    }
+
+    /// Takes the comma before another element; one at the end is the list's.
+    fn goes_on(&mut self) -> bool {
+        let more = self.now().is == Is::Comma && (FIRST.contains(&self.after()) || self.after() == Is::Question);
+        if more {
+            self.at += 1;
+        }
+        more
+    }
+
+    /// The end of a list or map, with or without a comma before it.
+    fn close(&mut self, end: Is) -> Result<()> {
+        self.sync_among(&[end, Is::Comma], Stray::Skip)?;
+        self.accept(Is::Comma);
+        self.expect(end).map(|_| ())
     }
 
     fn map(&mut self) -> Result<Expr> {
@@ -487,13 +523,11 @@ impl<'t> Parser<'t, '_> {
             let value = self.nested(&[Is::Comma, Is::CloseBrace])?;
             depth = depth.max(key.depth).max(value.depth);
             entries.push(Entry { key, value, optional });
-            if self.now().is != Is::Comma || self.after() == Is::CloseBrace {
+            if !self.goes_on() {
                 break;
             }
-            self.at += 1;
         }
-        self.accept(Is::Comma);
-        self.expect(Is::CloseBrace)?;
+        self.close(Is::CloseBrace)?;
         let mut map = self.node_with(id, Kind::Map(entries));
         map.depth = depth;
         Ok(map)

@@ -1,0 +1,202 @@
+//! Whatever a client sends: nothing panics, nothing runs without end, nothing nests deeper than the stack.
+
+use cel::{Bindings, CALL_COST_MAX, Decl, Env, Error, ListKind, Stage, Value};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn declared() -> Decl {
+    let entry = Decl::object([("key", Decl::string("", Some(10), None), true), ("value", Decl::int(), false)]);
+    Decl::object([
+        ("name", Decl::string("", Some(63), None), true),
+        ("tags", Decl::list(Decl::string("", None, None), ListKind::Set, None), false),
+        ("listed", Decl::list(entry, ListKind::Map(vec!["key".into()]), Some(5)), false),
+        ("labels", Decl::map(Decl::string("", None, None), None), false),
+        ("port", Decl::int_or_string(None), false),
+        ("since", Decl::string("date-time", None, None), false),
+    ])
+}
+
+/// Compiles, estimates and runs; all of it must end.
+fn run(text: &str) {
+    let decl = declared();
+    let data = json!({
+        "name": "web", "tags": ["a", "b"], "listed": [{"key": "k", "value": 1}], "labels": {"a": "b"}, "port": 80, "since": "never"
+    });
+    for stage in [Stage::New, Stage::Stored] {
+        match Env::new(stage).rule(&decl, stage == Stage::New).compile(text) {
+            Ok(program) => {
+                let cost = program.cost(&decl);
+                assert!(cost.min <= cost.max || cost.max == 0, "{text}: {cost:?}");
+                let bindings = Bindings::default()
+                    .set("self", Value::declared(&data, &decl))
+                    .set("oldSelf", Value::optional(Some(Value::declared(&data, &decl))));
+                let evaluation = program.eval(&bindings, 10_000);
+                if let Ok(value) = evaluation.result {
+                    value.to_literal();
+                }
+            }
+            Err(issues) => assert!(!issues.detail().is_empty()),
+        }
+    }
+}
+
+/// Words that expressions are made of.
+fn words() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "self",
+        ".name",
+        ".tags",
+        ".labels",
+        ".port",
+        ".since",
+        ".listed",
+        ".?x",
+        "[0]",
+        "[?",
+        "]",
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        ",",
+        ":",
+        "?",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "&&",
+        "||",
+        "!",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "in",
+        "1",
+        "2u",
+        "1.5",
+        "'a'",
+        "\"b\"",
+        "b'c'",
+        "true",
+        "null",
+        "x",
+        ".all(x, x)",
+        ".map(x, x)",
+        ".exists(",
+        ".filter(x,",
+        "has(",
+        "size(",
+        "type(",
+        "optional.of(",
+        ".orValue(",
+        "duration(",
+        "timestamp(",
+        "string(",
+        "int(",
+        ".matches(",
+        "quantity(",
+        "ip(",
+        "cidr(",
+        ".format(",
+        "lists.range(",
+        ".sort()",
+        ".split(",
+        ".join(",
+        "dyn(",
+        ".value",
+        "oldSelf",
+        "9223372036854775807",
+        "'",
+        "\\",
+        "\u{e9}",
+        "`a.b`",
+        "//",
+        "\n",
+    ]);
+    prop::collection::vec(word, 0..30).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_ends(text in "\\PC{0,60}") {
+        run(&text);
+    }
+
+    #[test]
+    fn any_words_end(text in words()) {
+        run(&text);
+    }
+}
+
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let nested = |open: &str, close: &str, times: usize| format!("{}1{}", open.repeat(times), close.repeat(times));
+    let chained = |part: &str, times: usize| format!("self{}", part.repeat(times));
+    for (text, message) in [
+        (nested("(", ")", 300), "expression recursion limit exceeded: 250"),
+        (nested("[", "]", 300), "expression recursion limit exceeded: 250"),
+        (nested("{1:", "}", 300), "expression recursion limit exceeded: 250"),
+        (chained(".x", 300), "expression recursion limit exceeded: 250"),
+        (format!("1{}", "+1".repeat(300)), "expression recursion limit exceeded: 250"),
+        (format!("1{}", "==1".repeat(300)), "expression recursion limit exceeded: 250"),
+        (format!("'{}'", "a".repeat(100_001)), "expression code point size exceeds limit: size: 100003, limit 100000"),
+    ] {
+        let issues = Env::new(Stage::Stored).compile(&text).expect_err("it is too large");
+        assert_eq!(issues.to_string(), format!("ERROR: <input>:-1:0: {message}"));
+    }
+    // As deep as allowed.
+    run(&nested("(", ")", 240));
+    run(&nested("[", "]", 240));
+    run(&format!("1{}", "+1".repeat(240)));
+    run(&format!("true{}", " && true".repeat(10_000)));
+    run(&"!".repeat(10_000));
+    run(&"(".repeat(100_000));
+}
+
+#[test]
+fn what_costs_too_much_is_stopped() {
+    let decl = Decl::int();
+    let data = json!(1);
+    let text = "lists.range(5000).all(x, lists.range(5000).all(y, x + y >= 0))";
+    let program = Env::new(Stage::Stored).rule(&decl, false).compile(text).expect("it compiles");
+    let bindings = Bindings::default().set("self", Value::declared(&data, &decl));
+    let evaluation = program.eval(&bindings, CALL_COST_MAX);
+    assert_eq!(evaluation.result.map(|value| value.to_literal()), Err(Error::CostLimit));
+    assert!(evaluation.cost > CALL_COST_MAX);
+    assert_eq!(Error::CostLimit.to_string(), "operation cancelled: actual cost limit exceeded");
+}
+
+#[test]
+fn a_map_of_many_is_made_in_place() {
+    // A copy for each item would need 800 million steps.
+    let program = Env::new(Stage::Stored).compile("lists.range(40000).map(x, x).size() == 40000").expect("it compiles");
+    let evaluation = program.eval(&Bindings::default(), CALL_COST_MAX);
+    assert_eq!(evaluation.result.map(|value| value.as_bool()), Ok(Some(true)));
+}
+
+#[test]
+fn new_expressions_know_what_the_version_before_knew() {
+    let text = "[1].includes(1)";
+    assert!(Env::new(Stage::Stored).compile(text).is_ok());
+    assert!(Env::new(Stage::New).compile(text).is_err());
+}
+
+#[test]
+fn rules_with_optional_old_values() {
+    let decl = Decl::int();
+    let data = json!(5);
+    let program = Env::new(Stage::Stored).rule(&decl, true).compile("oldSelf.hasValue() ? self > oldSelf.value() : self == 5");
+    let program = program.expect("it compiles");
+    assert!(program.uses("oldSelf") && program.uses("self") && !program.uses("other"));
+    let own = Bindings::default().set("self", Value::declared(&data, &decl));
+    let first = program.eval(&own.clone().set("oldSelf", Value::optional(None)), CALL_COST_MAX);
+    assert_eq!(first.result.map(|value| value.as_bool()), Ok(Some(true)));
+    let later = program.eval(&own.set("oldSelf", Value::optional(Some(Value::declared(&data, &decl)))), CALL_COST_MAX);
+    assert_eq!(later.result.map(|value| value.as_bool()), Ok(Some(false)));
+}
