@@ -129,8 +129,17 @@ func decode(text []byte) (runtime.Object, *schema.GroupVersionKind, error) {
 }
 
 func made(asked *Case, text []byte, object runtime.Object, kind schema.GroupVersionKind) error {
-	stored, err := runtime.Encode(legacyscheme.Codecs.LegacyCodec(kind.GroupVersion()), object)
+	codec := legacyscheme.Codecs.LegacyCodec(kind.GroupVersion())
+	stored, err := runtime.Encode(codec, object)
 	if err != nil {
+		return err
+	}
+	// What a client reads has been decoded from the store, with defaults for what preparation took away.
+	read, err := runtime.Decode(codec, stored)
+	if err != nil {
+		return err
+	}
+	if stored, err = runtime.Encode(codec, read); err != nil {
 		return err
 	}
 	asked.Made, err = jsonpatch.CreateMergePatch(text, withoutNow(stored))

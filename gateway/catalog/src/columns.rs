@@ -39,6 +39,22 @@ static FAMILIES: &[Rows] = &[
     workload::ALL,
 ];
 
+/// Says of a row that its object is done, so that clients may leave it out; null where there is nothing to say.
+pub type Conditions = fn(&Value) -> Value;
+
+/// The conditions of a kind's rows; only pods have some.
+pub fn conditions(group: &str, kind: &str) -> Option<Conditions> {
+    (group.is_empty() && kind == "Pod").then_some(pod::conditions)
+}
+
+/// Of the objects of a list, the name of the one whose name is shown with a mark.
+pub type Mark = fn(&[Value]) -> Option<String>;
+
+/// Which object of a list is marked as the default; only storage classes have one.
+pub fn mark(group: &str, kind: &str) -> Option<Mark> {
+    (group == "storage.k8s.io" && kind == "StorageClass").then_some(storage::effective_default)
+}
+
 /// The cells of a kind, where it has columns of its own; the others show Name and Created At.
 pub fn of(group: &str, kind: &str) -> Option<Cells> {
     FAMILIES.iter().flat_map(|rows| rows.iter()).find(|(g, k, _)| *g == group && *k == kind).map(|(_, _, cells)| *cells)

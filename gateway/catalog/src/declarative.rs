@@ -10,7 +10,7 @@ mod read;
 use std::sync::LazyLock;
 
 use model::Value;
-use model::field::{Errors, Path};
+use model::field::{Error, Errors, Path};
 use schema::Types;
 
 use crate::resource::Resource;
@@ -44,8 +44,20 @@ pub fn validate(types: &Types, resource: &Resource, subresource: &str, new: &Val
     }
     // Upstream marks those of its written rules that have a declared counterpart; where both speak of one field with one
     // kind of fault, they are such a pair.
-    errors.0.retain(|error| !found.0.iter().any(|declared| declared.fault == error.fault && declared.field == error.field));
+    errors.0.retain(|written| !found.0.iter().any(|declared| is_pair(written, declared)));
     errors.0.append(&mut found.0);
+}
+
+/// Whether a declared rule speaks for a written one.
+fn is_pair(written: &Error, declared: &Error) -> bool {
+    // A rule about two fields, which no type can declare.
+    const WRITTEN_ONLY: &str = "must be greater than or equal to `minReplicas`";
+    // Of one field, form and change are two rules.
+    let of_change = |error: &Error| error.detail.starts_with("field is immutable") || error.detail.starts_with("field cannot be");
+    declared.fault == written.fault
+        && declared.field == written.field
+        && of_change(declared) == of_change(written)
+        && written.detail != WRITTEN_ONLY
 }
 
 #[cfg(test)]

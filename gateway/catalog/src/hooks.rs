@@ -12,15 +12,21 @@ pub mod certificatesigningrequest;
 mod clusterpolicybinding;
 mod clusterrole;
 mod clusterrolebinding;
+mod clustertrustbundle;
 mod configmap;
 mod controllerrevision;
 mod cronjob;
+mod csidriver;
+mod csinode;
+mod csistoragecapacity;
 mod customresourcedefinition;
 mod daemonset;
 mod deployment;
 mod device;
 mod deviceclass;
 mod devicetaintrule;
+mod endpoints;
+mod endpointslice;
 mod event;
 mod flowschema;
 mod horizontalpodautoscaler;
@@ -37,6 +43,7 @@ mod persistentvolume;
 mod persistentvolumeclaim;
 pub mod pod;
 mod pod_template;
+mod podcertificaterequest;
 mod poddisruptionbudget;
 mod podspec;
 mod podtemplate;
@@ -51,6 +58,7 @@ mod resourceslice;
 mod role;
 mod rolebinding;
 mod rules;
+mod runtimeclass;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -58,6 +66,8 @@ mod servicecidr;
 mod statefulset;
 mod storageclass;
 mod storageversionmigration;
+mod volumeattachment;
+mod volumeattributesclass;
 mod webhookconfiguration;
 mod workload;
 
@@ -182,6 +192,7 @@ pub struct Begun {
 /// Group, kind, hooks; sorted by group and kind.
 static ALL: &[(&str, &str, &Hooks)] = &[
     ("", "ConfigMap", &configmap::HOOKS),
+    ("", "Endpoints", &endpoints::HOOKS),
     ("", "Event", &event::HOOKS),
     ("", "LimitRange", &limitrange::HOOKS),
     ("", "Namespace", &namespace::HOOKS),
@@ -212,7 +223,11 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("batch", "CronJob", &cronjob::HOOKS),
     ("batch", "Job", &job::HOOKS),
     ("certificates.k8s.io", "CertificateSigningRequest", &certificatesigningrequest::HOOKS),
+    ("certificates.k8s.io", "ClusterTrustBundle", &clustertrustbundle::HOOKS),
+    ("certificates.k8s.io", "PodCertificateRequest", &podcertificaterequest::HOOKS),
     ("coordination.k8s.io", "Lease", &lease::HOOKS),
+    ("discovery.k8s.io", "EndpointSlice", &endpointslice::HOOKS),
+    ("events.k8s.io", "Event", &event::STRICT),
     ("flowcontrol.apiserver.k8s.io", "FlowSchema", &flowschema::HOOKS),
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", &prioritylevelconfiguration::HOOKS),
     ("networking.k8s.io", "Ingress", &ingress::HOOKS),
@@ -220,6 +235,7 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("networking.k8s.io", "IPAddress", &ipaddress::HOOKS),
     ("networking.k8s.io", "NetworkPolicy", &networkpolicy::HOOKS),
     ("networking.k8s.io", "ServiceCIDR", &servicecidr::HOOKS),
+    ("node.k8s.io", "RuntimeClass", &runtimeclass::HOOKS),
     ("policy", "PodDisruptionBudget", &poddisruptionbudget::HOOKS),
     ("policy.gatehouse.dev", "ClusterPolicyBinding", &clusterpolicybinding::HOOKS),
     ("policy.gatehouse.dev", "PolicyModule", &policymodule::HOOKS),
@@ -233,7 +249,12 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("resource.k8s.io", "ResourceClaimTemplate", &resourceclaim::TEMPLATE),
     ("resource.k8s.io", "ResourceSlice", &resourceslice::HOOKS),
     ("scheduling.k8s.io", "PriorityClass", &priorityclass::HOOKS),
+    ("storage.k8s.io", "CSIDriver", &csidriver::HOOKS),
+    ("storage.k8s.io", "CSINode", &csinode::HOOKS),
+    ("storage.k8s.io", "CSIStorageCapacity", &csistoragecapacity::HOOKS),
     ("storage.k8s.io", "StorageClass", &storageclass::HOOKS),
+    ("storage.k8s.io", "VolumeAttachment", &volumeattachment::HOOKS),
+    ("storage.k8s.io", "VolumeAttributesClass", &volumeattributesclass::HOOKS),
     ("storagemigration.k8s.io", "StorageVersionMigration", &storageversionmigration::HOOKS),
 ];
 

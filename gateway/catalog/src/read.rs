@@ -253,10 +253,12 @@ impl Facts<'_> {
     }
 
     /// What a write leaves as stored: as seen by trying (`keeps`), and as declared to managedFields (`reset`), which also
-    /// tells what trying could not show. System metadata is the path's own.
+    /// tells what trying could not show. System metadata is the path's own. Conditions are only ever declared so (of
+    /// certificate requests): a signer does write some, and its hook knows which stay.
     fn kept(self) -> Vec<Arc<str>> {
+        const NOT_KEPT: [&str; 3] = ["metadata", "metadata.deletionTimestamp", "status.conditions"];
         let mut all = self.list("keeps");
-        let declared = self.list("reset").into_iter().filter(|f| &**f != "metadata" && &**f != "metadata.deletionTimestamp");
+        let declared = self.list("reset").into_iter().filter(|f| !NOT_KEPT.contains(&&**f));
         for field in declared {
             if !all.contains(&field) {
                 all.push(field);

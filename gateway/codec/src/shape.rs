@@ -266,8 +266,8 @@ pub enum Include<'a> {
     Object(&'a [u8]),
 }
 
-/// Appends one row.
-pub fn table_row(version: &str, cells: &[Value], include: Include<'_>, out: &mut Vec<u8>) {
+/// Appends one row. `conditions` is a list, null for none.
+pub fn table_row(version: &str, cells: &[Value], conditions: &Value, include: Include<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"cells\":[");
     for (i, cell) in cells.iter().enumerate() {
         if i > 0 {
@@ -275,7 +275,12 @@ pub fn table_row(version: &str, cells: &[Value], include: Include<'_>, out: &mut
         }
         write(cell, out);
     }
-    out.extend_from_slice(b"],\"object\":");
+    out.push(b']');
+    if !conditions.is_null() {
+        out.extend_from_slice(b",\"conditions\":");
+        write(conditions, out);
+    }
+    out.extend_from_slice(b",\"object\":");
     match include {
         Include::None => out.extend_from_slice(b"null"),
         Include::Metadata(body) => partial(version, body, out),
@@ -341,13 +346,19 @@ mod tests {
             priority: 0,
         };
         let mut out = table_head("v1", &meta, Some(&[column]));
-        table_row("v1", &[json!("a"), json!(1)], Include::Metadata(br#"{"metadata":{"name":"a"}}"#), &mut out);
+        table_row(
+            "v1",
+            &[json!("a"), json!(1)],
+            &json!([{"type": "Completed"}]),
+            Include::Metadata(br#"{"metadata":{"name":"a"}}"#),
+            &mut out,
+        );
         out.push(b',');
-        table_row("v1", &[json!("b")], Include::None, &mut out);
+        table_row("v1", &[json!("b")], &Value::Null, Include::None, &mut out);
         out.extend_from_slice(LIST_TAIL);
         assert_eq!(
             text(&out),
-            "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"columnDefinitions\":[{\"name\":\"Name\",\"type\":\"string\",\"format\":\"name\",\"description\":\"d\",\"priority\":0}],\"rows\":[{\"cells\":[\"a\",1],\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"name\":\"a\"}}},{\"cells\":[\"b\"],\"object\":null}]}\n"
+            "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"columnDefinitions\":[{\"name\":\"Name\",\"type\":\"string\",\"format\":\"name\",\"description\":\"d\",\"priority\":0}],\"rows\":[{\"cells\":[\"a\",1],\"conditions\":[{\"type\":\"Completed\"}],\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"name\":\"a\"}}},{\"cells\":[\"b\"],\"object\":null}]}\n"
         );
         assert!(text(&table_head("v1", &meta, None)).contains("\"columnDefinitions\":null"));
     }

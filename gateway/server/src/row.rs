@@ -11,7 +11,7 @@ use bytes::Bytes;
 use catalog::convert::{self, Conversion};
 use catalog::custom::column;
 use catalog::hooks::Hooks;
-use catalog::{Catalog, Cells, Resource, Storage, Strategy, Subresource, declarative, facts};
+use catalog::{Catalog, Cells, Resource, Storage, Strategy, Subresource, columns, declarative, facts};
 use codec::negotiate::{Endpoint, Patch};
 use codec::shape::{self, Order};
 use jiff::Timestamp;
@@ -576,6 +576,24 @@ impl Row {
             priority: column.priority,
         };
         self.resource.columns.iter().map(column).collect()
+    }
+
+    /// Whether one object of a list is marked.
+    pub fn marks(&self) -> bool {
+        columns::mark(&self.resource.gvk.group, &self.resource.gvk.kind).is_some()
+    }
+
+    /// The name of the object of a list whose name a Table shows with a mark.
+    pub fn marked(&self, entries: &[Arc<Entry>]) -> Option<String> {
+        let mark = columns::mark(&self.resource.gvk.group, &self.resource.gvk.kind)?;
+        let objects: Vec<Value> = entries.iter().filter_map(|entry| self.request_value(entry).ok()).collect();
+        mark(&objects)
+    }
+
+    /// Conditions of a Table's row, null for none.
+    pub fn conditions(&self, object: &Value) -> Value {
+        let gvk = &self.resource.gvk;
+        columns::conditions(&gvk.group, &gvk.kind).map_or(Value::Null, |conditions| conditions(object))
     }
 
     /// Cells of a Table's row.

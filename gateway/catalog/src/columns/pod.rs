@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use model::{Value, meta};
+use serde_json::json;
 
 use super::cell::{NONE, age, at, condition_true, containers, flag, int, labels, list, name, parse, since, text, text_or};
 
@@ -13,6 +14,16 @@ struct Tally {
     restarts: i64,
     last_restart: Option<Timestamp>,
     ready: usize,
+}
+
+/// What `printPod` says of a pod that has ended.
+pub(super) fn conditions(object: &Value) -> Value {
+    let message = match text(object, &["status", "phase"]) {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return Value::Null,
+    };
+    json!([{"type": "Completed", "status": "True", "reason": text(object, &["status", "phase"]), "message": message}])
 }
 
 fn pod(object: &Value, now: Timestamp) -> Vec<Value> {

@@ -1,5 +1,7 @@
 //! The cells of storage: volumes, claims, classes, CSI.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use model::{Value, meta};
 
@@ -71,7 +73,15 @@ fn access_modes(modes: &Value) -> String {
     SHORT.iter().filter(|(long, _)| given(long)).map(|(_, short)| *short).collect::<Vec<_>>().join(",")
 }
 
-/// The mark `(default)` that upstream puts on the newest default class of a list is not made here: a row knows itself only.
+/// `getEffectiveDefaultStorageClass`: the newest that is annotated as the default, of equally new ones the first by name.
+pub(super) fn effective_default(classes: &[Value]) -> Option<String> {
+    const ANNOTATIONS: [&str; 2] =
+        ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+    let is_default = |class: &&Value| ANNOTATIONS.iter().any(|key| meta::annotation(class, key) == Some("true"));
+    let rank = |class: &Value| (meta::text(class, "creationTimestamp").to_owned(), Reverse(meta::name(class).to_owned()));
+    classes.iter().filter(is_default).max_by_key(|class| rank(class)).map(|class| meta::name(class).to_owned())
+}
+
 fn storage_class(object: &Value, now: Timestamp) -> Vec<Value> {
     vec![
         name(object),
@@ -123,4 +133,20 @@ fn csi_driver(object: &Value, now: Timestamp) -> Vec<Value> {
 fn csi_storage_capacity(object: &Value, _now: Timestamp) -> Vec<Value> {
     let capacity = scalar(at(object, &["capacity"])).unwrap_or_else(|| UNSET.to_owned());
     vec![name(object), text(object, &["storageClassName"]).into(), capacity.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_default_class_is_marked() {
+        let class = |name: &str, made: &str, default: &str| json!({"metadata": {"name": name, "creationTimestamp": made, "annotations": {"storageclass.kubernetes.io/is-default-class": default}}});
+        let (old, new, other) = ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z", "2032-01-01T00:00:00Z");
+        let classes = [class("c", old, "true"), class("b", new, "true"), class("a", new, "true"), class("d", other, "false")];
+        assert_eq!(effective_default(&classes).as_deref(), Some("a"));
+        assert_eq!(effective_default(&classes[3..]), None);
+    }
 }

@@ -1,13 +1,18 @@
 //! CertificateSigningRequest. Upstream: `pkg/registry/certificates/certificates/strategy.go`, `pkg/apis/certificates/validation`.
-//! The request itself is not parsed: whoever signs it checks its form and signature.
+//! Whether the subject is fit for its signer is the signer's to judge.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use model::field::{Errors, Path};
 use model::{User, Value};
 use serde_json::{Map, json};
 
-use super::rules::{get, signer};
+use super::pod::diff;
+use super::rules::pem::Blocks;
+use super::rules::{get, internal, signer, x509};
 use super::{Hooks, Selectable};
 
+const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
 /// Shortest lifetime that may be asked for.
 const LIFETIME_S_MIN: i64 = 600;
 const USAGES: [&str; 23] = [
@@ -39,7 +44,8 @@ const USAGES: [&str; 23] = [
 pub(super) const HOOKS: Hooks = Hooks {
     author: Some(author),
     prepare_create: Some(|object| get::set(object, "status", json!({}))),
-    validate: Some(validate),
+    stamp: Some(stamp),
+    validate: Some(|object, errors| validate(object, Kept::default(), errors)),
     validate_update: Some(|new, old, errors| validate_change(new, old, Writer::Author, errors)),
     prepare_status: Some(prepare_status),
     validate_status: Some(|new, old, errors| validate_change(new, old, Writer::Signer, errors)),
@@ -69,28 +75,68 @@ fn author(object: &mut Value, user: &User) {
     }
 }
 
-fn validate(object: &Value, errors: &mut Errors) {
+/// Says when each condition was written, and since when it has been as it is, unless the client did.
+fn stamp(new: &mut Value, old: Option<&Value>, now: &str) {
+    let before = old.map_or(&[][..], |old| get::list(get::at(old, "status"), "conditions"));
+    let Some(status) = new.get_mut("status") else { return };
+    for condition in get::list_mut(status, "conditions") {
+        get::default(condition, "lastUpdateTime", now);
+        if get::string(condition, "lastTransitionTime").is_some() {
+            continue;
+        }
+        let same = |was: &&Value| ["type", "status"].iter().all(|field| get::text(was, field) == get::text(condition, field));
+        let since = before.iter().filter(same).find_map(|was| get::string(was, "lastTransitionTime"));
+        get::set(condition, "lastTransitionTime", since.unwrap_or(now));
+    }
+}
+
+/// What the stored object already does wrong and may go on doing.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    both_decisions: bool,
+    legacy_signer: bool,
+    repeated_conditions: bool,
+    unnamed_conditions: bool,
+    any_certificate: bool,
+    repeated_usages: bool,
+    unknown_usages: bool,
+}
+
+impl Kept {
+    /// `getValidationOptions`.
+    fn of(new: &Value, old: &Value) -> Self {
+        let usages: Vec<&str> = get::strings(get::at(old, "spec"), "usages").collect();
+        let conditions = get::list(get::at(old, "status"), "conditions");
+        let kinds: Vec<&str> = conditions.iter().map(|condition| get::text(condition, "type")).collect();
+        Self {
+            both_decisions: kinds.contains(&"Approved") && kinds.contains(&"Denied"),
+            legacy_signer: get::text(get::at(old, "spec"), "signerName") == LEGACY_SIGNER,
+            repeated_conditions: repeats(&kinds),
+            unnamed_conditions: kinds.contains(&""),
+            any_certificate: certificate(new) == certificate(old) || certificate_fault(certificate(old)).is_some(),
+            repeated_usages: repeats(&usages),
+            unknown_usages: usages.iter().any(|usage| !USAGES.contains(usage)),
+        }
+    }
+}
+
+fn repeats(values: &[&str]) -> bool {
+    (1..values.len()).any(|at| values[..at].contains(&values[at]))
+}
+
+fn certificate(object: &Value) -> &str {
+    get::text(get::at(object, "status"), "certificate")
+}
+
+fn validate(object: &Value, kept: Kept, errors: &mut Errors) {
     let (spec, path) = (get::at(object, "spec"), Path::new("spec"));
-    if get::text(spec, "request").is_empty() {
-        errors.invalid(&path.child("request"), "", "PEM block type must be CERTIFICATE REQUEST");
+    let request = get::text(spec, "request");
+    if let Some(fault) = request_fault(request) {
+        errors.invalid(&path.child("request"), request, fault);
     }
-    let usages: Vec<&str> = get::strings(spec, "usages").collect();
-    let list = path.child("usages");
-    if usages.is_empty() {
-        errors.required(&list, "");
-    }
-    for (at, usage) in usages.iter().enumerate() {
-        if !USAGES.contains(usage) {
-            errors.not_supported(&list.index(at), *usage, &USAGES);
-        }
-    }
-    for (at, usage) in usages.iter().enumerate() {
-        if usages[..at].contains(usage) {
-            errors.duplicate(&list.index(at), *usage);
-        }
-    }
+    validate_usages(spec, kept, &path.child("usages"), errors);
     let name = get::text(spec, "signerName");
-    if name == "kubernetes.io/legacy-unknown" {
+    if name == LEGACY_SIGNER && !kept.legacy_signer {
         errors.invalid(&path.child("signerName"), name, "the legacy signerName is not allowed via this API version");
     } else {
         signer::name(name, &path.child("signerName"), errors);
@@ -102,7 +148,63 @@ fn validate(object: &Value, errors: &mut Errors) {
             "may not specify a duration less than 600 seconds (10 minutes)",
         );
     }
-    conditions(object, errors);
+    conditions(object, kept, errors);
+    if let Some(fault) = certificate_fault(certificate(object)).filter(|_| !kept.any_certificate) {
+        errors.invalid(&Path::new("status.certificate"), "<certificate data>", fault);
+    }
+}
+
+/// `validateCSR`: a request in PEM that the key it names has signed.
+fn request_fault(base64: &str) -> Option<String> {
+    let pem = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let Some(block) = Blocks(&pem).next().filter(|block| block.label == "CERTIFICATE REQUEST") else {
+        return Some("PEM block type must be CERTIFICATE REQUEST".to_owned());
+    };
+    match x509::request(&block.der) {
+        Err(fault) => Some(fault),
+        Ok(request) => x509::check_signature(&request).err().map(str::to_owned),
+    }
+}
+
+/// `validateCertificate`: nothing, or certificates in PEM and nothing else.
+fn certificate_fault(base64: &str) -> Option<String> {
+    if base64.is_empty() {
+        return None;
+    }
+    let pem = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let mut found = false;
+    for block in Blocks(&pem) {
+        if block.label != "CERTIFICATE" {
+            return Some(format!("only CERTIFICATE PEM blocks are allowed, found {:?}", block.label));
+        }
+        if block.has_headers {
+            return Some("no PEM block headers are permitted".to_owned());
+        }
+        found = true;
+        match x509::count_certificates(&block.der) {
+            Err(fault) => return Some(fault.to_owned()),
+            Ok(0) => return Some("found CERTIFICATE PEM block containing 0 certificates".to_owned()),
+            Ok(_) => {}
+        }
+    }
+    (!found).then(|| "must contain at least one CERTIFICATE PEM block".to_owned())
+}
+
+fn validate_usages(spec: &Value, kept: Kept, list: &Path, errors: &mut Errors) {
+    let usages: Vec<&str> = get::strings(spec, "usages").collect();
+    if usages.is_empty() {
+        errors.required(list, "");
+    }
+    for (at, usage) in usages.iter().enumerate().filter(|_| !kept.unknown_usages) {
+        if !USAGES.contains(usage) {
+            errors.not_supported(&list.index(at), *usage, &USAGES);
+        }
+    }
+    for (at, usage) in usages.iter().enumerate().filter(|_| !kept.repeated_usages) {
+        if usages[..at].contains(usage) {
+            errors.duplicate(&list.index(at), *usage);
+        }
+    }
 }
 
 /// Who writes, each of whom may change something else.
@@ -150,7 +252,7 @@ fn of_kind<'a>(object: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Val
 }
 
 fn validate_change(new: &Value, old: &Value, writer: Writer, errors: &mut Errors) {
-    validate(new, errors);
+    validate(new, Kept::of(new, old), errors);
     let path = Path::new("status");
     for kind in ["Approved", "Denied", "Failed"] {
         if of_kind(new, kind).count() < of_kind(old, kind).count() {
@@ -158,29 +260,36 @@ fn validate_change(new: &Value, old: &Value, writer: Writer, errors: &mut Errors
         }
     }
     for kind in ["Approved", "Denied"].iter().filter(|_| writer != Writer::Approver) {
-        if of_kind(new, kind).count() > of_kind(old, kind).count() {
+        let (is, was): (Vec<&Value>, Vec<&Value>) = (of_kind(new, kind).collect(), of_kind(old, kind).collect());
+        if is.len() > was.len() {
             errors.forbidden(&path.child("conditions"), format!("updates may not add a condition of type {kind:?}"));
+        } else if is.len() == was.len() && is != was {
+            let shown = |list: &[&Value]| -> Value {
+                list.iter().map(|condition| internal::show(condition, internal::CERTIFICATE_CONDITION)).collect()
+            };
+            let diff = diff::unified(&shown(&was), &shown(&is));
+            let why = format!("updates may not modify a condition of type {kind:?}\n{diff}");
+            errors.forbidden(&path.child("conditions"), why);
         }
     }
-    let certificate = |object| get::raw(get::at(object, "status"), "certificate");
     if certificate(new) != certificate(old) {
         let path = path.child("certificate");
         if writer != Writer::Signer {
             errors.forbidden(&path, "updates may not set certificate content");
-        } else if !certificate(old).is_null() {
+        } else if !certificate(old).is_empty() {
             errors.forbidden(&path, "updates may not modify existing certificate content");
         }
     }
 }
 
-fn conditions(object: &Value, errors: &mut Errors) {
-    let status = Path::new("status");
-    let list = status.child("conditions");
+fn conditions(object: &Value, kept: Kept, errors: &mut Errors) {
+    let list = Path::new("status.conditions");
     let (mut approved, mut denied) = (false, false);
-    for (at, condition) in get::list(get::at(object, "status"), "conditions").iter().enumerate() {
+    let conditions = get::list(get::at(object, "status"), "conditions");
+    for (at, condition) in conditions.iter().enumerate() {
         let path = list.index(at);
         let kind = get::text(condition, "type");
-        if kind.is_empty() {
+        if kind.is_empty() && !kept.unnamed_conditions {
             errors.required(&path.child("type"), "");
         }
         let decides = matches!(kind, "Approved" | "Denied" | "Failed");
@@ -193,8 +302,11 @@ fn conditions(object: &Value, errors: &mut Errors) {
         }
         approved |= kind == "Approved";
         denied |= kind == "Denied";
-        if approved && denied && matches!(kind, "Approved" | "Denied") {
+        if approved && denied && matches!(kind, "Approved" | "Denied") && !kept.both_decisions {
             errors.invalid(&list, kind, "Approved and Denied conditions are mutually exclusive");
+        }
+        if !kept.repeated_conditions && conditions[..at].iter().any(|earlier| get::text(earlier, "type") == kind) {
+            errors.duplicate(&path.child("type"), kind);
         }
     }
 }
@@ -218,43 +330,19 @@ mod tests {
         let faults = |new: &Value, old: &Value, writer| {
             let mut errors = Errors::new();
             validate_change(new, old, writer, &mut errors);
-            errors.0.iter().map(|error| error.detail.clone()).collect::<Vec<_>>()
+            let about_status = errors.0.iter().filter(|error| error.field.starts_with("status"));
+            about_status.map(|error| error.detail.clone()).collect::<Vec<_>>()
         };
         assert!(faults(&decided, &open, Writer::Approver).is_empty());
         assert_eq!(faults(&decided, &open, Writer::Signer), ["updates may not add a condition of type \"Approved\""]);
         assert_eq!(faults(&open, &decided, Writer::Approver), ["updates may not remove a condition of type \"Approved\""]);
-        let mut signed = decided.clone();
-        signed["status"]["certificate"] = "Yw==".into();
-        assert!(faults(&signed, &decided, Writer::Signer).is_empty());
-        assert_eq!(faults(&signed, &decided, Writer::Approver), ["updates may not set certificate content"]);
-        assert_eq!(faults(&decided, &signed, Writer::Signer), ["updates may not modify existing certificate content"]);
         let mut meddled = decided.clone();
         meddled["status"]["conditions"][0]["reason"] = "mine".into();
         prepare_status(&mut meddled, &decided);
         assert_eq!(meddled, decided);
+        let mut signed = decided.clone();
+        signed["status"]["certificate"] = "Yw==".into();
         prepare_approval(&mut signed, &open);
         assert_eq!(signed, decided);
-    }
-
-    #[test]
-    fn what_is_asked_for() {
-        let mut errors = Errors::new();
-        validate(
-            &json!({"spec": {"request": "x", "signerName": "example.com/a", "usages": ["client auth", "fly", "fly"], "expirationSeconds": 5},
-            "status": {"conditions": [{"type": "Approved", "status": "False"}, {"type": "Denied", "status": "True"}]}}),
-            &mut errors,
-        );
-        let fields: Vec<&str> = errors.0.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(
-            fields,
-            [
-                "spec.usages[1]",
-                "spec.usages[2]",
-                "spec.usages[2]",
-                "spec.expirationSeconds",
-                "status.conditions[0].status",
-                "status.conditions"
-            ]
-        );
     }
 }

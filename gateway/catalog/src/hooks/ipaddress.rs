@@ -2,11 +2,11 @@
 //! Allocation makes these objects (`service/addresses.rs`).
 
 use model::field::{Errors, Path};
-use model::{Value, name};
+use model::{Value, meta, name};
 
 use super::Hooks;
 use super::rules::internal::{self, Zero};
-use super::rules::{equal, get, number, text};
+use super::rules::{equal, get, ip, number, text};
 
 const PARENT: &[internal::Field] = &[
     ("Group", "group", Zero::Text),
@@ -18,6 +18,7 @@ const PARENT: &[internal::Field] = &[
 pub(super) const HOOKS: Hooks = Hooks { validate: Some(validate), validate_update: Some(validate_update), ..Hooks::NONE };
 
 fn validate(object: &Value, errors: &mut Errors) {
+    validate_name(meta::name(object), errors);
     let path = Path::new("spec.parentRef");
     let Some(parent) = get::object(get::at(object, "spec"), "parentRef") else { return errors.required(&path, "") };
     let given = |field| get::text(parent, field);
@@ -25,16 +26,23 @@ fn validate(object: &Value, errors: &mut Errors) {
         text::dns_subdomain(given("group"), &path.child("group"), errors);
     }
     for field in ["resource", "name", "namespace"] {
-        if !given(field).is_empty() {
-            text::invalid_each(given(field), name::is_valid_path_segment_name(given(field)), &path.child(field), errors);
+        match given(field) {
+            "" if field == "namespace" => {}
+            "" => errors.required(&path.child(field), ""),
+            text => text::invalid_each(text, name::is_valid_path_segment_name(text), &path.child(field), errors),
         }
     }
-    for field in ["resource", "name"] {
-        text::required(given(field), &path.child(field), errors);
+}
+
+/// The name is the address, as it is written.
+fn validate_name(name: &str, errors: &mut Errors) {
+    if !name.is_empty() {
+        ip::strict(name, &Path::new("metadata.name"), errors);
     }
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
+    validate(new, errors);
     let parent = |object| get::at(object, "spec.parentRef");
     if !equal::semantic("parentRef", Some(parent(old)), Some(parent(new))) {
         errors.invalid(&Path::new("spec.parentRef"), internal::show(parent(new), PARENT), number::IMMUTABLE);
@@ -59,7 +67,7 @@ mod tests {
         assert_eq!(found(&|errors| validate(&json!({"spec": {}}), errors)), ["spec.parentRef: Required value"]);
         assert_eq!(
             found(&|errors| validate(&address(json!({"name": "a/b"})), errors)),
-            ["spec.parentRef.name: Invalid value: \"a/b\": may not contain '/'", "spec.parentRef.resource: Required value"]
+            ["spec.parentRef.resource: Required value", "spec.parentRef.name: Invalid value: \"a/b\": may not contain '/'"]
         );
         let other = address(json!({"resource": "services", "namespace": "a", "name": "db"}));
         assert_eq!(

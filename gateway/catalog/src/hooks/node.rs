@@ -2,17 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use model::field::{Errors, Path};
-use model::{Value, name};
+use model::field::{Errors, Path, quote};
+use model::{Value, meta, name};
 
-use super::rules::{cidr, get, resource, text};
+use super::rules::{cidr, get, internal, number, resource, text};
 use super::{Hooks, Selectable};
+
+const TAINTS_ANNOTATION: &str = "scheduler.alpha.kubernetes.io/taints";
+const AVOID_ANNOTATION: &str = "scheduler.alpha.kubernetes.io/preferAvoidPods";
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
+    prepare_create: Some(|object| drop_config(object, &Value::Null)),
+    prepare_update: Some(drop_config),
+    prepare_status: Some(drop_config),
     validate: Some(validate),
-    validate_update: Some(validate_update),
-    validate_status: Some(validate_update),
+    validate_update: Some(|new, old, errors| {
+        validate(new, errors);
+        validate_change(new, old, errors);
+    }),
+    validate_status: Some(validate_change),
+    warnings: Some(|new, _old| warnings(new)),
     selectable: &[Selectable {
         field: "spec.unschedulable",
         value: |object| get::is(get::at(object, "spec"), "unschedulable").to_string(),
@@ -20,8 +30,14 @@ pub(super) const HOOKS: Hooks = Hooks {
     ..Hooks::NONE
 };
 
-/// What can be allocated is the capacity, until the kubelet says otherwise.
+/// What can be allocated is the capacity, until the kubelet says otherwise; one range of addresses is the first of many.
 fn default(object: &mut Value) {
+    if let Some(spec) = object.get_mut("spec") {
+        let one = get::text(spec, "podCIDR").to_owned();
+        if !one.is_empty() && get::strings(spec, "podCIDRs").next() != Some(&one) {
+            get::set(spec, "podCIDRs", vec![one]);
+        }
+    }
     let Some(status) = object.get_mut("status") else { return };
     if status.get("allocatable").is_none() && status.get("capacity").is_some() {
         let capacity = get::raw(status, "capacity");
@@ -29,10 +45,26 @@ fn default(object: &mut Value) {
     }
 }
 
+/// Dynamic configuration of kubelets is gone, and the policy of preemption for pods in place is not there yet.
+fn drop_config(new: &mut Value, old: &Value) {
+    for (holder, field) in [("spec", "configSource"), ("status", "config"), ("spec", "podPreemptionPolicy")] {
+        let was = get::at(old, holder).get(field).is_some();
+        if let Some(holder) = new.get_mut(holder).filter(|_| !was) {
+            get::remove(holder, field);
+        }
+    }
+}
+
 fn validate(object: &Value, errors: &mut Errors) {
     let spec = get::at(object, "spec");
-    validate_taints(spec, errors);
+    validate_annotations(object, errors);
+    validate_taints(get::list(spec, "taints"), &Path::new("metadata.taints"), errors);
     validate_amounts(object, errors);
+    let status = get::at(object, "status");
+    if let Some(capacity) = get::int(get::at(status, "nodeInfo.swap"), "capacity") {
+        number::positive(capacity, &Path::new("metadata.nodeSwapStatus.capacity"), errors);
+    }
+    validate_features(status, errors);
     let ranges: Vec<&str> = get::strings(spec, "podCIDRs").collect();
     let path = Path::new("spec.podCIDRs");
     for (i, range) in ranges.iter().enumerate() {
@@ -54,11 +86,72 @@ fn validate_amounts(object: &Value, errors: &mut Errors) {
     }
 }
 
+/// Two annotations of the alpha days: taints, and controllers whose pods the node would rather not have.
+fn validate_annotations(object: &Value, errors: &mut Errors) {
+    let path = Path::new("metadata.annotations");
+    if let Some(text) = meta::annotation(object, TAINTS_ANNOTATION).filter(|text| !text.is_empty()) {
+        match serde_json::from_str::<Vec<Value>>(text) {
+            Ok(taints) => validate_taints(&taints, &path.child(TAINTS_ANNOTATION), errors),
+            Err(error) => errors.invalid(&path, TAINTS_ANNOTATION, error.to_string()),
+        }
+    }
+    let Some(text) = meta::annotation(object, AVOID_ANNOTATION).filter(|text| !text.is_empty()) else { return };
+    let avoided: Value = match serde_json::from_str(text) {
+        Ok(avoided) => avoided,
+        Err(error) => return errors.invalid(&path.child("AvoidPods"), AVOID_ANNOTATION, error.to_string()),
+    };
+    let path = path.child(AVOID_ANNOTATION);
+    for (i, entry) in get::list(&avoided, "preferAvoidPods").iter().enumerate() {
+        let path = path.index(i);
+        let path = path.child("PodSignature");
+        match get::object(get::at(entry, "podSignature"), "podController") {
+            None => errors.required(&path, ""),
+            Some(controller) if !get::is(controller, "controller") => {
+                errors.invalid(&path.child("PodController.Controller"), false, "must point to a controller");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// `validateNodeDeclaredFeatures`: names, sorted, each once.
+fn validate_features(status: &Value, errors: &mut Errors) {
+    let path = Path::new("status.declaredFeatures");
+    let features: Vec<&str> = get::strings(status, "declaredFeatures").collect();
+    for (i, feature) in features.iter().enumerate() {
+        let fault = if feature.len() > name::SUBDOMAIN_BYTES_MAX {
+            Some(format!("must be no more than {} characters", name::SUBDOMAIN_BYTES_MAX))
+        } else if !is_feature(feature) {
+            Some(
+                "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or \
+                 MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+                    .to_owned(),
+            )
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            errors.invalid(&path.index(i), *feature, format!("invalid feature name {}: {fault}", quote(feature)));
+        }
+        match features.get(i + 1) {
+            Some(next) if next == feature => errors.duplicate(&path.index(i + 1), *next),
+            Some(next) if next < feature => errors.invalid(&path.index(i + 1), *next, "list must be sorted alphabetically"),
+            _ => {}
+        }
+    }
+}
+
+fn is_feature(feature: &str) -> bool {
+    let segments = || feature.split('/');
+    feature.starts_with(|c: char| c.is_ascii_uppercase())
+        && segments().all(|segment| segment.starts_with(|c: char| c.is_ascii_alphabetic()))
+        && segments().all(|segment| segment.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
 /// Upstream's path for taints is below `metadata`.
-fn validate_taints(spec: &Value, errors: &mut Errors) {
-    let path = Path::new("metadata.taints");
+fn validate_taints(taints: &[Value], path: &Path, errors: &mut Errors) {
     let mut seen = BTreeSet::new();
-    for (i, taint) in get::list(spec, "taints").iter().enumerate() {
+    for (i, taint) in taints.iter().enumerate() {
         let path = path.index(i);
         let (key, value, effect) = (get::text(taint, "key"), get::text(taint, "value"), get::text(taint, "effect"));
         text::qualified_name(key, &path.child("key"), errors);
@@ -73,18 +166,20 @@ fn validate_taints(spec: &Value, errors: &mut Errors) {
         }
         if !seen.insert((key, effect)) {
             let detail = "taints must be unique by key and effect pair";
-            errors.push(model::field::Fault::Duplicate, &path, Some(taint.clone()), detail);
+            errors.push(model::field::Fault::Duplicate, &path, Some(internal::show(taint, internal::TAINT)), detail);
         }
     }
 }
 
-fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
+fn validate_change(new: &Value, old: &Value, errors: &mut Errors) {
+    validate_annotations(new, errors);
     validate_amounts(new, errors);
+    validate_features(get::at(new, "status"), errors);
     let mut seen = BTreeSet::new();
     let path = Path::new("status.addresses");
     for (i, address) in get::list(get::at(new, "status"), "addresses").iter().enumerate() {
         if !seen.insert((get::text(address, "type"), get::text(address, "address"))) {
-            errors.duplicate(&path.index(i), address.clone());
+            errors.duplicate(&path.index(i), internal::show(address, internal::NODE_ADDRESS));
         }
     }
     let (spec, old) = (get::at(new, "spec"), get::at(old, "spec"));
@@ -100,10 +195,26 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
         }
         _ => {}
     }
-    validate_taints(spec, errors);
+    validate_taints(get::list(spec, "taints"), &Path::new("metadata.taints"), errors);
     if get::text(spec, "externalID") != get::text(old, "externalID") {
         errors.forbidden(&Path::new("spec.externalID"), "may not be updated");
     }
+}
+
+fn warnings(object: &Value) -> Vec<String> {
+    let spec = get::at(object, "spec");
+    let mut warnings = Vec::new();
+    if spec.get("configSource").is_some() {
+        warnings.push("spec.configSource: the feature is removed".to_owned());
+    }
+    if !get::text(spec, "externalID").is_empty() {
+        warnings.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
+    }
+    let path = Path::new("spec.podCIDRs");
+    for (i, range) in get::strings(spec, "podCIDRs").enumerate() {
+        warnings.extend(cidr::warnings(range, &path.index(i)));
+    }
+    warnings
 }
 
 #[cfg(test)]
@@ -120,7 +231,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "metadata.taints[1]: Duplicate value: {\"key\":\"a\",\"effect\":\"NoSchedule\"}: \
+                "metadata.taints[1]: Duplicate value: {\"Key\":\"a\",\"Value\":\"\",\"Effect\":\"NoSchedule\",\"TimeAdded\":null}: \
                  taints must be unique by key and effect pair",
                 "metadata.taints[2].effect: Unsupported value: \"Never\": \
                  supported values: \"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\""

@@ -2,11 +2,12 @@
 //! `pkg/api/persistentvolumeclaim`, `pkg/registry/core/persistentvolumeclaim`.
 
 use model::field::{Errors, Path};
-use model::{Value, meta};
+use model::{Value, meta, name};
 use serde_json::json;
 
+use super::pod::diff;
 use super::rules::labels::{self, Values};
-use super::rules::{claim, equal, get, number, resource};
+use super::rules::{claim, equal, get, internal, number, resource, text};
 use super::{Hooks, Selectable};
 
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
@@ -17,6 +18,13 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|object, errors| claim::spec(get::at(object, "spec"), claim::Options::default(), &Path::new("spec"), errors)),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
+    // CSIVolumeHealth is off.
+    prepare_status: Some(|new, old| {
+        if let Some(status) = new.get_mut("status").filter(|_| get::at(old, "status").get("healthStatus").is_none()) {
+            get::remove(status, "healthStatus");
+        }
+    }),
+    warnings: Some(|new, _old| warnings(new)),
     // A slip of upstream's that clients may rely on.
     selectable: &[Selectable { field: "name", value: |object| meta::name(object).to_owned() }],
     ..Hooks::NONE
@@ -32,7 +40,12 @@ fn prepare(object: &mut Value, old: Option<&Value>) {
         spec.get("dataSource").is_some() || spec.get("dataSourceRef").is_some()
     };
     let old_in_use = old.is_some_and(in_use);
+    let old_has_reference = old.is_some_and(|old| get::at(old, "spec").get("dataSourceRef").is_some());
     let Some(spec) = object.get_mut("spec") else { return };
+    // CrossNamespaceVolumeDataSource is off.
+    if !old_has_reference && !get::text(get::at(spec, "dataSourceRef"), "namespace").is_empty() {
+        get::remove(spec, "dataSourceRef");
+    }
     let source = get::at(spec, "dataSource");
     let known = matches!(
         (get::text(source, "kind"), get::text(source, "apiGroup")),
@@ -41,6 +54,11 @@ fn prepare(object: &mut Value, old: Option<&Value>) {
     if !old_in_use && spec.get("dataSourceRef").is_none() && !known {
         get::remove(spec, "dataSource");
     }
+    normalize_sources(spec);
+}
+
+/// `NormalizeDataSources`.
+fn normalize_sources(spec: &mut Value) {
     match (get::object(spec, "dataSource").cloned(), get::object(spec, "dataSourceRef").cloned()) {
         (Some(source), None) => get::set(spec, "dataSourceRef", source),
         (None, Some(reference)) if get::text(&reference, "namespace").is_empty() => {
@@ -53,17 +71,16 @@ fn prepare(object: &mut Value, old: Option<&Value>) {
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
-    let lenient = labels::has_invalid_value(get::at(old, "spec.selector"));
-    let selector_values = if lenient { Values::Lenient } else { Values::Strict };
-    let options = claim::Options { selector_values, ..claim::Options::default() };
-    claim::spec(get::at(new, "spec"), options, &Path::new("spec"), errors);
-    let (mut a, b) = (get::raw(new, "spec"), get::raw(old, "spec"));
+    claim::spec(get::at(new, "spec"), kept(old), &Path::new("spec"), errors);
+    let (mut a, mut b) = (get::raw(new, "spec"), get::raw(old, "spec"));
+    // An older server may have stored one source without the other.
+    normalize_sources(&mut b);
+    validate_class(new, old, errors);
     forgive(&mut a, &b, new, old);
     if !equal::semantic("spec", Some(&b), Some(&a)) {
-        errors.forbidden(
-            &Path::new("spec"),
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n",
-        );
+        let what = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+        let diff = diff::unified(&internal::show(&b, internal::CLAIM_SPEC), &internal::show(&a, internal::CLAIM_SPEC));
+        errors.forbidden(&Path::new("spec"), format!("{what}\n{diff}"));
     }
     validate_size(new, old, errors);
     number::immutable(get::at(new, "spec"), get::at(old, "spec"), "volumeMode", &Path::default(), errors);
@@ -76,10 +93,45 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     }
 }
 
+/// What the stored claim does wrong and may go on doing.
+fn kept(old: &Value) -> claim::Options {
+    let spec = get::at(old, "spec");
+    let mut wrong = Errors::new();
+    labels::selector(spec, "selector", Values::Strict, &Path::default(), &mut wrong);
+    let bad_group = |source: &str| {
+        let group = get::text(get::at(spec, source), "apiGroup");
+        !group.is_empty() && !name::is_dns1123_subdomain(group).is_empty()
+    };
+    claim::Options {
+        selector_values: if wrong.is_empty() { Values::Strict } else { Values::Lenient },
+        any_api_group: bad_group("dataSource") || bad_group("dataSourceRef"),
+    }
+}
+
+/// The class in the annotation stays, unless the field takes its place.
+fn validate_class(new: &Value, old: &Value, errors: &mut Errors) {
+    let annotated = |object| meta::annotation(object, CLASS_ANNOTATION);
+    if !class_moves(new, old) && annotated(new).unwrap_or("") != annotated(old).unwrap_or("") {
+        let path = Path::new("metadata.annotations");
+        errors.invalid(&path.child(CLASS_ANNOTATION), annotated(new).unwrap_or(""), number::IMMUTABLE);
+    }
+}
+
+/// `validateStorageClassUpgradeFromAnnotation`.
+fn class_moves(new: &Value, old: &Value) -> bool {
+    let class = |object| get::string(get::at(object, "spec"), "storageClassName");
+    let was = meta::annotation(old, CLASS_ANNOTATION);
+    let is = meta::annotation(new, CLASS_ANNOTATION);
+    was.is_some() && class(old).is_none() && class(new) == was && (is.is_none() || is == was)
+}
+
 /// Makes equal what may differ: the volume once, the class when it was not set, the size and attributes of a bound claim.
 fn forgive(a: &mut Value, b: &Value, new: &Value, old: &Value) {
     if get::text(b, "volumeName").is_empty() {
         get::copy(a, b, "volumeName");
+    }
+    if class_moves(new, old) {
+        get::remove(a, "storageClassName");
     }
     let annotated = meta::annotation(old, CLASS_ANNOTATION);
     let from_nil = get::string(b, "storageClassName").is_none() && get::string(a, "storageClassName").is_some();
@@ -104,12 +156,66 @@ fn validate_size(new: &Value, old: &Value, errors: &mut Errors) {
 }
 
 fn validate_status(new: &Value, _old: &Value, errors: &mut Errors) {
+    text::required(meta::resource_version(new), &Path::new("resourceVersion"), errors);
+    if get::list(get::at(new, "spec"), "accessModes").is_empty() {
+        errors.required(&Path::new("Spec.accessModes"), "");
+    }
+    let status = get::at(new, "status");
     let path = Path::new("status.capacity");
-    for (resource, value) in get::entries(get::at(new, "status"), "capacity") {
-        if resource::amount(value).sign() < 0 {
-            errors.invalid(&path.key(resource), value.clone(), "must be a valid resource quantity");
+    for (resource, value) in get::entries(status, "capacity") {
+        not_negative(value, &path.key(resource), errors);
+    }
+    let path = Path::new("status.allocatedResourceStatuses");
+    for (resource, state) in get::pairs(status, "allocatedResourceStatuses") {
+        claimable(resource, &path, errors);
+        if !RESIZE_STATES.contains(&state) {
+            // Upstream shows the resource where the state is wrong.
+            errors.not_supported(&path, resource, RESIZE_STATES);
         }
     }
+    let path = Path::new("status.allocatedResources");
+    for (resource, value) in get::entries(status, "allocatedResources") {
+        if claimable(resource, &path, errors) && not_negative(value, &path.key(resource), errors) {
+            resource::valid_amount("storage", value, &path.key(resource), errors);
+        }
+    }
+}
+
+const RESIZE_STATES: &[&str] = &[
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+];
+
+/// `validateBasicResource`.
+fn not_negative(value: &Value, path: &Path, errors: &mut Errors) -> bool {
+    let amount = resource::amount(value).value();
+    if amount < 0 {
+        errors.invalid(path, amount, "must be a valid resource quantity");
+    }
+    amount >= 0
+}
+
+/// `validatePersistentVolumeClaimResourceKey`: storage, or something of another domain.
+fn claimable(resource: &str, path: &Path, errors: &mut Errors) -> bool {
+    let before = errors.0.len();
+    text::qualified_name(resource, path, errors);
+    if errors.0.len() == before && resource::is_native(resource) && resource != "storage" {
+        errors.not_supported(path, resource, &["storage"]);
+    }
+    errors.0.len() == before
+}
+
+fn warnings(object: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if meta::annotation(object, CLASS_ANNOTATION).is_some() {
+        let instead = "deprecated since v1.8; use \"storageClassName\" attribute instead";
+        warnings.push(format!("metadata.annotations[{CLASS_ANNOTATION}]: {instead}"));
+    }
+    warnings.extend(claim::warnings(get::at(object, "spec"), &Path::new("spec")));
+    warnings
 }
 
 #[cfg(test)]

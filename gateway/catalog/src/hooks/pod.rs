@@ -2,7 +2,7 @@
 //! Follows `pkg/registry/core/pod/strategy.go` and `ValidatePodCreate`. The spec itself is in `podspec`.
 
 pub mod binding;
-mod diff;
+pub(crate) mod diff;
 pub mod ephemeral_containers;
 mod level_resources;
 mod prepare;

@@ -56,6 +56,12 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
+    /// The scope of a volume or of amounts that stand by themselves, with the name of what holds them.
+    pub(crate) fn alone(options: &'a Options, name: &'a str) -> Self {
+        let (volumes, claims) = (Vec::new(), Vec::new());
+        Self { options, pod_name: Some(name), volumes, claims, grace_s: None, restart_policy: "", host_users: true }
+    }
+
     /// The volume of this name.
     pub(crate) fn volume(&self, name: &str) -> Option<&'a Value> {
         self.volumes.iter().find(|(known, _)| *known == name).map(|(_, volume)| *volume)

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use model::field::{Errors, Path};
 use model::{Value, meta, name};
 
-use super::rules::{bag, get, number, text};
+use super::rules::pem::Blocks;
+use super::rules::{bag, get, number, text, x509};
 use super::{Hooks, Selectable};
 
 /// `MaxSecretSize`: all values of a Secret or ConfigMap together, in bytes. Keeps one object well below the store's limit.
@@ -17,6 +18,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     prepare_update: Some(prepare_update),
     validate: Some(validate),
     validate_update: Some(validate_update),
+    warnings: Some(|new, _old| pair_fault(new).into_iter().collect()),
     selectable: &[Selectable { field: "type", value: |object| get::text(object, "type").to_owned() }],
     ..Hooks::NONE
 };
@@ -98,6 +100,68 @@ fn json_fault(decoded: &[u8], error: &serde_json::Error) -> String {
         Some(first) if !decoded.is_ascii() || *first == b'{' => format!("invalid JSON at line {}", error.line()),
         Some(first) => format!("invalid character '{}' looking for beginning of value", char::from(*first)),
     }
+}
+
+/// `tls.X509KeyPair`: why a certificate and a key are no pair. Shows no contents.
+fn pair_fault(object: &Value) -> Option<String> {
+    if get::text(object, "type") != "kubernetes.io/tls" {
+        return None;
+    }
+    let data = get::at(object, "data");
+    let [certificates, key] = ["tls.crt", "tls.key"].map(|entry| {
+        let bytes = STANDARD.decode(get::text(data, entry)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    match pair(&certificates, &key) {
+        Ok(()) => None,
+        Err(fault) => Some(fault),
+    }
+}
+
+fn pair(certificates: &str, key: &str) -> Result<(), String> {
+    let mut skipped = Vec::new();
+    let mut leaf = None;
+    for block in Blocks(certificates) {
+        if block.label == "CERTIFICATE" {
+            leaf.get_or_insert(block.der);
+        } else {
+            skipped.push(block.label);
+        }
+    }
+    let leaf = leaf.ok_or_else(|| match skipped[..] {
+        [] => "tls: failed to find any PEM data in certificate input".to_owned(),
+        [only] if only.ends_with("PRIVATE KEY") => "tls: failed to find certificate PEM data in certificate input, but did find a \
+            private key; PEM inputs may have been switched"
+            .to_owned(),
+        _ => format!(
+            "tls: failed to find \"CERTIFICATE\" PEM block in certificate input after skipping PEM blocks of the following types: \
+             [{}]",
+            skipped.join(" ")
+        ),
+    })?;
+    let key = private_key(key)?;
+    let leaf = x509::certificate(&leaf).ok_or(x509::MALFORMED)?;
+    let private = x509::private(&key).ok_or("tls: failed to parse private key")?;
+    Ok(x509::belongs(&private, leaf.public_key())?)
+}
+
+fn private_key(pem: &str) -> Result<Vec<u8>, String> {
+    let mut skipped = Vec::new();
+    for block in Blocks(pem) {
+        if block.label == "PRIVATE KEY" || block.label.ends_with(" PRIVATE KEY") {
+            return Ok(block.der);
+        }
+        skipped.push(block.label);
+    }
+    Err(match skipped[..] {
+        [] => "tls: failed to find any PEM data in key input".to_owned(),
+        ["CERTIFICATE"] => "tls: found a certificate rather than a key in the PEM for the private key".to_owned(),
+        _ => format!(
+            "tls: failed to find PEM block with type ending in \"PRIVATE KEY\" in key input after skipping PEM blocks of the \
+             following types: [{}]",
+            skipped.join(" ")
+        ),
+    })
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {

@@ -51,7 +51,7 @@ impl Shape {
                 let value = value().unwrap_or(Value::Null);
                 let meta = ListMeta { resource_version: model::meta::resource_version(&value).to_owned(), ..ListMeta::default() };
                 out = shape::table_head(version, &meta, Some(&row.columns()));
-                self.table_row(row, body, &value, now, &mut out);
+                self.table_row(row, body, &value, now, None, &mut out);
                 out.extend_from_slice(shape::LIST_TAIL);
                 return out.into();
             }
@@ -79,15 +79,15 @@ impl Shape {
         }
     }
 
-    /// One item of a list.
-    pub fn item(&self, row: &Row, entry: &store::Entry, now: Timestamp, out: &mut Vec<u8>) {
+    /// One item of a list, of which the one named `marked` is the default.
+    pub fn item(&self, row: &Row, entry: &store::Entry, now: Timestamp, marked: Option<&str>, out: &mut Vec<u8>) {
         match self {
             Self::Plain => out.extend_from_slice(&row.body(entry)),
             Self::Partial(version) => shape::partial(version, &row.metadata_of(&row.body(entry)), out),
             Self::Table(..) => {
                 // A body that cannot be read shows empty cells; one bad object must not fail the list.
                 let value = row.request_value(entry).unwrap_or(Value::Null);
-                self.table_row(row, &row.body(entry), &value, now, out);
+                self.table_row(row, &row.body(entry), &value, now, marked, out);
             }
         }
     }
@@ -102,22 +102,27 @@ impl Shape {
                 let meta = ListMeta { resource_version: entry.revision.to_string(), ..ListMeta::default() };
                 let columns = row.columns();
                 out.extend_from_slice(&shape::table_head(version, &meta, first.then_some(&columns[..])));
-                self.table_row(row, &row.body(entry), &value, now, out);
+                self.table_row(row, &row.body(entry), &value, now, None, out);
                 out.extend_from_slice(b"]}");
             }
         }
     }
 
-    fn table_row(&self, row: &Row, body: &[u8], value: &Value, now: Timestamp, out: &mut Vec<u8>) {
+    fn table_row(&self, row: &Row, body: &[u8], value: &Value, now: Timestamp, marked: Option<&str>, out: &mut Vec<u8>) {
         let Self::Table(version, include) = self else { return };
-        let cells = row.cells(value, now);
+        let (mut cells, conditions) = (row.cells(value, now), row.conditions(value));
+        if let (Some(name), Some(first)) = (marked.filter(|marked| *marked == model::meta::name(value)), cells.first_mut()) {
+            *first = format!("{name} (default)").into();
+        }
         match include {
-            IncludeObject::None => shape::table_row(version, &cells, Include::None, out),
-            IncludeObject::Metadata => shape::table_row(version, &cells, Include::Metadata(&row.metadata_of(body)), out),
+            IncludeObject::None => shape::table_row(version, &cells, &conditions, Include::None, out),
+            IncludeObject::Metadata => {
+                shape::table_row(version, &cells, &conditions, Include::Metadata(&row.metadata_of(body)), out)
+            }
             IncludeObject::Object => {
                 let mut object = Vec::with_capacity(body.len() + 64);
                 row.with_type_meta(body, &mut object);
-                shape::table_row(version, &cells, Include::Object(&object), out);
+                shape::table_row(version, &cells, &conditions, Include::Object(&object), out);
             }
         }
     }
@@ -142,7 +147,7 @@ impl Shape {
             Self::Table(version, _) => {
                 let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
                 out.extend_from_slice(&shape::table_head(version, &meta, None));
-                self.table_row(row, &body, &Value::Null, Timestamp::UNIX_EPOCH, out);
+                self.table_row(row, &body, &Value::Null, Timestamp::UNIX_EPOCH, None, out);
                 out.extend_from_slice(b"]}");
             }
         }

@@ -146,6 +146,12 @@ impl Listing {
     /// The bytes of the answer.
     pub(crate) fn pieces(self, shape: Shape, now: Timestamp) -> impl Iterator<Item = Bytes> + Send {
         let Self { row, meta, mut source } = self;
+        let mut marked = None;
+        if matches!(shape, Shape::Table(..)) && row.marks() {
+            let entries: Vec<Arc<Entry>> = std::iter::from_fn(|| source.next()).collect();
+            marked = row.marked(&entries);
+            source = Source::Chosen(entries.into_iter());
+        }
         let mut state = State::Head;
         std::iter::from_fn(move || {
             let mut out = match state {
@@ -164,7 +170,7 @@ impl Listing {
                 if !std::mem::take(&mut first) {
                     out.push(b',');
                 }
-                shape.item(&row, &entry, now, &mut out);
+                shape.item(&row, &entry, now, marked.as_deref(), &mut out);
             }
             Some(out.into())
         })

@@ -1,6 +1,7 @@
 //! Subresources that do more than show a part: bindings, evictions, connections; and the world inside.
 
 use crate::common::{Server, server};
+use base64::Engine as _;
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, User, World};
 use serde_json::{Value, json};
@@ -168,7 +169,13 @@ async fn the_world_inside_is_the_same() {
 async fn a_certificate_request_says_who_asks() {
     let server = server();
     let path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-    let spec = json!({"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"], "username": "somebody"});
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    let unsigned = json!({"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]});
+    let refused = server.post(path, json!({"metadata": {"name": "c"}, "spec": unsigned})).await.ok(422);
+    assert!(refused.message().contains("PEM block type must be CERTIFICATE REQUEST"), "{}", refused.message());
+    let request = base64::engine::general_purpose::STANDARD.encode(request);
+    let spec = json!({"request": request, "signerName": "example.com/s", "usages": ["client auth"], "username": "somebody"});
     let made = server.post(path, json!({"metadata": {"name": "c"}, "spec": spec})).await.ok(201).json();
     assert_eq!((&made["spec"]["username"], made["status"].get("conditions")), (&json!("admin"), None));
     let approved =
@@ -178,6 +185,8 @@ async fn a_certificate_request_says_who_asks() {
         (&approved["status"]["conditions"][0]["type"], &approved["spec"]["username"]),
         (&json!("Approved"), &json!("admin"))
     );
+    let times = ["lastUpdateTime", "lastTransitionTime"].map(|time| approved["status"]["conditions"][0][time].is_string());
+    assert_eq!(times, [true, true]);
     let back =
         server.patch(&format!("{path}/c/approval"), "merge-patch+json", json!({"status": {"conditions": null}})).await.ok(422);
     assert!(back.message().contains("updates may not remove a condition of type \"Approved\""), "{}", back.message());

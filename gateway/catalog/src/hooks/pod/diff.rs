@@ -9,7 +9,7 @@ const CONTEXT_LINES: usize = 3;
 const MIDDLE_LINES_MAX: usize = 1000;
 
 /// A unified diff of the two, without file names.
-pub(super) fn unified(old: &Value, new: &Value) -> String {
+pub(crate) fn unified(old: &Value, new: &Value) -> String {
     let (old, new) = (pretty(old), pretty(new));
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let edits = edits(&old, &new);

@@ -136,6 +136,12 @@ pub(super) fn of_container(container: &Value, scope: &Scope<'_>, path: &Path, er
     }
 }
 
+/// The requirements of what no pod is around: the overhead of a runtime class.
+pub(crate) fn of_runtime(resources: &Value, path: &Path, errors: &mut Errors) {
+    let options = super::Options::default();
+    requirements(resources, container_resource_name, &Scope::alone(&options, ""), path, errors);
+}
+
 /// `validateOverhead`: the amounts are checked as limits are, and named so.
 pub(super) fn overhead(spec: &Value, scope: &Scope<'_>, path: &Path, errors: &mut Errors) {
     if get::object(spec, "overhead").is_none() {

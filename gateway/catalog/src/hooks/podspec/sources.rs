@@ -29,7 +29,7 @@ fn required_secret_name(source: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-pub(super) fn host_path(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn host_path(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     let target = get::text(source, "path");
     if target.is_empty() {
         return errors.required(&path.child("path"), "");
@@ -52,17 +52,17 @@ fn partition(source: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-pub(super) fn gce_persistent_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn gce_persistent_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["pdName"], path, errors);
     partition(source, path, errors);
 }
 
-pub(super) fn aws_elastic_block_store(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn aws_elastic_block_store(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["volumeID"], path, errors);
     partition(source, path, errors);
 }
 
-pub(super) fn nfs(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn nfs(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["server", "path"], path, errors);
     let target = get::text(source, "path");
     if !target.starts_with('/') {
@@ -90,17 +90,23 @@ pub(super) fn iscsi(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Err
 }
 
 fn iscsi_name(name: &str, path: &Path, errors: &mut Errors) {
+    if !["iqn", "eui", "naa"].iter().any(|scheme| name.starts_with(scheme)) {
+        errors.invalid(path, name, "must be valid format starting with iqn, eui, or naa");
+    } else if !is_iscsi_name(name) {
+        errors.invalid(path, name, "must be valid format");
+    }
+}
+
+/// Whether a name follows one of the three schemes that iSCSI knows.
+pub(crate) fn is_iscsi_name(name: &str) -> bool {
     static IQN: LazyLock<Regex> = LazyLock::new(|| pattern(r"iqn\.\d{4}-\d{2}\.([[:alnum:]\-.]+)(:[^,;*&$|\s]+)$"));
     static EUI: LazyLock<Regex> = LazyLock::new(|| pattern("^eui.[[:alnum:]]{16}$"));
     static NAA: LazyLock<Regex> = LazyLock::new(|| pattern("^naa.[[:alnum:]]{32}$"));
-    let fits = match name.get(..3) {
+    match name.get(..3) {
         Some("iqn") => IQN.is_match(name),
         Some("eui") => EUI.is_match(name),
         Some("naa") => NAA.is_match(name),
-        _ => return errors.invalid(path, name, "must be valid format starting with iqn, eui, or naa"),
-    };
-    if !fits {
-        errors.invalid(path, name, "must be valid format");
+        _ => false,
     }
 }
 
@@ -111,11 +117,11 @@ pub(super) fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).expect("constant pattern")
 }
 
-pub(super) fn glusterfs(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn glusterfs(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["endpoints", "path"], path, errors);
 }
 
-pub(super) fn flocker(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn flocker(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     let (name, id) = (get::text(source, "datasetName"), get::text(source, "datasetUUID"));
     if name.is_empty() && id.is_empty() {
         errors.required(path, "one of datasetName and datasetUUID is required");
@@ -138,7 +144,7 @@ fn required_list(source: &Value, field: &str, path: &Path, errors: &mut Errors) 
     }
 }
 
-pub(super) fn rbd(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn rbd(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required_list(source, "monitors", path, errors);
     required(source, &["image"], path, errors);
 }
@@ -148,11 +154,11 @@ pub(super) fn cinder(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Er
     required_secret_name(source, path, errors);
 }
 
-pub(super) fn cephfs(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn cephfs(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required_list(source, "monitors", path, errors);
 }
 
-pub(super) fn quobyte(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn quobyte(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     const PAIRS: &str = "must be a host:port pair or multiple pairs separated by commas";
     /// Length in bytes from which a tenant cannot be a UUID.
     const TENANT_BYTES: usize = 65;
@@ -182,7 +188,7 @@ fn is_host_port(pair: &str) -> bool {
     !bare.contains([':', '[', ']']) && !port.contains(['[', ']'])
 }
 
-pub(super) fn fc(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn fc(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     let (targets, ids) = (get::list(source, "targetWWNs"), get::list(source, "wwids"));
     if targets.is_empty() && ids.is_empty() {
         errors.required(&path.child("targetWWNs"), "must specify either targetWWNs or wwids, but not both");
@@ -199,7 +205,7 @@ pub(super) fn fc(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors
     }
 }
 
-pub(super) fn flex_volume(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn flex_volume(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["driver"], path, errors);
     let options = path.child("options");
     for (key, _) in get::pairs(source, "options") {
@@ -214,7 +220,7 @@ pub(super) fn azure_file(source: &Value, _: &Scope<'_>, path: &Path, errors: &mu
     required(source, &["secretName", "shareName"], path, errors);
 }
 
-pub(super) fn azure_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn azure_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     const MANAGED: &[&str] = &["/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"];
     const BLOB: &[&str] = &["https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"];
     required(source, &["diskName", "diskURI"], path, errors);
@@ -232,15 +238,15 @@ pub(super) fn azure_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mu
     }
 }
 
-pub(super) fn vsphere_volume(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn vsphere_volume(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["volumePath"], path, errors);
 }
 
-pub(super) fn photon_persistent_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn photon_persistent_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["pdID"], path, errors);
 }
 
-pub(super) fn portworx_volume(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn portworx_volume(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["volumeID"], path, errors);
 }
 
@@ -258,7 +264,7 @@ pub(super) fn storage_os(source: &Value, _: &Scope<'_>, path: &Path, errors: &mu
     required_secret_name(source, path, errors);
 }
 
-pub(super) fn scale_io(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
+pub(crate) fn scale_io(source: &Value, _: &Scope<'_>, path: &Path, errors: &mut Errors) {
     required(source, &["gateway", "system", "volumeName"], path, errors);
 }
 

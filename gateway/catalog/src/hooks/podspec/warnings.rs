@@ -101,12 +101,15 @@ fn node_selectors(spec: &Value, path: &Path, warnings: &mut Vec<String>) {
 
 /// Whether validation has already judged the values of a term.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Values {
+pub(crate) enum Values {
+    /// It has.
     Judged,
+    /// It has not, so that bad ones are told of here.
     Unjudged,
 }
 
-fn node_term(term: &Value, values: Values, path: &Path, warnings: &mut Vec<String>) {
+/// `GetWarningsForNodeSelectorTerm`.
+pub(crate) fn node_term(term: &Value, values: Values, path: &Path, warnings: &mut Vec<String>) {
     let list = path.child("matchExpressions");
     for (i, requirement) in get::list(term, "matchExpressions").iter().enumerate() {
         let path = list.index(i);

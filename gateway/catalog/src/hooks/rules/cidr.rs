@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, quote};
 
 use super::ip;
 
@@ -34,6 +34,17 @@ impl Cidr {
         // A /0 of IPv6 frees all 128 bits, which a shift cannot do: one less leaves a bit that is compared as well, and
         // such a range holds every address, so the caller's comparison of lengths decides.
         u32::from(width(&self.address) - self.bits).min(127)
+    }
+
+    /// The range by its first address.
+    fn network(&self) -> String {
+        let free = u32::from(width(&self.address) - self.bits);
+        let first = number(&self.address).checked_shr(free).unwrap_or(0).checked_shl(free).unwrap_or(0);
+        let address = match self.address {
+            IpAddr::V4(_) => IpAddr::V4(u32::try_from(first).unwrap_or(0).into()),
+            IpAddr::V6(_) => IpAddr::V6(first.into()),
+        };
+        format!("{address}/{}", self.bits)
     }
 
     fn has_bits_beyond(&self) -> bool {
@@ -78,8 +89,32 @@ pub(crate) fn strict(value: &str, path: &Path, errors: &mut Errors) {
     let Some(cidr) = Cidr::parse(value).filter(|_| errors.0.len() == before) else { return };
     let canonical = format!("{}/{}", cidr.address, cidr.bits);
     if value != canonical {
-        errors.invalid(path, value, format!("must be in canonical form ({})", model::field::quote(&canonical)));
+        errors.invalid(path, value, format!("must be in canonical form ({})", quote(&canonical)));
     }
+}
+
+/// `GetWarningsForCIDR`: what a valid range should look like instead.
+pub(crate) fn warnings(value: &str, path: &Path) -> Vec<String> {
+    let Some(cidr) = Cidr::parse(value) else { return Vec::new() };
+    let (network, quoted) = (cidr.network(), quote(value));
+    let mut warnings = Vec::new();
+    if cidr.has_bits_beyond() {
+        let single = format!("{}/{}", cidr.address, width(&cidr.address));
+        let (network, single) = (quote(&network), quote(&single));
+        warnings.push(format!("{path}: CIDR value {quoted} is ambiguous in this context (should be {network} or {single}?)"));
+    }
+    let (address, bits) = value.split_once('/').unwrap_or((value, ""));
+    let standard = address.parse::<IpAddr>().is_ok() && !(bits.len() > 1 && bits.starts_with('0'));
+    let mapped = matches!(cidr.address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+    if !standard || mapped {
+        warnings.push(format!("{path}: non-standard CIDR value {quoted} is invalid: use {}", quote(&network)));
+    }
+    let canonical = format!("{}/{}", cidr.address, cidr.bits);
+    if warnings.is_empty() && cidr.address.is_ipv6() && canonical != value {
+        let canonical = quote(&canonical);
+        warnings.push(format!("{path}: IPv6 CIDR value {quoted} should be in RFC 5952 canonical format ({canonical})"));
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use super::labels::Values;
 use super::{get, labels, number, text};
 
 const ACCESS_MODES: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-const VOLUME_MODES: &[&str] = &["Block", "Filesystem"];
+/// What a volume may look like to a container.
+pub(crate) const VOLUME_MODES: &[&str] = &["Block", "Filesystem"];
 
 /// What is tolerated because the stored claim already has it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +41,8 @@ fn access_modes_present(spec: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn access_modes(spec: &Value, path: &Path, errors: &mut Errors) {
+/// The modes that are known, and the one that tolerates no other.
+pub(crate) fn access_modes(spec: &Value, path: &Path, errors: &mut Errors) {
     let path = path.child("accessModes");
     let (mut single, mut other) = (false, false);
     for mode in get::strings(spec, "accessModes") {

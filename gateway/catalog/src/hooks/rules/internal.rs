@@ -36,6 +36,102 @@ pub(crate) const POD_RESOURCE_CLAIM: &[Field] = &[
 /// `core.SeccompProfile`, and `core.AppArmorProfile`, which has the same fields.
 pub(crate) const PROFILE: &[Field] = &[("Type", "type", Zero::Text), ("LocalhostProfile", "localhostProfile", Zero::Null)];
 
+/// `core.Toleration`.
+pub(crate) const TOLERATION: &[Field] = &[
+    ("Key", "key", Zero::Text),
+    ("Operator", "operator", Zero::Text),
+    ("Value", "value", Zero::Text),
+    ("Effect", "effect", Zero::Text),
+    ("TolerationSeconds", "tolerationSeconds", Zero::Null),
+];
+
+/// `core.PersistentVolumeClaimSpec`.
+pub(crate) const CLAIM_SPEC: &[Field] = &[
+    ("AccessModes", "accessModes", Zero::Null),
+    ("Selector", "selector", Zero::Null),
+    ("Resources", "resources", Zero::Struct(&[("Limits", "limits", Zero::Null), ("Requests", "requests", Zero::Null)])),
+    ("VolumeName", "volumeName", Zero::Text),
+    ("StorageClassName", "storageClassName", Zero::Null),
+    ("VolumeMode", "volumeMode", Zero::Null),
+    ("DataSource", "dataSource", Zero::Pointer(REFERENCE)),
+    (
+        "DataSourceRef",
+        "dataSourceRef",
+        Zero::Pointer(&[
+            ("APIGroup", "apiGroup", Zero::Null),
+            ("Kind", "kind", Zero::Text),
+            ("Name", "name", Zero::Text),
+            ("Namespace", "namespace", Zero::Null),
+        ]),
+    ),
+    ("VolumeAttributesClassName", "volumeAttributesClassName", Zero::Null),
+];
+
+const REFERENCE: &[Field] = &[("APIGroup", "apiGroup", Zero::Null), ("Kind", "kind", Zero::Text), ("Name", "name", Zero::Text)];
+
+/// `certificates.PodCertificateRequestSpec`.
+pub(crate) const POD_CERTIFICATE_REQUEST_SPEC: &[Field] = &[
+    ("SignerName", "signerName", Zero::Text),
+    ("PodName", "podName", Zero::Text),
+    ("PodUID", "podUID", Zero::Text),
+    ("ServiceAccountName", "serviceAccountName", Zero::Text),
+    ("ServiceAccountUID", "serviceAccountUID", Zero::Text),
+    ("NodeName", "nodeName", Zero::Text),
+    ("NodeUID", "nodeUID", Zero::Text),
+    ("MaxExpirationSeconds", "maxExpirationSeconds", Zero::Null),
+    ("PKIXPublicKey", "pkixPublicKey", Zero::Null),
+    ("ProofOfPossession", "proofOfPossession", Zero::Null),
+    ("StubPKCS10Request", "stubPKCS10Request", Zero::Null),
+    ("UnverifiedUserAnnotations", "unverifiedUserAnnotations", Zero::Null),
+];
+
+/// `certificates.CertificateSigningRequestCondition`.
+pub(crate) const CERTIFICATE_CONDITION: &[Field] = &[
+    ("Type", "type", Zero::Text),
+    ("Status", "status", Zero::Text),
+    ("Reason", "reason", Zero::Text),
+    ("Message", "message", Zero::Text),
+    ("LastUpdateTime", "lastUpdateTime", Zero::Null),
+    ("LastTransitionTime", "lastTransitionTime", Zero::Null),
+];
+
+/// `core.Taint`.
+pub(crate) const TAINT: &[Field] = &[
+    ("Key", "key", Zero::Text),
+    ("Value", "value", Zero::Text),
+    ("Effect", "effect", Zero::Text),
+    ("TimeAdded", "timeAdded", Zero::Null),
+];
+
+/// `core.NodeAddress`.
+pub(crate) const NODE_ADDRESS: &[Field] = &[("Type", "type", Zero::Text), ("Address", "address", Zero::Text)];
+
+/// `core.ObjectReference`.
+pub(crate) const OBJECT_REFERENCE: &[Field] = &[
+    ("Kind", "kind", Zero::Text),
+    ("Namespace", "namespace", Zero::Text),
+    ("Name", "name", Zero::Text),
+    ("UID", "uid", Zero::Text),
+    ("APIVersion", "apiVersion", Zero::Text),
+    ("ResourceVersion", "resourceVersion", Zero::Text),
+    ("FieldPath", "fieldPath", Zero::Text),
+];
+
+/// `core.EventSource`.
+pub(crate) const EVENT_SOURCE: &[Field] = &[("Component", "component", Zero::Text), ("Host", "host", Zero::Text)];
+
+/// `core.VolumeNodeAffinity`.
+pub(crate) const VOLUME_NODE_AFFINITY: &[Field] =
+    &[("Required", "required", Zero::Pointer(&[("NodeSelectorTerms", "nodeSelectorTerms", Zero::Slice(NODE_SELECTOR_TERM))]))];
+
+/// `storage.CSINodeDriver`.
+pub(crate) const CSI_NODE_DRIVER: &[Field] = &[
+    ("Name", "name", Zero::Text),
+    ("NodeID", "nodeID", Zero::Text),
+    ("TopologyKeys", "topologyKeys", Zero::Null),
+    ("Allocatable", "allocatable", Zero::Null),
+];
+
 /// `core.IP` lists of a pod's status.
 pub(crate) const IP: &[Field] = &[("IP", "ip", Zero::Text)];
 

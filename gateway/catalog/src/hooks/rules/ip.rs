@@ -41,6 +41,38 @@ pub(crate) fn interface(value: &str, path: &Path, errors: &mut Errors) {
     }
 }
 
+/// `IsValidIP`: strict, and in canonical form.
+pub(crate) fn strict(value: &str, path: &Path, errors: &mut Errors) {
+    let before = errors.0.len();
+    legacy(value, &[], path, errors);
+    let Some(address) = parse_sloppy(value).filter(|_| errors.0.len() == before) else { return };
+    let canonical = address.to_string();
+    if value != canonical {
+        errors.invalid(path, value, format!("must be in canonical form ({})", quote(&canonical)));
+    }
+}
+
+/// `ValidateEndpointIP`: addresses that traffic cannot be sent to.
+pub(crate) fn endpoint(one: &str, path: &Path, errors: &mut Errors) {
+    let Some(address) = parse_sloppy(one) else { return errors.invalid(path, one, "must be a valid IP address") };
+    let (link_local, link_local_multicast) = match address {
+        IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.segments()[0] & 0xff0f == 0xff02),
+    };
+    if address.is_unspecified() {
+        errors.invalid(path, one, format!("may not be unspecified ({one})"));
+    }
+    if address.is_loopback() {
+        errors.invalid(path, one, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+    }
+    if link_local {
+        errors.invalid(path, one, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+    }
+    if link_local_multicast {
+        errors.invalid(path, one, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+    }
+}
+
 /// `GetWarningsForIP`: what a valid address should look like instead.
 pub(crate) fn warnings(value: &str, path: &Path) -> Option<String> {
     let address = parse_sloppy(value)?;

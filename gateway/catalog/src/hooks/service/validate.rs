@@ -237,29 +237,8 @@ fn external_ips(service: &Value, old: Option<&Value>, errors: &mut Errors) {
         let before = errors.0.len();
         ip::legacy(one, &kept, &path.index(i), errors);
         if errors.0.len() == before {
-            endpoint_ip(one, &path.index(i), errors);
+            ip::endpoint(one, &path.index(i), errors);
         }
-    }
-}
-
-/// `ValidateEndpointIP`.
-fn endpoint_ip(one: &str, path: &Path<'_>, errors: &mut Errors) {
-    let Some(address) = ip::parse_sloppy(one) else { return errors.invalid(path, one, "must be a valid IP address") };
-    let (link_local, link_local_multicast) = match address {
-        std::net::IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[..3] == [224, 0, 0]),
-        std::net::IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.segments()[0] & 0xff0f == 0xff02),
-    };
-    if address.is_unspecified() {
-        errors.invalid(path, one, format!("may not be unspecified ({one})"));
-    }
-    if address.is_loopback() {
-        errors.invalid(path, one, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-    }
-    if link_local {
-        errors.invalid(path, one, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
-    }
-    if link_local_multicast {
-        errors.invalid(path, one, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
     }
 }
 
