@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use model::name::{self, NameRule};
 use model::{GroupVersionKind, GroupVersionResource};
+use schema::apply::Filter;
 use schema::{Shape, Types};
 
 use crate::resource::{Cells, Column, REGISTRY, Resource, Storage, Subresource};
@@ -192,6 +193,7 @@ impl Reader<'_> {
             connect: facts.list("connect"),
             keeps: facts.kept(),
             only: None,
+            resets: facts.resets(),
         })
     }
 
@@ -216,6 +218,7 @@ fn strategy(facts: Facts<'_>) -> Result<Strategy, String> {
     Ok(Strategy {
         clears: facts.list("clears"),
         keeps: facts.kept(),
+        resets: facts.resets(),
         generation,
         name: name_rule(facts.text("name"))?,
         allow_create_on_update: facts.has("create-on-update"),
@@ -250,6 +253,11 @@ impl Facts<'_> {
 
     fn list(self, word: &str) -> Vec<Arc<str>> {
         self.text(word).split(',').filter(|item| !item.is_empty()).map(Into::into).collect()
+    }
+
+    /// What is declared to managedFields as reset.
+    fn resets(self) -> Filter {
+        Filter::except(self.text("reset").split(',').filter(|field| !field.is_empty()))
     }
 
     /// What a write leaves as stored: as seen by trying (`keeps`), and as declared to managedFields (`reset`), which also

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use model::{GroupVersionKind, GroupVersionResource};
+use schema::apply::Filter;
 use schema::{Shape, Types};
 
 use crate::columns;
@@ -89,6 +90,8 @@ pub struct Subresource {
     pub keeps: Vec<Arc<str>>,
     /// The one field that a write through it changes, where it leaves all others as they are stored.
     pub only: Option<Arc<str>>,
+    /// Fields that nobody comes to own by a write through it.
+    pub resets: Filter,
 }
 
 /// How the cells of a Table's row are computed.

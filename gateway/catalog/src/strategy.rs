@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::name::{self, NameRule};
 use model::{Value, meta};
+use schema::apply::Filter;
 
 use crate::resource::Subresource;
 
@@ -40,6 +41,8 @@ pub struct Strategy {
     pub clears: Vec<Arc<str>>,
     /// Fields that an update of the main resource leaves as stored.
     pub keeps: Vec<Arc<str>>,
+    /// Fields that nobody comes to own by a write of the main resource.
+    pub resets: Filter,
     /// When generation moves.
     pub generation: Generation,
     /// What `metadata.name` must look like.
@@ -61,6 +64,7 @@ impl Default for Strategy {
         Self {
             clears: Vec::new(),
             keeps: Vec::new(),
+            resets: Filter::All,
             generation: Generation::Never,
             name: name::name_is_path_segment,
             allow_create_on_update: false,

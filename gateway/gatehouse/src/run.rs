@@ -70,6 +70,8 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>, policies: Ar
     policies.load(world.clone()).await?;
     tokio::spawn(policies.follow());
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
+    // Clients know them by the program that runs them upstream.
+    let world = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
     let context = controllers::Context { world, clock: clock.clone(), root_ca };
     let controllers = controllers::start(context, &config.controllers, Some(upkeep));
     gate.metrics.also(controllers.meter());

@@ -18,6 +18,7 @@ mod managers;
 pub mod scale;
 mod set;
 mod structs;
+mod structural;
 #[cfg(test)]
 mod tests;
 mod typed;

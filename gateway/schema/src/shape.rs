@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::apply::{AtomId, Atoms};
 use crate::normal::{self, Encode};
 use crate::structural::{Coercion, Structural};
 use crate::types::{TypeId, Types};
@@ -45,6 +46,20 @@ impl Shape {
         match self {
             Self::Struct(_) => None,
             Self::Structural(schema) => Some(schema),
+        }
+    }
+
+    /// What apply sees of it, and whether its objects are held in Go structs.
+    pub fn atoms<'a>(&'a self, types: &'a Types) -> (&'a Atoms, AtomId, bool) {
+        match self {
+            Self::Struct(ty) => {
+                let (atoms, root) = types.atoms(*ty);
+                (atoms, root, true)
+            }
+            Self::Structural(schema) => {
+                let (atoms, root) = schema.atoms(types);
+                (atoms, root, false)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ mod shown;
 mod validate;
 mod values;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ pub use parse::supported;
 pub use pattern::fault as pattern_fault;
 pub use validate::Part;
 use values::Values;
+
+use crate::apply::{AtomId, Atoms};
+use crate::types::Types;
 
 /// The JSON type that a schema names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,8 @@ pub struct Structural {
     rules: Option<Box<rules::Rules>>,
     /// Whether this schema or one below has rules.
     ruled: bool,
+    /// What apply sees of it, once somebody writes such an object.
+    atoms: OnceLock<Box<(Atoms, AtomId)>>,
 }
 
 impl Structural {
@@ -116,6 +121,12 @@ impl Structural {
     /// what no structural schema may have.
     pub fn parse(schema: &Value) -> Result<Self, String> {
         parse::schema(schema)
+    }
+
+    /// What apply sees of an object with this schema; made when it is first asked for.
+    pub fn atoms(&self, types: &Types) -> (&Atoms, AtomId) {
+        let made = self.atoms.get_or_init(|| Box::new(Atoms::of_structural(types, self)));
+        (&made.0, made.1)
     }
 
     /// A named property.

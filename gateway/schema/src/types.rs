@@ -15,8 +15,11 @@ mod parse;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use model::Value;
+
+use crate::apply::{AtomId, Atoms};
 
 pub use parse::ParseError;
 
@@ -186,6 +189,7 @@ pub struct Types {
     structs: Vec<Struct>,
     by_name: HashMap<&'static str, TypeId>,
     kinds: HashMap<(&'static str, &'static str), TypeId>,
+    atoms: OnceLock<(Atoms, Vec<AtomId>)>,
 }
 
 impl Types {
@@ -210,6 +214,12 @@ impl Types {
     /// Every struct in the order of the tables.
     pub fn iter(&self) -> impl Iterator<Item = (TypeId, &Struct)> {
         self.structs.iter().enumerate().map(|(at, of)| (TypeId(at as u32), of))
+    }
+
+    /// What apply sees of a struct; made for all of them when it is first asked for.
+    pub fn atoms(&self, ty: TypeId) -> (&Atoms, AtomId) {
+        let (atoms, of) = self.atoms.get_or_init(|| Atoms::of_structs(self));
+        (atoms, of.get(ty.0 as usize).copied().unwrap_or(atoms.deduced()))
     }
 
     /// Every kind as apiVersion, kind and struct, in no order.

@@ -35,6 +35,8 @@ pub enum Flavor {
     Update,
     /// `PatchOptions` of any patch but apply.
     Patch,
+    /// `PatchOptions` of an apply patch.
+    Apply,
 }
 
 /// The options of a create, an update or a patch.
@@ -44,6 +46,8 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// Who writes, for `managedFields`; empty when unsaid.
     pub field_manager: String,
+    /// Whether an apply takes what others own.
+    pub force: bool,
     /// What unknown and duplicate fields do.
     pub field_validation: FieldValidation,
     said: Option<FieldValidation>,
@@ -54,7 +58,7 @@ impl Flavor {
         match self {
             Self::Create => "CreateOptions",
             Self::Update => "UpdateOptions",
-            Self::Patch => "PatchOptions",
+            Self::Patch | Self::Apply => "PatchOptions",
         }
     }
 }
@@ -72,6 +76,9 @@ impl WriteOptions {
             errors.forbidden(&Path::new("force"), "may not be specified for non-apply patch");
         }
         let field_manager = query.text("fieldManager").to_owned();
+        if flavor == Flavor::Apply && field_manager.is_empty() {
+            errors.required(&Path::new("fieldManager"), "is required for apply patch");
+        }
         validate_field_manager(&field_manager, &mut errors);
         let dry_run = dry_run(&query.all("dryRun").collect::<Vec<_>>(), &mut errors);
         let said = match query.text("fieldValidation") {
@@ -85,7 +92,8 @@ impl WriteOptions {
             }
         };
         refuse(flavor.kind(), &errors)?;
-        Ok(Self { dry_run, field_manager, field_validation: said.unwrap_or_default(), said })
+        let force = query.flag("force").unwrap_or(false);
+        Ok(Self { dry_run, field_manager, force, field_validation: said.unwrap_or_default(), said })
     }
 
     /// The options as admission sees them: `UpdateOptions` for a patch too, as upstream.

@@ -3,6 +3,7 @@
 
 mod custom;
 mod form;
+mod managed;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::removal::Manner;
 use crate::subresources::{self, Facet, Part};
 
 pub use form::Form;
+pub(crate) use managed::manager;
 
 /// Which of a kind's own rules a write is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -402,6 +404,14 @@ impl Row {
         self.storage().map_or(&self.resource.shape, |storage| &storage.shape)
     }
 
+    /// Whether two stored objects mean the same.
+    pub(crate) fn is_same_stored(&self, a: &Value, b: &Value) -> bool {
+        match self.stored_shape() {
+            Shape::Struct(ty) => schema::equal::semantic(self.form.types(), *ty, a, b),
+            Shape::Structural(_) => a == b,
+        }
+    }
+
     /// The object of an entry as writes handle it, with `apiVersion` and `kind`: of built-in kinds in the storage version, of
     /// custom resources in that of the request.
     pub async fn stored_value(&self, gate: &Gate, entry: &Arc<Entry>) -> Result<Value, Status> {
@@ -442,6 +452,15 @@ impl Row {
         }
         form::say_kind(&mut value, self.kind());
         Ok(value)
+    }
+
+    /// A stored object as a write of the request begins from it: with owners where its view shows none.
+    pub(crate) fn draft_view(&self, stored: &Value) -> Result<Value, Status> {
+        let mut view = self.view(stored)?;
+        if let Some(owners) = self.facet.and_then(|facet| facet.managers).and_then(|managers| managers(&self.resource, stored)) {
+            meta::set(&mut view, "managedFields", owners);
+        }
+        Ok(view)
     }
 
     /// What the request made of its view, as an object of the storage version.

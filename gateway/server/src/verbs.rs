@@ -1,5 +1,6 @@
 //! What can be done with a resource. Finds the row and the verb; each verb is a module.
 
+mod apply;
 pub mod create;
 pub mod delete;
 pub mod deletecollection;

@@ -36,19 +36,30 @@ impl Slot {
 pub struct LocalWorld {
     slot: Slot,
     user: User,
+    /// What its user agent would begin with: under this name it owns what it writes.
+    agent: &'static str,
 }
+
+/// Who upstream's parts of kube-apiserver own fields as.
+const OWN_AGENT: &str = "kube-apiserver";
 
 impl LocalWorld {
     /// A client that acts as `user`.
     pub fn new(gate: &Arc<Gate>, user: User) -> Self {
         let slot = Slot::default();
         slot.fill(gate);
-        Self { slot, user }
+        Self { slot, user, agent: OWN_AGENT }
+    }
+
+    /// The same client under the name of another program.
+    #[must_use]
+    pub fn under(self, agent: &'static str) -> Self {
+        Self { agent, ..self }
     }
 
     /// A client of a gate that is still to come; until then every call answers 503.
     pub fn of_slot(slot: Slot, user: User) -> Self {
-        Self { slot, user }
+        Self { slot, user, agent: OWN_AGENT }
     }
 
     fn gate(&self) -> Result<Arc<Gate>, Status> {
@@ -69,7 +80,9 @@ impl LocalWorld {
             name: place.1.to_owned(),
             ..RequestInfo::default()
         };
-        Call::local(self.user.clone(), info, gate.clock.now())
+        let mut call = Call::local(self.user.clone(), info, gate.clock.now());
+        call.headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(self.agent));
+        call
     }
 
     async fn row(&self, gate: &Arc<Gate>, resource: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {

@@ -4,6 +4,7 @@
 
 mod admit;
 mod commit;
+mod managed;
 mod owners;
 mod prepare;
 mod raw;
@@ -45,6 +46,15 @@ pub enum Absent {
     NotFound,
 }
 
+/// Who writes the owners of fields into the draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owners {
+    /// The path does, by what the draft changed.
+    Tracked,
+    /// The draft comes with them, as an apply's does.
+    Drafted,
+}
+
 /// A write.
 pub struct Write<'a> {
     /// What is written: the row of the resource or subresource in the request.
@@ -59,6 +69,8 @@ pub struct Write<'a> {
     pub flavor: Flavor,
     /// What becomes of it when there is no object.
     pub absent: Absent,
+    /// Who writes the owners of its fields.
+    pub owners: Owners,
     /// What to make of the object.
     pub draft: Draft<'a>,
 }
@@ -129,8 +141,12 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
 
 async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Attempt, Status> {
     let mut object = (write.draft)(None, &mut call.notes)?;
+    if write.owners == Owners::Drafted && !meta::uid(&object).is_empty() {
+        return Err(rules::no_such_uid(write, &object));
+    }
     prepare::wipe(&mut object);
     write.row.refuse_create(meta::name(&object))?;
+    managed::track(write, call, None, &mut object);
     let review = Review::new(write, Operation::Create, None);
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
@@ -152,9 +168,10 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
 }
 
 async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &Current) -> Result<Attempt, Status> {
-    let old = write.row.view(&current.value)?;
+    let old = write.row.draft_view(&current.value)?;
     let mut object = (write.draft)(Some(&old), &mut call.notes)?;
     rules::uid(write, &object, current)?;
+    managed::track(write, call, Some(&old), &mut object);
     let review = Review::new(write, Operation::Update, Some(&old));
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
@@ -162,6 +179,7 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     let mut new = write.row.merge(object, &current.value)?;
     permit(gate, call, write, &new, Some(&current.value))?;
     prepare::update(write, &mut new, &current.value, call.now);
+    managed::keep_times(write, &mut new, &current.value);
     rules::update(write, &new, &current.value)?;
     warn(write.row, &new, Some(&current.value), &mut call.notes);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use model::{GroupVersionKind, GroupVersionResource, Revision, Value, meta, name, version::by_maturity};
+use schema::apply::Filter;
 use schema::{Shape, Types};
 use sha2::{Digest, Sha256};
 
@@ -157,7 +158,11 @@ fn resource(
         parts.push(Subresource { foreign: true, ..subresource("scale", kind, Shape::Struct(ty)) });
     }
     if has_status {
-        parts.push(Subresource { only: Some("status".into()), ..subresource("status", gvk.clone(), shape(name)?) });
+        parts.push(Subresource {
+            only: Some("status".into()),
+            resets: Filter::except(["metadata", "spec"]),
+            ..subresource("status", gvk.clone(), shape(name)?)
+        });
     }
     Ok(Resource {
         gvr: GroupVersionResource { group: names.group.clone(), version: name.into(), resource: names.plural.clone() },
@@ -198,6 +203,7 @@ fn subresource(name: &str, gvk: GroupVersionKind, shape: Shape) -> Subresource {
         connect: Vec::new(),
         keeps: Vec::new(),
         only: None,
+        resets: Filter::All,
     }
 }
 
@@ -206,6 +212,7 @@ fn strategy(has_status: bool) -> Strategy {
     Strategy {
         clears: status.clone(),
         keeps: status,
+        resets: Filter::except(has_status.then_some("status")),
         generation: Generation::CountsAll,
         name: name::name_is_dns_subdomain,
         ..Strategy::default()

@@ -46,6 +46,11 @@ impl Paths {
         })
     }
 
+    /// Where the wished number is, spelt `spec.replicas`.
+    pub fn wanted_place(&self) -> &str {
+        self.spec.trim_start_matches('.')
+    }
+
     /// The number to show to a writer of an object that may have none.
     pub fn unset() -> i64 {
         UNSET

@@ -276,8 +276,7 @@ impl<'a> FieldManager<'a> {
         if said == *self.kind {
             return Ok(());
         }
-        let version = if said.group.is_empty() { said.version.to_string() } else { format!("{}/{}", said.group, said.version) };
-        Err(Status::bad_request(format!("invalid object type: {version}, Kind={}", said.kind)))
+        Err(Status::bad_request(format!("invalid object type: {}", full_kind(&said))))
     }
 
     fn updater(&self) -> Updater<'a> {
@@ -327,5 +326,10 @@ fn refused(failure: Failure) -> Refused {
 
 /// `default/web; apps/v1, Kind=Deployment`, as upstream's errors name an object.
 fn described(object: &Value, kind: &GroupVersionKind) -> String {
-    format!("{}/{}; {}, Kind={}", meta::namespace(object), meta::name(object), kind.api_version(), kind.kind)
+    format!("{}/{}; {}", meta::namespace(object), meta::name(object), full_kind(kind))
+}
+
+/// `apps/v1, Kind=Deployment`; the core group is empty before the slash.
+fn full_kind(kind: &GroupVersionKind) -> String {
+    format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind)
 }

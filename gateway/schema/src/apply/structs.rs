@@ -1,6 +1,7 @@
 //! The atoms of struct types, as `kube-openapi/pkg/schemaconv` derives them from the published schemas.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -11,31 +12,54 @@ use crate::types::{Field, Kind, ListType, Omit, Struct, TypeId, Types};
 impl Atoms {
     /// The atoms of all struct types, and which of them each struct is, by its [`TypeId`].
     pub fn of_structs(types: &Types) -> (Self, Vec<AtomId>) {
-        let mut atoms = Self::new();
-        let plain: Vec<AtomId> = types.iter().map(|_| atoms.reserve()).collect();
-        let whole: Vec<AtomId> = types.iter().map(|_| atoms.reserve()).collect();
-        let mut build = Build { types, atoms, plain, whole };
-        for (ty, of) in types.iter() {
-            let table = build.table(of);
-            let atom = |atomic| Atom { map: Some(Table { atomic, ..table.clone() }), ..Atom::default() };
-            let TypeId(at) = ty;
-            let (plain, whole) = (build.plain[at as usize], build.whole[at as usize]);
-            build.atoms.define(plain, atom(of.map_atomic));
-            build.atoms.define(whole, atom(true));
-        }
-        (build.atoms, build.plain)
+        let mut build = Build { types, atoms: Self::new(), plain: HashMap::new(), whole: HashMap::new() };
+        let ids = types.iter().map(|(ty, _)| build.structure(ty)).collect();
+        (build.atoms, ids)
+    }
+
+    /// Adds the atoms of one struct type and of those that it holds.
+    pub(super) fn add_struct(&mut self, types: &Types, ty: TypeId) -> AtomId {
+        let atoms = std::mem::take(self);
+        let mut build = Build { types, atoms, plain: HashMap::new(), whole: HashMap::new() };
+        let id = build.structure(ty);
+        *self = build.atoms;
+        id
     }
 }
 
 struct Build<'a> {
     types: &'a Types,
     atoms: Atoms,
-    plain: Vec<AtomId>,
+    plain: HashMap<TypeId, AtomId>,
     /// The same structs where a field says that they are one value.
-    whole: Vec<AtomId>,
+    whole: HashMap<TypeId, AtomId>,
 }
 
 impl Build<'_> {
+    /// A struct as its type says.
+    fn structure(&mut self, ty: TypeId) -> AtomId {
+        if let Some(known) = self.plain.get(&ty) {
+            return *known;
+        }
+        let id = self.atoms.reserve();
+        self.plain.insert(ty, id);
+        let table = self.table(&self.types[ty]);
+        self.atoms.define(id, Atom { map: Some(Table { atomic: self.types[ty].map_atomic, ..table }), ..Atom::default() });
+        id
+    }
+
+    /// A struct as one value.
+    fn whole(&mut self, ty: TypeId) -> AtomId {
+        if let Some(known) = self.whole.get(&ty) {
+            return *known;
+        }
+        let id = self.atoms.reserve();
+        self.whole.insert(ty, id);
+        let table = self.table(&self.types[ty]);
+        self.atoms.define(id, Atom { map: Some(Table { atomic: true, ..table }), ..Atom::default() });
+        id
+    }
+
     fn table(&mut self, of: &Struct) -> Table {
         let members: Vec<Member> = of.fields.iter().map(|field| self.member(field)).collect();
         // A struct without fields says nothing of its content.
@@ -51,7 +75,7 @@ impl Build<'_> {
 
     fn field(&mut self, field: &Field) -> AtomId {
         match (&field.kind, field.map_type) {
-            (Kind::Struct(TypeId(at)), Some("atomic")) => self.whole[*at as usize],
+            (Kind::Struct(id), Some("atomic")) => self.whole(*id),
             // Said of a struct, `granular` takes back what its type says.
             (Kind::Struct(id), Some(_)) if self.types[*id].map_atomic => {
                 let table = self.table(&self.types[*id]);
@@ -99,7 +123,7 @@ impl Build<'_> {
                 Atom { map: Some(Table { rest: Some(deduced), free: true, ..Table::default() }), ..Atom::default() }
             }
             Kind::Json => return self.atoms.deduced(),
-            Kind::Struct(TypeId(at)) => return self.plain[*at as usize],
+            Kind::Struct(id) => return self.structure(*id),
             Kind::List(inner) => {
                 let item = self.kind(inner);
                 Atom { list: Some(List { relationship: Relationship::Atomic, keys: Vec::new(), item }), ..Atom::default() }

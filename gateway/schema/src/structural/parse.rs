@@ -59,6 +59,7 @@ impl Reader {
             values: Some(values).filter(|v| !v.is_empty()).map(Box::new),
             rules: rules::read(from),
             ruled: false,
+            atoms: Default::default(),
         })
     }
 

@@ -9,6 +9,8 @@ use schema::Shape;
 use schema::patch::StrategicPatch;
 use schema::types::Types;
 
+use super::Row;
+
 /// A kind in a version, with its struct type. Cheap to clone.
 #[derive(Clone)]
 pub struct Form {
@@ -39,6 +41,17 @@ impl Form {
         &self.shape
     }
 
+    /// What bodies of a resource in another version are made of.
+    pub(super) fn shape_in(&self, group: &str, version: &str, plural: &str, subresource: &str) -> Option<&Shape> {
+        let resource = self.catalog.resource(group, version, plural)?;
+        if subresource.is_empty() { Some(&resource.shape) } else { resource.subresource(subresource).map(|sub| &sub.shape) }
+    }
+
+    /// The row of a resource in another version.
+    pub(super) fn row_in(&self, group: &str, version: &str, plural: &str, subresource: &str) -> Option<Row> {
+        Row::new(&self.catalog, self.catalog.resource(group, version, plural)?, subresource)
+    }
+
     /// Whether any such kind exists, served or not.
     pub fn knows(&self, kind: &GroupVersionKind) -> bool {
         *kind == self.kind || self.is_free() || self.types().of_kind(&kind.api_version(), &kind.kind).is_some()
@@ -51,6 +64,7 @@ impl Form {
 
     /// Brings a parsed body into normal form. Fails with Go's words for a wrong type.
     pub fn decode(&self, value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
+        schema::apply::keep_reset(value);
         self.shape.decode(self.types(), value, unknown)
     }
 

@@ -14,4 +14,6 @@ pub(super) static FACET: Facet = Facet {
         prepare: certificatesigningrequest::prepare_approval,
         validate: certificatesigningrequest::validate_approval,
     }),
+    owns: None,
+    managers: None,
 };

@@ -4,8 +4,10 @@
 use catalog::Resource;
 use catalog::custom::scale::Paths;
 use model::field::{Errors, Path};
+use model::gvk::split_api_version;
 use model::selector::label::Selector;
 use model::{GroupKind, Status, Value, meta};
+use schema::apply::{self, scale::Places};
 use serde_json::json;
 
 use super::Facet;
@@ -16,10 +18,22 @@ pub(super) static FACET: Facet = Facet {
     merge: |_, scale, current| merge(scale, current),
     discipline: Discipline::Whole,
     part: None,
+    owns: None,
+    managers: Some(|_, object| managers(object)),
 };
 
+/// Where every built-in kind that is scaled has its number.
+const REPLICAS: &str = "spec.replicas";
+
 /// Of custom resources, whose definitions say where the numbers are.
-pub(super) static CUSTOM: Facet = Facet { view: view_custom, merge: merge_custom, discipline: Discipline::Whole, part: None };
+pub(super) static CUSTOM: Facet = Facet {
+    view: view_custom,
+    merge: merge_custom,
+    discipline: Discipline::Whole,
+    part: None,
+    owns: None,
+    managers: Some(managers_custom),
+};
 
 fn metadata(object: &Value) -> Value {
     let mut metadata = json!({});
@@ -68,8 +82,11 @@ fn view_custom(resource: &Resource, object: &Value) -> Result<Value, Status> {
 fn merge_custom(resource: &Resource, scale: Value, current: &Value) -> Result<Value, Status> {
     let replicas = scale.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or(0);
     let mut object = current.clone();
-    paths(resource)?.write(&mut object, replicas).map_err(Status::bad_request)?;
+    let paths = paths(resource)?;
+    paths.write(&mut object, replicas).map_err(Status::bad_request)?;
     meta::set(&mut object, "resourceVersion", meta::resource_version(&scale));
+    let version = resource.api_version();
+    give_back(&mut object, &scale, current, &|other| same_group(other, &version).then_some(paths.wanted_place()));
     Ok(object)
 }
 
@@ -99,6 +116,39 @@ fn meta_kind(object: &Value) -> (&str, &str) {
     (text("apiVersion"), text("kind"))
 }
 
+/// Owners of the number, as owners of a scale.
+fn managers(object: &Value) -> Option<Value> {
+    let (api_version, _) = meta_kind(object);
+    let owners = meta::metadata(object).and_then(|m| m.get("managedFields"));
+    apply::scale::to_scale(owners, &|version| place(api_version, version))
+}
+
+fn managers_custom(resource: &Resource, object: &Value) -> Option<Value> {
+    let place = paths(resource).ok()?.wanted_place();
+    let owners = meta::metadata(object).and_then(|m| m.get("managedFields"));
+    let version = resource.api_version();
+    apply::scale::to_scale(owners, &|other| same_group(other, &version).then_some(place))
+}
+
+/// Upstream knows all versions that the kind ever had.
+fn place(api_version: &str, version: &str) -> Option<&'static str> {
+    same_group(api_version, version).then_some(REPLICAS)
+}
+
+fn same_group(one: &str, other: &str) -> bool {
+    split_api_version(one).0 == split_api_version(other).0
+}
+
+/// Writes the owners of a scale that was written into those of its object.
+fn give_back(object: &mut Value, scale: &Value, current: &Value, places: Places<'_>) {
+    let (api_version, _) = meta_kind(current);
+    let owners = |object| meta::metadata(object).and_then(|m| m.get("managedFields"));
+    match apply::scale::to_parent(owners(current), owners(scale), api_version, places) {
+        Some(owners) => meta::set(object, "managedFields", owners),
+        None => drop(meta::remove(object, "managedFields")),
+    }
+}
+
 fn merge(scale: Value, current: &Value) -> Result<Value, Status> {
     let replicas = scale.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or(0);
     if replicas < 0 {
@@ -113,6 +163,8 @@ fn merge(scale: Value, current: &Value) -> Result<Value, Status> {
         spec.insert("replicas".to_owned(), replicas.into());
     }
     meta::set(&mut object, "resourceVersion", meta::resource_version(&scale));
+    let (api_version, _) = meta_kind(current);
+    give_back(&mut object, &scale, current, &|version| place(api_version, version));
     Ok(object)
 }
 

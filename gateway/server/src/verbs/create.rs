@@ -11,7 +11,7 @@ use crate::decode;
 use crate::gate::Gate;
 use crate::options::{Flavor, WriteOptions};
 use crate::row::Row;
-use crate::write::{self, Absent, Moment, Stored, Write, Written};
+use crate::write::{self, Absent, Moment, Owners, Stored, Write, Written};
 
 /// Serves a create.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
@@ -53,6 +53,7 @@ pub(crate) async fn object_into(
         options,
         flavor: Flavor::Create,
         absent: Absent::Create,
+        owners: Owners::Tracked,
         draft: Box::new(move |_, _| Ok(object.clone())),
     };
     write::run(gate, call, &write).await

@@ -18,7 +18,7 @@ use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{FieldValidation, Flavor, WriteOptions};
 use crate::row::Row;
-use crate::write::{self, Absent, Draft, Write, Written};
+use crate::write::{self, Absent, Draft, Owners, Write, Written};
 
 /// What can be sent; upstream's list without CBOR.
 const OFFERED: [Patch; 4] = [Patch::Json, Patch::Merge, Patch::Strategic, Patch::Apply];
@@ -35,11 +35,7 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let offered: Vec<Patch> = OFFERED.into_iter().filter(|kind| row.takes(*kind)).collect();
     let kind = negotiate::patch(call.header("content-type"), &offered)?;
     if kind == Patch::Apply {
-        return Err(Status::new(
-            415,
-            "UnsupportedMediaType",
-            "server-side apply (application/apply-patch+yaml) is not supported by this server yet; use client-side apply or another patch",
-        ));
+        return super::apply::run(gate, call, row, body).await;
     }
     let bytes = body::read(body, call.limit).await?;
     let options = WriteOptions::parse(&call.query, Flavor::Patch)?;
@@ -81,6 +77,7 @@ async fn apply(
         options,
         flavor: Flavor::Patch,
         absent: Absent::NotFound,
+        owners: Owners::Tracked,
         draft,
     };
     write::run(gate, call, &write).await

@@ -12,7 +12,7 @@ use crate::decode;
 use crate::gate::Gate;
 use crate::options::{Flavor, WriteOptions};
 use crate::row::Row;
-use crate::write::{self, Absent, Moment, Write, Written};
+use crate::write::{self, Absent, Moment, Owners, Write, Written};
 
 /// Serves a replace, of an object or of one of its subresources.
 pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
@@ -44,6 +44,7 @@ pub(crate) async fn object_into(
         options,
         flavor: Flavor::Update,
         absent,
+        owners: Owners::Tracked,
         draft: Box::new(move |_, _| Ok(object.clone())),
     };
     write::run(gate, call, &write).await
@@ -51,9 +52,11 @@ pub(crate) async fn object_into(
 
 /// Whether a replace may create: where the kind allows it, and the user may create too.
 fn absent(gate: &Gate, call: &Call, row: &Row) -> Result<Absent, Status> {
-    if !row.creates_on_update() {
-        return Ok(Absent::NotFound);
-    }
+    if row.creates_on_update() { may_create(gate, call, row) } else { Ok(Absent::NotFound) }
+}
+
+/// What a write that may create does: it creates where the user may, and otherwise is refused when there is no object.
+pub(super) fn may_create(gate: &Gate, call: &Call, row: &Row) -> Result<Absent, Status> {
     let namespace = if row.is_namespaced() { call.info.namespace.as_str() } else { "" };
     let exists = gate.store.resource(&row.prefix()).get(row.key(namespace, &call.info.name).as_str()).is_some();
     let asked = Attributes { verb: "create".to_owned(), ..call.attributes() };

@@ -4,6 +4,7 @@ use admission::Operation;
 use model::{Status, Value, meta};
 
 use super::Write;
+use super::managed::Before;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{Flavor, WriteOptions};
@@ -57,11 +58,14 @@ impl<'a> Review<'a> {
 
     /// Lets plugins change the object; it is in normal form again afterwards.
     pub(crate) async fn mutate(&self, gate: &Gate, call: &mut Call, object: &mut Value) -> Result<(), Status> {
+        let before = Before::of(object);
         let mut notes = std::mem::take(&mut call.notes);
         let outcome = gate.admission.mutate(&self.of(call, self.name), object, &mut notes).await;
         call.notes = notes;
         outcome?;
-        self.row.form().normalize(object)
+        self.row.form().normalize(object)?;
+        before.restore(object, &mut call.notes);
+        Ok(())
     }
 
     /// Asks plugins about an object that will be stored like this; it is in the version of the request.

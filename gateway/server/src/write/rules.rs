@@ -33,7 +33,7 @@ pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
 /// A replace that names a uid means that object and no other; a patch that changes it is judged by the rules of metadata.
 pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Result<(), Status> {
     let (wanted, found) = (meta::uid(object), meta::uid(&current.value));
-    if wanted.is_empty() || wanted == found || write.flavor == Flavor::Patch {
+    if wanted.is_empty() || wanted == found || matches!(write.flavor, Flavor::Patch | Flavor::Apply) {
         return Ok(());
     }
     let key = current.entry.key.as_str();
@@ -41,6 +41,13 @@ pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Resul
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
     );
     Err(Status::conflict(&write.row.group_resource(), &write.name, why))
+}
+
+/// An apply that names a uid means an object that exists.
+pub(super) fn no_such_uid(write: &Write<'_>, object: &Value) -> Status {
+    let uid = meta::uid(object);
+    let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+    Status::conflict(&write.row.group_resource(), &write.name, why)
 }
 
 /// A draft that names a revision means that state; one that names none means the latest, where the kind allows it.
