@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails with the line it stands on")]
 
 mod admission;
+mod apply;
 mod common;
 mod customresources;
 mod list;
