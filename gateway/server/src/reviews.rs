@@ -4,6 +4,7 @@
 mod access;
 mod identity;
 mod rules;
+mod selector;
 mod token;
 
 use std::sync::Arc;

@@ -93,37 +93,26 @@ impl Walk<'_> {
     }
 
     fn check(&self, rule: &Rule, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+        match rule {
+            Rule::If { option, on, rule } if ON.contains(option) == *on => self.check(rule, pair, path, errors),
+            Rule::Type(of) => self.of_type(*of, pair.ty, pair.new, pair.old_given(), path, errors),
+            Rule::Immutable if self.updates => errors.invalid(path, Value::Null, "field is immutable"),
+            Rule::Update(constraints) if self.updates => update(constraints, pair, path, errors),
+            Rule::If { .. } | Rule::Immutable | Rule::Update(_) => {}
+            Rule::Unique(_) | Rule::Each { .. } | Rule::EachKey(_) | Rule::EachValue(_) => {
+                self.elements(rule, pair, path, errors);
+            }
+            Rule::Subfield(..) | Rule::Discriminated { .. } => self.members(rule, pair, path, errors),
+            Rule::Union(members) => self.union(members, Some("must specify one of"), pair, path, errors),
+            Rule::AtMostOne(members) => self.union(members, None, pair, path, errors),
+            _ => alone(rule, pair.new, path, errors),
+        }
+    }
+
+    /// Checks of the elements of a list or a map.
+    fn elements(&self, rule: &Rule, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
         let Pair { new, old, ty } = pair;
         match rule {
-            Rule::Optional(shape) | Rule::Required(shape) if !given(new, *shape) => errors.required(path, ""),
-            Rule::Forbidden(shape) if given(new, *shape) => errors.forbidden(path, ""),
-            Rule::Optional(_) | Rule::Required(_) | Rule::Forbidden(_) => {}
-            Rule::Immutable if self.updates => errors.invalid(path, Value::Null, "field is immutable"),
-            Rule::Immutable => {}
-            Rule::Enum(values) => {
-                if let Some(text) = new.as_str().filter(|text| !values.contains(text)) {
-                    errors.not_supported(path, text, values);
-                }
-            }
-            Rule::Format(name) => {
-                if let Some(text) = new.as_str() {
-                    format::check(name, text, path, errors);
-                }
-            }
-            Rule::MaxItems(max) if items(new).len() > *max => errors.too_many(path, items(new).len(), *max),
-            Rule::MaxLength(max) if text(new).chars().count() > *max => errors.too_long_characters(path, *max),
-            Rule::MaxBytes(max) if text(new).len() > *max => errors.too_long(path, *max),
-            Rule::MaxItems(_) | Rule::MaxLength(_) | Rule::MaxBytes(_) => {}
-            Rule::Min(min) => {
-                if let Some(number) = number(new).filter(|number| number < min) {
-                    errors.invalid(path, number, format!("must be greater than or equal to {min}"));
-                }
-            }
-            Rule::Max(max) => {
-                if let Some(number) = number(new).filter(|number| number > max) {
-                    errors.invalid(path, number, format!("must be less than or equal to {max}"));
-                }
-            }
             Rule::Unique(by) => self.unique(by, pair, path, errors),
             Rule::Each { by, skips_found, rule } => {
                 let (new, old) = pair.items();
@@ -148,21 +137,19 @@ impl Walk<'_> {
                     }
                 }
             }
-            Rule::Update(constraints) if self.updates => update(constraints, pair, path, errors),
-            Rule::Update(_) => {}
-            Rule::If { option, on, rule } => {
-                if ON.contains(option) == *on {
-                    self.check(rule, pair, path, errors);
-                }
-            }
+            _ => {}
+        }
+    }
+
+    /// Checks of a struct's members that its own fields do not carry.
+    fn members(&self, rule: &Rule, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
+        match rule {
             Rule::Subfield(name, rule) => {
                 let inner = pair.field(self.types, name);
                 if !self.unchanged(inner.new, inner.old) {
                     self.check(rule, inner, &path.child(name), errors);
                 }
             }
-            Rule::Union(members) => self.union(members, Some("must specify one of"), pair, path, errors),
-            Rule::AtMostOne(members) => self.union(members, None, pair, path, errors),
             Rule::Discriminated { field, by, otherwise, cases } => {
                 let (member, kind) = (pair.field(self.types, field), pair.field(self.types, by));
                 if self.unchanged(kind.new, kind.old) && self.unchanged(member.new, member.old) {
@@ -175,7 +162,7 @@ impl Walk<'_> {
                     _ => {}
                 }
             }
-            Rule::Type(of) => self.of_type(*of, ty, new, pair.old_given(), path, errors),
+            _ => {}
         }
     }
 
@@ -214,6 +201,38 @@ impl Walk<'_> {
                 errors.invalid(path, format!("{{{given}}}"), format!("must specify {how} one of: {}", all()));
             }
         }
+    }
+}
+
+/// Checks that need nothing but the value.
+fn alone(rule: &Rule, new: &Value, path: &Path<'_>, errors: &mut Errors) {
+    match rule {
+        Rule::Optional(shape) | Rule::Required(shape) if !given(new, *shape) => errors.required(path, ""),
+        Rule::Forbidden(shape) if given(new, *shape) => errors.forbidden(path, ""),
+        Rule::Enum(values) => {
+            if let Some(text) = new.as_str().filter(|text| !values.contains(text)) {
+                errors.not_supported(path, text, values);
+            }
+        }
+        Rule::Format(name) => {
+            if let Some(text) = new.as_str() {
+                format::check(name, text, path, errors);
+            }
+        }
+        Rule::MaxItems(max) if items(new).len() > *max => errors.too_many(path, items(new).len(), *max),
+        Rule::MaxLength(max) if text(new).chars().count() > *max => errors.too_long_characters(path, *max),
+        Rule::MaxBytes(max) if text(new).len() > *max => errors.too_long(path, *max),
+        Rule::Min(min) => {
+            if let Some(number) = number(new).filter(|number| number < min) {
+                errors.invalid(path, number, format!("must be greater than or equal to {min}"));
+            }
+        }
+        Rule::Max(max) => {
+            if let Some(number) = number(new).filter(|number| number > max) {
+                errors.invalid(path, number, format!("must be less than or equal to {max}"));
+            }
+        }
+        _ => {}
     }
 }
 

@@ -11,6 +11,14 @@ use super::rules::{condition, get, text};
 const CONDITIONS_MAX: usize = 8;
 
 pub(super) const HOOKS: Hooks = Hooks {
+    stamp: Some(|new, old, now| {
+        // A status has no taint.
+        if old.is_none()
+            && let Some(taint) = new.pointer_mut("/spec/taint")
+        {
+            get::default(taint, "timeAdded", now);
+        }
+    }),
     validate: Some(|rule, errors| validate(rule, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     validate_status: Some(validate_status),

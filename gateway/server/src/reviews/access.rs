@@ -7,6 +7,7 @@ use model::field::{Errors, Path};
 use model::{Attributes, Decision, GroupKind, Status, User, Value};
 use serde_json::json;
 
+use super::selector;
 use crate::call::Call;
 use crate::gate::Gate;
 
@@ -43,14 +44,18 @@ fn answer(gate: &Gate, mut review: Value, asked: Asked, user: User) -> Result<Va
     }
     let decision = gate.authz.decide(&question(&review["spec"], user));
     review["status"] = status(&decision);
+    let unheard = object(&review["spec"], "resourceAttributes").map(selector::unheard).unwrap_or_default();
+    if !unheard.is_empty() {
+        review["status"]["evaluationError"] = unheard.into();
+    }
     Ok(review)
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or("")
 }
 
-fn object<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+pub(super) fn object<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
     value.get(field).filter(|inner| inner.is_object())
 }
 
@@ -117,8 +122,8 @@ fn faults(review: &Value, asked: Asked) -> Errors {
     if asked != Asked::Own && nobody {
         errors.invalid(&path.child("user"), "", "at least one of user or group must be specified");
     }
-    for field in ["fieldSelector", "labelSelector"] {
-        selector_faults(resource, field, &mut errors);
+    if let Some(resource) = resource {
+        selector::faults(resource, &mut errors);
     }
     metadata_faults(review, asked, &mut errors);
     if asked == Asked::Local {
@@ -132,22 +137,6 @@ fn faults(review: &Value, asked: Asked) -> Errors {
         }
     }
     errors
-}
-
-fn selector_faults(resource: Option<&Value>, field: &str, errors: &mut Errors) {
-    let Some(selector) = resource.and_then(|resource| object(resource, field)) else { return };
-    let root = Path::new("spec.resourceAttributes");
-    let path = root.child(field);
-    let raw = text(selector, "rawSelector");
-    let requirements = selector.get("requirements").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
-    match (raw.is_empty(), requirements) {
-        (false, true) => errors.invalid(&path.child("rawSelector"), raw, "may not specified at the same time as requirements"),
-        (true, false) => {
-            let message = format!("when {path} is specified, requirements or rawSelector is required");
-            errors.required(&path.child("requirements"), message);
-        }
-        _ => {}
-    }
 }
 
 fn metadata_faults(review: &Value, asked: Asked, errors: &mut Errors) {
@@ -212,13 +201,6 @@ mod tests {
         assert_eq!(
             told(json!({"metadata": {"namespace": "a"}, "spec": {"user": "u", "resourceAttributes": resource}}), Asked::Local),
             ["spec.resourceAttributes.namespace: Invalid value: \"\": must match metadata.namespace"]
-        );
-        let selected = json!({"verb": "list", "resource": "pods", "fieldSelector": {}});
-        assert_eq!(
-            told(json!({"spec": {"resourceAttributes": selected}}), Asked::Own),
-            [
-                "spec.resourceAttributes.fieldSelector.requirements: Required value: when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required"
-            ]
         );
     }
 }
