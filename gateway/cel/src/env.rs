@@ -5,6 +5,7 @@ use crate::decl::Decl;
 use crate::issue::Issues;
 use crate::parse;
 use crate::program::Program;
+use crate::room::{is_deep, with_room};
 use crate::types::{Object, Type};
 
 /// For which expressions the environment is.
@@ -60,10 +61,15 @@ impl Env {
 
     /// Parses and checks a text, and makes ready to run it.
     pub fn compile(&self, text: &str) -> Result<Program, Issues> {
+        let deep = is_deep(text);
+        with_room(deep, || self.compile_here(text, deep))
+    }
+
+    fn compile_here(&self, text: &str, deep: bool) -> Result<Program, Issues> {
         let mut issues = Issues::new(text);
         let checked = parse::parse(text, &mut issues).and_then(|parsed| check::check(parsed, self, &mut issues));
         match checked {
-            Some(checked) => Program::new(checked, self).map_err(|message| issues.with_instantiation(message)),
+            Some(checked) => Program::new(checked, self, deep).map_err(|message| issues.with_instantiation(message)),
             None => Err(issues),
         }
     }

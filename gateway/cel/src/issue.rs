@@ -66,6 +66,11 @@ impl Issues {
         }
     }
 
+    /// Why a checked expression could not be made ready to run, where that is the fault.
+    pub fn instantiation(&self) -> Option<&str> {
+        self.instantiation.as_deref()
+    }
+
     /// The faults in the order they stand in the text.
     pub fn sorted(&self) -> Vec<&Issue> {
         let mut sorted: Vec<_> = self.issues.iter().collect();

@@ -23,6 +23,7 @@ mod library;
 mod parse;
 mod plan;
 mod program;
+mod room;
 mod types;
 mod value;
 

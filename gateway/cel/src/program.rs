@@ -9,6 +9,7 @@ use crate::decl::Decl;
 use crate::env::Env;
 use crate::eval::Run;
 use crate::plan::{self, Node};
+use crate::room::with_room;
 use crate::types::Type;
 use crate::value::Value;
 
@@ -19,6 +20,8 @@ pub struct Program {
     node: Node,
     /// The variables of the environment that it refers to.
     variables: Vec<Box<str>>,
+    /// Whether it needs more of the stack than usual.
+    deep: bool,
 }
 
 /// The least and the most that an evaluation can cost.
@@ -99,7 +102,7 @@ pub struct Evaluation<'a> {
 
 impl Program {
     /// Makes a checked expression ready to run.
-    pub(crate) fn new(checked: Checked, env: &Env) -> Result<Self, String> {
+    pub(crate) fn new(checked: Checked, env: &Env, deep: bool) -> Result<Self, String> {
         let node = plan::plan(&checked.root, &checked.facts)?;
         let mut variables: Vec<Box<str>> = Vec::new();
         names(&checked.root, &mut |name| {
@@ -108,7 +111,7 @@ impl Program {
                 variables.push(name.into());
             }
         });
-        Ok(Self { checked, node, variables })
+        Ok(Self { checked, node, variables, deep })
     }
 
     /// The type of its values.
@@ -122,15 +125,17 @@ impl Program {
     }
 
     /// What evaluations can cost at least and at most.
-    pub fn cost(&self, estimator: &dyn Estimator) -> Cost {
-        estimate::cost(&self.checked, estimator)
+    pub fn cost(&self, estimator: &(dyn Estimator + Sync)) -> Cost {
+        with_room(self.deep, || estimate::cost(&self.checked, estimator))
     }
 
     /// Evaluates; stops where the cost exceeds the limit.
     pub fn eval<'a>(&'a self, bindings: &Bindings<'a>, cost_limit: u64) -> Evaluation<'a> {
-        let mut run = Run::new(bindings, cost_limit);
-        let result = run.node(&self.node);
-        Evaluation { result, cost: run.cost }
+        with_room(self.deep, || {
+            let mut run = Run::new(bindings, cost_limit);
+            let result = run.node(&self.node);
+            Evaluation { result, cost: run.cost }
+        })
     }
 }
 

@@ -151,6 +151,12 @@ fn what_nests_too_deep_is_refused() {
         assert_eq!(issues.to_string(), format!("ERROR: <input>:-1:0: {message}"));
     }
     // As deep as allowed.
+    let folds = |macro_name: &str| format!("{}true{}", format!("[1].{macro_name}(x, ").repeat(120), ")".repeat(120));
+    run(&folds("all"));
+    run(&folds("map"));
+    run(&format!("{}1{}", "!(1 + -(".repeat(100), "))".repeat(100)));
+    run(&format!("optional.of(1){}", ".optMap(x, x)".repeat(200)));
+    run(&format!("has({}.x)", nested("{'x':", "}", 200)));
     run(&nested("(", ")", 240));
     run(&nested("[", "]", 240));
     run(&format!("1{}", "+1".repeat(240)));

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::Parser;
 use crate::ast::{ACCUMULATOR, Comprehension, Expr, Kind, Literal, op};
 
+/// A chain of `optMap` doubles its target with each link; upstream lets it grow until memory is used up.
+const NODES_MAX: usize = 250_000;
+
 /// A fault of an argument: where, and what.
 type Fault = (u32, String);
 
@@ -157,6 +160,9 @@ impl Parser<'_, '_> {
             return Err((args[0].id, format!("{function}() variable name must be a simple identifier")));
         };
         let body = args.pop().unwrap_or_else(|| unreachable!("the macro has arguments"));
+        if self.places.len() > NODES_MAX {
+            return Err((args[0].id, format!("expression expands to more than {NODES_MAX} nodes")));
+        }
         let copied = self.copy(&target);
         let has = self.member_call(offset, "hasValue", target);
         let range = self.node(offset, Kind::List { elements: Vec::new(), optionals: Vec::new() });

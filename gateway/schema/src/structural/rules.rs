@@ -87,7 +87,7 @@ pub fn compile(rule: &Rule, decl: &Decl, stages: &Stages<'_>) -> Compiled {
     let program = match env((stages.rule)(&rule.rule)).compile(&rule.rule) {
         Ok(program) if *program.output() == CelType::Bool => program,
         Ok(_) => return Compiled { error: Some("cel expression must evaluate to a bool".into()), ..compiled },
-        Err(issues) => return Compiled { error: Some(format!("compilation failed: {issues}")), ..compiled },
+        Err(issues) => return Compiled { error: Some(issues.detail()), ..compiled },
     };
     compiled.uses_old_self = program.uses("oldSelf");
     compiled.cost_max = program.cost(decl).max;
@@ -101,7 +101,10 @@ pub fn compile(rule: &Rule, decl: &Decl, stages: &Stages<'_>) -> Compiled {
             compiled.message = Some(program);
         }
         Ok(_) => compiled.message_error = Some("messageExpression must evaluate to a string".into()),
-        Err(issues) => compiled.message_error = Some(format!("messageExpression compilation failed: {issues}")),
+        Err(issues) => {
+            let step = if issues.instantiation().is_some() { "instantiation" } else { "compilation" };
+            compiled.message_error = Some(format!("messageExpression {step} failed: {issues}"));
+        }
     }
     compiled
 }
