@@ -144,10 +144,7 @@ impl<'a, 'b> Run<'a, 'b> {
         match &call.args[..] {
             [one] => match self.node(one) {
                 Ok(value) => self.apply(call, &[value]),
-                Err(error) => {
-                    self.charge(1)?;
-                    Err(error)
-                }
+                Err(error) => self.failed(call, &[Value::Null], error),
             },
             [first, second] => {
                 let left = self.node(first);
@@ -156,10 +153,8 @@ impl<'a, 'b> Run<'a, 'b> {
                 }
                 match (left, self.node(second)) {
                     (Ok(left), Ok(right)) => self.apply(call, &[left, right]),
-                    (Err(error), _) | (_, Err(error)) => {
-                        self.charge(1)?;
-                        Err(error)
-                    }
+                    (Err(error), right) => self.failed(call, &[Value::Null, right.unwrap_or(Value::Null)], error),
+                    (Ok(left), Err(error)) => self.failed(call, &[left, Value::Null], error),
                 }
             }
             args => {
@@ -167,6 +162,27 @@ impl<'a, 'b> Run<'a, 'b> {
                 self.apply(call, &values?)
             }
         }
+    }
+
+    /// A call that an operand's error prevents costs what it would with that operand; null stands for it, whose size is an
+    /// error's.
+    fn failed(&mut self, call: &'a Call, args: &[Value<'a>], error: Error) -> Outcome<'a> {
+        if error == Error::CostLimit {
+            return Err(error);
+        }
+        // Upstream's counting of these takes the error for a list, and says so.
+        let list = match call.overload {
+            "list_distinct" => args.first(),
+            overload if overload.ends_with("_sortByAssociatedKeys") => args.get(1),
+            overload if overload.starts_with("list_") && overload.ends_with("_sort") => args.first(),
+            _ => None,
+        };
+        if matches!(list, Some(Value::Null)) {
+            let message = "internal error: interface conversion: *types.Err is not traits.Lister: missing method Add";
+            return Err(Error::Failed(message.into()));
+        }
+        self.charge(actual::call(&call.function, call.overload, args, None))?;
+        Err(error)
     }
 
     fn apply(&mut self, call: &'a Call, args: &[Value<'a>]) -> Outcome<'a> {
@@ -272,7 +288,7 @@ impl<'a, 'b> Run<'a, 'b> {
                     }
                 }
             }
-            other => return Err(Error::Failed(format!("got '{}', expected iterable type", other.type_name()))),
+            other => return Err(Error::Failed(format!("got '{}', expected iterable type", go_type(other)))),
         }
         Ok(())
     }
@@ -471,11 +487,30 @@ fn add_to<'a>(value: Value<'a>, rest: &[Value<'a>]) -> Outcome<'a> {
     }
 }
 
+/// The name of a value's type in Go, which upstream shows here.
+fn go_type<'v>(value: &'v Value<'_>) -> &'v str {
+    match value {
+        Value::Null => "types.Null",
+        Value::Bool(_) => "types.Bool",
+        Value::Int(_) => "types.Int",
+        Value::Uint(_) => "types.Uint",
+        Value::Double(_) => "types.Double",
+        Value::String(_) => "types.String",
+        Value::Bytes(_) => "types.Bytes",
+        Value::Timestamp(_) => "types.Timestamp",
+        Value::Duration(_) => "types.Duration",
+        Value::Optional(_) => "*types.Optional",
+        Value::Type(_) => "*types.Type",
+        other => other.type_name(),
+    }
+}
+
 fn no_such_overload(function: &str, args: &[Value<'_>]) -> Error {
     if function == "size" {
         return Error::Failed("no such overload: size".into());
     }
-    if !function.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    let plain = matches!(function, "startsWith" | "endsWith" | "contains" | "matches");
+    if plain || !function.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Error::no_overload();
     }
     let types: Vec<&str> = args.iter().map(Value::type_name).collect();

@@ -52,6 +52,10 @@ fn of<'v>(args: &'v [Value<'_>]) -> Option<&'v Quantity> {
 /// A whole amount within 64 bits.
 fn whole(quantity: &Quantity) -> Option<i64> {
     let number = quantity.value();
+    // What has more digits than upstream computes with in 64 bits is no integer to it.
+    if number.unsigned_abs() >= 1_000_000_000_000_000_000 {
+        return None;
+    }
     let mut rest = Quantity::new(number, Format::DecimalSi);
     rest.sub(quantity);
     rest.is_zero().then_some(number)

@@ -184,9 +184,6 @@ fn local(moment: Timestamp, zone: &str) -> Result<jiff::civil::DateTime, String>
         let number =
             |text: &str| text.parse::<i64>().map_err(|_| format!("strconv.Atoi: parsing {}: invalid syntax", super::quote(text)));
         let (hours, minutes) = (number(hours)?, number(minutes)?);
-        if !(0..=59).contains(&minutes) {
-            return Err(format!("timezone offset minutes out of range [0, 59]: {zone}"));
-        }
         let minutes = if zone.starts_with('-') { hours * 60 - minutes } else { hours * 60 + minutes };
         let shifted = shift(moment, i128::from(minutes) * 60 * SECOND_NANOS).unwrap_or(moment);
         let at = jiff::Timestamp::new(shifted.seconds, shifted.nanos as i32).map_err(unreadable)?;
