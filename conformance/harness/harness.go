@@ -157,6 +157,9 @@ func (s *Server) end(signal syscall.Signal) {
 	_ = s.log.Close()
 }
 
+// Pid is the number of the server's process.
+func (s *Server) Pid() int { return s.process.Process.Pid }
+
 // Alive says whether the process still runs.
 func (s *Server) Alive() bool {
 	return s.process != nil && s.process.Process.Signal(syscall.Signal(0)) == nil

@@ -2,15 +2,17 @@
 //! Follows `pkg/controller/garbagecollector`: a graph of owners tells what to look at; what to do is decided on live
 //! objects only. Events are left out, as upstream does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use model::world::{DeleteOptions, Propagation, ResourceFacts};
-use model::{Status, Value, World, meta};
+use model::{GroupVersionResource, Status, Value, World, meta};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet};
 
-use crate::feed::{Change, Listener, What};
+use crate::feed::{self, Change, Listener, What};
 use crate::queue::Queue;
 use crate::runtime::{Error, Next, Runtime, step};
 
@@ -24,6 +26,8 @@ use graph::{Graph, Item};
 pub const NAME: &str = "garbage-collector-controller";
 /// Objects looked at at the same time; upstream's `--concurrent-gc-syncs`.
 const WORKERS: usize = 20;
+/// How long resources may take to settle after their definitions changed; upstream looks every 30 s.
+const SETTLE: Duration = Duration::from_secs(1);
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -32,18 +36,15 @@ struct Collector {
     graph: Mutex<Graph>,
     queue: Arc<Queue<Arc<Item>>>,
     /// By group and kind.
-    kinds: HashMap<(Arc<str>, String), ResourceFacts>,
+    kinds: Mutex<HashMap<(Arc<str>, String), ResourceFacts>>,
     /// Nothing is decided before every resource was listed once: what is not in the graph yet would count as gone.
     synced: watch::Receiver<bool>,
 }
 
 /// Adds the collector to a runtime, with a watch on every resource that can be collected.
 pub fn add(runtime: &mut Runtime) {
-    let collectable = |facts: &ResourceFacts| {
-        &*facts.resource.resource != "events"
-            && ["list", "watch", "delete"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb))
-    };
-    let resources: Vec<ResourceFacts> = runtime.context().world.resources().into_iter().filter(collectable).collect();
+    let resources = collectable(&*runtime.context().world);
+    let known: HashSet<GroupVersionResource> = resources.iter().map(|facts| facts.resource.clone()).collect();
     let (sender, synced) = watch::channel(false);
     let collector = Arc::new(Collector::new(&resources, synced));
     for facts in resources {
@@ -56,6 +57,7 @@ pub fn add(runtime: &mut Runtime) {
         swept.lock().suspects().into_iter().for_each(|item| swept.queue.add(item));
         let _ = sender.send(true);
     });
+    follow_custom(runtime, collector.clone(), known);
     let queue = collector.queue.clone();
     runtime.work(NAME, WORKERS, queue, move |context, item: Arc<Item>| {
         let collector = collector.clone();
@@ -69,10 +71,59 @@ pub fn add(runtime: &mut Runtime) {
     });
 }
 
+/// The resources whose objects take part.
+fn collectable(world: &dyn World) -> Vec<ResourceFacts> {
+    let takes_part = |facts: &ResourceFacts| {
+        &*facts.resource.resource != "events"
+            && ["list", "watch", "delete"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb))
+    };
+    world.resources().into_iter().filter(takes_part).collect()
+}
+
+/// Follows resources that come after the start, and leaves those that go: custom ones.
+fn follow_custom(runtime: &mut Runtime, collector: Arc<Collector>, known: HashSet<GroupVersionResource>) {
+    let changed = Arc::new(Notify::new());
+    let heard = changed.clone();
+    let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    runtime.listen(definitions, Arc::new(move |_| heard.notify_one()));
+    let world = runtime.context().world.clone();
+    runtime.spawn(async move {
+        let (mut followed, mut feeds): (HashMap<GroupVersionResource, AbortHandle>, _) = (HashMap::new(), JoinSet::new());
+        loop {
+            changed.notified().await;
+            // Several definitions come together, and each changes several times until it is served.
+            tokio::time::sleep(SETTLE).await;
+            let now = collectable(&*world);
+            *collector.kinds() = by_kind(&now);
+            followed.retain(|resource, feed| {
+                let stays = now.iter().any(|facts| facts.resource == *resource);
+                if !stays {
+                    feed.abort();
+                }
+                stays
+            });
+            for facts in now.into_iter().filter(|facts| !known.contains(&facts.resource)) {
+                followed.entry(facts.resource).or_insert_with_key(|resource| {
+                    let collector = collector.clone();
+                    let listener: Listener = Arc::new(move |change| collector.hear(change));
+                    feeds.spawn(feed::follow(world.clone(), resource.clone(), vec![listener], watch::channel(false).0))
+                });
+            }
+        }
+    });
+}
+
+fn by_kind(resources: &[ResourceFacts]) -> HashMap<(Arc<str>, String), ResourceFacts> {
+    resources.iter().map(|facts| ((facts.resource.group.clone(), facts.kind.clone()), facts.clone())).collect()
+}
+
 impl Collector {
     fn new(resources: &[ResourceFacts], synced: watch::Receiver<bool>) -> Self {
-        let kinds = resources.iter().map(|facts| ((facts.resource.group.clone(), facts.kind.clone()), facts.clone())).collect();
-        Self { graph: Mutex::default(), queue: Arc::default(), kinds, synced }
+        Self { graph: Mutex::default(), queue: Arc::default(), kinds: Mutex::new(by_kind(resources)), synced }
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, HashMap<(Arc<str>, String), ResourceFacts>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Graph> {
@@ -116,7 +167,8 @@ impl Collector {
         for reference in meta::owner_references(live) {
             let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or("");
             let (group, _) = model::gvk::split_api_version(text("apiVersion"));
-            let Some(owner) = self.kinds.get(&(group.into(), text("kind").to_owned())) else {
+            let owner = self.kinds().get(&(group.into(), text("kind").to_owned())).cloned();
+            let Some(owner) = owner else {
                 return Err(Error::Other(format!("unable to get REST mapping for {}/{}.", text("apiVersion"), text("kind"))));
             };
             if item.namespace.is_empty() && owner.namespaced {

@@ -151,6 +151,11 @@ impl Runtime {
         }
     }
 
+    /// Runs something beside the controllers, as long as they run.
+    pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
     /// Starts the watches. Everything must have been added.
     pub fn follow(&mut self) {
         for (resource, listeners) in std::mem::take(&mut self.listeners) {

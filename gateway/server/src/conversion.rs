@@ -47,7 +47,7 @@ pub async fn entries(gate: &Gate, row: &Row, entries: Vec<Arc<Entry>>) -> Result
         }
         let kept = entry.rendered(form);
         if kept.is_none() {
-            let mut value = row.parse(entry)?;
+            let mut value = row.as_it_lies(entry)?;
             row.read_stored(custom, &mut value);
             waiting.push((at, value));
         }

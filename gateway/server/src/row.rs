@@ -4,15 +4,15 @@
 mod custom;
 mod form;
 mod managed;
+mod table;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use catalog::convert::{self, Conversion};
-use catalog::custom::column;
 use catalog::hooks::Hooks;
-use catalog::{Catalog, Cells, Resource, Storage, Strategy, Subresource, columns, declarative, facts};
+use catalog::{Catalog, Resource, Storage, Strategy, Subresource, declarative, facts};
 use codec::negotiate::{Endpoint, Patch};
 use codec::shape::{self, Order};
 use jiff::Timestamp;
@@ -583,53 +583,6 @@ impl Row {
     /// Order of a list's own fields.
     pub fn order(&self) -> Order {
         if self.is_custom() { Order::Sorted } else { Order::Struct }
-    }
-
-    /// Columns of a Table.
-    pub fn columns(&self) -> Vec<shape::Column> {
-        let column = |column: &catalog::Column| shape::Column {
-            name: column.name.to_string(),
-            type_name: column.kind.to_string(),
-            format: column.format.to_string(),
-            description: column.description.to_string(),
-            priority: column.priority,
-        };
-        self.resource.columns.iter().map(column).collect()
-    }
-
-    /// Whether one object of a list is marked.
-    pub fn marks(&self) -> bool {
-        columns::mark(&self.resource.gvk.group, &self.resource.gvk.kind).is_some()
-    }
-
-    /// The name of the object of a list whose name a Table shows with a mark.
-    pub fn marked(&self, entries: &[Arc<Entry>]) -> Option<String> {
-        let mark = columns::mark(&self.resource.gvk.group, &self.resource.gvk.kind)?;
-        let objects: Vec<Value> = entries.iter().filter_map(|entry| self.request_value(entry).ok()).collect();
-        mark(&objects)
-    }
-
-    /// Conditions of a Table's row, null for none.
-    pub fn conditions(&self, object: &Value) -> Value {
-        let gvk = &self.resource.gvk;
-        columns::conditions(&gvk.group, &gvk.kind).map_or(Value::Null, |conditions| conditions(object))
-    }
-
-    /// Cells of a Table's row.
-    pub fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
-        match (self.resource.cells, self.custom()) {
-            (Cells::Own(cells), _) => cells(object, now),
-            (Cells::Custom, Some(custom)) => column::row(&custom.cells, object, now),
-            _ => vec![json!(meta::name(object)), json!(created(object, now))],
-        }
-    }
-}
-
-/// Creation time, as upstream shows it for kinds without columns of their own.
-fn created(object: &Value, _now: Timestamp) -> String {
-    match meta::text(object, "creationTimestamp").parse::<Timestamp>() {
-        Ok(at) => rfc3339(at),
-        Err(_) => "<unknown>".to_owned(),
     }
 }
 

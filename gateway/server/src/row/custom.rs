@@ -46,7 +46,7 @@ impl Row {
 
     /// The object of an entry in the request's version, where no converter must be asked.
     pub(super) fn revived(&self, custom: &Custom, entry: &Entry) -> Result<Value, Status> {
-        let mut value: Value = serde_json::from_slice(&entry.body).map_err(|error| unreadable(entry, &error))?;
+        let mut value = self.as_it_lies(entry)?;
         if self.is_current(custom, entry) {
             return Ok(value);
         }
@@ -57,6 +57,11 @@ impl Row {
         form::say_kind(&mut value, &self.resource.gvk);
         self.coerce_to(custom, &self.resource.gvk.version, &mut value);
         Ok(value)
+    }
+
+    /// The object of an entry in whatever version it was stored.
+    pub(crate) fn as_it_lies(&self, entry: &Entry) -> Result<Value, Status> {
+        serde_json::from_slice(&entry.body).map_err(|error| unreadable(entry, &error))
     }
 
     /// What a stored object is by the schema of its own version.
