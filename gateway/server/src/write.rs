@@ -153,7 +153,7 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
     let mut new = write.row.to_storage(object)?;
     permit(gate, call, write, &new, None)?;
     prepare::create(write, &mut new, &call.user, call.now);
-    rules::create(write, &new)?;
+    rules::create(write, &new, &mut call.notes)?;
     warn(write.row, &new, None, &mut call.notes);
     let begun = commit::begin(gate, write, &mut new, None).await?;
     let stored = match judge(gate, call, &review, write, &new).await {
@@ -180,7 +180,7 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     permit(gate, call, write, &new, Some(&current.value))?;
     prepare::update(write, &mut new, &current.value, call.now);
     managed::keep_times(write, &mut new, &current.value);
-    rules::update(write, &new, &current.value)?;
+    rules::update(write, &new, &current.value, &mut call.notes)?;
     warn(write.row, &new, Some(&current.value), &mut call.notes);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;
     let stored = match judge(gate, call, &review, write, &new).await {

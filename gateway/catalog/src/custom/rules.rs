@@ -4,6 +4,7 @@
 use model::field::{Errors, Path, quote};
 use model::name::is_qualified_name;
 use model::{GroupVersionKind, Value, meta};
+use schema::structural::Part;
 
 use super::Custom;
 use crate::hooks::Hooks;
@@ -14,24 +15,23 @@ const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
 /// The hooks of every custom resource.
 pub(super) static HOOKS: Hooks = Hooks { warnings: Some(warnings), ..Hooks::NONE };
 
-/// Whether the status alone is written, and judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The whole object.
-    Whole,
-    /// Its status.
-    Status,
-}
-
-/// Judges an object; `old` is what it takes the place of.
-pub fn validate(custom: &Custom, kind: &GroupVersionKind, part: Part, (new, old): (&Value, Option<&Value>), errors: &mut Errors) {
+/// Judges an object; `old` is what it takes the place of. Gives what is only warned of.
+pub fn validate(
+    custom: &Custom,
+    kind: &GroupVersionKind,
+    part: Part,
+    (new, old): (&Value, Option<&Value>),
+    errors: &mut Errors,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
     let before = errors.0.len();
     validate_kind(kind, new, errors);
     if errors.0.len() > before {
-        return;
+        return warnings;
     }
-    if let Some(schema) = custom.definition.schema(&kind.version) {
-        schema.validate(new, old, errors);
+    let schema = custom.definition.schema(&kind.version);
+    if let Some(schema) = schema {
+        schema.validate_values(part, new, old, errors);
     }
     if let Some(scale) = &custom.scale {
         if part == Part::Whole {
@@ -39,6 +39,10 @@ pub fn validate(custom: &Custom, kind: &GroupVersionKind, part: Part, (new, old)
         }
         scale.validate_status(new, errors);
     }
+    if let Some(schema) = schema {
+        schema.validate_invariants(part, new, old, errors, &mut warnings);
+    }
+    warnings
 }
 
 /// `ValidateTypeMeta`

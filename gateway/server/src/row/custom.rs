@@ -13,6 +13,7 @@ use model::{Status, Value, meta};
 use schema::Shape;
 use schema::normal::Encode;
 use schema::shape::{self as made_of, Malformed};
+use schema::structural::Part;
 use store::Entry;
 
 use super::{Discipline, Row, form, unreadable};
@@ -116,11 +117,11 @@ impl Row {
         out.into()
     }
 
-    /// Judges an object by the rules of every custom resource and by its schema.
-    pub fn validate_custom(&self, new: &Value, old: Option<&Value>, errors: &mut Errors) {
-        let Some(custom) = self.custom() else { return };
-        let part = if self.discipline() == Discipline::Status { rules::Part::Status } else { rules::Part::Whole };
-        rules::validate(custom, &self.resource.gvk, part, (new, old), errors);
+    /// Judges an object by the rules of every custom resource and by its schema. Gives what is only warned of.
+    pub fn validate_custom(&self, new: &Value, old: Option<&Value>, errors: &mut Errors) -> Vec<String> {
+        let Some(custom) = self.custom() else { return Vec::new() };
+        let part = if self.discipline() == Discipline::Status { Part::Status } else { Part::Whole };
+        rules::validate(custom, &self.resource.gvk, part, (new, old), errors)
     }
 
     /// Nothing new is made of a custom resource that is going.

@@ -1,6 +1,7 @@
 //! What must hold for a write besides admission: preconditions, metadata, the kind's own rules.
 //! Follows `k8s.io/apiserver/pkg/registry/rest` and `registry/generic/registry/store.go`.
 
+use admission::Notes;
 use model::field::{Errors, Fault, Path};
 use model::name::name_is_path_segment;
 use model::{GroupKind, Revision, Status, Value, meta};
@@ -11,14 +12,14 @@ use crate::options::Flavor;
 use crate::row::Discipline;
 
 /// A new object. Fails with upstream's 422, and 500 for a revision that cannot be.
-pub(super) fn create(write: &Write<'_>, new: &Value) -> Result<(), Status> {
+pub(super) fn create(write: &Write<'_>, new: &Value, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
     let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), row.name_rule(), &mut errors);
     if let Some(validate) = row.hooks().validate {
         validate(new, &mut errors);
     }
-    row.validate_custom(new, None, &mut errors);
+    row.validate_custom(new, None, &mut errors).into_iter().for_each(|warning| notes.warn(warning));
     if errors.is_empty() {
         object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     }
@@ -80,12 +81,12 @@ pub(super) fn revision(write: &Write<'_>, object: &mut Value, current: &Current)
 }
 
 /// The next state of an object. Fails with upstream's 422.
-pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value) -> Result<(), Status> {
+pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
     let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     object_meta::validate_update(new, old, &mut errors);
-    row.validate_custom(new, Some(old), &mut errors);
+    row.validate_custom(new, Some(old), &mut errors).into_iter().for_each(|warning| notes.warn(warning));
     let hooks = row.hooks();
     match row.discipline() {
         Discipline::Whole => {
