@@ -163,6 +163,10 @@ impl Error {
         let words = self.fault.words();
         let mut body = match &self.value {
             Some(Value::String(text)) => format!("{words}: {}", quote(text)),
+            Some(Value::Number(number)) if number.is_f64() => {
+                format!("{words}: {}", go_float(number.as_f64().unwrap_or_default()))
+            }
+            Some(value @ (Value::Object(_) | Value::Array(_))) => format!("{words}: {}", escape_html(&value.to_string())),
             Some(value) => format!("{words}: {value}"),
             None => words.to_owned(),
         };
@@ -186,6 +190,24 @@ pub fn is_printable(c: char) -> bool {
     let hidden = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{f0000}'..);
     c == ' ' || !(hidden || c.is_control() || c.is_whitespace())
+}
+
+/// JSON as Go writes it: without what a browser would take for a tag.
+fn escape_html(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// A floating point number as Go's `%v` prints it: from a million on, and below a ten-thousandth, with an exponent.
+pub fn go_float(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-4..1e6).contains(&size) {
+        return number.to_string();
+    }
+    // Rust writes `1e10`, Go `1e+10`, with at least two digits of exponent.
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
 }
 
 /// A string as Go's `%q` prints it.
@@ -320,6 +342,15 @@ mod tests {
             quote("a\"\\\n\u{1}\u{7f}é\u{a0}\u{200b}\u{2028}\u{feff}😀\u{e0001}"),
             r#""a\"\\\n\x01\x7fé\u00a0\u200b\u2028\ufeff😀\U000e0001""#
         );
+    }
+
+    #[test]
+    fn floating_point_prints_as_gos() {
+        for (number, text) in
+            [(5.0, "5"), (0.1, "0.1"), (1e5, "100000"), (1e6, "1e+06"), (1234567.5, "1.2345675e+06"), (1.5e-7, "1.5e-07")]
+        {
+            assert_eq!(go_float(number), text);
+        }
     }
 
     #[test]

@@ -21,7 +21,11 @@ pub(super) fn rule(rule: &Value) -> Value {
 
 /// `[]apiextensions.CustomResourceDefinitionVersion`.
 pub(super) fn versions(spec: &Spec<'_>) -> Value {
-    if spec.versions.is_empty() { Value::Null } else { spec.versions.iter().map(version).collect() }
+    if spec.written.get("versions").is_some_and(Value::is_array) {
+        spec.versions.iter().map(version).collect()
+    } else {
+        Value::Null
+    }
 }
 
 fn version(version: &Version<'_>) -> Value {

@@ -84,7 +84,8 @@ impl Check<'_> {
             if self.pruned == Pruned::Required && !schema.is_pruned(default) {
                 self.errors.invalid(path, shown(default), "must not have unknown fields");
             }
-            let root = if schema.embedded_resource { embedded::Root::Resource } else { embedded::Root::Value };
+            let whole = schema.embedded_resource || std::ptr::eq(schema, place.root);
+            let root = if whole { embedded::Root::Resource } else { embedded::Root::Value };
             embedded::validate(schema, default, root, path, &mut found);
         }
         if found.is_empty() {

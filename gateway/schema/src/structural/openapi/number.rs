@@ -1,10 +1,10 @@
 //! Rules of numbers: range, multiples, the width that a format asks for.
 //! Whole numbers are compared as such, others as floating point, as upstream does.
 
+use model::field::go_float;
 use serde_json::Number as Json;
 
 use super::outcome::{At, Outcome, Said};
-use crate::structural::shown::go_float;
 use crate::structural::values::{Bound, Number};
 use crate::structural::{Structural, Type};
 
@@ -146,15 +146,15 @@ fn exceeds(
 
 fn multiple(factor: f64, value: Value, native: bool, json: &Json, at: &At<'_>) -> Option<Said> {
     let whole = factor as i64;
-    let (positive, is_multiple, shown) = match value {
-        Value::Whole(number) if native => (whole > 0, whole > 0 && number % whole == 0, whole.to_string()),
+    let (positive, is_multiple, shown, factor) = match value {
+        Value::Whole(number) if native => (whole > 0, whole > 0 && number % whole == 0, whole.to_string(), whole.into()),
         value => {
             let quotient = if factor < 1.0 { 1.0 / factor * value.float() } else { value.float() / factor };
-            (factor > 0.0, is_json_integer(quotient), go_float(factor))
+            (factor > 0.0, is_json_integer(quotient), go_float(factor), factor.into())
         }
     };
     if !positive {
-        return Some(Said::positive(at, factor.into(), &shown));
+        return Some(Said::positive(at, factor, &shown));
     }
     (!is_multiple).then(|| Said::invalid(at, json.clone().into(), format!("should be a multiple of {shown}")))
 }

@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use model::field::{Error, Errors, Fault, Path, quote};
 use serde_json::Value;
 
-use crate::structural::shown::shown;
+use crate::structural::shown::{json, shown};
 
 /// Where the walk is. A named property of the root has no dot before it, an entry of a map has.
 #[derive(Clone, Copy)]
@@ -82,7 +82,7 @@ impl Said {
     pub(super) fn not_supported(at: &At<'_>, value: &Value, allowed: &[Value]) -> Self {
         let quoted = allowed.iter().map(|allowed| match allowed {
             Value::String(text) => quote(text),
-            other => quote(&shown(other).to_string()),
+            other => quote(&json(other).to_string()),
         });
         let detail = format!("supported values: {}", quoted.collect::<Vec<_>>().join(", "));
         let words = format!("should be one of {allowed:?}");
