@@ -27,14 +27,14 @@ impl Coercion<'_> {
     ///
     /// # Errors
     /// The first that is of a wrong type.
-    pub fn run(&self, schema: &Structural, object: &mut Value, unknown: &mut Vec<String>) -> Result<(), Error> {
+    pub fn run(&self, schema: &Structural, object: &mut Value, unknown: &mut Vec<String>) -> Result<(), Box<Error>> {
         let first = unknown.len();
         self.walk(schema, object, &Path::default(), unknown)?;
         unknown[first..].sort_unstable();
         Ok(())
     }
 
-    fn walk(&self, schema: &Structural, value: &mut Value, path: &Path<'_>, unknown: &mut Vec<String>) -> Result<(), Error> {
+    fn walk(&self, schema: &Structural, value: &mut Value, path: &Path<'_>, unknown: &mut Vec<String>) -> Result<(), Box<Error>> {
         match value {
             Value::Object(fields) => {
                 if schema.embedded_resource {
@@ -59,7 +59,7 @@ impl Coercion<'_> {
         Ok(())
     }
 
-    fn embedded(&self, fields: &mut Map<String, Value>, path: &Path<'_>, unknown: &mut Vec<String>) -> Result<(), Error> {
+    fn embedded(&self, fields: &mut Map<String, Value>, path: &Path<'_>, unknown: &mut Vec<String>) -> Result<(), Box<Error>> {
         for name in ["apiVersion", "kind"] {
             match fields.get(name) {
                 None | Some(Value::String(_)) => {}
@@ -98,8 +98,8 @@ impl Coercion<'_> {
     }
 }
 
-fn invalid(path: &Path<'_>, value: &Value, detail: String) -> Error {
-    Error { fault: Fault::Invalid, field: path.to_string(), value: Some(shown(value)), detail }
+fn invalid(path: &Path<'_>, value: &Value, detail: String) -> Box<Error> {
+    Box::new(Error { fault: Fault::Invalid, field: path.to_string(), value: Some(shown(value)), detail })
 }
 
 /// Judges all embedded objects below a value, itself too when it is one or `Root::Resource` says so.

@@ -13,6 +13,8 @@ use super::values::{Bound, Combined, Count, Number, Text, Values};
 use super::{Additional, Structural, Topology, Type};
 
 type Schema = Map<String, Value>;
+/// Properties, sorted by name.
+type Properties = Box<[(Arc<str>, Structural)]>;
 
 /// What no schema of a custom resource may have.
 const UNSUPPORTED: [&str; 7] = ["id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems", "definitions"];
@@ -72,7 +74,7 @@ impl Reader {
         shared
     }
 
-    fn properties(&mut self, from: &Schema) -> Result<Box<[(Arc<str>, Structural)]>, String> {
+    fn properties(&mut self, from: &Schema) -> Result<Properties, String> {
         let mut all = Vec::new();
         for (name, schema) in from.get("properties").and_then(Value::as_object).into_iter().flatten() {
             all.push((self.name(name), self.schema(schema)?));

@@ -109,12 +109,15 @@ pub fn compile(rule: &Rule, decl: &Decl, stages: &Stages<'_>) -> Compiled {
     compiled
 }
 
+/// A rule, what became of it, and its field's path as errors spell it.
+type Ready = (Rule, Compiled, Option<Box<str>>);
+
 /// The rules of one schema, ready to run.
 #[derive(Debug)]
 pub(super) struct Rules {
     /// What the values are; absent where the schema cannot be declared, which no valid definition has.
     decl: Option<Decl>,
-    rules: Box<[(Rule, Compiled, Option<Box<str>>)]>,
+    rules: Box<[Ready]>,
     uses_old_self: bool,
 }
 

@@ -28,7 +28,7 @@ fn is_plain_host(value: &str) -> bool {
     let Some(first) = chars.next() else { return false };
     let rest = chars.as_str();
     let rest = rest.strip_prefix('-').unwrap_or(rest);
-    is_symbol_or_letter(first) && rest.chars().all(is_symbol_or_letter) && rest.chars().count() <= LABEL_BYTES_MAX - 1
+    is_symbol_or_letter(first) && rest.chars().all(is_symbol_or_letter) && rest.chars().count() < LABEL_BYTES_MAX
 }
 
 /// Labels and a last part of letters.

@@ -69,7 +69,7 @@ pub(super) fn is_isbn10(value: &str) -> bool {
         _ => return false,
     };
     let sum: u32 = (1..).zip(head.bytes()).map(|(weight, b)| weight * u32::from(b.wrapping_sub(b'0'))).sum();
-    digits(head) && (sum + 10 * check) % 11 == 0
+    digits(head) && (sum + 10 * check).is_multiple_of(11)
 }
 
 /// `IsISBN13`.
@@ -79,7 +79,7 @@ pub(super) fn is_isbn13(value: &str) -> bool {
         return false;
     }
     let sum: u32 = value.bytes().zip([1, 3].into_iter().cycle()).map(|(b, weight)| weight * u32::from(b - b'0')).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// `IsCreditCard`: the numbers of the known issuers with a right checksum, anything else between the digits.
@@ -109,7 +109,7 @@ pub(super) fn is_credit_card(value: &str) -> bool {
             (_, doubled) => doubled,
         })
         .sum();
-    issued && sum % 10 == 0
+    issued && sum.is_multiple_of(10)
 }
 
 /// `IsSSN`.
@@ -138,7 +138,7 @@ pub(super) fn is_base64(value: &str) -> bool {
     let data = value.trim_end_matches('=');
     let padding = value.len() - data.len();
     !value.is_empty()
-        && value.len() % 4 == 0
+        && value.len().is_multiple_of(4)
         && padding <= 2
         && data.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
