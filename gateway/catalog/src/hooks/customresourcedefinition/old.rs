@@ -70,7 +70,7 @@ impl Demands {
             structural: spec.schemas().all(is_structural),
             pruned: if spec.schemas().any(has_unpruned_defaults) { Pruned::Optional } else { Pruned::Required },
             atomic_sets: !has(lists::is_set_of_granular),
-            map_keys: !has(|schema| lists::breaks_map_keys(schema)),
+            map_keys: !has(lists::breaks_map_keys),
             ca_bundle: established && !conversion::has_broken_ca_bundle(old),
             unchanged: unchanged(new, old),
             many_selectable: selectable::unchanged_many(new, old),
