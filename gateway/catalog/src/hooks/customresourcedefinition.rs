@@ -129,8 +129,10 @@ mod tests {
         assert_eq!(definition["spec"]["names"]["listKind"], "CronTabList");
         assert_eq!(definition["spec"]["conversion"], json!({"strategy": "None"}));
         assert_eq!(definition["status"]["storedVersions"], json!(["v1"]));
+        let old = definition.clone();
         definition["spec"]["versions"][0]["name"] = json!("v2");
-        prepare_update(&mut definition, &Value::Null);
+        definition["status"] = json!({"storedVersions": ["mine"]});
+        prepare_update(&mut definition, &old);
         assert_eq!(definition["status"]["storedVersions"], json!(["v1", "v2"]));
     }
 
