@@ -153,8 +153,11 @@ impl Table {
     }
 }
 
+/// Lines with their numbers.
+type Lines = [(usize, &'static str)];
+
 /// The lines at the front that stand at least this deep, and those after them.
-fn inside<'a>(lines: &'a [(usize, &'static str)], depth: usize) -> (&'a [(usize, &'static str)], &'a [(usize, &'static str)]) {
+fn inside(lines: &Lines, depth: usize) -> (&Lines, &Lines) {
     let deep = |line: &str| line.bytes().take_while(|b| *b == b'\t').count() >= depth;
     lines.split_at(lines.iter().position(|(_, line)| !deep(line)).unwrap_or(lines.len()))
 }
@@ -164,7 +167,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn steps(&self, mut rest: &[(usize, &'static str)], depth: usize) -> Result<Vec<Step>, ReadError> {
+    fn steps(&self, mut rest: &Lines, depth: usize) -> Result<Vec<Step>, ReadError> {
         let mut steps = Vec::new();
         while let Some(((number, line), after)) = rest.split_first() {
             rest = after;
