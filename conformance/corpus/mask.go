@@ -22,12 +22,15 @@ var (
 	address   = regexp.MustCompile(`\b10\.0\.\d{1,3}\.\d{1,3}\b`)
 	nodePort  = regexp.MustCompile(`\b3[0-2]\d{3}\b`)
 	// A list has no name before its revision; an object has.
-	listRevision = regexp.MustCompile(`("metadata": ?\{\s*"resourceVersion": ?"|(?:^|\n)metadata:\n  (?:continue: \S+\n  )?(?:remainingItemCount: \d+\n  )?resourceVersion: ")\d+"`)
+	listRevision = regexp.MustCompile(`("metadata": ?\{\s*(?:"continue":"[^"]*",)?(?:"remainingItemCount":\d+,)?"resourceVersion": ?"|(?:^|\n)metadata:\n  (?:continue: \S+\n  )?(?:remainingItemCount: \d+\n  )?resourceVersion: ")\d+"`)
 	revision     = regexp.MustCompile(`("resourceVersion\\*": ?\\*"|resourceVersion: ")(\d+)`)
 	told         = regexp.MustCompile(`(current: |resource version: |resource version |revision |record \()\d+`)
 	continuation = regexp.MustCompile(`("continue": ?"|continue: )([\w=-]+)`)
-	filling      = regexp.MustCompile(`x{1000,}`)
-	seconds      = regexp.MustCompile(`("|- )\d+(s|m|m\d+s)("|\n)`)
+	// How a scheme is called hangs on how the program was built: it is the file that made it, as the compiler saw its path.
+	scheme  = regexp.MustCompile(`in scheme (\\*")[^"\\]+`)
+	reached = regexp.MustCompile(`(serverAddress"?: ?"?)[0-9.:]+`)
+	filling = regexp.MustCompile(`x{1000,}`)
+	seconds = regexp.MustCompile(`("|- )\d+(s|m|m\d+s)("|\n)`)
 )
 
 // mask replaces what two servers, or one server twice, cannot say alike: uids, times, revisions, names and addresses that
@@ -59,7 +62,7 @@ func (m *mask) headers(header http.Header) []string {
 			switch name {
 			case "Date", "Content-Length":
 				continue
-			case "Audit-Id", "Etag", "X-Kubernetes-Pf-Flowschema-Uid", "X-Kubernetes-Pf-Prioritylevel-Uid", "Last-Modified":
+			case "Audit-Id", "Etag", "X-Kubernetes-Pf-Flowschema-Uid", "X-Kubernetes-Pf-Prioritylevel-Uid", "Last-Modified", "Process-Start-Time-Unix":
 				value = "<set>"
 			}
 			lines = append(lines, name+": "+m.text(value))
@@ -82,6 +85,8 @@ func (m *mask) text(text string) string {
 		parts := continuation.FindStringSubmatch(found)
 		return parts[1] + position(parts[2])
 	})
+	text = scheme.ReplaceAllString(text, "in scheme $1<file>")
+	text = reached.ReplaceAllString(text, "$1<address>")
 	text = uuid.ReplaceAllStringFunc(text, func(found string) string { return m.ordinal("uid", found) })
 	text = instant.ReplaceAllStringFunc(text, moment)
 	text = generated.ReplaceAllString(text, "$1<5>")

@@ -131,7 +131,10 @@ impl Chain {
 
     fn token(&self, token: &str, wanted: &[String], now: Timestamp, refusals: &mut Vec<String>) -> Option<Identity> {
         if let Some(user) = self.tokens.as_ref().and_then(|tokens| tokens.find(token)) {
-            return Some(Identity { user: user.clone(), audiences: wanted.to_vec() });
+            // A static token is for this server, under whatever name.
+            let audiences: Vec<String> = wanted.iter().filter(|wanted| self.audiences.contains(wanted)).cloned().collect();
+            let is_for_us = !audiences.is_empty() || self.audiences.is_empty();
+            return is_for_us.then(|| Identity { user: user.clone(), audiences });
         }
         match self.service_accounts.as_ref()?.verify(token, wanted, now) {
             Ok(accepted) => accepted.map(|a| Identity { user: a.user, audiences: a.audiences }),

@@ -2,6 +2,7 @@
 //! the `Accept` parser it uses. Encodes nothing, knows no resource.
 
 use model::Status;
+use model::status::Details;
 
 #[cfg(test)]
 mod tests;
@@ -105,6 +106,8 @@ pub enum Endpoint {
     Plain,
     /// Aggregated discovery.
     Discovery,
+    /// Failures: whatever the request asked for, they are turned into nothing else.
+    Failure,
 }
 
 impl Endpoint {
@@ -112,11 +115,9 @@ impl Endpoint {
         match (self, convert) {
             (_, None) => true,
             (Self::Resource | Self::Custom, Some(convert)) => convert.is_meta("Table") || convert.is_partial(),
-            (Self::Plain, Some(_)) => false,
+            (Self::Plain | Self::Failure, Some(_)) => false,
             (Self::Discovery, Some(convert)) => {
-                convert.group == "apidiscovery.k8s.io"
-                    && matches!(convert.version.as_str(), "v2" | "v2beta1")
-                    && convert.kind == "APIGroupDiscoveryList"
+                convert.group == "apidiscovery.k8s.io" && convert.version == "v2" && convert.kind == "APIGroupDiscoveryList"
             }
         }
     }
@@ -132,6 +133,26 @@ pub fn stream(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
     choose(accept, endpoint).filter(|output| output.media != Media::Yaml).ok_or_else(|| {
         Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"])
     })
+}
+
+/// What a route of a resource can be written as, streams included where it may watch.
+pub const STREAMED: [&str; 5] = [
+    "application/json",
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+];
+
+/// Whether a route that offers these media types is for this reader: upstream's router compares them as they are written
+/// (`emicklei/go-restful`), before anything is negotiated, and knows no `application/*`. Fails with its 406.
+pub fn route(accept: &str, offered: &[&str]) -> Result<(), Status> {
+    let names = accept.split(',').map(|part| part.split(';').next().unwrap_or("").trim());
+    if accept.is_empty() || names.into_iter().any(|name| name == "*/*" || offered.contains(&name)) {
+        return Ok(());
+    }
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {}", offered.join(", "));
+    Err(Status::new(406, "NotAcceptable", message).with_details(Details::default()))
 }
 
 /// The encodings as refusals list them.
@@ -182,6 +203,7 @@ impl Clause<'_> {
             _ if media != Media::Protobuf => true,
             Endpoint::Resource => output.convert.as_ref().is_none_or(partial),
             Endpoint::Custom => output.convert.as_ref().is_some_and(partial),
+            Endpoint::Failure => true,
             Endpoint::Plain | Endpoint::Discovery => false,
         };
         (speaks && endpoint.allows(output.convert.as_ref())).then_some(output)
@@ -279,6 +301,11 @@ impl Patch {
             Self::Apply => "application/apply-patch+yaml",
         }
     }
+}
+
+/// What upstream's router says of a body that none of its routes takes.
+pub fn unrouted() -> Status {
+    Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type").with_details(Details::default())
 }
 
 /// Which of the offered patches a body is, by its `Content-Type`. Fails with 415.

@@ -1,6 +1,8 @@
 //! A fair seat for each request: at most so many at once, and no user in the way of the others.
 //! Follows the limits and words of `k8s.io/apiserver/pkg/server/filters/maxinflight.go`; the queues stand for API Priority
-//! and Fairness until its objects take effect. Does not look at flow schemas.
+//! and Fairness until its objects take effect. Flow schemas are only told of (`schemas`).
+
+mod schemas;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use model::user::MASTERS;
 use model::{Status, User};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+
+pub use schemas::{Flow, Schemas};
 
 /// Requests of one user that wait; a client that has more in flight than this is told to slow down.
 pub const WAITING_PER_USER_MAX: usize = 50;

@@ -57,6 +57,18 @@ pub fn validate(object: &Value, scope: Scope, rule: NameRule, errors: &mut Error
     validate_managed_fields(object, errors);
 }
 
+/// What Kubernetes' own kinds ask of finalizers besides: those without a domain are of its own.
+pub fn validate_kube_finalizers(object: &Value, errors: &mut Errors) {
+    let path = Path::new("metadata");
+    let path = path.child("finalizers");
+    for (index, finalizer) in meta::finalizers(object).into_iter().enumerate() {
+        if !finalizer.contains('/') && !["kubernetes", ORPHAN, FOREGROUND].contains(&finalizer) {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(&path.index(index), finalizer, why);
+        }
+    }
+}
+
 /// `ValidateObjectMetaUpdate`: what may not change does not, and what did is well-formed.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     let path = Path::new("metadata");

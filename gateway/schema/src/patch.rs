@@ -21,9 +21,14 @@ fn rejected() -> Status {
     Status::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(Details::default())
 }
 
+/// Reads a body as JSON. Upstream does not say what is wrong with one that is none.
+fn document(body: &[u8]) -> Result<Parsed, Status> {
+    json::parse(body).map_err(|_| Status::bad_request("invalid JSON patch"))
+}
+
 /// Reads a body that must be an object.
 fn object(body: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>), Status> {
-    let Parsed { value, duplicates } = json::parse(body).map_err(|e| Status::bad_request(format!("{prefix}{e}")))?;
+    let Parsed { value, duplicates } = document(body)?;
     match value {
         Value::Object(map) => Ok((map, duplicates)),
         other => {

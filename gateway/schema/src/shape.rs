@@ -72,6 +72,13 @@ impl Shape {
         }
     }
 
+    /// Makes of an object what its storage encoding keeps of it.
+    pub fn settle(&self, types: &Types, object: &mut Value) {
+        if let Self::Struct(ty) = self {
+            normal::settle(types, *ty, object);
+        }
+    }
+
     /// Appends an object as Go writes it. With `splice_revision` gives the offset in `out` of the revision's digits.
     pub fn encode(&self, types: &Types, value: &Value, how: Encode<'_>, out: &mut Vec<u8>) -> Option<usize> {
         match self {

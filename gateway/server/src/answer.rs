@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flow::Seat;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use model::status::Details;
 use model::{Status, Value};
 use serde_json::json;
 use store::Entry;
@@ -71,7 +74,11 @@ impl Answer {
 
     /// 404 for a path where nothing is served, in the words of Go's mux.
     pub fn not_found() -> Self {
-        Self::new(404, Content::Raw("text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n")))
+        let mut response = http::Response::new(Bytes::from_static(b"404 page not found\n"));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Self::new(404, Content::Response(response))
     }
 
     /// The `Status` of a delete that left nothing to show.
@@ -101,4 +108,5 @@ impl Answer {
 /// 405 for a verb that a path does not know.
 pub fn method_not_allowed() -> Status {
     Status::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        .with_details(Details::default())
 }

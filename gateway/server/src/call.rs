@@ -36,6 +36,10 @@ pub struct Call {
     pub limit: Duration,
     /// Warnings for the client and annotations for the audit record.
     pub notes: Notes,
+    /// Where it belongs among the flow schemas, once it came so far.
+    pub flow: Option<flow::Flow>,
+    /// Whether authorization refused it.
+    pub denied: bool,
     /// The open audit record.
     pub record: audit::Record,
     /// How the answer is written.
@@ -64,6 +68,8 @@ impl Call {
             now,
             limit: LIMIT_DEFAULT,
             notes: Notes::default(),
+            flow: None,
+            denied: false,
             record: audit::Record::none(),
             output: plain(),
             include: IncludeObject::default(),
@@ -83,6 +89,8 @@ impl Call {
             now,
             limit: LIMIT_DEFAULT,
             notes: Notes::default(),
+            flow: None,
+            denied: false,
             record: audit::Record::none(),
             output: plain(),
             include: IncludeObject::default(),
@@ -92,6 +100,11 @@ impl Call {
     /// Settles how the answer is written, before anything is done. Fails with 406, and 400 for bad Table options.
     pub fn negotiate(&mut self, endpoint: Endpoint) -> Result<(), Status> {
         let accept = self.header("accept");
+        let streams = matches!(self.info.verb, model::Verb::List | model::Verb::Watch);
+        // What is connected to answers in its own way, and custom resources are served past the router.
+        if !self.is_connected() && endpoint != Endpoint::Custom {
+            negotiate::route(accept, &negotiate::STREAMED[..if streams { 5 } else { 3 }])?;
+        }
         self.output = match self.info.verb {
             model::Verb::Watch => negotiate::stream(accept, endpoint)?,
             _ => negotiate::output(accept, endpoint)?,
@@ -109,10 +122,12 @@ impl Call {
 
     /// Whether the answer may last as long as the client likes.
     pub fn is_long_running(&self) -> bool {
-        const SUBRESOURCES: [&str; 6] = ["attach", "exec", "proxy", "log", "portforward", "debug"];
-        self.info.resource_request
-            && (matches!(self.info.verb, model::Verb::Watch | model::Verb::Proxy)
-                || SUBRESOURCES.contains(&self.info.subresource.as_str()))
+        self.info.resource_request && (matches!(self.info.verb, model::Verb::Watch | model::Verb::Proxy) || self.is_connected())
+    }
+
+    /// Whether the request reaches through to something that answers in its own way.
+    pub fn is_connected(&self) -> bool {
+        ["attach", "exec", "proxy", "log", "portforward", "debug"].contains(&self.info.subresource.as_str())
     }
 
     /// The question for authorization.

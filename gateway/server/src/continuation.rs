@@ -25,7 +25,8 @@ pub fn after(last_key: &str, prefix: &str, revision: Option<Revision>) -> String
 }
 
 fn encode(key: &str, prefix: &str, revision: Option<Revision>) -> String {
-    let start = key.strip_prefix(prefix).unwrap_or(key);
+    // Upstream's prefixes end before the slash.
+    let start = format!("/{}", key.strip_prefix(prefix).unwrap_or(key));
     let revision = revision.map_or(json!(-1), |revision| json!(revision));
     let token = json!({"v": VERSION, "rv": revision, "start": start});
     URL_SAFE_NO_PAD.encode(token.to_string())
@@ -39,7 +40,7 @@ pub fn decode(token: &str, prefix: &str) -> Result<Continuation, Status> {
 fn read(token: &str, prefix: &str) -> Result<Continuation, String> {
     const INVALID: &str = "continue key is not valid";
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| format!("{INVALID}: {error}"))?;
-    let token: Value = serde_json::from_slice(&bytes).map_err(|error| format!("{INVALID}: {error}"))?;
+    let token = codec::json::parse(&bytes).map_err(|error| format!("{INVALID}: {error}"))?.value;
     let version = token.get("v").and_then(Value::as_str).unwrap_or("");
     if version != VERSION {
         return Err(format!("{INVALID}: server does not recognize this encoded version {version}"));
@@ -74,7 +75,7 @@ mod tests {
     fn round_trip() {
         let token = after("/registry/pods/a/b", "/registry/pods/", Some(7));
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(&token).unwrap()).unwrap();
-        assert_eq!(text, "{\"v\":\"meta.k8s.io/v1\",\"rv\":7,\"start\":\"a/b\\u0000\"}");
+        assert_eq!(text, "{\"v\":\"meta.k8s.io/v1\",\"rv\":7,\"start\":\"/a/b\\u0000\"}");
         let want = Continuation { revision: Some(7), key: "/registry/pods/a/b\0".to_owned() };
         assert_eq!(decode(&token, "/registry/pods/").unwrap(), want);
         let status = expired(&want, "/registry/pods/");

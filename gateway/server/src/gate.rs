@@ -26,6 +26,8 @@ pub struct Gate {
     pub audit: audit::Log,
     /// Whose turn it is.
     pub flow: flow::Seats,
+    /// Under which flow schema a request falls.
+    pub flow_schemas: flow::Schemas,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Signs tokens of service accounts; without it `serviceaccounts/token` is not served.

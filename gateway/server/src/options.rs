@@ -158,16 +158,24 @@ fn go_kind(value: &Value) -> String {
     }
 }
 
-/// `GET`'s `resourceVersion` and list's: digits, or upstream's words for what they are not.
+/// A list's `resourceVersion`: digits, or upstream's words for what they are not.
 pub fn parse_revision(text: &str) -> Result<u64, Status> {
+    revision(text).map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))
+}
+
+/// The same of a get or a watch, where upstream passes on what its store says: 500 without a reason.
+pub fn storage_revision(text: &str) -> Result<u64, Status> {
+    revision(text).map_err(|why| Status::new(500, "", why))
+}
+
+fn revision(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
     text.parse().map_err(|_| {
         let why = if text.bytes().all(|b| b.is_ascii_digit()) { "value out of range" } else { "invalid syntax" };
-        let cause = format!("strconv.ParseUint: parsing {}: {why}", quote(text));
-        let error = format!("resourceVersion: Invalid value: {}: {cause}", quote(text));
-        Status::bad_request(format!("invalid resource version: {error}"))
+        let text = quote(text);
+        format!("resourceVersion: Invalid value: {text}: strconv.ParseUint: parsing {text}: {why}")
     })
 }
 

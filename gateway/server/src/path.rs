@@ -35,14 +35,18 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
     }
     let (method, uri, limit, ending) = (call.method.clone(), call.uri.clone(), call.limit, Ending::of(&call));
     let work = carry_out(gate.clone(), peer, call, body);
-    match tokio::time::timeout(limit, ending.wait(work)).await {
+    let mut response = match tokio::time::timeout(limit, ending.wait(work)).await {
         Ok(Some((call, outcome))) => respond::send(&gate, call, outcome).await,
         Ok(None) => {
             error!(%method, %uri, "request panicked");
             respond::without_call(&Status::internal("This request caused apiserver to panic. Look in the logs for details."))
         }
         Err(_) => respond::without_call(&Status::timeout("request did not complete within the allotted timeout", 0)),
+    };
+    if method == http::Method::HEAD {
+        *response.body_mut() = crate::body::empty();
     }
+    response
 }
 
 type Outcome = (Call, Result<Answer, Status>);
@@ -83,6 +87,9 @@ async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> R
     open_audit_record(gate, peer, call);
     known?;
     impersonate(gate, call)?;
+    if !call.is_connected() {
+        call.flow = gate.flow_schemas.classify(&call.attributes());
+    }
     let seat = take_seat(gate, call).await?;
     authorize(gate, call)?;
     let answer = if call.info.resource_request { verbs::run(gate, call, body).await? } else { paths::run(gate, call)? };
@@ -144,7 +151,9 @@ fn open_audit_record(gate: &Gate, peer: &Peer, call: &mut Call) {
 }
 
 fn impersonate(gate: &Gate, call: &mut Call) -> Result<(), Status> {
-    let Some(wanted) = impersonation::wanted(&call.headers)? else { return Ok(()) };
+    let wanted = impersonation::wanted(&call.headers);
+    call.denied = wanted.is_err();
+    let Some(wanted) = wanted? else { return Ok(()) };
     let mut first_refusal = None;
     for attempt in impersonation::attempts(&wanted, &call.attributes()) {
         match attempt.checks.iter().find_map(|check| refusal(gate, check)) {
@@ -159,6 +168,7 @@ fn impersonate(gate: &Gate, call: &mut Call) -> Result<(), Status> {
             }
         }
     }
+    call.denied = true;
     Err(first_refusal.unwrap_or_else(Status::unauthorized))
 }
 
@@ -196,6 +206,7 @@ fn authorize(gate: &Gate, call: &mut Call) -> Result<(), Status> {
             Ok(())
         }
         refused => {
+            call.denied = true;
             gate.metrics.authorizations_denied.inc();
             Err(authz::forbidden(&attributes, refused.reason()))
         }

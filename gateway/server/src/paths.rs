@@ -5,8 +5,8 @@ use bytes::Bytes;
 use catalog::Catalog;
 use catalog::discovery::{Discovery, Document};
 use catalog::openapi::OpenApi;
-use codec::negotiate::{self, Convert, Endpoint, Media};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use codec::negotiate::{self, Endpoint, Media};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
 use http::{Method, Response, StatusCode};
 use model::Status;
 use serde_json::json;
@@ -17,6 +17,10 @@ use crate::gate::Gate;
 
 /// Serves a request that is about no resource.
 pub fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
+    if call.info.path == "/version" {
+        only_reads(call)?;
+        negotiate::route(call.header("accept"), &[Media::Json.as_str()])?;
+    }
     let query = call.uri.split_once('?').map_or("", |(_, query)| query);
     if let Some(response) = gate.endpoints.answer(&gate.metrics, &call.method, &call.info.path, query) {
         return Ok(Answer::new(response.status().as_u16(), Content::Response(response)));
@@ -40,9 +44,11 @@ pub fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
         ["apis", group, version] => discovery.version(group, version).map(|document| document.body.clone()),
         _ => None,
     };
-    match document {
-        None => Ok(Answer::not_found()),
-        Some(document) => plain(call, document),
+    match (document, &segments[..]) {
+        (None, ["api", ..]) => crate::verbs::nothing_served(&served.catalog, ""),
+        (None, ["apis", group, ..]) => crate::verbs::nothing_served(&served.catalog, group),
+        (None, _) => Ok(Answer::not_found()),
+        (Some(document), _) => plain(call, document),
     }
 }
 
@@ -63,30 +69,34 @@ fn aggregated(call: &mut Call, whole: &Document, plain: Bytes) -> Result<Answer,
     call.output = negotiate::output(call.header("accept"), Endpoint::Discovery)?;
     let Some(convert) = call.output.convert.take() else { return Ok(Answer::new(200, Content::Json(plain))) };
     let content_type = format!("{};g={};v={};as={}", Media::Json.as_str(), convert.group, convert.version, convert.kind);
-    // Upstream serves v2beta1 too, in the same form.
-    let response = tagged(call, in_version(&whole.body, &convert), whole, &content_type);
+    let mut response = tagged(call, whole.body.clone(), whole, &content_type);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
     Ok(Answer::new(response.status().as_u16(), Content::Response(response)))
-}
-
-fn in_version(body: &Bytes, convert: &Convert) -> Bytes {
-    const V2: &str = "\"apiVersion\":\"apidiscovery.k8s.io/v2\"";
-    match std::str::from_utf8(body) {
-        Ok(text) if convert.version != "v2" => {
-            text.replacen(V2, &format!("\"apiVersion\":\"apidiscovery.k8s.io/{}\"", convert.version), 1).into()
-        }
-        _ => body.clone(),
-    }
 }
 
 /// A document with the hash of its content in its address may be kept for long.
 fn openapi(call: &Call, document: &Document) -> Result<Answer, Status> {
     only_reads(call)?;
+    let hash = document.etag.trim_matches('"');
+    if call.query.get("hash").is_some_and(|asked| asked != hash) {
+        return moved(call, hash);
+    }
     let mut response = tagged(call, document.body.clone(), document, Media::Json.as_str());
     if call.query.get("hash").is_some() {
         // The address changes with the content, as upstream says.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
     }
     Ok(Answer::new(response.status().as_u16(), Content::Response(response)))
+}
+
+/// Whoever asks for a content that is not current is sent to the one that is.
+fn moved(call: &Call, hash: &str) -> Result<Answer, Status> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    if let Ok(place) = HeaderValue::from_str(&format!("{}?hash={hash}", call.info.path)) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(Answer::new(301, Content::Response(response)))
 }
 
 /// JSON only: the protobuf form, which kubectl asks for first, is not written yet.

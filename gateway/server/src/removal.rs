@@ -28,8 +28,8 @@ pub struct Manner {
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
-    /// Remove it from the store.
-    Now,
+    /// Remove it from the store; this is what it was in the end, for whoever is shown it.
+    Now(Value),
     /// Store this state of it; something else will remove it.
     Mark(Value),
     /// Nothing: it is being deleted already.
@@ -165,7 +165,7 @@ fn settle(mut next: Value, options: &DeleteOptions, manner: Manner, now: Timesta
         return Removal::Mark(next);
     }
     if finalizers.is_empty() {
-        return Removal::Now;
+        return Removal::Now(next);
     }
     let due: Option<Timestamp> = meta::deletion_timestamp(&next).and_then(|text| text.parse().ok());
     if due.is_none() {

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use codec::go_json;
 use codec::negotiate::{self, Endpoint, Media, Output};
 use flow::Seat;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Response, StatusCode};
 use model::{Status, Value};
 
@@ -24,6 +26,8 @@ use crate::verbs::list::Listing;
 pub use render::{BookmarkEnd, Shape, bookmark};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+const FLOW_SCHEMA_UID: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
+const PRIORITY_LEVEL_UID: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
 /// Characters of all warnings together, as upstream.
 const WARNING_CHARACTERS_MAX: usize = 4 * 1024;
 
@@ -36,7 +40,7 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
         Ok(answer) => answer.converted(gate).await,
         Err(status) => Err(status),
     };
-    let answer = match outcome {
+    let answer = match outcome.and_then(|answer| convertible(&call, answer)) {
         Ok(answer) => answer,
         Err(status) => {
             call.record.failed(&status);
@@ -64,6 +68,20 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     response
 }
 
+/// Metadata of one object cannot be had from a list, nor a list of it from one object. Fails with upstream's 406, which
+/// names the type that its program holds the object in.
+fn convertible(call: &Call, answer: Answer) -> Result<Answer, Status> {
+    let Some(convert) = call.output.convert.as_ref().filter(|convert| convert.is_partial()) else { return Ok(answer) };
+    let wants_list = convert.kind.ends_with("List");
+    let why = match &answer.content {
+        Content::Entry(row, _) | Content::Object(row, _) if wants_list => format!("not a list ({})", row.go_type("")),
+        Content::List(listing) if !wants_list => format!("a list ({})", listing.row().go_type("List")),
+        _ => return Ok(answer),
+    };
+    let message = format!("you requested {}, but the requested object is {why}", convert.kind);
+    Err(Status::new(406, "NotAcceptable", message))
+}
+
 /// A response when not even the request could be read, or nothing is left of it.
 pub fn without_call(status: &Status) -> Response<Body> {
     let mut response = whole(status.code, Media::Json.as_str(), line(&status.to_object()));
@@ -72,11 +90,13 @@ pub fn without_call(status: &Status) -> Response<Body> {
 }
 
 async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> {
-    // Whatever the client accepts, an error must reach it.
-    let output = negotiate::output(call.header("accept"), Endpoint::Resource).unwrap_or_else(|_| call.output.clone());
     let json = line(&status.to_object());
     call.record.response_object(json.clone());
-    let (media, bytes) = encode(gate, &call, &output, json);
+    let (media, bytes) = match negotiate::output(call.header("accept"), Endpoint::Failure) {
+        Ok(output) => encode(gate, &call, &output, json),
+        // Whatever the client accepts, an error must reach it; upstream writes it like this.
+        Err(_) => (Media::Json, go_json::indent(json.trim_ascii_end()).into()),
+    };
     let mut response = whole(status.code, media.as_str(), bytes);
     if let Some(seconds) = status.retry_after_seconds() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -213,6 +233,16 @@ fn headers(call: &Call, response: &mut Response<Body>) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     if let Ok(id) = HeaderValue::from_str(&call.id) {
         headers.insert(AUDIT_ID, id);
+    }
+    if call.denied {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    if let Some(flow) = &call.flow {
+        for (name, uid) in [(FLOW_SCHEMA_UID, &flow.schema_uid), (PRIORITY_LEVEL_UID, &flow.level_uid)] {
+            if let Ok(uid) = HeaderValue::from_str(uid) {
+                headers.insert(name, uid);
+            }
+        }
     }
     let mut characters = 0;
     for warning in &call.notes.warnings {

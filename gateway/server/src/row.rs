@@ -151,6 +151,11 @@ impl Row {
         &self.resource.gvk
     }
 
+    /// The kind as it is stored, which faults speak of, whatever version was asked for.
+    pub fn stored_kind(&self) -> &GroupVersionKind {
+        self.storage().map_or(&self.resource.gvk, |storage| &storage.gvk)
+    }
+
     /// The resource, for messages.
     pub fn group_resource(&self) -> GroupResource {
         self.resource.gvr.group_resource()
@@ -158,7 +163,8 @@ impl Row {
 
     /// The kind where a resource is expected, as upstream's failed preconditions name it.
     pub fn kind_as_resource(&self) -> GroupResource {
-        GroupResource { group: self.resource.gvk.group.clone(), resource: self.resource.gvk.kind.clone() }
+        let kind = self.stored_kind();
+        GroupResource { group: kind.group.clone(), resource: kind.kind.clone() }
     }
 
     /// Subresource or empty.
@@ -326,6 +332,27 @@ impl Row {
         Manner { garbage: self.strategy().garbage, grace, deleting: self.hooks().deleting, closing: self.hooks().closing }
     }
 
+    /// The Go type that upstream's program holds the objects in, or their list; one of its refusals names it.
+    pub fn go_type(&self, suffix: &str) -> String {
+        let group = &*self.resource.gvk.group;
+        let package = match group.split('.').next().unwrap_or("") {
+            _ if self.resource.shape.structural().is_some() => return format!("*unstructured.Unstructured{suffix}"),
+            "" | "events" => "core",
+            first => first,
+        };
+        format!("*{package}.{}{suffix}", self.resource.gvk.kind)
+    }
+
+    /// What every answer warns of, when clients should leave the resource.
+    pub fn deprecation(&self) -> Option<&'static str> {
+        facts::deprecation(&self.resource.gvr.group, self.plural())
+    }
+
+    /// Whether finalizers without a domain must be Kubernetes' own.
+    pub fn qualifies_finalizers(&self) -> bool {
+        self.resource.shape.struct_type().is_some() && facts::qualifies_finalizers(&self.resource.gvr.group, self.plural())
+    }
+
     /// Seconds after which objects go away by themselves.
     pub fn ttl_s(&self, gate: &Gate) -> Option<u32> {
         facts::expires(&self.resource.gvr.group, self.plural()).then_some(gate.limits.event_ttl_s)
@@ -398,6 +425,11 @@ impl Row {
         let at = self.stored_shape().encode(self.form.types(), object, how, &mut out);
         // Every stored type has metadata, and encoding writes it.
         (out.into(), at.unwrap_or(0))
+    }
+
+    /// Makes of an object that is about to be stored what storage keeps of it.
+    pub fn settle(&self, object: &mut Value) {
+        self.stored_shape().settle(self.form.types(), object);
     }
 
     fn stored_shape(&self) -> &Shape {

@@ -12,6 +12,7 @@ pub mod watch;
 
 use std::sync::Arc;
 
+use catalog::Catalog;
 use model::{Status, Verb, name};
 
 use crate::answer::{Answer, method_not_allowed};
@@ -25,18 +26,23 @@ use crate::subresources;
 /// Serves a request about a resource.
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer, Status> {
     let served = customs::snapshot(gate, &call.info).await;
-    let Some(row) = Row::find(&served.catalog, &call.info) else { return Ok(Answer::not_found()) };
+    let Some(row) = Row::find(&served.catalog, &call.info) else {
+        return nothing_served(&served.catalog, &call.info.group);
+    };
     if !row.is_in_place(&call.info) {
         // A namespaced object without its namespace, or the other way round; a verb of objects on a collection, or the other
         // way round.
         return if call.info.name.is_empty() || call.info.verb == Verb::Create {
             Err(method_not_allowed())
         } else {
-            Ok(Answer::not_found())
+            nothing_served(&served.catalog, &call.info.group)
         };
     }
-    if !row.serves(call.info.verb) {
+    if !row.serves(call.info.verb) || call.method == http::Method::HEAD && !call.is_connected() {
         return Err(method_not_allowed());
+    }
+    if let Some(warning) = row.deprecation() {
+        call.notes.warn(warning);
     }
     refuse_unbuilt(&row, call.info.verb)?;
     call.negotiate(row.endpoint())?;
@@ -55,6 +61,13 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
         Verb::DeleteCollection => deletecollection::run(gate, call, &row, body).await,
         Verb::Proxy | Verb::Other(_) => Err(method_not_allowed()),
     }
+}
+
+/// Within a group that is built in upstream's router answers, elsewhere Go's mux.
+pub(crate) fn nothing_served(catalog: &Catalog, group: &str) -> Result<Answer, Status> {
+    let versions = catalog.group(group).into_iter().flat_map(|group| &group.versions);
+    let is_builtin = versions.into_iter().any(|version| catalog.is_builtin(group, &version.name));
+    if is_builtin { Err(Status::page_not_found()) } else { Ok(Answer::not_found()) }
 }
 
 /// A kind whose effect is not built must not be believed to work.

@@ -155,6 +155,7 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
     prepare::create(write, &mut new, &call.user, call.now);
     rules::create(write, &new, &mut call.notes)?;
     warn(write.row, &new, None, &mut call.notes);
+    write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, None).await?;
     let stored = match judge(gate, call, &review, write, &new).await {
         Ok(()) => commit::create(gate, write, &new).await,
@@ -182,6 +183,7 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     managed::keep_times(write, &mut new, &current.value);
     rules::update(write, &new, &current.value, &mut call.notes)?;
     warn(write.row, &new, Some(&current.value), &mut call.notes);
+    write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;
     let stored = match judge(gate, call, &review, write, &new).await {
         Ok(()) => commit::update(gate, write, &new, current).await,

@@ -64,7 +64,10 @@ mod tests {
         };
         let good = address(json!({"resource": "services", "namespace": "a", "name": "web"}));
         assert_eq!(found(&|errors| validate(&good, errors)), [""; 0]);
-        assert_eq!(found(&|errors| validate(&json!({"spec": {}}), errors)), ["spec.parentRef: Required value"]);
+        assert_eq!(
+            found(&|errors| validate(&json!({"metadata": {"name": "10.0.0.1"}, "spec": {}}), errors)),
+            ["spec.parentRef: Required value"]
+        );
         assert_eq!(
             found(&|errors| validate(&address(json!({"name": "a/b"})), errors)),
             ["spec.parentRef.resource: Required value", "spec.parentRef.name: Invalid value: \"a/b\": may not contain '/'"]

@@ -20,11 +20,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(|new, _old, errors| validate(new, errors)),
     validate_status: Some(validate_status),
     deleting: Some(deleting),
-    selectable: &[
-        Selectable { field: "status.phase", value: |object| get::text(get::at(object, "status"), "phase").to_owned() },
-        // A slip of upstream's that clients may rely on.
-        Selectable { field: "name", value: |object| meta::name(object).to_owned() },
-    ],
+    selectable: &[Selectable { field: "status.phase", value: |object| get::text(get::at(object, "status"), "phase").to_owned() }],
     ..Hooks::NONE
 };
 

@@ -5,10 +5,10 @@ use model::field::{Errors, Path};
 use model::{Value, meta, name};
 use serde_json::json;
 
+use super::Hooks;
 use super::pod::diff;
 use super::rules::labels::{self, Values};
 use super::rules::{claim, equal, get, internal, number, resource, text};
-use super::{Hooks, Selectable};
 
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
@@ -25,8 +25,6 @@ pub(super) const HOOKS: Hooks = Hooks {
         }
     }),
     warnings: Some(|new, _old| warnings(new)),
-    // A slip of upstream's that clients may rely on.
-    selectable: &[Selectable { field: "name", value: |object| meta::name(object).to_owned() }],
     ..Hooks::NONE
 };
 

@@ -46,6 +46,8 @@ const SELECTABLE: &[Selectable] = &[
     Selectable { field: "spec.hostNetwork", value: |pod| get::is(get::at(pod, "spec"), "hostNetwork").to_string() },
     Selectable { field: "status.phase", value: |pod| get::text(get::at(pod, "status"), "phase").to_owned() },
     Selectable { field: "status.podIP", value: pod_ip },
+    // Upstream lets it be asked for and sets no value.
+    Selectable { field: "status.podIPs", value: |_| String::new() },
     Selectable {
         field: "status.nominatedNodeName",
         value: |pod| get::text(get::at(pod, "status"), "nominatedNodeName").to_owned(),

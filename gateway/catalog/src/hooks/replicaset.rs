@@ -6,7 +6,7 @@ use model::field::{Errors, Path};
 use super::rules::number::nonnegative_fields;
 use super::rules::{get, internal};
 use super::workload::{self, Selector};
-use super::{Hooks, Selectable, pod_template};
+use super::{Hooks, pod_template};
 
 /// The hooks of ReplicaSets.
 pub(super) const HOOKS: Hooks = Hooks {
@@ -17,7 +17,6 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(validate_update),
     validate_status: Some(|new, _, errors| counts(get::at(new, "status"), &["terminatingReplicas"], errors)),
     warnings: Some(warnings),
-    selectable: &[Selectable { field: "status.replicas", value: workload::status_replicas }],
     ..Hooks::NONE
 };
 

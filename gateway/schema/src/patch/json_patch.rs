@@ -1,12 +1,12 @@
 //! JSON patch, RFC 6902, with the liberties of the library that upstream uses (`evanphx/json-patch` v4): negative
 //! indices, `replace` of a field that is absent, `copy` of a field that is absent.
 
-use codec::json::{self, STRICT_ERRORS_MAX, type_word};
+use codec::json::{STRICT_ERRORS_MAX, type_word};
 use model::Status;
 use model::field::quote;
 use serde_json::{Map, Value};
 
-use super::rejected;
+use super::{document, rejected};
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ impl JsonPatch {
     /// Reads a body. Fails with 400 when it is no list of operations, with 413 when they are too many.
     pub fn parse(body: &[u8]) -> Result<Self, Status> {
         let bad = |why: &str| Status::bad_request(format!("error decoding patch: {why}"));
-        let parsed = json::parse(body).map_err(|e| bad(&e.to_string()))?;
+        let parsed = document(body)?;
         let items = match parsed.value {
             Value::Array(items) => items,
             Value::Null => Vec::new(),

@@ -16,6 +16,9 @@ pub struct MergePatch {
 impl MergePatch {
     /// Reads a body. Fails with 400 when it is no JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, Status> {
+        if body.trim_ascii() == b"null" {
+            return Err(Status::bad_request("Invalid JSON Patch"));
+        }
         let (patch, duplicates) = object(body, "error decoding patch: ")?;
         Ok(Self { patch, duplicates })
     }
@@ -95,10 +98,8 @@ mod tests {
     #[test]
     fn what_is_no_patch() {
         let refused = |body: &str| MergePatch::parse(body.as_bytes()).expect_err(body);
-        assert_eq!(
-            (refused("{").code, refused("{").message.as_str()),
-            (400, "error decoding patch: unexpected end of JSON input")
-        );
+        assert_eq!((refused("{").code, refused("{").message.as_str()), (400, "invalid JSON patch"));
+        assert_eq!(refused("null").message, "Invalid JSON Patch");
         assert_eq!(
             refused("[]").message,
             "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"

@@ -28,6 +28,8 @@ pub struct StrategicPatch {
 impl StrategicPatch {
     /// Reads a body. Fails with 400 when it is no JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, Status> {
+        // Nothing at all changes nothing.
+        let body = if body.trim_ascii() == b"null" { b"{}" } else { body };
         let (patch, duplicates) = object(body, "")?;
         Ok(Self { patch, duplicates })
     }

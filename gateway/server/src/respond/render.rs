@@ -71,6 +71,17 @@ impl Shape {
         }
     }
 
+    /// Closes a list without items, whose head is in `out`: partial metadata has Go's nil where others have an empty list.
+    pub fn close_empty(&self, row: &Row, meta: &ListMeta, out: &mut Vec<u8>) {
+        match self {
+            Self::Partial(_) => {
+                out.pop();
+                out.extend_from_slice(b"null}\n");
+            }
+            _ => out.extend_from_slice(&self.list_tail(row, meta)),
+        }
+    }
+
     /// What stands after them.
     pub fn list_tail(&self, row: &Row, meta: &ListMeta) -> Vec<u8> {
         match self {

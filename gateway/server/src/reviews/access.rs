@@ -114,7 +114,7 @@ fn faults(review: &Value, asked: Asked) -> Errors {
     let (spec, path) = (&review["spec"], Path::new("spec"));
     let (resource, other) = (object(spec, "resourceAttributes"), object(spec, "nonResourceAttributes"));
     // Upstream shows the path attributes, as its internal struct prints, whichever of the two is too much or missing.
-    let shown = other.map_or_else(|| json!("null"), |other| json!({"Path": text(other, "path"), "Verb": text(other, "verb")}));
+    let shown = other.map_or(Value::Null, |other| json!({"Path": text(other, "path"), "Verb": text(other, "verb")}));
     if resource.is_some() == other.is_some() {
         errors.invalid(&path, shown.clone(), "exactly one of nonResourceAttributes or resourceAttributes must be specified");
     }

@@ -29,7 +29,7 @@ fn status(outcome: Result<Option<Identity>, Refused>) -> Value {
             }
             status
         }
-        Ok(None) => json!({"user": {}}),
+        Ok(None) => json!({"user": {}, "error": "invalid bearer token"}),
         Err(refused) => json!({"user": {}, "error": refused.0.join("; ")}),
     }
 }
@@ -46,7 +46,7 @@ mod tests {
             status(Ok(Some(identity))),
             json!({"authenticated": true, "user": {"username": "bot", "groups": ["system:authenticated"]}, "audiences": ["api"]})
         );
-        assert_eq!(status(Ok(None)), json!({"user": {}}));
+        assert_eq!(status(Ok(None)), json!({"user": {}, "error": "invalid bearer token"}));
         assert_eq!(status(Err(Refused(vec!["token expired".into()]))), json!({"user": {}, "error": "token expired"}));
     }
 }

@@ -59,14 +59,18 @@ fn assign(pod: &mut Value, binding: &Value, now: &str) -> Result<(), Status> {
     let name = meta::name(pod).to_owned();
     let conflict = |why: String| Status::conflict(&GroupResource::new("", "pods/binding"), &name, why);
     let (uid, revision) = (meta::uid(binding), meta::resource_version(binding));
+    // It is the store that checks these, in its own words.
+    let unmet = |what: &str, wanted: &str, found: &str| {
+        let key = format!("/registry/pods/{}/{name}", meta::namespace(pod));
+        let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
+        let why = format!("StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {why}");
+        Err(Status::conflict(&GroupResource::new("", "pods"), &name, why))
+    };
     if !uid.is_empty() && uid != meta::uid(pod) {
-        return Err(conflict(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", meta::uid(pod))));
+        return unmet("UID", uid, meta::uid(pod));
     }
     if !revision.is_empty() && revision != meta::resource_version(pod) {
-        let found = meta::resource_version(pod);
-        return Err(conflict(format!(
-            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion in object meta: {found}"
-        )));
+        return unmet("ResourceVersion", revision, meta::resource_version(pod));
     }
     if meta::deletion_timestamp(pod).is_some() {
         return Err(conflict(format!("pod {name} is being deleted, cannot be assigned to a host")));

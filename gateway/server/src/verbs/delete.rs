@@ -89,11 +89,12 @@ async fn carry_out(
     match decided {
         Removal::Pending => Ok(Some(Deleted { object: current, gone: false, entry: Some(entry.clone()) })),
         Removal::Mark(next) => mark(gate, row, (key, expect), next, options).await,
-        Removal::Now if options.dry_run => Ok(Some(Deleted { object: current, gone: true, entry: None })),
-        Removal::Now => match write::commit(gate, row, "delete", Op::Delete { key, expect }).await? {
-            Some(Stored::Entry(last)) => {
+        Removal::Now(last) if options.dry_run => Ok(Some(Deleted { object: last, gone: true, entry: None })),
+        Removal::Now(mut last) => match write::commit(gate, row, "delete", Op::Delete { key, expect }).await? {
+            Some(Stored::Entry(entry)) => {
                 write::gone(gate, row, &current).await;
-                Ok(Some(Deleted { object: row.stored_value(gate, &last).await?, gone: true, entry: None }))
+                meta::set(&mut last, "resourceVersion", entry.revision.to_string());
+                Ok(Some(Deleted { object: last, gone: true, entry: None }))
             }
             _ => Ok(None),
         },

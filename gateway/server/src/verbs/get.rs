@@ -7,7 +7,7 @@ use model::Status;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::gate::Gate;
-use crate::options::parse_revision;
+use crate::options::storage_revision;
 use crate::row::Row;
 
 /// Serves a get.
@@ -16,7 +16,7 @@ pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, St
         return Err(Status::bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
     }
     let resource = gate.store.resource(&row.prefix());
-    let wanted = parse_revision(call.query.text("resourceVersion"))?;
+    let wanted = storage_revision(call.query.text("resourceVersion"))?;
     let revision = gate.store.revision();
     if wanted > revision {
         return Err(Status::too_large_revision(wanted, revision));

@@ -57,7 +57,9 @@ pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, St
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let resource = gate.store.resource(&row.prefix());
     let start = start(&resource, &selection, &options)?;
-    let listing = if options.limit == 0 { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
+    // A list from any revision is served from memory, which upstream's cache does not cut into pages.
+    let whole = options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty();
+    let listing = if whole { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
     Ok(Answer::new(200, Content::List(listing)))
 }
 
@@ -113,13 +115,16 @@ impl Start {
     }
 
     fn page(self, row: &Row, selection: &Selection, options: &ListOptions, resource: &ResourceCache) -> Listing {
-        let mut selected = self.snapshot.range(&self.key, &selection.under).filter(|entry| selection.matches(entry));
-        let chosen: Vec<Arc<Entry>> = selected.by_ref().take(options.limit).cloned().collect();
+        let mut rest = self.snapshot.range(&self.key, &selection.under);
+        let chosen: Vec<Arc<Entry>> =
+            rest.by_ref().filter(|entry| selection.matches(entry)).take(options.limit).cloned().collect();
         let mut meta = ListMeta { resource_version: self.snapshot.revision().to_string(), ..ListMeta::default() };
-        if let (Some(last), Some(_)) = (chosen.last(), selected.next()) {
+        // As upstream: a full page goes on when anything follows, whether it is selected or not.
+        let full = chosen.last().filter(|_| chosen.len() == options.limit);
+        if let (Some(last), Some(_)) = (full, rest.next()) {
             meta.continue_token = continuation::after(last.key.as_str(), &selection.under, self.pinned);
             // One more was taken to see whether there is more; only without selectors is the rest known without judging it.
-            meta.remaining = selection.everything.then(|| 1 + selected.count() as i64);
+            meta.remaining = selection.everything.then(|| 1 + rest.count() as i64);
             resource.pin(&self.snapshot);
         }
         Listing { row: row.clone(), meta, source: Source::Chosen(chosen.into_iter()) }
@@ -143,6 +148,11 @@ impl Listing {
         Ok(Self { row: self.row.of_converted(), meta: self.meta, source: Source::Chosen(converted.into_iter()) })
     }
 
+    /// What is listed.
+    pub(crate) fn row(&self) -> &Row {
+        &self.row
+    }
+
     /// The bytes of the answer.
     pub(crate) fn pieces(self, shape: Shape, now: Timestamp) -> impl Iterator<Item = Bytes> + Send {
         let Self { row, meta, mut source } = self;
@@ -163,7 +173,10 @@ impl Listing {
             state = State::Items;
             while out.len() < PIECE_BYTES {
                 let Some(entry) = source.next() else {
-                    out.extend_from_slice(&shape.list_tail(&row, &meta));
+                    match first {
+                        true => shape.close_empty(&row, &meta, &mut out),
+                        false => out.extend_from_slice(&shape.list_tail(&row, &meta)),
+                    }
                     state = State::Done;
                     break;
                 };

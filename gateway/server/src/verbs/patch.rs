@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use admission::Notes;
-use codec::negotiate::{self, Patch};
+use codec::negotiate::{self, Endpoint, Patch};
 use model::field::{Errors, Path};
 use model::{GroupKind, Status, Value};
 use schema::normal::strict_error;
@@ -33,7 +33,11 @@ enum Change {
 /// Serves a patch, of an object or of one of its subresources.
 pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
     let offered: Vec<Patch> = OFFERED.into_iter().filter(|kind| row.takes(*kind)).collect();
-    let kind = negotiate::patch(call.header("content-type"), &offered)?;
+    let kind = negotiate::patch(call.header("content-type"), &offered).map_err(|refused| match row.endpoint() {
+        // Custom resources are served past the router.
+        Endpoint::Custom => refused,
+        _ => negotiate::unrouted(),
+    })?;
     if kind == Patch::Apply {
         return super::apply::run(gate, call, row, body).await;
     }

@@ -21,7 +21,7 @@ use crate::gate::Gate;
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::metrics::{Running, Watches};
 use crate::options::list::ListOptions;
-use crate::options::parse_revision;
+use crate::options::storage_revision;
 use crate::respond::{BookmarkEnd, Shape, bookmark, line, protobuf};
 use crate::row::Row;
 use crate::select::Selection;
@@ -36,7 +36,7 @@ pub(super) fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     options.watch = true;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
-    let from = parse_revision(&options.resource_version)?;
+    let from = storage_revision(&options.resource_version)?;
     let resource = gate.store.resource(&row.prefix());
     let frames = Frames::new(row, Shape::of(call), call.output.media, gate);
     let converter = row.asks_converter().then(|| (gate.clone(), row.clone()));

@@ -16,6 +16,9 @@ pub(super) fn create(write: &Write<'_>, new: &Value, notes: &mut Notes) -> Resul
     let row = write.row;
     let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), row.name_rule(), &mut errors);
+    if row.qualifies_finalizers() {
+        object_meta::validate_kube_finalizers(new, &mut errors);
+    }
     if let Some(validate) = row.hooks().validate {
         validate(new, &mut errors);
     }
@@ -25,7 +28,8 @@ pub(super) fn create(write: &Write<'_>, new: &Value, notes: &mut Notes) -> Resul
     }
     row.declared(new, None, &mut errors)?;
     refuse(write, new, errors)?;
-    if write.absent == Absent::Create && !meta::resource_version(new).is_empty() {
+    // It is the store that refuses, which a dry run does not reach.
+    if write.absent == Absent::Create && !write.options.dry_run && !meta::resource_version(new).is_empty() {
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     Ok(())
@@ -86,6 +90,9 @@ pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value, notes: &mut No
     let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     object_meta::validate_update(new, old, &mut errors);
+    if row.qualifies_finalizers() {
+        object_meta::validate_kube_finalizers(new, &mut errors);
+    }
     row.validate_custom(new, Some(old), &mut errors).into_iter().for_each(|warning| notes.warn(warning));
     let hooks = row.hooks();
     match row.discipline() {
@@ -115,5 +122,5 @@ fn refuse(write: &Write<'_>, object: &Value, mut errors: Errors) -> Result<(), S
     }
     // Where upstream sorts out what declarative validation supersedes, it also drops what was said before.
     errors.unique();
-    Err(Status::invalid(&write.row.owner_kind().group_kind(), meta::name(object), &errors))
+    Err(Status::invalid(&write.row.stored_kind().group_kind(), meta::name(object), &errors))
 }

@@ -78,6 +78,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
     };
     Server(Arc::new(Gate {
         served: Served::new(catalog),
+        flow_schemas: flow::Schemas::new(&store),
         store,
         authn,
         authz: Arc::new(authz::Chain::new(&[authz::Mode::Rbac], rbac)),

@@ -91,7 +91,7 @@ fn bodies_that_are_no_patch() {
             400,
             "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string",
         ),
-        ("[", 400, "error decoding patch: unexpected end of JSON input"),
+        ("[", 400, "invalid JSON patch"),
     ] {
         let refused = JsonPatch::parse(body.as_bytes()).expect_err(body);
         assert_eq!((refused.code, refused.message.as_str()), (code, message));
