@@ -31,6 +31,10 @@ const (
 	inFlight    = 32
 	namespaces  = 10
 	watchers    = 200
+	leases      = 100
+	maps        = 100
+	// protobuf is what client-go asks for.
+	protobuf = "application/vnd.kubernetes.protobuf"
 	// clockTicks is the kernel's unit of CPU accounting, fixed at 100 a second on Linux.
 	clockTicks = 100
 )
@@ -92,6 +96,12 @@ func (s *server) measure(span time.Duration, pods int) error {
 	})); err != nil {
 		return err
 	}
+	for i := range leases {
+		path := "/apis/coordination.k8s.io/v1/namespaces/bench-" + strconv.Itoa(i%namespaces) + "/leases"
+		if _, err := s.call(i, "POST", path, "application/json", fmt.Sprintf(`{"metadata":{"name":"lease-%d"}}`, i)); err != nil {
+			return err
+		}
+	}
 	if err := s.report("create a Pod", s.times(pods, func(i int) error {
 		_, err := s.call(i, "POST", space(i, "pods"), "application/json", pod(i))
 		return err
@@ -107,6 +117,10 @@ func (s *server) measure(span time.Duration, pods int) error {
 			_, err := s.call(i, "GET", space(i%pods, "pods/pod-"+strconv.Itoa(i%pods)), "", "")
 			return err
 		}},
+		{"get a Pod as protobuf", func(i int) error {
+			_, err := s.callAs(protobuf, i, "GET", space(i%pods, "pods/pod-"+strconv.Itoa(i%pods)), "", "")
+			return err
+		}},
 		{"strategic merge patch of pods/status", func(i int) error {
 			body := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"True","message":"m%d"}]}}`, i)
 			_, err := s.call(i, "PATCH", space(i%pods, "pods/pod-"+strconv.Itoa(i%pods)+"/status"), "application/strategic-merge-patch+json", body)
@@ -114,6 +128,22 @@ func (s *server) measure(span time.Duration, pods int) error {
 		}},
 		{"list 500 Pods", func(i int) error {
 			_, err := s.call(i, "GET", "/api/v1/namespaces/bench-"+strconv.Itoa(i%namespaces)+"/pods?limit=500", "", "")
+			return err
+		}},
+		{"list 500 Pods as protobuf", func(i int) error {
+			_, err := s.callAs(protobuf, i, "GET", "/api/v1/namespaces/bench-"+strconv.Itoa(i%namespaces)+"/pods?limit=500", "", "")
+			return err
+		}},
+		{"merge patch of a Lease", func(i int) error {
+			body := fmt.Sprintf(`{"spec":{"holderIdentity":"h%d","leaseDurationSeconds":15,"renewTime":"2026-01-01T00:00:00.%06dZ"}}`, i, i%1000000)
+			path := "/apis/coordination.k8s.io/v1/namespaces/bench-" + strconv.Itoa(i%namespaces) + "/leases/lease-" + strconv.Itoa(i%leases)
+			_, err := s.call(i, "PATCH", path, "application/merge-patch+json", body)
+			return err
+		}},
+		{"server-side apply of a ConfigMap", func(i int) error {
+			name := fmt.Sprintf("applied-%d", i%maps)
+			body := fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"%s"},"data":{"a":"%s","n":"%d"}}`, name, strings.Repeat("x", 1000), i)
+			_, err := s.call(i, "PATCH", space(i%maps, "configmaps/"+name+"?fieldManager=bench&force=true"), "application/apply-patch+yaml", body)
 			return err
 		}},
 		{fmt.Sprintf("list %d Pods", pods), func(i int) error { _, err := s.call(i, "GET", "/api/v1/pods?resourceVersion=0", "", ""); return err }},
@@ -247,6 +277,10 @@ func (s *server) work(more func(int) bool, do func(int) error) outcome {
 }
 
 func (s *server) call(i int, method, path, contentType, body string) (int, error) {
+	return s.callAs("application/json", i, method, path, contentType, body)
+}
+
+func (s *server) callAs(accept string, i int, method, path, contentType, body string) (int, error) {
 	request, err := http.NewRequest(method, s.host+path, strings.NewReader(body))
 	if err != nil {
 		return 0, err
@@ -254,7 +288,7 @@ func (s *server) call(i int, method, path, contentType, body string) (int, error
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", accept)
 	response, err := s.clients[i%len(s.clients)].Do(request)
 	if err != nil {
 		return 0, err
