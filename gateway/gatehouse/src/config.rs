@@ -60,6 +60,8 @@ pub(crate) struct Serving {
     pub(crate) pki: PathBuf,
     /// Given certificate and key; made here when absent.
     pub(crate) certificate: Option<Source>,
+    /// Whether a pair found in `pki`, made by somebody else, is served: upstream's meaning of `--cert-dir`.
+    pub(crate) adopt: bool,
     pub(crate) by_name: Vec<Source>,
 }
 
@@ -144,7 +146,7 @@ impl Config {
             policy_dir: path(&flags, "policy-dir"),
             policy_module_dir: path(&flags, "policy-module-dir"),
             engine: engine(&mut flags),
-            controllers: if flags.is_given("controllers") { flags.list("controllers") } else { vec!["*".to_owned()] },
+            controllers: controllers(&flags, program),
             serving: serving(&mut flags, &data_dir, program),
             identity: identity(&mut flags),
             audit: audit(&mut flags),
@@ -173,6 +175,15 @@ impl Config {
 
 fn path(flags: &Values<'_>, name: &str) -> Option<PathBuf> {
     flags.optional(name).map(PathBuf::from)
+}
+
+/// kube-apiserver runs none: a kube-controller-manager beside it does.
+fn controllers(flags: &Values<'_>, program: Program) -> Vec<String> {
+    match program {
+        _ if flags.is_given("controllers") => flags.list("controllers"),
+        Program::Gatehouse => vec!["*".to_owned()],
+        Program::KubeApiserver => Vec::new(),
+    }
 }
 
 fn engine(flags: &mut Values<'_>) -> Engine {
@@ -208,6 +219,7 @@ fn serving(flags: &mut Values<'_>, data_dir: &std::path::Path, program: Program)
         cipher_suites: flags.list("tls-cipher-suites"),
         pki: path(flags, "cert-dir").unwrap_or_else(|| data_dir.join("pki")),
         certificate,
+        adopt: program == Program::KubeApiserver,
         by_name: by_name(flags),
     }
 }

@@ -102,9 +102,11 @@ impl Identity {
 
 impl Own {
     fn prepare(config: &Config, now: Timestamp) -> Result<Self, Error> {
+        let pki = Pki::new(&config.serving.pki);
+        let given = given_serving(config, &pki);
         let mut own = Self {
-            pki: Pki::new(&config.serving.pki),
-            serving: config.serving.certificate.is_none().then(|| serving_names(config)),
+            serving: given.is_none().then(|| serving_names(config)),
+            pki,
             front_proxy: config.identity.front_proxy.ca.is_none(),
             clients: config.identity.client_ca.is_none(),
             server_ca: Vec::new(),
@@ -115,7 +117,7 @@ impl Own {
             own.pki.ensure_service_account_key()?;
         }
         own.ensure(now)?;
-        own.server_ca = match &config.serving.certificate {
+        own.server_ca = match &given {
             // Go accepts a certificate that is itself among the trusted ones, so the given one serves as its own authority.
             Some(given) => read(&given.certificate)?,
             None => read(&own.pki.path("ca.crt"))?,
@@ -154,13 +156,18 @@ impl Own {
     }
 }
 
+/// The serving certificate that was not made here: named by flags, or lying in `--cert-dir` where upstream looks for it.
+fn given_serving(config: &Config, pki: &Pki) -> Option<Source> {
+    let adopted = || (config.serving.adopt && pki.holds_given_serving()).then(|| serving_pair(pki));
+    config.serving.certificate.clone().or_else(adopted)
+}
+
+fn serving_pair(pki: &Pki) -> Source {
+    Source { certificate: pki.path("apiserver.crt"), key: pki.path("apiserver.key"), names: Vec::new() }
+}
+
 fn serving(config: &Config, own: &Pki) -> Result<Arc<Certificates>, Error> {
-    let first = config.serving.certificate.clone().unwrap_or_else(|| Source {
-        certificate: own.path("apiserver.crt"),
-        key: own.path("apiserver.key"),
-        names: Vec::new(),
-    });
-    let mut sources = vec![first];
+    let mut sources = vec![config.serving.certificate.clone().unwrap_or_else(|| serving_pair(own))];
     sources.extend(config.serving.by_name.iter().cloned());
     Ok(Certificates::load(sources)?)
 }

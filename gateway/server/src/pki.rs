@@ -117,6 +117,13 @@ impl Pki {
         )
     }
 
+    /// Whether a serving certificate lies here that was not made here: no authority of this folder signed it.
+    pub fn holds_given_serving(&self) -> bool {
+        let (certificate, key) = self.pair("apiserver");
+        let (ca, _) = self.pair(Authority::Cluster.file());
+        certificate.exists() && key.exists() && !(ca.exists() && is_signed(&certificate, &ca))
+    }
+
     /// The administrator's client certificate.
     pub fn ensure_admin(&self, now: Timestamp) -> Result<(), Error> {
         let usage = ExtendedKeyUsagePurpose::ClientAuth;
@@ -179,15 +186,11 @@ impl Pki {
     }
 
     fn is_good(&self, certificate: &Path, ca: &Path, names: &[String], now: Timestamp) -> bool {
-        let (Ok(leaf), Ok(ca)) = (CertificateDer::from_pem_file(certificate), CertificateDer::from_pem_file(ca)) else {
-            return false;
-        };
-        let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(&leaf), X509Certificate::from_der(&ca)) else {
-            return false;
-        };
+        let Ok(leaf) = CertificateDer::from_pem_file(certificate) else { return false };
+        let Ok((_, leaf)) = X509Certificate::from_der(&leaf) else { return false };
         let lasts = leaf.validity().not_after.timestamp() - now.as_second() > RENEW_BEFORE_S;
         let has = subject_names(&leaf);
-        lasts && leaf.verify_signature(Some(ca.public_key())).is_ok() && names.iter().all(|name| has.contains(name))
+        lasts && is_signed(certificate, ca) && names.iter().all(|name| has.contains(name))
     }
 
     fn pair(&self, file: &str) -> (PathBuf, PathBuf) {
@@ -203,6 +206,16 @@ impl Pki {
     fn read_key(&self, path: &Path) -> Result<KeyPair, Error> {
         KeyPair::from_pem(&read(path)?).map_err(|source| made("read", path, source))
     }
+}
+
+fn is_signed(certificate: &Path, ca: &Path) -> bool {
+    let (Ok(leaf), Ok(ca)) = (CertificateDer::from_pem_file(certificate), CertificateDer::from_pem_file(ca)) else {
+        return false;
+    };
+    let (Ok((_, leaf)), Ok((_, ca))) = (X509Certificate::from_der(&leaf), X509Certificate::from_der(&ca)) else {
+        return false;
+    };
+    leaf.verify_signature(Some(ca.public_key())).is_ok()
 }
 
 fn params(common_name: &str, organization: Option<&str>, now: Timestamp, life: Duration) -> CertificateParams {
@@ -286,6 +299,17 @@ mod tests {
             fs::remove_file(pki.path(file)).unwrap();
         }
         assert_ne!(first, serving(&pki, &[], "2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_pair_of_somebody_elses_is_told_from_our_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::new(folder.path());
+        assert!(!pki.holds_given_serving());
+        pki.ensure_serving(&[], Timestamp::UNIX_EPOCH).unwrap();
+        assert!(!pki.holds_given_serving());
+        fs::remove_file(pki.path("ca.crt")).unwrap();
+        assert!(pki.holds_given_serving());
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn kubeadms_command_line_is_taken_but_for_etcd() {
     ];
     let config = read(Program::KubeApiserver, &line).unwrap();
     assert_eq!(config.network.service_ranges[0].first().to_string(), "10.96.0.1");
+    assert!(config.controllers.is_empty(), "kube-controller-manager runs them");
     assert_eq!(config.identity.front_proxy.names, ["front-proxy-client"]);
     assert!(config.identity.front_proxy.uids.is_empty(), "with its own authority only the headers that were named count");
     let errors = read(Program::KubeApiserver, &[&line[..], &["--etcd-servers=https://127.0.0.1:2379"]].concat()).unwrap_err();

@@ -80,7 +80,12 @@ pub(super) const MISC: &[Flag] = &[
 ];
 
 pub(super) const GATEHOUSE: &[Flag] = &[
-    supported("controllers", TEXT, "*", "Controllers to run, as kube-controller-manager spells them: *, name, -name."),
+    supported(
+        "controllers",
+        TEXT,
+        "*",
+        "Controllers to run, as kube-controller-manager spells them: *, name, -name; none when called kube-apiserver.",
+    ),
     supported(
         "data-dir",
         TEXT,

@@ -1,0 +1,27 @@
+package harness
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Assets makes the folder that envtest takes its programs from ($KUBEBUILDER_ASSETS): Gatehouse under the name
+// kube-apiserver, a stand-in for etcd, and the real kubectl. It returns the environment that uses it.
+func Assets(t testing.TB) []string {
+	t.Helper()
+	folder := t.TempDir()
+	launcher := filepath.Join(folder, "kube-apiserver")
+	build := exec.Command("go", "build", "-o", launcher, "./envtest/assets")
+	build.Dir = filepath.Join(Root(t), "conformance")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the launcher: %v\n%s", err, output)
+	}
+	for name, program := range map[string]string{"etcd": launcher, "kubectl": Kubectl(t)} {
+		if err := os.Symlink(program, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return append(os.Environ(), "KUBEBUILDER_ASSETS="+folder, "GATEHOUSE="+Gatehouse(t))
+}
