@@ -8,5 +8,6 @@ mod customresources;
 mod list;
 mod path;
 mod protobuf;
+mod storage;
 mod subresources;
 mod watch;
