@@ -131,7 +131,7 @@ impl<'a> FieldManager<'a> {
         let updater = self.updater();
         let version = self.kind.api_version();
         let changed = updater.changes(&old, &wanted, &version)?;
-        if changed.is_same() && kept.is_some() && source.is_none_or(|source| Some(source) == kept) {
+        if changed.is_same_but(&STRIPPED) && kept.is_some() && source.is_none_or(|source| Some(source) == kept) {
             return Ok(kept.cloned());
         }
         let mut managers = match source.map(|source| Managers::read(Some(source))) {

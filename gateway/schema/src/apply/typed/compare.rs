@@ -34,9 +34,9 @@ pub(super) fn of(atoms: &Atoms, in_structs: bool, root: AtomId, old: &Value, new
 }
 
 impl Comparison {
-    /// Whether nothing differs.
-    pub(in super::super) fn is_same(&self) -> bool {
-        self.removed.is_empty() && self.modified.is_empty() && self.added.is_empty()
+    /// Whether nothing differs but these paths.
+    pub(in super::super) fn is_same_but(&self, ignored: &Set) -> bool {
+        [&self.removed, &self.modified, &self.added].iter().all(|set| set.difference(ignored).is_empty())
     }
 
     fn put(&mut self, element: &Element, marks: Marks, below: Self) {
