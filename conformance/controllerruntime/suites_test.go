@@ -27,11 +27,11 @@ const (
 	attempts = "3"
 )
 
-// suites are the packages that start an API server and need no webhook; pkg/webhook and the conversion test in
-// pkg/manager/internal/integration do.
+// suites are the packages that start an API server and need no webhook; pkg/webhook, pkg/envtest and the conversion test
+// in pkg/manager/internal/integration do.
 var suites = []string{
 	"pkg/builder", "pkg/cache", "pkg/client", "pkg/client/apiutil", "pkg/cluster", "pkg/controller",
-	"pkg/controller/controllerutil", "pkg/envtest", "pkg/handler", "pkg/internal/controller", "pkg/internal/recorder",
+	"pkg/controller/controllerutil", "pkg/handler", "pkg/internal/controller", "pkg/internal/recorder",
 	"pkg/manager", "pkg/metrics/filters", "pkg/source",
 }
 
