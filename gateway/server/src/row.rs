@@ -15,8 +15,6 @@ use catalog::hooks::Hooks;
 use catalog::{Catalog, Resource, Storage, Strategy, Subresource, declarative, facts};
 use codec::negotiate::{Endpoint, Patch};
 use codec::shape::{self, Order};
-use jiff::Timestamp;
-use model::clock::rfc3339;
 use model::field::Errors;
 use model::name::NameRule;
 use model::world::ResourceFacts;
@@ -25,7 +23,6 @@ use schema::Shape;
 use schema::normal::Encode;
 use schema::object_meta::Scope;
 use schema::proto;
-use serde_json::json;
 use store::{Entry, Header, Key};
 
 use crate::conversion;
