@@ -62,7 +62,7 @@ var attacks = []attack{
 	{"resource version on create", "POST", pods, "application/json", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","resourceVersion":"5"}}`, 500, "resourceVersion should not be set on objects to be created"},
 	{"another namespace", "POST", pods, "application/json", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"other"}}`, 400, "the namespace of the provided object does not match the namespace sent on the request"},
 	{"replace of a collection", "PUT", pods, "application/json", `{}`, 405, ""},
-	{"accept nothing we speak", "GET", pods, "accept:image/png", "", 406, "only the following media types are accepted"},
+	{"accept nothing we speak", "GET", pods, "accept:image/png", "", 406, "Available representations: application/json"},
 }
 
 // aliasBomb is a document of a few hundred bytes that stands for a billion scalars.

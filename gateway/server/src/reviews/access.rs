@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(
             told(json!({"spec": {}}), Asked::Any),
             [
-                "spec: Invalid value: \"null\": exactly one of nonResourceAttributes or resourceAttributes must be specified",
+                "spec: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
                 "spec.user: Invalid value: \"\": at least one of user or group must be specified",
             ]
         );

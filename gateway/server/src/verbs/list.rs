@@ -120,7 +120,9 @@ impl Start {
             rest.by_ref().filter(|entry| selection.matches(entry)).take(options.limit).cloned().collect();
         let mut meta = ListMeta { resource_version: self.snapshot.revision().to_string(), ..ListMeta::default() };
         // As upstream: a full page goes on when anything follows, whether it is selected or not.
-        let full = chosen.last().filter(|_| chosen.len() == options.limit);
+        // A list of one name is a read of its key, after which nothing comes.
+        let single = options.fields.exact("metadata.name").is_some() && (!row.is_namespaced() || selection.under != row.prefix());
+        let full = chosen.last().filter(|_| chosen.len() == options.limit && !single);
         if let (Some(last), Some(_)) = (full, rest.next()) {
             meta.continue_token = continuation::after(last.key.as_str(), &selection.under, self.pinned);
             // One more was taken to see whether there is more; only without selectors is the rest known without judging it.

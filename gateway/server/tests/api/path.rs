@@ -315,7 +315,11 @@ async fn yaml_goes_in_and_out() {
     assert_eq!(got.headers["content-type"], "application/yaml");
     assert!(got.text().starts_with("apiVersion: v1\ndata:\n  a: \"1\"\nkind: ConfigMap\n"), "{}", got.text());
     let none = server.send("GET", MAPS, &[("accept", "text/html")], "").await.ok(406);
-    assert!(none.message().starts_with("only the following media types are accepted: application/json"), "{}", none.message());
+    assert!(
+        none.message().starts_with("406: Not Acceptable\n\nAvailable representations: application/json, "),
+        "{}",
+        none.message()
+    );
 }
 
 #[tokio::test]
