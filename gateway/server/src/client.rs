@@ -77,7 +77,7 @@ pub async fn post(target: &Target, trust: &Trust, body: Bytes) -> Result<Bytes, 
     let named = |why: String| format!("Post \"{}\": {why}", target.url());
     match tokio::time::timeout(CALL_MAX, exchange(target, trust, body)).await {
         Ok(answer) => answer.map_err(named)?,
-        Err(_) => return Err(named("context deadline exceeded".to_owned())),
+        Err(_) => Err(named("context deadline exceeded".to_owned())),
     }
 }
 

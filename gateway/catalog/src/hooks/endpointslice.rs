@@ -163,8 +163,8 @@ fn fqdn(value: &str, path: &Path, errors: &mut Errors) {
 }
 
 fn validate_hints(hints: &Value, path: &Path, errors: &mut Errors) {
-    let rules: [(&str, fn(&str) -> Vec<String>); 2] =
-        [("forZones", name::is_valid_label_value), ("forNodes", name::is_dns1123_subdomain)];
+    type Rule = fn(&str) -> Vec<String>;
+    let rules: [(&str, Rule); 2] = [("forZones", name::is_valid_label_value), ("forNodes", name::is_dns1123_subdomain)];
     for (field, rule) in rules {
         let (list, path) = (get::list(hints, field), path.child(field));
         if list.len() > HINTS_MAX {

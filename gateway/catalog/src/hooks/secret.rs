@@ -112,10 +112,7 @@ fn pair_fault(object: &Value) -> Option<String> {
         let bytes = STANDARD.decode(get::text(data, entry)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     });
-    match pair(&certificates, &key) {
-        Ok(()) => None,
-        Err(fault) => Some(fault),
-    }
+    pair(&certificates, &key).err()
 }
 
 fn pair(certificates: &str, key: &str) -> Result<(), String> {

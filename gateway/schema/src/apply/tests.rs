@@ -202,7 +202,8 @@ fn updates(types: &Recorded, line: &Value) -> Result<(), String> {
             let wanted = line["conflicts"].as_array().ok_or_else(|| format!("wanted no conflicts, found {found:?}"))?;
             let mut wanted: Vec<String> = wanted.iter().map(|text| text.as_str().unwrap().to_owned()).collect();
             // Upstream's order among owners is random.
-            (found.sort(), wanted.sort());
+            found.sort();
+            wanted.sort();
             if found == wanted { Ok(()) } else { Err(format!("conflicts: wanted {wanted:?}, found {found:?}")) }
         }
         Err(Failure::Failed(why)) => same_failure(&line["error"], Some(&why)),

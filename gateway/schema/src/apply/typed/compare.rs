@@ -105,7 +105,7 @@ impl Walk<'_> {
                     faults.extend([left, right]);
                     return false;
                 }
-                self.leaf(old, new, marks, |a, b| value::equal(a, b));
+                self.leaf(old, new, marks, value::equal);
                 return true;
             }
             Some(Face::List(list)) => {
