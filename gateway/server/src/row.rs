@@ -4,6 +4,7 @@
 mod custom;
 mod form;
 mod managed;
+mod manners;
 mod table;
 
 use std::borrow::Cow;
@@ -156,12 +157,6 @@ impl Row {
     /// The resource, for messages.
     pub fn group_resource(&self) -> GroupResource {
         self.resource.gvr.group_resource()
-    }
-
-    /// The kind where a resource is expected, as upstream's failed preconditions name it.
-    pub fn kind_as_resource(&self) -> GroupResource {
-        let kind = self.stored_kind();
-        GroupResource { group: kind.group.clone(), resource: kind.kind.clone() }
     }
 
     /// Subresource or empty.
@@ -327,27 +322,6 @@ impl Row {
     pub fn manner(&self) -> Manner {
         let grace = self.hooks().grace.filter(|_| self.strategy().graceful);
         Manner { garbage: self.strategy().garbage, grace, deleting: self.hooks().deleting, closing: self.hooks().closing }
-    }
-
-    /// The Go type that upstream's program holds the objects in, or their list; one of its refusals names it.
-    pub fn go_type(&self, suffix: &str) -> String {
-        let group = &*self.resource.gvk.group;
-        let package = match group.split('.').next().unwrap_or("") {
-            _ if self.resource.shape.structural().is_some() => return format!("*unstructured.Unstructured{suffix}"),
-            "" | "events" => "core",
-            first => first,
-        };
-        format!("*{package}.{}{suffix}", self.resource.gvk.kind)
-    }
-
-    /// What every answer warns of, when clients should leave the resource.
-    pub fn deprecation(&self) -> Option<&'static str> {
-        facts::deprecation(&self.resource.gvr.group, self.plural())
-    }
-
-    /// Whether finalizers without a domain must be Kubernetes' own.
-    pub fn qualifies_finalizers(&self) -> bool {
-        self.resource.shape.struct_type().is_some() && facts::qualifies_finalizers(&self.resource.gvr.group, self.plural())
     }
 
     /// Seconds after which objects go away by themselves.

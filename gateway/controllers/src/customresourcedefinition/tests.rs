@@ -1,3 +1,5 @@
+//! Conditions and names of definitions, one rule each.
+
 use serde_json::json;
 
 use super::*;

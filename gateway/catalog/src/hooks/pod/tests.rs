@@ -353,6 +353,7 @@ fn fields_to_select() {
         ("spec.hostNetwork", "false"),
         ("status.phase", "Running"),
         ("status.podIP", "1.1.1.1"),
+        ("status.podIPs", ""),
         ("status.nominatedNodeName", ""),
     ];
     assert_eq!(values, expected.map(|(field, value)| (field, value.to_owned())));

@@ -249,6 +249,8 @@ fn the_others() {
             .map(String::as_str),
         Some("spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template")
     );
+    assert!(hooks.selectable.is_empty(), "apps/v1 lets nothing else be selected");
+    let hooks = &replicationcontroller::HOOKS;
     assert_eq!(
         (hooks.selectable[0].field, (hooks.selectable[0].value)(&json!({"status": {"replicas": 3}}))),
         ("status.replicas", "3".to_owned())
