@@ -46,8 +46,8 @@ mod tests {
         assert_eq!(decide(&waiting), None);
         let accepted = json!({"status": {"conditions": [{"type": "NamesAccepted", "status": "True"}]}});
         assert_eq!(decide(&accepted).map(|c| (c.status, c.reason)), Some(("True", "InitialNamesAccepted")));
-        let mut done = accepted.clone();
-        done["status"]["conditions"][1] = json!({"type": "Established", "status": "True"});
+        let conditions = json!([{"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": "True"}]);
+        let done = json!({"status": {"conditions": conditions}});
         assert_eq!(decide(&done), None);
         let mut broken = accepted;
         broken["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] = json!("bm9uc2Vuc2U=");
