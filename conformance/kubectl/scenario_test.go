@@ -129,7 +129,8 @@ func get(t *testing.T, s *harness.Server) {
 func watch(t *testing.T, s *harness.Server) {
 	done := make(chan string)
 	go func() {
-		out, _, _ := s.Run("", "get", "cm", "-n", "shop", "-w", "--request-timeout=5s", "-o", "jsonpath={.metadata.name}={.data.n}{\"\\n\"}")
+		// Long enough for three patches on a loaded machine.
+		out, _, _ := s.Run("", "get", "cm", "-n", "shop", "-w", "--request-timeout=20s", "-o", "jsonpath={.metadata.name}={.data.n}{\"\\n\"}")
 		done <- out
 	}()
 	for _, n := range []string{"1", "2", "3"} {
@@ -227,7 +228,7 @@ func bad(t *testing.T, s *harness.Server) {
 		`Error from server (NotFound): error when creating "STDIN": namespaces "nowhere" not found`)
 	harness.Contains(t, s.Refused("", "create", "cm", "settings", "-n", "shop"), `error: failed to create configmap: configmaps "settings" already exists`)
 	for _, kind := range []string{
-		`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"a.b.c"},"spec":{"group":"b.c","scope":"Namespaced","names":{"plural":"a","kind":"A"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object"}}}]}}`,
+		`{"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService","metadata":{"name":"v1.b.c"},"spec":{"group":"b.c","version":"v1","groupPriorityMinimum":10,"versionPriority":10,"service":{"name":"a","namespace":"b"}}}`,
 		`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"a"},"webhooks":[]}`,
 	} {
 		harness.Contains(t, s.Refused(kind, "create", "-f", "-"), "Error from server", "not")
