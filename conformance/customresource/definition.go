@@ -56,8 +56,8 @@ func askDefinition(folder string, line []byte) (any, error) {
 		}
 		said, warned = append(said, asked.Errors), append(warned, asked.Warnings)
 	}
-	asked.Errors, asked.Any = settle(said)
-	asked.Warnings, _ = settle(warned)
+	asked.Errors, asked.Any = settle(said, asked.Any)
+	asked.Warnings, _ = settle(warned, false)
 	return asked, nil
 }
 

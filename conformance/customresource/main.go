@@ -69,8 +69,9 @@ func answer(gateway string, file file) ([]byte, error) {
 	return out.Bytes(), scanner.Err()
 }
 
-// settle compares what several rounds said: the order counts only where it was always the same.
-func settle(said [][]string) (texts []string, any bool) {
+// settle compares what several rounds said: the order counts only where it was always the same, today and before.
+func settle(said [][]string, before bool) (texts []string, any bool) {
+	any = before
 	for _, other := range said[1:] {
 		if fmt.Sprint(other) != fmt.Sprint(said[0]) {
 			any = true
