@@ -92,7 +92,9 @@ func establish(t *testing.T, s *harness.Server) {
 	rival := strings.NewReplacer("crontabs", "rivals").Replace(definition)
 	s.OK(rival, "create", "-f", "-")
 	harness.Eventually(t, "the second definition of a kind being refused its names", func() bool {
-		return s.OK("", "get", "crd", "rivals.stable.example.com", "-o", `jsonpath={.status.conditions[?(@.type=="NamesAccepted")].reason}`) == "ListKindConflict"
+		// Until the definition is judged it has no conditions, over which kubectl's filter fails.
+		reason, _, err := s.Run("", "get", "crd", "rivals.stable.example.com", "-o", `jsonpath={.status.conditions[?(@.type=="NamesAccepted")].reason}`)
+		return err == nil && reason == "ListKindConflict"
 	})
 	s.OK("", "delete", "crd", "rivals.stable.example.com")
 }
