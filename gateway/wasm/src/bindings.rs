@@ -13,8 +13,10 @@ pub mod mutator {
         path: "../../wit",
         world: "mutator",
         with: {
-            "gatehouse:policy/types@0.1.0": super::validator::gatehouse::policy::types,
-            "gatehouse:policy/log@0.1.0": super::validator::gatehouse::policy::log,
+            "gatehouse:policy/types@1.0.0": super::validator::gatehouse::policy::types,
+            "gatehouse:policy/authorizer@1.0.0": super::validator::gatehouse::policy::authorizer,
+            "gatehouse:policy/cluster@1.0.0": super::validator::gatehouse::policy::cluster,
+            "gatehouse:policy/log@1.0.0": super::validator::gatehouse::policy::log,
         },
     });
 }

@@ -41,7 +41,7 @@ pub enum LoadError {
     #[error("compile the component: {0:#}")]
     Compile(wasmtime::Error),
     /// It exports neither world of the contract.
-    #[error("the component exports neither `gatehouse:policy/validation@0.1.0` nor `gatehouse:policy/mutation@0.1.0`: {0}")]
+    #[error("the component exports neither `gatehouse:policy/validation@1.0.0` nor `gatehouse:policy/mutation@1.0.0`: {0}")]
     NoWorld(String),
     /// It imports what the contract does not have.
     #[error("the component imports `{import}`, which no policy can be granted")]

@@ -1,6 +1,7 @@
 //! What the host keeps for one guest while it lives: its limits, its clock, its log lines.
 //! A guest serves one call and is never used again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
@@ -9,6 +10,7 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use crate::bindings::validator::gatehouse::policy::{log, types};
 use crate::engine::Runtime;
 use crate::limits;
+use crate::reach::{Asked, Reach};
 use crate::wasi;
 
 /// One line that a policy wrote.
@@ -37,6 +39,10 @@ pub(crate) struct Guest {
     processor: Option<ThreadTime>,
     pub(crate) memory: Memory,
     pub(crate) log: Vec<LogLine>,
+    pub(crate) reach: Arc<dyn Reach>,
+    pub(crate) asked: Asked,
+    /// Somebody makes the request.
+    pub(crate) has_user: bool,
     pub(crate) wasi: wasi::State,
 }
 
@@ -47,8 +53,18 @@ pub(crate) struct Memory {
 }
 
 /// A store for one call. Its clock starts now.
-pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State) -> Store<Guest> {
-    let guest = Guest { deadline, started: Instant::now(), processor: None, memory: Memory::default(), log: Vec::new(), wasi };
+pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State, reach: Arc<dyn Reach>) -> Store<Guest> {
+    let guest = Guest {
+        deadline,
+        started: Instant::now(),
+        processor: None,
+        memory: Memory::default(),
+        log: Vec::new(),
+        reach,
+        asked: Asked::default(),
+        has_user: false,
+        wasi,
+    };
     let mut store = Store::new(&runtime.engine, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);
@@ -71,6 +87,11 @@ impl Guest {
             return Err(Expired::Wall);
         }
         Ok(())
+    }
+
+    /// Wall time until the clock would end the guest.
+    pub(crate) fn time_left(&self) -> Duration {
+        (self.deadline * limits::WALL_FACTOR).saturating_sub(self.started.elapsed())
     }
 }
 

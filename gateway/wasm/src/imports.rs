@@ -1,9 +1,9 @@
 //! What a policy may import, and what its binding must grant for it.
-//! Does not implement any of it (`guest`, `wasi`).
+//! Does not implement any of it (`guest`, `reach`, `wasi`).
 
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::validator::gatehouse::policy::log;
+use crate::bindings::validator::gatehouse::policy::{authorizer, cluster, log};
 use crate::engine::Runtime;
 use crate::error::{BindError, LoadError};
 use crate::guest::Guest;
@@ -12,17 +12,23 @@ use crate::wasi;
 /// An ability beyond judging what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Grant {
+    /// Asking what somebody may do.
+    Authorizer,
+    /// Reading objects from the server's cache.
+    Cluster,
     /// Writing lines to the server's log.
     Log,
 }
 
 impl Grant {
     /// Every grant there is.
-    pub const ALL: &'static [Grant] = &[Grant::Log];
+    pub const ALL: &'static [Grant] = &[Grant::Authorizer, Grant::Cluster, Grant::Log];
 
     /// The word in a binding's `grants`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Authorizer => "authorizer",
+            Self::Cluster => "cluster",
             Self::Log => "log",
         }
     }
@@ -35,7 +41,9 @@ impl Grant {
     /// The interface that it opens.
     fn interface(self) -> &'static str {
         match self {
-            Self::Log => "gatehouse:policy/log@0.1.0",
+            Self::Authorizer => "gatehouse:policy/authorizer@1.0.0",
+            Self::Cluster => "gatehouse:policy/cluster@1.0.0",
+            Self::Log => "gatehouse:policy/log@1.0.0",
         }
     }
 }
@@ -65,6 +73,8 @@ pub(crate) fn linker(runtime: &Runtime, component: &Component, grants: &[Grant])
     let mut linker = Linker::new(&runtime.engine);
     for grant in grants {
         match grant {
+            Grant::Authorizer => authorizer::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?,
+            Grant::Cluster => cluster::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?,
             Grant::Log => log::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?,
         }
     }
@@ -74,7 +84,7 @@ pub(crate) fn linker(runtime: &Runtime, component: &Component, grants: &[Grant])
 
 /// What every module may import: types alone, and WASI as stubs.
 fn ambient(import: &str) -> bool {
-    import == "gatehouse:policy/types@0.1.0" || wasi::stubbed(import)
+    import == "gatehouse:policy/types@1.0.0" || wasi::stubbed(import)
 }
 
 fn needed(import: &str) -> Option<Grant> {

@@ -12,18 +12,21 @@ pub mod limits;
 mod module;
 mod policy;
 mod pool;
+pub mod reach;
 mod ticker;
 mod wasi;
 
 pub use bindings::validator::gatehouse::policy::types::{
-    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Request, Rule, Timestamp, User, Verdict, Violation,
+    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, Rule, Timestamp, User, Verdict,
+    Violation,
 };
 pub use engine::{Options, Runtime};
 pub use error::{BindError, Failure, LoadError, StartError};
 pub use guest::LogLine;
 pub use imports::Grant;
 pub use module::{Module, World};
-pub use policy::{Answer, Binding, Policy};
+pub use policy::{Answer, Binding, Call, Policy};
+pub use reach::Reach;
 
 #[cfg(test)]
 mod tests;

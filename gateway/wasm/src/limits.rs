@@ -31,6 +31,10 @@ pub const DEADLINE_MAX: Duration = Duration::from_secs(5);
 pub const WALL_FACTOR: u32 = 10;
 /// Running time of `describe` and of checking settings, which nobody's request waits for.
 pub const DESCRIBE_DEADLINE: Duration = Duration::from_millis(1_000);
+/// Questions that one call may ask of the cluster and of the authorizer; a storm of them must not hold the thread.
+pub const QUESTIONS_MAX: u32 = 64;
+/// Bytes that one call may read from the cluster. They are copied into the guest, which parses them.
+pub const READ_BYTES_MAX: usize = 8 << 20;
 /// Lines that one call may log; a loop that logs must not fill the disk.
 pub const LOG_LINES_MAX: usize = 32;
 /// Bytes of one log line; the rest is cut.

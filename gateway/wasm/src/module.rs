@@ -12,10 +12,10 @@ use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::limits::{DESCRIBE_DEADLINE, MODULE_BYTES_MAX};
 use crate::policy::{Exports, failure};
-use crate::{guest, imports, wasi};
+use crate::{guest, imports, reach, wasi};
 
-const VALIDATION: &str = "gatehouse:policy/validation@0.1.0";
-const MUTATION: &str = "gatehouse:policy/mutation@0.1.0";
+const VALIDATION: &str = "gatehouse:policy/validation@1.0.0";
+const MUTATION: &str = "gatehouse:policy/mutation@1.0.0";
 
 /// What a module can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,7 +128,7 @@ fn describe(runtime: &Runtime, component: &Component, world: World) -> Result<Me
     let pre = linker.instantiate_pre(component).map_err(LoadError::Compile)?;
     let exports = Exports::of(&pre, world).map_err(|error| LoadError::NoWorld(format!("{error:#}")))?;
     let _running = runtime.ticker.running();
-    let mut store = guest::store(runtime, DESCRIBE_DEADLINE, wasi::State::default());
+    let mut store = guest::store(runtime, DESCRIBE_DEADLINE, wasi::State::default(), reach::nothing());
     let answer = pre.instantiate(&mut store).and_then(|instance| exports.describe(&mut store, &instance));
     answer.map_err(|error| LoadError::Describe(failure(error, store.data())))
 }

@@ -15,6 +15,7 @@ use crate::guest::{Expired, Guest, LogLine};
 use crate::imports::Grant;
 use crate::limits::{DESCRIBE_DEADLINE, WALL_FACTOR};
 use crate::module::{Module, World};
+use crate::reach::{self, Reach};
 use crate::{guest, imports, wasi};
 
 /// What a binding gives to a module.
@@ -70,6 +71,28 @@ impl Exports {
 /// What `configure` said.
 type Configured = Result<(), Vec<Violation>>;
 
+/// One call: what is judged, and whom the guest may ask meanwhile.
+#[derive(Clone)]
+pub struct Call<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The object, as far as the module reads it.
+    pub object: Option<&'a Vec<u8>>,
+    /// The object that is stored, likewise.
+    pub old: Option<&'a Vec<u8>>,
+    /// The object of the binding's parameters.
+    pub params: Option<&'a Vec<u8>>,
+    /// Answers the guest's questions.
+    pub reach: Arc<dyn Reach>,
+}
+
+impl<'a> Call<'a> {
+    /// A call whose guest has nobody to ask.
+    pub fn of(request: &'a Request, object: Option<&'a Vec<u8>>) -> Self {
+        Self { request, object, old: None, params: None, reach: reach::nothing() }
+    }
+}
+
 /// What came of one call.
 #[derive(Debug)]
 pub struct Answer<T> {
@@ -79,6 +102,8 @@ pub struct Answer<T> {
     pub took: Duration,
     /// What the policy logged.
     pub log: Vec<LogLine>,
+    /// It asked what the requester may do, and there is none: its answer is not one about a request.
+    pub needs_user: bool,
 }
 
 impl Module {
@@ -99,7 +124,7 @@ impl Module {
 impl Policy {
     fn check_settings(&self) -> Result<(), BindError> {
         let _running = self.module.runtime.ticker.running();
-        let mut store = guest::store(&self.module.runtime, DESCRIBE_DEADLINE, wasi::State::default());
+        let mut store = guest::store(&self.module.runtime, DESCRIBE_DEADLINE, wasi::State::default(), reach::nothing());
         let answer = self.instantiate(&mut store).map(|(_, configured)| configured);
         match answer.map_err(|error| BindError::Failed(failure(error, store.data())))? {
             Ok(()) => Ok(()),
@@ -108,22 +133,23 @@ impl Policy {
     }
 
     /// Judges one write. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
-    pub fn validate(&self, request: &Request, object: Option<&Vec<u8>>, old: Option<&Vec<u8>>) -> Answer<Verdict> {
-        self.call(request, |store, instance| match &self.exports {
+    pub fn validate(&self, call: &Call<'_>) -> Answer<Verdict> {
+        self.call(call, |store, instance| match &self.exports {
             Exports::Validation(indices) => {
                 let guest = indices.load(&mut *store, instance)?;
-                guest.call_validate(store, request, object, old)
+                guest.call_validate(store, call.request, call.object, call.old, call.params)
             }
             Exports::Mutation(_) => Ok(Err("it is a mutator, not a validator".to_owned())),
         })
     }
 
     /// Proposes a change. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
-    pub fn mutate(&self, request: &Request, object: &Vec<u8>, old: Option<&Vec<u8>>) -> Answer<Mutation> {
-        self.call(request, |store, instance| match &self.exports {
+    pub fn mutate(&self, call: &Call<'_>) -> Answer<Mutation> {
+        let none = Vec::new();
+        self.call(call, |store, instance| match &self.exports {
             Exports::Mutation(indices) => {
                 let guest = indices.load(&mut *store, instance)?;
-                guest.call_mutate(store, request, object, old)
+                guest.call_mutate(store, call.request, call.object.unwrap_or(&none), call.old, call.params)
             }
             Exports::Validation(_) => Ok(Err("it is a validator, not a mutator".to_owned())),
         })
@@ -131,13 +157,14 @@ impl Policy {
 
     fn call<T>(
         &self,
-        request: &Request,
+        call: &Call<'_>,
         run: impl FnOnce(&mut Store<Guest>, &Instance) -> wasmtime::Result<Result<T, String>>,
     ) -> Answer<T> {
         let started = Instant::now();
         let runtime = &self.module.runtime;
         let _running = runtime.ticker.running();
-        let mut store = guest::store(runtime, self.deadline, wasi::State::of(request));
+        let mut store = guest::store(runtime, self.deadline, wasi::State::of(call.request), call.reach.clone());
+        store.data_mut().has_user = call.request.user.is_some();
         let answer = self.instantiate(&mut store).and_then(|(instance, configured)| match configured {
             Ok(()) => run(&mut store, &instance),
             Err(_) => Ok(Err("it refuses the settings that it accepted before".to_owned())),
@@ -148,8 +175,9 @@ impl Policy {
             Err(error) => Err(failure(error, store.data())),
         };
         let log = std::mem::take(&mut store.data_mut().log);
+        let needs_user = store.data().asked.for_a_user;
         drop(store);
-        Answer { outcome, took: started.elapsed(), log }
+        Answer { outcome, took: started.elapsed(), log, needs_user }
     }
 
     fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<(Instance, Configured)> {

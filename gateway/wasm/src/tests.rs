@@ -2,6 +2,7 @@
 
 #[path = "../testing/component.rs"]
 mod component;
+mod reach;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ fn request() -> Request {
         time: Timestamp { seconds: 1_900_000_000, nanoseconds: 0 },
         user: Some(User { name: "alice".into(), uid: String::new(), groups: vec![], extra: vec![] }),
         operation: Operation::Create,
+        origin: Origin::Write,
         kind: GroupVersionKind { group: String::new(), version: "v1".into(), kind: "Pod".into() },
         resource: GroupVersionResource { group: String::new(), version: "v1".into(), resource: "pods".into() },
         subresource: String::new(),
@@ -39,7 +41,7 @@ fn binding(grants: &[Grant]) -> Binding {
 fn run(runtime: &Arc<Runtime>, body: &str) -> Result<Verdict, Failure> {
     let module = runtime.load(&validator(body)).unwrap();
     let policy = module.bind(binding(&[])).unwrap();
-    policy.validate(&request(), Some(&b"{\"kind\":\"Pod\"}".to_vec()), None).outcome
+    policy.validate(&Call::of(&request(), Some(&b"{\"kind\":\"Pod\"}".to_vec()))).outcome
 }
 
 /// Whatever a guest did, the next one is served.
@@ -56,10 +58,10 @@ fn a_guest_sees_the_object_and_answers() {
     let runtime = runtime();
     let module = runtime.load(&validator(component::ECHO)).unwrap();
     assert_eq!((module.world, module.metadata.name.as_str()), (World::Validator, "test"));
-    assert!(module.imports.iter().all(|import| import == "gatehouse:policy/types@0.1.0"), "{:?}", module.imports);
+    assert!(module.imports.iter().all(|import| import == "gatehouse:policy/types@1.0.0"), "{:?}", module.imports);
     let policy = module.bind(binding(&[])).unwrap();
     for object in ["{\"kind\":\"Pod\"}", "{\"kind\":\"Secret\"}"] {
-        let verdict = policy.validate(&request(), Some(&object.as_bytes().to_vec()), None).outcome.unwrap();
+        let verdict = policy.validate(&Call::of(&request(), Some(&object.as_bytes().to_vec()))).outcome.unwrap();
         assert_eq!(verdict.warnings, [object]);
     }
 }
@@ -72,7 +74,7 @@ fn nothing_of_a_call_is_left_for_the_next() {
     let runtime = runtime();
     let policy = runtime.load(&validator(body)).unwrap().bind(binding(&[])).unwrap();
     for _ in 0..10 {
-        policy.validate(&request(), None, None).outcome.unwrap();
+        policy.validate(&Call::of(&request(), None)).outcome.unwrap();
     }
 }
 
@@ -142,7 +144,7 @@ fn bad_guests_do_not_stop_good_ones() {
     let (sender, receiver) = std::sync::mpsc::channel();
     for n in 0..20 {
         let (policy, sender) = (if n % 4 == 0 { bad.clone() } else { good.clone() }, sender.clone());
-        runtime.pool().spawn(move || sender.send((n, policy.validate(&request(), None, None).outcome)).unwrap()).unwrap();
+        runtime.pool().spawn(move || sender.send((n, policy.validate(&Call::of(&request(), None)).outcome)).unwrap()).unwrap();
     }
     drop(sender);
     let answers: Vec<_> = receiver.iter().collect();
@@ -156,8 +158,8 @@ fn an_import_needs_its_grant() {
     let module =
         runtime.load(&component(LOG, "(call $log (i32.const 2) (i32.const 512) (i32.const 4)) (i32.const 2048)")).unwrap();
     let error = module.bind(binding(&[])).err().unwrap();
-    assert_eq!(error.to_string(), "the module imports `gatehouse:policy/log@0.1.0`, which needs the grant `log`");
-    let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&request(), None, None);
+    assert_eq!(error.to_string(), "the module imports `gatehouse:policy/log@1.0.0`, which needs the grant `log`");
+    let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&Call::of(&request(), None));
     assert_eq!(answer.log, [LogLine { level: "warn", message: "test".into() }]);
     answer.outcome.unwrap();
 }
@@ -170,7 +172,7 @@ fn a_storm_of_log_lines_is_cut() {
           (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
         (i32.const 2048)";
     let module = runtime.load(&component(LOG, body)).unwrap();
-    let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&request(), None, None);
+    let answer = module.bind(binding(&[Grant::Log])).unwrap().validate(&Call::of(&request(), None));
     assert_eq!(answer.log.len(), limits::LOG_LINES_MAX);
 }
 
@@ -178,7 +180,7 @@ fn a_storm_of_log_lines_is_cut() {
 const WASI: &str = "package test:guest;
     world guest {
       import wasi:random/random@0.2.6; import wasi:clocks/wall-clock@0.2.6; import wasi:cli/stdout@0.2.6; import wasi:cli/exit@0.2.6;
-      include gatehouse:policy/validator@0.1.0;
+      include gatehouse:policy/validator@1.0.0;
     }
     package wasi:random@0.2.6 { interface random { get-random-u64: func() -> u64; } }
     package wasi:clocks@0.2.6 {
@@ -195,7 +197,7 @@ const WASI: &str = "package test:guest;
 fn with_wasi(import: &str, body: &str) -> Result<Verdict, Failure> {
     let guest = component::Guest { foreign: WASI, import, body, ..component::Guest::default() };
     let module = runtime().load(&guest.build()).unwrap();
-    module.bind(binding(&[])).unwrap().validate(&request(), None, None).outcome
+    module.bind(binding(&[])).unwrap().validate(&Call::of(&request(), None)).outcome
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// The import of the log.
-pub(crate) const LOG: &str = r#"(import "gatehouse:policy/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+pub(crate) const LOG: &str = r#"(import "gatehouse:policy/log@1.0.0" "write" (func $log (param i32 i32 i32)))"#;
 
 /// Answers with the object as a warning: the list of warnings lies where the argument `object` holds pointer and length.
 pub(crate) const ECHO: &str = "(i32.store (i32.const 3012) (i32.add (local.get 0) (i32.const 156)))
@@ -71,8 +71,8 @@ impl Guest<'_> {
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
         let (interface, call) = match self.world {
-            "mutator" => ("gatehouse:policy/mutation@0.1.0", "mutate"),
-            _ => ("gatehouse:policy/validation@0.1.0", "validate"),
+            "mutator" => ("gatehouse:policy/mutation@1.0.0", "mutate"),
+            _ => ("gatehouse:policy/validation@1.0.0", "validate"),
         };
         let Self { import, body, .. } = self;
         let data = self.data();

@@ -22,8 +22,10 @@ pub mod mutator {
         default_bindings_module: "gatehouse_policy::bindings::mutator",
         type_section_suffix: "mutator",
         with: {
-            "gatehouse:policy/types@0.1.0": crate::bindings::validator::gatehouse::policy::types,
-            "gatehouse:policy/log@0.1.0": crate::bindings::validator::gatehouse::policy::log,
+            "gatehouse:policy/types@1.0.0": crate::bindings::validator::gatehouse::policy::types,
+            "gatehouse:policy/authorizer@1.0.0": crate::bindings::validator::gatehouse::policy::authorizer,
+            "gatehouse:policy/cluster@1.0.0": crate::bindings::validator::gatehouse::policy::cluster,
+            "gatehouse:policy/log@1.0.0": crate::bindings::validator::gatehouse::policy::log,
         },
     });
 }

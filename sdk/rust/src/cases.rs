@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::bindings::validator::gatehouse::policy::types;
-use crate::{Mutator, Operation, Patch, Policy, Request, Review, Timestamp, User, Validator, Verdict, guest};
+use crate::{Mutator, Operation, Origin, Patch, Policy, Request, Review, Timestamp, User, Validator, Verdict, guest};
 
 /// Runs every case of a validator. Panics with what failed; no case at all is a failure.
 pub fn validator<P: Validator>(directory: &str) {
@@ -96,7 +96,8 @@ fn review<P: Policy>(case: &Value) -> Result<Review<P::Object>, String> {
             serde_json::from_value(value.clone()).map(Some).map_err(|e| format!("{field}: {e}"))
         }
     };
-    Ok(Review { request: request(case), object: parse("object")?, old: parse("old")? })
+    let params = Some(case["params"].clone()).filter(|params| !params.is_null());
+    Ok(Review { request: request(case), object: parse("object")?, old: parse("old")?, params })
 }
 
 fn request(case: &Value) -> Request {
@@ -110,7 +111,7 @@ fn request(case: &Value) -> Request {
     Request {
         uid: "00000000-0000-0000-0000-000000000000".to_owned(),
         time: Timestamp { seconds: 1_767_225_600, nanoseconds: 0 },
-        user: Some(User {
+        user: (said["origin"] != "scan").then(|| User {
             name: said["user"].as_str().unwrap_or("somebody").to_owned(),
             uid: String::new(),
             groups: said["groups"].as_array().into_iter().flatten().map(text).collect(),
@@ -122,6 +123,7 @@ fn request(case: &Value) -> Request {
             Some("CONNECT") => Operation::Connect,
             _ => Operation::Create,
         },
+        origin: if said["origin"] == "scan" { Origin::Scan } else { Origin::Write },
         kind: types::GroupVersionKind { group: group.clone(), version: version.clone(), kind },
         resource: types::GroupVersionResource { group, version, resource },
         subresource: text(&said["subresource"]),

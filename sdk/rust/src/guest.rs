@@ -24,6 +24,7 @@ pub fn describe<P: Policy>() -> types::Metadata {
             .iter()
             .map(|(name, description)| types::Rule { name: (*name).to_owned(), description: (*description).to_owned() })
             .collect(),
+        needs_user: P::NEEDS_USER,
     }
 }
 
@@ -53,9 +54,11 @@ pub fn validate<P: Validator>(
     request: types::Request,
     object: Option<types::Json>,
     old: Option<types::Json>,
+    params: Option<types::Json>,
 ) -> Result<types::Verdict, String> {
     let settings = settings.get().ok_or("validate was called before configure")?;
-    let review = Review { request, object: parse(object.as_deref())?, old: parse(old.as_deref())? };
+    let review =
+        Review { request, object: parse(object.as_deref())?, old: parse(old.as_deref())?, params: parse(params.as_deref())? };
     let mut verdict = Verdict::default();
     P::validate(settings, &review, &mut verdict);
     Ok(types::Verdict { violations: verdict.violations, warnings: verdict.warnings })
@@ -67,10 +70,11 @@ pub fn mutate<P: Mutator>(
     request: types::Request,
     object: types::Json,
     old: Option<types::Json>,
+    params: Option<types::Json>,
 ) -> Result<types::Mutation, String> {
     let settings = settings.get().ok_or("mutate was called before configure")?;
     let mut patch = Patch::of(parse(Some(&object))?.unwrap_or_default());
-    let review = Review { request, object: parse(Some(&object))?, old: parse(old.as_deref())? };
+    let review = Review { request, object: parse(Some(&object))?, old: parse(old.as_deref())?, params: parse(params.as_deref())? };
     P::mutate(settings, &review, &mut patch);
     let operations = patch.operations();
     let bytes = (!operations.is_empty()).then(|| serde_json::to_vec(operations)).transpose();

@@ -16,7 +16,7 @@ pub mod guest;
 
 pub use bindings::validator::gatehouse::policy::log::Level;
 pub use bindings::validator::gatehouse::policy::types::{
-    GroupVersionKind, GroupVersionResource, Operation, Request, Timestamp, User,
+    GroupVersionKind, GroupVersionResource, Operation, Origin, Request, Timestamp, User,
 };
 pub use patch::Patch;
 pub use policy::{About, Mutator, Policy, Review, Validator};
@@ -77,8 +77,9 @@ macro_rules! validator {
                     request: types::Request,
                     object: Option<types::Json>,
                     old: Option<types::Json>,
+                    params: Option<types::Json>,
                 ) -> Result<types::Verdict, ::std::string::String> {
-                    $crate::guest::validate::<super::$policy>(&SETTINGS, request, object, old)
+                    $crate::guest::validate::<super::$policy>(&SETTINGS, request, object, old, params)
                 }
             }
 
@@ -111,8 +112,9 @@ macro_rules! mutator {
                     request: types::Request,
                     object: types::Json,
                     old: Option<types::Json>,
+                    params: Option<types::Json>,
                 ) -> Result<types::Mutation, ::std::string::String> {
-                    $crate::guest::mutate::<super::$policy>(&SETTINGS, request, object, old)
+                    $crate::guest::mutate::<super::$policy>(&SETTINGS, request, object, old, params)
                 }
             }
 

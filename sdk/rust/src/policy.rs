@@ -32,6 +32,9 @@ pub trait Policy {
     /// The object, as far as the policy reads it. `serde_json::Value` works; a struct with the few fields is faster.
     type Object: DeserializeOwned;
 
+    /// Without a user there is nothing to judge: a scan of what is stored then says so and does not ask.
+    const NEEDS_USER: bool = false;
+
     /// Checks what a schema cannot say of settings. What it adds refuses the binding; `field` is relative to the settings.
     fn check(_settings: &Self::Settings, _problems: &mut Verdict) {}
 }
@@ -57,4 +60,6 @@ pub struct Review<O> {
     pub object: Option<O>,
     /// The object as it is stored now; absent on a create.
     pub old: Option<O>,
+    /// The object that the binding names under `paramRef`, as it is now.
+    pub params: Option<serde_json::Value>,
 }

@@ -27,6 +27,10 @@ impl Call {
         let project = |value: &Value| entry.reads.project(value);
         Self { entry: entry.clone(), object: object.map(project), old: review.old.map(project) }
     }
+
+    fn to_wasm<'a>(&'a self, request: &'a wasm::Request) -> wasm::Call<'a> {
+        wasm::Call { old: self.old.as_ref(), ..wasm::Call::of(request, self.object.as_ref()) }
+    }
 }
 
 /// The request as the contract has it.
@@ -50,6 +54,7 @@ pub(super) fn request(review: &Review<'_>) -> wasm::Request {
             Operation::Delete => wasm::Operation::Delete,
             Operation::Connect => wasm::Operation::Connect,
         },
+        origin: wasm::Origin::Write,
         kind: wasm::GroupVersionKind {
             group: kind.group.to_string(),
             version: kind.version.to_string(),
@@ -110,7 +115,7 @@ fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> 
 
 fn validate_one(call: &Call, request: &wasm::Request) -> Answer<Verdict> {
     match &call.entry.policy {
-        Ok(policy) => policy.validate(request, call.object.as_ref(), call.old.as_ref()),
+        Ok(policy) => policy.validate(&call.to_wasm(request)),
         Err(why) => failed(Failure::Refused(why.clone())),
     }
 }
@@ -119,9 +124,8 @@ fn validate_one(call: &Call, request: &wasm::Request) -> Answer<Verdict> {
 pub(super) async fn mutate(runtime: &Runtime, request: Arc<wasm::Request>, call: Call) -> Answer<Mutation> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let job = move || {
-        let object = call.object.unwrap_or_default();
         let answer = match &call.entry.policy {
-            Ok(policy) => policy.mutate(&request, &object, call.old.as_ref()),
+            Ok(policy) => policy.mutate(&call.to_wasm(&request)),
             Err(why) => failed(Failure::Refused(why.clone())),
         };
         let _ = sender.send(answer);
@@ -133,5 +137,5 @@ pub(super) async fn mutate(runtime: &Runtime, request: Arc<wasm::Request>, call:
 }
 
 fn failed<T>(failure: Failure) -> Answer<T> {
-    Answer { outcome: Err(failure), took: Duration::ZERO, log: Vec::new() }
+    Answer { outcome: Err(failure), took: Duration::ZERO, log: Vec::new(), needs_user: false }
 }

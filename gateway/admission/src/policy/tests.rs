@@ -316,7 +316,7 @@ async fn a_grant_that_is_missing_is_refused_when_it_is_written() {
     assert!(
         status
             .message
-            .contains("spec.grants: Forbidden: the module imports `gatehouse:policy/log@0.1.0`, which needs the grant `log`"),
+            .contains("spec.grants: Forbidden: the module imports `gatehouse:policy/log@1.0.0`, which needs the grant `log`"),
         "{status}"
     );
     check(json!(["log"])).await.unwrap();

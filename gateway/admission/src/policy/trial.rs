@@ -41,9 +41,10 @@ pub fn run(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: 
     };
     let project = |value: &Value| entry.reads.project(value);
     let (seen, old) = (object.map(project), old.map(project));
+    let call = wasm::Call { old: old.as_ref(), ..wasm::Call::of(request, seen.as_ref()) };
     match policy.module.world {
         World::Validator => {
-            let answer = policy.validate(request, seen.as_ref(), old.as_ref());
+            let answer = policy.validate(&call);
             let outcome = answer.outcome.map(|verdict| Outcome {
                 violations: verdict.violations,
                 warnings: verdict.warnings,
@@ -52,7 +53,7 @@ pub fn run(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: 
             Trial { outcome, took: answer.took, log: answer.log }
         }
         World::Mutator => {
-            let answer = policy.mutate(request, &seen.unwrap_or_default(), old.as_ref());
+            let answer = policy.mutate(&call);
             let outcome = answer.outcome.and_then(|mutation| {
                 let changed = mutate::apply(entry, object.unwrap_or(&Value::Null), mutation.patch.as_deref())?;
                 Ok(Outcome { violations: Vec::new(), warnings: mutation.warnings, changed: changed.map(|(after, _)| after) })
@@ -87,6 +88,7 @@ pub fn request(said: &Value, object: &Value) -> Result<wasm::Request, String> {
             extra: Vec::new(),
         }),
         operation,
+        origin: wasm::Origin::Write,
         resource: wasm::GroupVersionResource {
             group: kind.group.to_string(),
             version: kind.version.to_string(),

@@ -15,7 +15,7 @@ const RULES_MAX: usize = 256;
 
 const ACTIONS: &[&str] = &["Audit", "Deny", "Warn"];
 const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
-const GRANTS: &[&str] = &["log"];
+const GRANTS: &[&str] = &["authorizer", "cluster", "log"];
 const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const SCOPES: &[&str] = &["*", "Cluster", "Namespaced"];
 
@@ -124,7 +124,7 @@ mod tests {
         );
         assert_eq!(
             faults(|o| o["spec"]["grants"] = json!(["log", "network"])),
-            ["spec.grants[1]: Unsupported value: \"network\": supported values: \"log\""]
+            ["spec.grants[1]: Unsupported value: \"network\": supported values: \"authorizer\", \"cluster\", \"log\""]
         );
     }
 

@@ -27,6 +27,8 @@ const CARRIED: &[(&str, &str)] = &[
     (".gatehouse/sdk/rust/src/patch.rs", include_str!("../../../../sdk/rust/src/patch.rs")),
     (".gatehouse/sdk/rust/src/policy.rs", include_str!("../../../../sdk/rust/src/policy.rs")),
     (".gatehouse/sdk/rust/src/verdict.rs", include_str!("../../../../sdk/rust/src/verdict.rs")),
+    (".gatehouse/wit/authorizer.wit", include_str!("../../../../wit/authorizer.wit")),
+    (".gatehouse/wit/cluster.wit", include_str!("../../../../wit/cluster.wit")),
     (".gatehouse/wit/log.wit", include_str!("../../../../wit/log.wit")),
     (".gatehouse/wit/policy.wit", include_str!("../../../../wit/policy.wit")),
     (".gatehouse/wit/types.wit", include_str!("../../../../wit/types.wit")),
