@@ -1,6 +1,6 @@
-// Command merge plays structured-merge-diff's own tests and prints what its functions were asked and answered, one JSON
-// object a line. The module itself is not touched: in a copy that lives as long as the run functions are renamed, and
-// recorders with their names are put beside them.
+// Command merge plays the tests that packages of upstream's have of their own merging and prints what their functions were
+// asked and answered, one JSON object a line. The modules themselves are not touched: in a copy that lives as long as the
+// run functions are renamed, and recorders with their names are put beside them.
 package main
 
 import (
@@ -9,144 +9,209 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
-const module = "sigs.k8s.io/structured-merge-diff/v6"
+//go:embed emit.go.txt
+var emitter string
 
-//go:embed record.go.txt
-var common string
+//go:embed types.go.txt
+var types string
 
 //go:embed merge.go.txt
-var mergeRecorder string
+var merge string
 
 //go:embed typed.go.txt
-var typedRecorder string
+var typed string
 
-// recording is a file of the module whose functions are recorded.
+//go:embed strategicpatch.go.txt
+var strategicPatch string
+
+//go:embed managedfields.go.txt
+var managedFields string
+
+const (
+	structuredMerge = "sigs.k8s.io/structured-merge-diff/v6"
+	apimachinery    = "k8s.io/apimachinery"
+	kubernetes      = "k8s.io/kubernetes"
+	// copied is the module that the copies belong to.
+	copied = "recorded"
+)
+
+// recording is a package whose functions are recorded.
 type recording struct {
-	pkg, file string
-	// renamed are the beginnings of functions that get another name.
-	renamed map[string]string
-	code    string
+	// name is by which it is asked for.
+	name string
+	// module and root are where the folder lies that is copied; the package is it or the folder below it.
+	module, root, below string
+	// renamed are, by file of the package, the beginnings of functions that get another name.
+	renamed map[string]map[string]string
+	// recorders are the files that are put beside it.
+	recorders []string
+	// tests are those that ask for something, when not all do.
+	tests string
 }
 
 var recordings = []recording{
-	{"merge", "update.go", map[string]string{
-		"func (s *Updater) Update(": "func (s *Updater) recordedUpdate(",
-		"func (s *Updater) Apply(":  "func (s *Updater) recordedApply(",
-		// Upstream's order is random; ours is not.
-		"for version, managed := range managedAtVersion {": "for _, version := range slices.Sorted(maps.Keys(managedAtVersion)) {\nmanaged := managedAtVersion[version]",
-		"import (": "import (\n\"maps\"\n\"slices\"",
-	}, mergeRecorder},
-	{"typed", "typed.go", map[string]string{
-		"func (tv TypedValue) Compare(":    "func (tv TypedValue) recordedCompare(",
-		"func (tv TypedValue) Merge(":      "func (tv TypedValue) recordedMerge(",
-		"func (tv TypedValue) ToFieldSet(": "func (tv TypedValue) recordedToFieldSet(",
-		"func (tv TypedValue) RemoveItems": "func (tv TypedValue) recordedRemoveItems",
-		"func (tv TypedValue) Validate(":   "func (tv TypedValue) recordedValidate(",
-	}, typedRecorder},
-	{"typed", "reconcile_schema.go", map[string]string{
-		"func ReconcileFieldSetWithSchema(": "func recordedReconcile(",
-	}, ""},
+	{"merge", structuredMerge, "", "merge", map[string]map[string]string{
+		"update.go": {
+			"func (s *Updater) Update(": "func (s *Updater) recordedUpdate(",
+			"func (s *Updater) Apply(":  "func (s *Updater) recordedApply(",
+			// Upstream's order is random; ours is not.
+			"for version, managed := range managedAtVersion {": "for _, version := range slices.Sorted(maps.Keys(managedAtVersion)) {\nmanaged := managedAtVersion[version]",
+			"import (": "import (\n\"maps\"\n\"slices\"",
+		},
+	}, []string{types, merge}, ""},
+	{"typed", structuredMerge, "", "typed", map[string]map[string]string{
+		"typed.go": {
+			"func (tv TypedValue) Compare(":    "func (tv TypedValue) recordedCompare(",
+			"func (tv TypedValue) Merge(":      "func (tv TypedValue) recordedMerge(",
+			"func (tv TypedValue) ToFieldSet(": "func (tv TypedValue) recordedToFieldSet(",
+			"func (tv TypedValue) RemoveItems": "func (tv TypedValue) recordedRemoveItems",
+			"func (tv TypedValue) Validate(":   "func (tv TypedValue) recordedValidate(",
+		},
+		"reconcile_schema.go": {"func ReconcileFieldSetWithSchema(": "func recordedReconcile("},
+	}, []string{types, typed}, ""},
+	{"strategicpatch", apimachinery, "pkg/util/strategicpatch", "", map[string]map[string]string{
+		"patch.go": {"func StrategicMergePatchUsingLookupPatchMeta(": "func recordedPatch("},
+	}, []string{strategicPatch}, ""},
+	{"managedfields", apimachinery, "pkg/util/managedfields", "internal", map[string]map[string]string{
+		"capmanagers.go": {"func (f *capManagersManager) capUpdateManagers(": "func (f *capManagersManager) recordedCap("},
+		// The document that this reads lies in another module.
+		"fieldmanager_test.go": {`strings.Repeat(".."+string(filepath.Separator), 8)`: `strings.TrimSpace(os.Getenv("GATEHOUSE_KUBERNETES"))`},
+	}, []string{managedFields}, "TestCap"},
 }
 
 func main() {
-	for _, pkg := range []string{"merge", "typed"} {
-		if err := record(pkg); err != nil {
+	for _, of := range recordings {
+		if !slices.Contains(os.Args[1:], of.name) {
+			continue
+		}
+		if err := of.record(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	}
 }
 
-func record(pkg string) error {
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+// record prints what the package's tests ask and are answered.
+func (of recording) record() error {
+	found, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", of.module, kubernetes).Output()
 	if err != nil {
-		return fmt.Errorf("find %s: %w", module, err)
+		return fmt.Errorf("find %s: %w", of.module, err)
 	}
+	folders := strings.Fields(string(found))
 	dir, err := os.MkdirTemp("", "merge")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	copied := filepath.Join(dir, "module")
-	if err := os.CopyFS(copied, os.DirFS(strings.TrimSpace(string(root)))); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, of.name), os.DirFS(filepath.Join(folders[0], of.root))); err != nil {
 		return err
 	}
-	if err := instrument(filepath.Join(copied, pkg), pkg); err != nil {
+	if err := of.instrument(filepath.Join(dir, of.name)); err != nil {
 		return err
 	}
-	modfile, err := replaced(dir, copied)
-	if err != nil {
+	if err := moduleFiles(dir); err != nil {
 		return err
 	}
 	out := filepath.Join(dir, "out.jsonl")
-	test := exec.Command("go", "test", "-count=1", "-vet=off", "-modfile", modfile, module+"/"+pkg)
-	test.Env = append(os.Environ(), "GATEHOUSE_RECORD="+out)
+	test := exec.Command("go", "test", "-count=1", "-vet=off", "-mod=mod", "-run", of.tests, "./"+path.Join(of.name, of.below))
+	test.Dir = dir
+	test.Env = append(os.Environ(), "GATEHOUSE_RECORD="+out, "GATEHOUSE_KUBERNETES="+folders[1])
 	var said bytes.Buffer
 	test.Stdout, test.Stderr = &said, &said
 	if err := test.Run(); err != nil {
-		return fmt.Errorf("%s's tests: %w\n%s", pkg, err, said.String())
+		return fmt.Errorf("%s's tests: %w\n%s", of.name, err, said.String())
 	}
 	lines, err := os.ReadFile(out)
 	if err != nil {
 		return err
 	}
 	// Types are numbered anew in each package.
-	_, err = fmt.Printf("{\"package\":%q}\n%s", pkg, lines)
+	_, err = fmt.Printf("{\"package\":%q}\n%s", of.name, lines)
 	return err
 }
 
-// replaced writes a module file that takes the module from a folder.
-func replaced(dir, from string) (string, error) {
-	path := filepath.Join(dir, "go.mod")
+// moduleFiles makes a folder a module that requires what this one requires, so that nothing is built again.
+func moduleFiles(dir string) error {
 	text, err := os.ReadFile("go.mod")
 	if err != nil {
-		return "", err
+		return err
 	}
-	text = fmt.Appendf(text, "\nreplace %s => %s\n", module, from)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return "", err
+	// The copy of a whole module is a part of this one.
+	nested, err := filepath.Glob(filepath.Join(dir, "*", "go.mod"))
+	if err != nil {
+		return err
+	}
+	for _, file := range nested {
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
+	text = regexp.MustCompile(`(?m)^module .*$`).ReplaceAll(text, []byte("module "+copied))
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), text, 0o600); err != nil {
+		return err
 	}
 	sums, err := os.ReadFile("go.sum")
 	if err != nil {
-		return "", err
+		return err
 	}
-	return path, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
+	return os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
 }
 
-// instrument renames the functions in a package's folder and puts the recorder beside them.
-func instrument(dir, pkg string) error {
-	imports := ""
-	if pkg == "merge" {
-		imports = "\"slices\"\n\"sigs.k8s.io/structured-merge-diff/v6/typed\""
+// instrument lets the copied files import each other, renames the functions and puts the recorders beside them.
+func (of recording) instrument(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return err
 	}
-	code := "package " + pkg + "\n" + strings.Replace(common, "IMPORTS", imports, 1)
-	for _, recorded := range recordings {
-		if recorded.pkg != pkg {
-			continue
-		}
-		path := filepath.Join(dir, recorded.file)
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		copied := string(text)
-		for name, other := range recorded.renamed {
-			if !strings.Contains(copied, name) {
-				return fmt.Errorf("%s has no %q", recorded.file, name)
-			}
-			copied = strings.ReplaceAll(copied, name, other)
-		}
-		if err := os.Chmod(path, 0o600); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(copied), 0o600); err != nil {
-			return err
-		}
-		code += recorded.code
+	below, err := filepath.Glob(filepath.Join(dir, "*", "*.go"))
+	if err != nil {
+		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "record.go"), []byte(code), 0o600)
+	deeper, err := filepath.Glob(filepath.Join(dir, "*", "*", "*.go"))
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(dir, of.below)
+	for _, file := range slices.Concat(files, below, deeper) {
+		if err := of.rewrite(file, of.renamed[strings.TrimPrefix(file, folder+"/")]); err != nil {
+			return err
+		}
+	}
+	for number, code := range append([]string{emitter}, of.recorders...) {
+		code = "package " + filepath.Base(folder) + "\n" + of.inCopy(code)
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("record%d.go", number)), []byte(code), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (of recording) rewrite(file string, renamed map[string]string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	code := of.inCopy(string(text))
+	for name, other := range renamed {
+		if !strings.Contains(code, name) {
+			return fmt.Errorf("%s has no %q", filepath.Base(file), name)
+		}
+		code = strings.ReplaceAll(code, name, other)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(code), 0o600)
+}
+
+// inCopy lets code import the copy of what it imports below the folder.
+func (of recording) inCopy(code string) string {
+	return strings.ReplaceAll(code, `"`+path.Join(of.module, of.root), `"`+path.Join(copied, of.name))
 }

@@ -1,6 +1,7 @@
 //! Defaults random objects of every kind, rows and hooks together, and compares with what upstream's functions made of them.
 //! Fields that differ are listed in `conformance/gaps/defaults.txt`, and the list is compared both ways.
 
+#[path = "../../upstream.rs"]
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};

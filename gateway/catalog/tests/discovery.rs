@@ -1,6 +1,7 @@
 //! Compares the discovery documents with those that upstream publishes for a server that serves everything, cut down to
 //! what is served by default.
 
+#[path = "../../upstream.rs"]
 mod upstream;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Compares schemas and paths with the OpenAPI v3 documents that upstream publishes, prose aside. What differs is listed in
 //! `conformance/gaps/openapi.txt`, and the list is compared both ways.
 
+#[path = "../../upstream.rs"]
 mod upstream;
 
 use std::collections::BTreeSet;

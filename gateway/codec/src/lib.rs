@@ -7,3 +7,7 @@ pub mod json;
 pub mod negotiate;
 pub mod shape;
 pub mod yaml;
+
+#[cfg(test)]
+#[path = "../../upstream.rs"]
+mod upstream;

@@ -10,6 +10,9 @@ pub mod proto;
 pub mod shape;
 pub mod structural;
 pub mod types;
+#[cfg(test)]
+#[path = "../../upstream.rs"]
+mod upstream;
 
 pub use shape::Shape;
 pub use structural::Structural;

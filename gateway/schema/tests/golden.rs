@@ -3,10 +3,12 @@
 //! The files are read from the Go modules, never copied; kinds that are not served have their types in `unserved.txt`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+#[path = "../../upstream.rs"]
+mod upstream;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 use schema::normal::{self, Encode};
@@ -54,17 +56,9 @@ fn told(folder: &Path, wrong: Vec<String>) {
 
 /// The folders of data whose version is wanted, of every module.
 fn folders(wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let of = |(module, under): &(&str, &str)| fs::read_dir(module_folder(module).join(under)).unwrap();
+    let of = |(module, under): &(&str, &str)| fs::read_dir(upstream::module(module).join(under)).unwrap();
     let all = MODULES.iter().flat_map(of).map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     all.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(&wanted)).collect()
-}
-
-fn module_folder(module: &str) -> PathBuf {
-    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
-    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", module]).current_dir(conformance).output().unwrap();
-    let dir = String::from_utf8_lossy(&listed.stdout).trim().to_owned();
-    assert!(!dir.is_empty(), "{module} is missing: run `go mod download` in {conformance}");
-    PathBuf::from(dir)
 }
 
 /// Which kinds a folder has, such as `apps.v1.Deployment`.

@@ -1,8 +1,5 @@
 //! Cases for YAML, and upstream's own test data read and printed.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -130,23 +127,10 @@ fn printing() {
     assert_eq!(print(&json!({"a": long.trim()})).lines().map(str::len).max(), Some(82));
 }
 
-/// Where the Go module's files lie.
-fn upstream_data() -> PathBuf {
-    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
-    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/api"]).current_dir(conformance).output();
-    let dir = listed
-        .ok()
-        .filter(|o| o.status.success())
-        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
-        .unwrap_or_default();
-    assert!(!dir.is_empty(), "upstream's test data is missing: run `go mod download` in {conformance}");
-    PathBuf::from(dir).join("testdata/HEAD")
-}
-
 #[test]
 fn upstreams_yaml_is_read_and_printed_byte_for_byte() {
     let (mut seen, mut wrong) = (0, Vec::new());
-    for entry in std::fs::read_dir(upstream_data()).expect("test data") {
+    for entry in std::fs::read_dir(crate::upstream::round_trip_data()).expect("test data") {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|e| e != "yaml") {
             continue;

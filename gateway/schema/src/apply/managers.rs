@@ -245,16 +245,21 @@ impl Managers {
 
     /// Puts the oldest updates of each version together while there are too many of them.
     pub(super) fn cap(&mut self) {
+        self.cap_at(UPDATES_MAX);
+    }
+
+    /// The same with another bound, as upstream's tests have it.
+    pub(super) fn cap_at(&mut self, most: usize) {
         let mut updates: Vec<(Option<String>, Manager)> =
             self.entries.iter().filter(|entry| !entry.applied).map(|entry| (entry.time.clone(), entry.manager.clone())).collect();
         let mut count = updates.len();
-        if count <= UPDATES_MAX {
+        if count <= most {
             return;
         }
         updates.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.order(&b.1)));
         let mut first_of_version: Vec<Manager> = Vec::new();
         for (_, manager) in updates {
-            if count <= UPDATES_MAX {
+            if count <= most {
                 return;
             }
             let Some(first) = first_of_version.iter().find(|first| first.api_version == manager.api_version).cloned() else {

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -11,6 +10,7 @@ use super::atoms::{Atom, AtomId, Atoms, Key, List, Member, Relationship, Scalar,
 use super::typed::{Typed, reconcile};
 use super::updater::{Failure, Force, Missing, Updater};
 use super::{Element, Entry, Filter, Manager, Managers, Set, fields, value};
+use crate::upstream::recorded;
 
 /// The types of one package's tests, by the numbers they have there.
 struct Recorded {
@@ -78,27 +78,10 @@ fn set(fields: &Value) -> Set {
     fields::read(fields).unwrap()
 }
 
-/// What upstream's tests ask and answer, package by package.
-fn recorded() -> Vec<Vec<Value>> {
-    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
-    let output = Command::new("go").args(["run", "./merge"]).current_dir(conformance).output();
-    let output = output.unwrap_or_else(|error| panic!("`go run ./merge` in conformance/: {error}; Go 1.26 is needed"));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut packages: Vec<Vec<Value>> = Vec::new();
-    for line in text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
-        match line.get("package") {
-            Some(_) => packages.push(Vec::new()),
-            None => packages.last_mut().unwrap().push(line),
-        }
-    }
-    packages
-}
-
 #[test]
 fn upstream_s_own_tests() {
     let (mut played, mut wrong) = (0, Vec::new());
-    for lines in recorded() {
+    for lines in ["merge", "typed"].map(recorded) {
         let types = Recorded::of(&lines);
         for line in lines.iter().filter(|line| line.get("call").is_some()) {
             played += 1;
@@ -110,6 +93,40 @@ fn upstream_s_own_tests() {
     let shown = wrong.iter().take(6).cloned().collect::<Vec<_>>().join("\n");
     assert!(wrong.is_empty(), "{} of {played} differ:\n{shown}", wrong.len());
     assert!(played > 2000, "only {played} calls were recorded");
+}
+
+#[test]
+fn the_oldest_updates_are_put_together_as_upstream_puts_them() {
+    let mut capped = 0;
+    for line in recorded("managedfields") {
+        let mut managers = Managers::read(Some(&line["managers"])).unwrap();
+        managers.cap_at(line["most"].as_u64().unwrap() as usize);
+        let (found, wanted) = (managers.write().unwrap(), &line["after"]);
+        assert_eq!(found.to_string(), wanted.to_string(), "{line}");
+        capped += usize::from(line["managers"] != *wanted);
+    }
+    assert!(capped >= 6, "only {capped} of the recorded lists are too long");
+}
+
+#[test]
+fn ten_updates_are_kept_apart() {
+    let update = |number: usize| {
+        let manager = Manager::updater(&format!("m{number:02}"), "v1", "");
+        Entry::new(manager, "v1", false, fields::read(&json!({ format!("f:{number}"): {} })).unwrap())
+            .at(Some(format!("2020-01-01T00:00:{number:02}Z")))
+    };
+    let mut managers = Managers::default();
+    (0..10).for_each(|number| managers.put(update(number)));
+    managers.put(Entry::new(Manager::applier("applier", ""), "v1", true, Set::default()));
+    managers.cap();
+    assert_eq!(managers.iter().count(), 11, "who applies does not count");
+    managers.put(update(10));
+    managers.cap();
+    let written = managers.write().unwrap();
+    let names: Vec<&str> = written.as_array().unwrap().iter().map(|entry| entry["manager"].as_str().unwrap()).collect();
+    assert_eq!(names, ["applier", "ancient-changes", "m02", "m03", "m04", "m05", "m06", "m07", "m08", "m09", "m10"]);
+    assert_eq!(written[1]["fieldsV1"], json!({"f:0": {}, "f:1": {}}));
+    assert_eq!(written[1]["time"], "2020-01-01T00:00:01Z");
 }
 
 fn play(types: &Recorded, line: &Value) -> Result<(), String> {

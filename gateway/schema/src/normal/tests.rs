@@ -1,7 +1,5 @@
 //! Cases for normal form. Every object of upstream's own round-trip data is in `tests/golden.rs`.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -35,24 +33,6 @@ fn encoded(api_version: &str, kind: &str, value: &Value) -> String {
         &mut out,
     );
     String::from_utf8(out).expect("UTF-8")
-}
-
-/// Where the Go module's files lie.
-fn upstream_data() -> &'static PathBuf {
-    static DATA: LazyLock<PathBuf> = LazyLock::new(find_upstream_data);
-    &DATA
-}
-
-fn find_upstream_data() -> PathBuf {
-    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
-    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", "k8s.io/api"]).current_dir(conformance).output();
-    let dir = listed
-        .ok()
-        .filter(|o| o.status.success())
-        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
-        .unwrap_or_default();
-    assert!(!dir.is_empty(), "upstream's test data is missing: run `go mod download` in {conformance}");
-    PathBuf::from(dir).join("testdata/HEAD")
 }
 
 #[test]
@@ -247,7 +227,7 @@ proptest! {
     /// Whatever is missing from an object, what was written once is written the same again.
     #[test]
     fn normal_form_is_stable(kind in "Pod|Service|PersistentVolume|Node|Event", removed in proptest::collection::vec(0..400usize, 0..12)) {
-        let text = std::fs::read(upstream_data().join(format!("core.v1.{kind}.json"))).expect("a file");
+        let text = std::fs::read(crate::upstream::round_trip_data().join(format!("core.v1.{kind}.json"))).expect("a file");
         let mut value = codec::json::parse(&text).expect("valid JSON").value;
         for n in removed {
             without_nth(&mut value, n);
@@ -262,7 +242,7 @@ proptest! {
 
     #[test]
     fn wrong_types_are_told_and_never_panic(removed in 0..300usize, junk in proptest::sample::select(vec!["null", "true", "1.5", "\"x\"", "[]", "{}"])) {
-        let text = std::fs::read(upstream_data().join("core.v1.Pod.json")).expect("a file");
+        let text = std::fs::read(crate::upstream::round_trip_data().join("core.v1.Pod.json")).expect("a file");
         let mut value = codec::json::parse(&text).expect("valid JSON").value;
         replace_nth(&mut value, removed, &codec::json::parse(junk.as_bytes()).expect("junk").value);
         if let Err(why) = decode(&TYPES, of_kind("v1", "Pod"), &mut value, &mut Vec::new()) {

@@ -1,7 +1,6 @@
 //! Protobuf against what nobody should send. Upstream's round-trip data is in `tests/golden.rs`.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -18,15 +17,7 @@ fn of_kind(api_version: &str, kind: &str) -> TypeId {
 }
 
 /// Where upstream's module keeps its round-trip data.
-static DATA: LazyLock<PathBuf> = LazyLock::new(|| data("k8s.io/api", "testdata/HEAD"));
-
-fn data(module: &str, under: &str) -> PathBuf {
-    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
-    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", module]).current_dir(conformance).output();
-    let dir = listed.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
-    let dir = dir.filter(|dir| !dir.is_empty());
-    PathBuf::from(dir.unwrap_or_else(|| panic!("{module} is missing: run `go mod download` in {conformance}"))).join(under)
-}
+static DATA: LazyLock<PathBuf> = LazyLock::new(crate::upstream::round_trip_data);
 
 /// A field with a length.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {

@@ -10,4 +10,6 @@ mod path;
 mod protobuf;
 mod storage;
 mod subresources;
+#[path = "../../../upstream.rs"]
+mod upstream;
 mod watch;

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::common::{Server, server};
 use serde_json::{Value, json};
@@ -88,7 +87,7 @@ const MIRRORED: &[(&str, Place)] = &[
 
 #[test]
 fn every_function_of_upstreams_suite_has_its_place() {
-    let upstream = functions(&module("k8s.io/apiserver").join("pkg/storage/testing"), "func Run", '(');
+    let upstream = functions(&crate::upstream::module("k8s.io/apiserver").join("pkg/storage/testing"), "func Run", '(');
     let upstream: BTreeSet<String> =
         upstream.into_iter().map(|name| format!("Run{name}")).filter(|name| !name.starts_with("RunBenchmark")).collect();
     let listed: BTreeSet<String> = MIRRORED.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -102,14 +101,6 @@ fn every_function_of_upstreams_suite_has_its_place() {
             Not(reason) => assert!(!reason.is_empty(), "{name}: say why"),
         }
     }
-}
-
-fn module(name: &str) -> PathBuf {
-    let conformance = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance");
-    let listed = Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", name]).current_dir(conformance).output().unwrap();
-    let dir = String::from_utf8_lossy(&listed.stdout).trim().to_owned();
-    assert!(!dir.is_empty(), "{name} is missing: run `go mod download` in {conformance}");
-    PathBuf::from(dir)
 }
 
 /// The names that follow a word in the sources of a folder.

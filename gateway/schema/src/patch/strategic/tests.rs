@@ -193,3 +193,45 @@ proptest! {
         prop_assert_eq!(names, union);
     }
 }
+
+/// What one patch of upstream's tests makes here, or why it cannot be applied.
+fn played(types: &Types, line: &Value) -> Result<Value, String> {
+    let document = |field: &str| match line[field].as_str().expect("a text") {
+        // No bytes at all are an empty object.
+        "" => Ok(Map::new()),
+        text => serde_json::from_str::<Map<String, Value>>(text).map_err(|_| BAD_DOCUMENT.to_owned()),
+    };
+    let ty = types.by_name(line["type"].as_str().expect("a text")).expect("a recorded type");
+    match map(types, Shape::Struct(ty), document("live")?, document("patch")?) {
+        Ok(merged) => Ok(Value::Object(merged)),
+        Err(Fault::Malformed(why) | Fault::Unfit(why)) => Err(why.to_owned()),
+        Err(Fault::Other(why)) => Err(why),
+    }
+}
+
+/// How upstream calls what is no JSON object.
+const BAD_DOCUMENT: &str = "invalid JSON document";
+
+#[test]
+fn upstream_s_own_tests() {
+    let lines = crate::upstream::recorded("strategicpatch");
+    let tables = lines.iter().filter_map(|line| line.get("types")?.as_str()).collect::<String>();
+    let types = Types::parse(&[tables.leak()]).expect("recorded types");
+    let mut calls: Vec<&Value> = lines.iter().filter(|line| line.get("call").is_some()).collect();
+    // Upstream asks some of it in many orders.
+    let mut asked = std::collections::HashSet::new();
+    calls.retain(|line| asked.insert(format!("{} {} {}", line["type"], line["live"], line["patch"])));
+    let mut wrong = Vec::new();
+    for line in &calls {
+        let wanted = match line["error"].as_str() {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(serde_json::from_str(line["object"].as_str().expect("a text")).expect("an object")),
+        };
+        let found = played(&types, line);
+        if found != wanted {
+            wrong.push(format!("{line}\n  wanted {wanted:?}\n  found  {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), calls.len(), wrong.join("\n"));
+    assert!(calls.len() > 200, "only {} patches were recorded", calls.len());
+}
