@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{GroupResource, Status, Value, World, meta};
 
-use crate::{Plugin, Review};
+use crate::{Cluster, Plugin, Review};
 
 mod default_class;
 mod default_toleration_seconds;
@@ -23,6 +23,8 @@ mod taint_nodes_by_condition;
 pub struct Setup {
     /// Live reads, under the server's own identity.
     pub world: Arc<dyn World>,
+    /// The same with what is served and who may do what.
+    pub cluster: Cluster,
     /// `--default-not-ready-toleration-seconds`.
     pub not_ready_toleration_s: i64,
     /// `--default-unreachable-toleration-seconds`.

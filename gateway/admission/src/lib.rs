@@ -3,10 +3,13 @@
 
 pub mod builtin;
 pub mod chain;
+pub mod cluster;
+pub mod matching;
 pub mod plugin;
 pub mod policy;
 pub mod review;
 
 pub use chain::Chain;
+pub use cluster::{Cluster, Kinds};
 pub use plugin::Plugin;
 pub use review::{Notes, Operation, Review};

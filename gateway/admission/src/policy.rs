@@ -7,14 +7,13 @@ use arc_swap::ArcSwap;
 use model::{GroupVersionResource, Status, Value, World};
 use serde_json::json;
 
-use crate::{Notes, Operation, Plugin, Review};
+use crate::{Notes, Operation, Plugin, Review, matching};
 
 mod answer;
 pub mod binding;
 pub mod fields;
 mod judge;
 mod load;
-pub mod matching;
 pub mod metrics;
 pub mod module;
 mod mutate;
@@ -66,7 +65,7 @@ impl Policies {
     /// Whether a binding concerns a write.
     async fn concerns(&self, entry: &Entry, review: &Review<'_>, object: Option<&Value>) -> bool {
         let constraints = &entry.binding.constraints;
-        if !constraints.matches(review, object) {
+        if !constraints.matches_exactly(review, object) {
             return false;
         }
         if !constraints.needs_namespace(review) {

@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use admission::builtin;
 use admission::policy::Policies;
+use admission::{Cluster, builtin};
 use authn::service_account::Issuer;
 use controllers::bootstrap;
 use model::{Clock, User, World};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::gate::{Gate, Limits, Tokens};
 use server::health::{Check, Health, Scope};
+use server::kinds;
 use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
 use server::served::Served;
@@ -75,8 +76,16 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
 fn plugins(config: &Config, slot: &Slot, policies: &Arc<Policies>) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let world: Arc<dyn World> = Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback()));
     let settings = &config.admission;
-    let setup =
-        builtin::Setup { world, not_ready_toleration_s: settings.not_ready_s, unreachable_toleration_s: settings.unreachable_s };
+    let setup = builtin::Setup {
+        cluster: Cluster {
+            world: world.clone(),
+            kinds: Arc::new(kinds::Served(slot.clone())),
+            authorizer: Arc::new(kinds::Rules(slot.clone())),
+        },
+        world,
+        not_ready_toleration_s: settings.not_ready_s,
+        unreachable_toleration_s: settings.unreachable_s,
+    };
     let mut plugins = builtin::plugins(&settings.enable, &settings.disable, &setup)?;
     plugins.push(policies.plugin());
     Ok(plugins)

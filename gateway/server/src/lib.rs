@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod files;
 pub mod gate;
 pub mod health;
+pub mod kinds;
 pub mod kubeconfig;
 pub mod lifecycle;
 pub mod listen;

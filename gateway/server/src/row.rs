@@ -32,6 +32,7 @@ use crate::removal::Manner;
 use crate::subresources::{self, Facet, Part};
 
 pub use form::Form;
+pub(crate) use form::say_kind;
 pub(crate) use managed::manager;
 
 /// Which of a kind's own rules a write is under.

@@ -29,6 +29,12 @@ impl Slot {
     pub fn fill(&self, gate: &Arc<Gate>) {
         let _ = self.0.set(Arc::downgrade(gate));
     }
+
+    /// The gate, once it is there and as long as it is.
+    pub(crate) fn gate(&self) -> Result<Arc<Gate>, Status> {
+        let gate = self.0.get().and_then(Weak::upgrade);
+        gate.ok_or_else(|| Status::unavailable("the server is starting or ending"))
+    }
 }
 
 /// A client inside the process.
@@ -63,8 +69,7 @@ impl LocalWorld {
     }
 
     fn gate(&self) -> Result<Arc<Gate>, Status> {
-        let gate = self.slot.0.get().and_then(Weak::upgrade);
-        gate.ok_or_else(|| Status::unavailable("the server is starting or ending"))
+        self.slot.gate()
     }
 
     fn call(&self, gate: &Gate, verb: Verb, resource: &GroupVersionResource, subresource: &str, place: (&str, &str)) -> Call {

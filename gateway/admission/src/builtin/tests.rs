@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::world::{Fake, gvr};
 use super::{FlagError, Setup, plugins};
+use crate::cluster::testing;
 use crate::{Chain, Notes, Operation, Review};
 
 fn world() -> Arc<Fake> {
@@ -21,7 +22,8 @@ fn world() -> Arc<Fake> {
 }
 
 fn setup(world: &Arc<Fake>) -> Setup {
-    Setup { world: world.clone(), not_ready_toleration_s: 300, unreachable_toleration_s: 60 }
+    let cluster = testing::cluster(world.clone(), &[]);
+    Setup { world: world.clone(), cluster, not_ready_toleration_s: 300, unreachable_toleration_s: 60 }
 }
 
 struct Write<'a> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::{Value, meta};
 use wasm::Grant;
 
-use super::matching::Constraints;
+use crate::matching::Constraints;
 
 /// What a violation leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,8 @@ impl Binding {
             deadline,
             order: spec.get("order").and_then(Value::as_i64).unwrap_or(0),
             grants: grants.collect::<Result<_, _>>()?,
-            constraints: Constraints::from_object(spec.get("matchConstraints").unwrap_or(&Value::Null))?,
+            constraints: Constraints::from_object(spec.get("matchConstraints").unwrap_or(&Value::Null))
+                .map_err(|why| format!("spec.matchConstraints.{why}"))?,
         })
     }
 
