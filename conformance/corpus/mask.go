@@ -22,7 +22,7 @@ var (
 	address   = regexp.MustCompile(`\b10\.0\.\d{1,3}\.\d{1,3}\b`)
 	nodePort  = regexp.MustCompile(`\b3[0-2]\d{3}\b`)
 	// A list has no name before its revision; an object has.
-	listRevision = regexp.MustCompile(`("metadata": ?\{\s*(?:"continue":"[^"]*",)?(?:"remainingItemCount":\d+,)?"resourceVersion": ?"|(?:^|\n)metadata:\n  (?:continue: \S+\n  )?(?:remainingItemCount: \d+\n  )?resourceVersion: ")\d+"`)
+	listRevision = regexp.MustCompile(`("metadata": ?\{\s*(?:"continue":"[^"]*",)?(?:"remainingItemCount":\d+,)?"resourceVersion": ?"|(?:^|\n)metadata:\n  (?:continue: [^\n]+\n  )?(?:remainingItemCount: \d+\n  )?resourceVersion: ")\d+"`)
 	revision     = regexp.MustCompile(`("resourceVersion\\*": ?\\*"|resourceVersion: ")(\d+)`)
 	told         = regexp.MustCompile(`(current: |resource version: |resource version |revision |record \()\d+`)
 	continuation = regexp.MustCompile(`("continue": ?"|continue: )([\w=-]+)`)

@@ -24,10 +24,11 @@ const (
 	// Tokens is the file of static tokens that both servers are started with.
 	Tokens = "admin-token,admin,1,system:masters\nalice-token,alice,2\nbob-token,bob,3,\"developers,testers\"\n"
 
-	// replyTimeout bounds the wait for an answer, and for the events of a watch; what comes later is a difference.
-	replyTimeout = 10 * time.Second
+	// replyTimeout bounds the wait for an answer, and for the events of a watch; what comes later is a difference. No step
+	// waits for it on purpose, so it may be as long as a loaded machine needs.
+	replyTimeout = 2 * time.Minute
 	// untilTimeout bounds the wait for what takes effect a moment later.
-	untilTimeout = 30 * time.Second
+	untilTimeout = 2 * time.Minute
 	untilPause   = 50 * time.Millisecond
 )
 
