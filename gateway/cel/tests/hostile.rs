@@ -1,5 +1,8 @@
 //! Whatever a client sends: nothing panics, nothing runs without end, nothing nests deeper than the stack.
 
+#[path = "../../mutate.rs"]
+mod mutate;
+
 use cel::{Bindings, CALL_COST_MAX, Decl, Env, Error, ListKind, Stage, Value};
 use proptest::prelude::*;
 use serde_json::json;
@@ -132,6 +135,57 @@ proptest! {
     fn any_words_end(text in words()) {
         run(&text);
     }
+}
+
+/// What is asked of objects of any shape: every way in which an expression reaches into what it is given.
+const QUESTIONS: &[&str] = &[
+    "self == oldSelf.orValue(self)",
+    "self.name.size() + self.tags.size() + self.listed.size() + self.labels.size() > 0",
+    "has(self.tags) && self.tags.all(x, x.startsWith(self.name)) && self.tags == oldSelf.value().tags",
+    "self.listed.exists_one(x, x.key == 'k' && x.value >= 0) && self.listed + self.listed == self.listed",
+    "self.listed.map(x, x.value).sum() == self.listed.size() && self.tags.isSorted()",
+    "self.labels.all(k, k in self.labels && self.labels[k].matches('^[a-z]*$'))",
+    "self.labels.transformMap(k, v, v + k) == self.labels",
+    "type(self.port) == int ? self.port < 65536 : self.port.find('[0-9]+') != ''",
+    "self.since.getFullYear() > 2000 && self.since + duration('1h') > self.since",
+    "quantity(self.name).isGreaterThan(quantity('1')) || ip.isCanonical(self.name) || isURL(self.name)",
+    "'%s %d %.2f %x'.format([self.name, self.listed[0].value, 1.5, self.name]) == self.tags.join()",
+    "self.name.split('').reverse().join(',').replace('a', self.name).upperAscii() == self.name",
+    "self.?labels[?self.name].hasValue() || self.?listed[?0].?value.orValue(1) / self.listed[0].value == 1",
+    "self.listed[0].value * self.listed[0].value - 1 > self.listed[0].value % self.listed[0].value",
+    "dyn(self).name == dyn(self.port) || dyn(self.labels) == dyn(self.tags)",
+];
+
+const OBJECTS: &[&[u8]] = &[
+    br#"{"name":"web","tags":["a","b"],"listed":[{"key":"k","value":1},{"key":"l","value":-9223372036854775808}],"labels":{"a":"b","k":""},"port":80,"since":"2020-01-01T00:00:00Z"}"#,
+    br#"{"name":"1Gi","port":"http","listed":[{"key":"k"}],"labels":{},"since":"never"}"#,
+    br#"{"name":null,"tags":{},"listed":["x"],"labels":[],"port":1.5,"since":1}"#,
+];
+
+#[test]
+fn any_object_is_judged() {
+    let (decl, env) = (declared(), Env::new(Stage::Stored).rule(&declared(), true));
+    let programs: Vec<_> =
+        QUESTIONS.iter().map(|text| (*text, env.compile(text).unwrap_or_else(|issues| panic!("{text}: {issues}")))).collect();
+    // Objects come validated, so that most of these never do; what stores hold may be older than its schema.
+    let seeds: Vec<serde_json::Value> = OBJECTS.iter().map(|text| serde_json::from_slice(text).expect("JSON")).collect();
+    mutate::each_value(&seeds, 3_000, |object| {
+        for (text, program) in &programs {
+            let bindings = Bindings::default()
+                .set("self", Value::declared(object, &decl))
+                .set("oldSelf", Value::optional(Some(Value::declared(object, &decl))));
+            let told = |limit: u64| {
+                let evaluation = program.eval(&bindings, limit);
+                (evaluation.result.map(|value| value.to_literal()).map_err(|error| error.to_string()), evaluation.cost)
+            };
+            let (answer, cost) = told(CALL_COST_MAX);
+            assert_eq!(told(CALL_COST_MAX), (answer.clone(), cost), "{text}: the same object is judged alike");
+            assert!(!answer.as_ref().is_err_and(String::is_empty), "{text}: a fault says nothing");
+            if cost > 1 {
+                assert_eq!(told(cost / 2).0, Err(Error::CostLimit.to_string()), "{text}: {cost} is more than half of it");
+            }
+        }
+    });
 }
 
 #[test]

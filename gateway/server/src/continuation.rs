@@ -85,6 +85,24 @@ mod tests {
     }
 
     #[test]
+    fn no_token_reads_another_resource() {
+        const PREFIX: &str = "/registry/pods/";
+        let tokens = ["/registry/pods/a/b", "/registry/secrets/a/b", "/registry/pods", ""].map(|key| after(key, PREFIX, Some(7)));
+        let texts = tokens.iter().map(|token| URL_SAFE_NO_PAD.decode(token).unwrap()).collect::<Vec<_>>();
+        let seeds: Vec<&[u8]> = tokens.iter().map(String::as_bytes).chain(texts.iter().map(Vec::as_slice)).collect();
+        crate::mutate::each(&seeds, 20_000, |input| {
+            let forged = [String::from_utf8_lossy(input).into_owned(), URL_SAFE_NO_PAD.encode(input)];
+            for token in forged {
+                let Ok(read) = decode(&token, PREFIX) else { continue };
+                let start = read.key.strip_prefix(PREFIX).expect("below the resource");
+                assert!(start.split('/').all(|segment| !matches!(segment, "" | "." | "..")), "{start}");
+                assert!(read.revision.is_none_or(|revision| i64::try_from(revision).is_ok_and(|revision| revision > 0)));
+                assert_eq!(decode(&encode(&read.key, PREFIX, read.revision), PREFIX), Ok(read));
+            }
+        });
+    }
+
+    #[test]
     fn refuses_what_upstream_refuses() {
         let token = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let message = |token: &str| decode(token, "/registry/pods/").unwrap_err().message;

@@ -20,6 +20,9 @@ pub mod kubeconfig;
 pub mod lifecycle;
 pub mod listen;
 pub mod metrics;
+#[cfg(test)]
+#[path = "../../mutate.rs"]
+mod mutate;
 pub mod options;
 pub mod path;
 pub mod paths;

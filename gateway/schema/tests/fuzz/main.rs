@@ -1,7 +1,9 @@
-//! Damaged input for whatever reads what a client sends: JSON, YAML, protobuf, `fieldsV1`, patches, selectors. Nothing may
+//! Damaged input for whatever reads what a client sends: JSON, YAML, protobuf, `fieldsV1`, patches, applied documents, selectors. Nothing may
 //! panic or hang, and what is read once must survive being written. The same damage is done on each run.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+mod apply;
+#[path = "../../../mutate.rs"]
 mod mutate;
 mod seeds;
 
@@ -14,7 +16,7 @@ use schema::patch::{JsonPatch, MergePatch, StrategicPatch};
 use schema::{TypeId, Types, proto};
 use serde_json::{Value, json};
 
-use crate::mutate::Mutator;
+use crate::mutate::each;
 
 static TYPES: LazyLock<Types> =
     LazyLock::new(|| Types::parse(&[include_str!("../../../catalog/data/types.txt")]).expect("the committed table is readable"));
@@ -25,19 +27,6 @@ const ROUNDS_OBJECT: usize = 5_000;
 
 fn pod() -> TypeId {
     TYPES.of_kind("v1", "Pod").unwrap()
-}
-
-/// Gives a property damaged inputs; tells the one on which it panics.
-fn each(seeds: &[&[u8]], rounds: usize, property: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
-    let mut mutator = Mutator::new(seeds);
-    for seed in seeds {
-        property(seed);
-    }
-    for round in 0..rounds {
-        let input = mutator.next();
-        let survived = std::panic::catch_unwind(|| property(&input));
-        assert!(survived.is_ok(), "round {round}: {:?}", String::from_utf8_lossy(&input));
-    }
 }
 
 fn go_json(value: &Value) -> Vec<u8> {

@@ -38,6 +38,11 @@ pub(crate) const PATCHES: &[&[u8]] = &[
     br#"{"spec":{"$patch":"delete"},"status":{"conditions":[{"type":"Ready","status":"False"}]}}"#,
 ];
 
+pub(crate) const APPLIED: &[&[u8]] = &[
+    br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"n","labels":{"a":"2","c":"3"},"finalizers":["f2","f3"],"ownerReferences":[{"uid":"u","name":"o","kind":"K","apiVersion":"v1"}]},"spec":{"containers":[{"name":"b","image":"c","ports":[{"containerPort":80},{"containerPort":80,"protocol":"UDP"}],"env":[{"name":"E1","value":"2"}]}],"nodeSelector":{},"overhead":{"cpu":"1e3"},"tolerations":[{"key":"k"},{"key":"l"}]}}"#,
+    br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"n","annotations":{"b":"2"}},"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":"0.1"}},"args":["x","y"]},{"name":"d","image":""}],"volumes":[{"name":"v1","hostPath":{"path":"/x"}}],"topologySpreadConstraints":[{"topologyKey":"z","whenUnsatisfiable":"DoNotSchedule","maxSkew":1}]},"status":{"conditions":[{"type":"Ready","status":"False"}]}}"#,
+];
+
 pub(crate) const LABEL_SELECTORS: &[&[u8]] =
     &[b"a=b,c==d,e!=f,!g,h, i in (j,k), l notin (m,), n>1,o<2", b"example.com/a in (x,y),in in (in),notin notin (notin)", b""];
 
