@@ -19,7 +19,7 @@ pub use bindings::validator::gatehouse::policy::types::{
     GroupVersionKind, GroupVersionResource, Operation, Origin, Request, Timestamp, User,
 };
 pub use patch::Patch;
-pub use policy::{About, Mutator, Policy, Review, Validator};
+pub use policy::{About, Mutator, NoSettings, Policy, Review, Validator};
 pub use verdict::Verdict;
 
 #[doc(hidden)]
@@ -34,7 +34,7 @@ static MEMORY: arena::Arena = arena::Arena::new();
 
 /// What a policy usually needs.
 pub mod prelude {
-    pub use crate::{About, Mutator, Operation, Patch, Policy, Request, Review, Validator, Verdict};
+    pub use crate::{About, Mutator, NoSettings, Operation, Patch, Policy, Request, Review, Validator, Verdict};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::{Value, json};

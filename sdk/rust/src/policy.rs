@@ -1,6 +1,7 @@
 //! What a policy is made of.
 
 use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Patch, Request, Verdict};
@@ -23,11 +24,16 @@ pub struct About {
     pub rules: &'static [(&'static str, &'static str)],
 }
 
+/// Settings of a policy that has none; a binding that sets something is refused.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoSettings {}
+
 /// What validators and mutators have in common.
 pub trait Policy {
     /// What it is.
     const ABOUT: About;
-    /// Its settings. Their JSON schema is what a binding is checked against; use `()` for none.
+    /// Its settings. Their JSON schema is what a binding is checked against; use [`NoSettings`] for none.
     type Settings: DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The object, as far as the policy reads it. `serde_json::Value` works; a struct with the few fields is faster.
     type Object: DeserializeOwned;
