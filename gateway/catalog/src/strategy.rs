@@ -148,6 +148,8 @@ fn differs_beside_metadata(new: &Value, old: &Value) -> bool {
 fn keep(fields: &[Arc<str>], new: &mut Value, old: &Value) {
     for field in fields {
         match at(old, field) {
+            // To compare is far cheaper than to copy, and a status seldom comes with another spec.
+            Some(value) if at(new, field) == Some(value) => {}
             Some(value) => put(new, field, value.clone()),
             None => take(new, field),
         }

@@ -5,6 +5,7 @@ pub mod go_base64;
 pub mod go_json;
 pub mod json;
 pub mod negotiate;
+pub mod partial;
 pub mod shape;
 pub mod yaml;
 

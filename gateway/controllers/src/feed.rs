@@ -35,17 +35,24 @@ pub struct Change<'a> {
     pub object: &'a Value,
 }
 
+/// Fields that listeners read of objects, as [`World::watch_fields`] takes them; empty: all.
+pub type Reads = &'static [&'static str];
+
+/// All of an object.
+pub const WHOLE: Reads = &[];
+
 /// Hears of every change of a resource, in order. Must be quick: it holds up the resource's other listeners.
 pub type Listener = Arc<dyn Fn(&Change<'_>) + Send + Sync>;
 
-/// Follows one resource until the returned future is dropped. `synced` turns true once the first list was told.
+/// Follows one resource until the returned future is dropped. `synced` turns true once the first list was told. Of each object
+/// its metadata and what listeners read is there.
 pub(crate) async fn follow(
     world: Arc<dyn World>,
-    resource: GroupVersionResource,
+    (resource, reads): (GroupVersionResource, Reads),
     listeners: Vec<Listener>,
     synced: watch::Sender<bool>,
 ) {
-    let mut feed = Feed { resource, listeners, known: HashMap::new() };
+    let mut feed = Feed { resource, reads, listeners, known: HashMap::new() };
     loop {
         match feed.relist(&*world).await {
             Ok(revision) => {
@@ -64,6 +71,7 @@ pub(crate) async fn follow(
 
 struct Feed {
     resource: GroupVersionResource,
+    reads: Reads,
     listeners: Vec<Listener>,
     /// Uid by namespace and name.
     known: HashMap<(Box<str>, Box<str>), Box<str>>,
@@ -71,7 +79,7 @@ struct Feed {
 
 impl Feed {
     async fn relist(&mut self, world: &dyn World) -> Result<Revision, Status> {
-        let (objects, revision) = world.list(&self.resource, "", "").await?;
+        let (objects, revision) = world.list_fields(&self.resource, self.reads).await?;
         let mut gone = self.known.clone();
         for object in &objects {
             if gone.remove(&place(object)).is_some_and(|uid| *uid != *meta::uid(object)) {
@@ -86,7 +94,7 @@ impl Feed {
     }
 
     async fn watch(&mut self, world: &dyn World, from: Revision) -> Result<(), Status> {
-        let mut events = world.watch(&self.resource, "", from).await?;
+        let mut events = world.watch_fields(&self.resource, self.reads, from).await?;
         while let Some(event) = events.next().await {
             match event {
                 Event::Added(object) | Event::Modified(object) => self.saw(&object),
@@ -143,7 +151,7 @@ mod tests {
                 told.lock().unwrap().push(format!("{:?} {} {}", change.what, meta::name(change.object), meta::uid(change.object)))
             }
         });
-        let mut feed = Feed { resource: gvr("v1/pods"), listeners: vec![listener], known: HashMap::new() };
+        let mut feed = Feed { resource: gvr("v1/pods"), reads: WHOLE, listeners: vec![listener], known: HashMap::new() };
         feed.relist(&world).await.unwrap();
         assert_eq!(told.lock().unwrap().split_off(0), ["Added goes 2", "Added replaced 3", "Added stays 1"]);
 

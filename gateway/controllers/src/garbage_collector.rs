@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::feed::{self, Change, Listener, What};
+use crate::feed::{self, Change, Listener, Reads, What};
 use crate::queue::Queue;
 use crate::runtime::{Error, Next, Runtime, step};
 
@@ -28,6 +28,16 @@ pub const NAME: &str = "garbage-collector-controller";
 const WORKERS: usize = 20;
 /// How long resources may take to settle after their definitions changed; upstream looks every 30 s.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// What the graph is made of.
+const READS: Reads = &[
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "metadata.ownerReferences",
+    "metadata.deletionTimestamp",
+    "metadata.finalizers",
+];
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -50,7 +60,7 @@ pub fn add(runtime: &mut Runtime) {
     for facts in resources {
         let collector = collector.clone();
         let listener: Listener = Arc::new(move |change| collector.hear(change));
-        runtime.listen(facts.resource, listener);
+        runtime.listen_to(facts.resource, READS, listener);
     }
     let swept = collector.clone();
     runtime.once_synced(move || {
@@ -106,7 +116,7 @@ fn follow_custom(runtime: &mut Runtime, collector: Arc<Collector>, known: HashSe
                 followed.entry(facts.resource).or_insert_with_key(|resource| {
                     let collector = collector.clone();
                     let listener: Listener = Arc::new(move |change| collector.hear(change));
-                    feeds.spawn(feed::follow(world.clone(), resource.clone(), vec![listener], watch::channel(false).0))
+                    feeds.spawn(feed::follow(world.clone(), (resource.clone(), READS), vec![listener], watch::channel(false).0))
                 });
             }
         }

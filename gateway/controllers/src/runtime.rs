@@ -13,7 +13,7 @@ use model::{Clock, GroupVersionResource, Status, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::feed::{self, Change, Listener};
+use crate::feed::{self, Change, Listener, Reads, WHOLE};
 use crate::queue::{Counters, Queue};
 
 /// What every controller is given.
@@ -94,7 +94,7 @@ type Probe = Arc<dyn Fn() -> (usize, [u64; 3]) + Send + Sync>;
 /// Controllers being put together, then running. Dropping it stops them.
 pub struct Runtime {
     context: Context,
-    listeners: BTreeMap<GroupVersionResource, Vec<Listener>>,
+    listeners: BTreeMap<(GroupVersionResource, Reads), Vec<Listener>>,
     synced: Vec<watch::Receiver<bool>>,
     probes: Vec<(&'static str, Probe)>,
     tasks: JoinSet<()>,
@@ -113,7 +113,12 @@ impl Runtime {
 
     /// Adds a listener to the watch of a resource; only before [`Runtime::follow`].
     pub(crate) fn listen(&mut self, resource: GroupVersionResource, listener: Listener) {
-        self.listeners.entry(resource).or_default().push(listener);
+        self.listen_to(resource, WHOLE, listener);
+    }
+
+    /// The same for a listener that needs little of each object, which spares reading large ones.
+    pub(crate) fn listen_to(&mut self, resource: GroupVersionResource, reads: Reads, listener: Listener) {
+        self.listeners.entry((resource, reads)).or_default().push(listener);
     }
 
     /// Adds a controller; its workers start at once and wait for keys.
@@ -158,10 +163,10 @@ impl Runtime {
 
     /// Starts the watches. Everything must have been added.
     pub fn follow(&mut self) {
-        for (resource, listeners) in std::mem::take(&mut self.listeners) {
+        for (followed, listeners) in std::mem::take(&mut self.listeners) {
             let (sender, receiver) = watch::channel(false);
             self.synced.push(receiver);
-            self.tasks.spawn(feed::follow(self.context.world.clone(), resource, listeners, sender));
+            self.tasks.spawn(feed::follow(self.context.world.clone(), followed, listeners, sender));
         }
     }
 

@@ -69,6 +69,24 @@ pub trait World: Send + Sync {
         namespace: &str,
         from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status>;
+    /// Like [`World::list`], for a caller that reads no other fields than these (`metadata`, `spec.volumes`) and `apiVersion` and
+    /// `kind`: others may be left out, which makes large objects cheap. No fields mean all.
+    async fn list_fields(
+        &self,
+        resource: &GroupVersionResource,
+        _fields: &'static [&'static str],
+    ) -> Result<(Vec<Value>, Revision), Status> {
+        self.list(resource, "", "").await
+    }
+    /// Like [`World::watch`], likewise.
+    async fn watch_fields(
+        &self,
+        resource: &GroupVersionResource,
+        _fields: &'static [&'static str],
+        from: Revision,
+    ) -> Result<BoxStream<'static, Event>, Status> {
+        self.watch(resource, "", from).await
+    }
     /// Creates an object and returns it as stored.
     async fn create(&self, resource: &GroupVersionResource, namespace: &str, object: Value) -> Result<Value, Status>;
     /// Replaces an object; its resourceVersion, when set, must be current. `subresource` is empty, `status`, `finalize`…

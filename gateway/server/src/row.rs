@@ -6,6 +6,7 @@ mod form;
 mod managed;
 mod manners;
 mod table;
+mod view;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use schema::object_meta::Scope;
 use schema::proto;
 use store::{Entry, Header, Key};
 
-use crate::conversion;
 use crate::gate::Gate;
 use crate::removal::Manner;
 use crate::subresources::{self, Facet, Part};
@@ -274,7 +274,7 @@ impl Row {
             declarative::validate(types, resource, part, new, old, errors);
         } else {
             let old = old.map(|old| self.view(old)).transpose()?;
-            declarative::validate(types, resource, part, &self.view(new)?, old.as_ref(), errors);
+            declarative::validate(types, resource, part, &*self.view(new)?, old.as_deref(), errors);
         }
         Ok(())
     }
@@ -414,81 +414,6 @@ impl Row {
             Shape::Struct(ty) => schema::equal::semantic(self.form.types(), *ty, a, b),
             Shape::Structural(_) => a == b,
         }
-    }
-
-    /// The object of an entry as writes handle it, with `apiVersion` and `kind`: of built-in kinds in the storage version, of
-    /// custom resources in that of the request.
-    pub async fn stored_value(&self, gate: &Gate, entry: &Arc<Entry>) -> Result<Value, Status> {
-        if !self.asks_converter() {
-            return self.parse(entry);
-        }
-        let converted = conversion::entries(gate, self, vec![entry.clone()]).await?;
-        converted.first().map_or_else(|| self.parse(entry), |entry| self.of_converted().parse(entry))
-    }
-
-    /// The same, where nobody must be asked to convert.
-    pub(crate) fn parse(&self, entry: &Entry) -> Result<Value, Status> {
-        if let Some(custom) = self.custom() {
-            return self.revived(custom, entry);
-        }
-        let mut value: Value = serde_json::from_slice(&entry.body).map_err(|error| unreadable(entry, &error))?;
-        let kind = self.storage().map_or(&self.resource.gvk, |storage| &storage.gvk);
-        form::say_kind(&mut value, kind);
-        Ok(value)
-    }
-
-    /// The object of an entry as the request sees it.
-    pub fn request_value(&self, entry: &Entry) -> Result<Value, Status> {
-        self.view(&self.parse(entry)?)
-    }
-
-    /// A stored object as the request sees it: in its version, or the part that a subresource shows.
-    pub fn view(&self, stored: &Value) -> Result<Value, Status> {
-        if let Some(facet) = self.facet {
-            return (facet.view)(&self.resource, stored);
-        }
-        let mut value = stored.clone();
-        if self.custom().is_some() {
-            return Ok(value);
-        }
-        if let Some(conversion) = self.conversion {
-            (conversion.from_storage)(&mut value);
-        }
-        form::say_kind(&mut value, self.kind());
-        Ok(value)
-    }
-
-    /// A stored object as a write of the request begins from it: with owners where its view shows none.
-    pub(crate) fn draft_view(&self, stored: &Value) -> Result<Value, Status> {
-        let mut view = self.view(stored)?;
-        if let Some(owners) = self.facet.and_then(|facet| facet.managers).and_then(|managers| managers(&self.resource, stored)) {
-            meta::set(&mut view, "managedFields", owners);
-        }
-        Ok(view)
-    }
-
-    /// What the request made of its view, as an object of the storage version.
-    pub fn merge(&self, object: Value, current: &Value) -> Result<Value, Status> {
-        match self.facet {
-            Some(facet) => (facet.merge)(&self.resource, object, current),
-            None => self.to_storage(object),
-        }
-    }
-
-    /// An object of the request in the storage version.
-    pub fn to_storage(&self, mut object: Value) -> Result<Value, Status> {
-        let Some(storage) = self.storage().filter(|_| self.custom().is_none()) else { return Ok(object) };
-        if let Some(conversion) = self.conversion {
-            (conversion.to_storage)(&mut object);
-            form::say_kind(&mut object, &storage.gvk);
-            storage.shape.decode(self.form.types(), &mut object, &mut Vec::new()).map_err(Status::bad_request)?;
-            self.form.fill_in(&storage.shape, &mut object);
-            if let Some(default) = self.hooks().default {
-                default(&mut object);
-            }
-        }
-        form::say_kind(&mut object, &storage.gvk);
-        Ok(object)
     }
 
     /// Whether an object is sent as it is stored.

@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
+use codec::partial::Fields;
 use futures::stream::{BoxStream, StreamExt};
 use model::world::{DeleteOptions, Event, ResourceFacts};
 use model::{GroupVersionResource, RequestInfo, Revision, Status, User, Value, Verb, World, meta};
@@ -96,10 +97,26 @@ impl LocalWorld {
         Row::find(&served.catalog, &info).ok_or_else(Status::page_not_found)
     }
 
+    async fn follow(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        from: Revision,
+        fields: Fields,
+    ) -> Result<BoxStream<'static, Event>, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "").await?;
+        let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
+        let interest = Interest { namespace, ..Interest::default() };
+        let watcher =
+            gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
+        Ok(follow(gate, row, watcher, fields))
+    }
+
     async fn show(gate: &Gate, row: &Row, stored: Stored) -> Result<Value, Status> {
         match stored {
-            Stored::Entry(entry) => row.view(&row.stored_value(gate, &entry).await?),
-            Stored::Value(value) => row.view(&value),
+            Stored::Entry(entry) => row.shown(row.stored_value(gate, &entry).await?),
+            Stored::Value(value) => row.shown(value),
         }
     }
 }
@@ -111,7 +128,7 @@ impl World for LocalWorld {
         let row = self.row(&gate, resource, "").await?;
         let key = crate::verbs::key(&row, if row.is_namespaced() { namespace } else { "" }, name)?;
         match gate.store.resource(&row.prefix()).get(key.as_str()) {
-            Some(entry) => row.view(&row.stored_value(&gate, &entry).await?),
+            Some(entry) => row.shown(row.stored_value(&gate, &entry).await?),
             None => Err(Status::not_found(&row.group_resource(), name)),
         }
     }
@@ -138,19 +155,37 @@ impl World for LocalWorld {
         Ok((objects, snapshot.revision()))
     }
 
+    async fn list_fields(
+        &self,
+        resource: &GroupVersionResource,
+        fields: &'static [&'static str],
+    ) -> Result<(Vec<Value>, Revision), Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "").await?;
+        if !row.shows_fields() {
+            return self.list(resource, "", "").await;
+        }
+        let (snapshot, fields) = (gate.store.resource(&row.prefix()).snapshot(), Fields::new(fields));
+        let objects = snapshot.range("", "").filter_map(|entry| row.read_fields(entry, &fields).ok()).collect();
+        Ok((objects, snapshot.revision()))
+    }
+
     async fn watch(
         &self,
         resource: &GroupVersionResource,
         namespace: &str,
         from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status> {
-        let gate = self.gate()?;
-        let row = self.row(&gate, resource, "").await?;
-        let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
-        let interest = Interest { namespace, ..Interest::default() };
-        let watcher =
-            gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
-        Ok(follow(gate, row, watcher))
+        self.follow(resource, namespace, from, Fields::default()).await
+    }
+
+    async fn watch_fields(
+        &self,
+        resource: &GroupVersionResource,
+        fields: &'static [&'static str],
+        from: Revision,
+    ) -> Result<BoxStream<'static, Event>, Status> {
+        self.follow(resource, "", from, Fields::new(fields)).await
     }
 
     async fn create(&self, resource: &GroupVersionResource, namespace: &str, mut object: Value) -> Result<Value, Status> {
@@ -241,23 +276,27 @@ fn record_key(key: &str) -> Result<store::Key, Status> {
 }
 
 /// The events of a watcher, until it falls behind or the store closes.
-fn follow(gate: Arc<Gate>, row: Row, watcher: Watcher) -> BoxStream<'static, Event> {
-    let batches = futures::stream::unfold((gate, row, watcher), |(gate, row, mut watcher)| async move {
+fn follow(gate: Arc<Gate>, row: Row, watcher: Watcher, fields: Fields) -> BoxStream<'static, Event> {
+    let batches = futures::stream::unfold((gate, row, watcher, fields), |(gate, row, mut watcher, fields)| async move {
         let batch = tokio::select! {
             batch = watcher.next_batch() => batch.ok()?,
             () = row.ended() => return None,
         };
         let mut events = Vec::with_capacity(batch.len());
         for event in &batch {
-            events.extend(seen(&gate, &row, event).await);
+            events.extend(seen(&gate, &row, event, &fields).await);
         }
-        Some((futures::stream::iter(events), (gate, row, watcher)))
+        Some((futures::stream::iter(events), (gate, row, watcher, fields)))
     });
     batches.flatten().boxed()
 }
 
-async fn seen(gate: &Gate, row: &Row, event: &store::Event) -> Option<Event> {
-    let object = row.view(&row.stored_value(gate, &event.entry).await.ok()?).ok()?;
+async fn seen(gate: &Gate, row: &Row, event: &store::Event, fields: &Fields) -> Option<Event> {
+    let object = if row.shows_fields() {
+        row.read_fields(&event.entry, fields).ok()?
+    } else {
+        row.shown(row.stored_value(gate, &event.entry).await.ok()?).ok()?
+    };
     Some(match event.kind {
         Kind::Added => Event::Added(object),
         Kind::Modified => Event::Modified(object),

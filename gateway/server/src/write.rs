@@ -170,10 +170,10 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
 
 async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &Current) -> Result<Attempt, Status> {
     let old = write.row.draft_view(&current.value)?;
-    let mut object = (write.draft)(Some(&old), &mut call.notes)?;
+    let mut object = (write.draft)(Some(&*old), &mut call.notes)?;
     rules::uid(write, &object, current)?;
-    managed::track(write, call, Some(&old), &mut object);
-    let review = Review::new(write, Operation::Update, Some(&old));
+    managed::track(write, call, Some(&*old), &mut object);
+    let review = Review::new(write, Operation::Update, Some(&*old));
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
     rules::revision(write, &mut object, current)?;
@@ -211,7 +211,7 @@ fn permit(gate: &Gate, call: &Call, write: &Write<'_>, new: &Value, old: Option<
 
 /// Validating admission sees exactly what will be stored, in the version of the request.
 async fn judge(gate: &Gate, call: &mut Call, review: &Review<'_>, write: &Write<'_>, new: &Value) -> Result<(), Status> {
-    review.validate(gate, call, &write.row.view(new)?).await
+    review.validate(gate, call, &*write.row.view(new)?).await
 }
 
 fn warn(row: &Row, new: &Value, old: Option<&Value>, notes: &mut Notes) {

@@ -1,8 +1,8 @@
 //! Walks an object along the declared rules of its types and says which fail. What a string must look like is next door
 //! (`format`).
 
+use model::Value;
 use model::field::{Error, Errors, Fault, Path};
-use model::{Map, Value};
 use schema::{Kind, TypeId, Types};
 
 use super::read::{Match, Member, Presence, Rule, Shape, Step, Table};
@@ -277,8 +277,7 @@ fn same(a: &Value, b: &Value) -> bool {
     let none = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
-            let other = |key: &String, map: &Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
-            a.iter().all(|(key, value)| same(value, &other(key, b)))
+            a.iter().all(|(key, value)| same(value, b.get(key).unwrap_or(&Value::Null)))
                 && b.iter().all(|(key, value)| a.contains_key(key) || none(value))
         }
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),

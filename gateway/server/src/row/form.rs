@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use model::field::quote;
+use model::gvk::split_api_version;
 use model::{GroupVersionKind, Status, Value};
 use schema::Shape;
 use schema::patch::StrategicPatch;
@@ -148,4 +149,10 @@ pub(crate) fn say_kind(value: &mut Value, kind: &GroupVersionKind) {
         map.insert("apiVersion".to_owned(), kind.api_version().into());
         map.insert("kind".to_owned(), kind.kind.as_ref().into());
     }
+}
+
+pub(super) fn says_kind(value: &Value, kind: &GroupVersionKind) -> bool {
+    let said = |field| value.get(field).and_then(Value::as_str);
+    let version = said("apiVersion").map(split_api_version);
+    said("kind") == Some(&*kind.kind) && version == Some((&*kind.group, &*kind.version))
 }

@@ -98,7 +98,7 @@ impl Row {
             super::form::say_kind(&mut value, &into.resource.gvk);
             into.coerce_to(custom, &into.resource.gvk.version, &mut value);
         } else if said != version {
-            value = from.to_storage(value).and_then(|stored| into.view(&stored)).map_err(failed)?;
+            value = from.to_storage(value).and_then(|stored| into.shown(stored)).map_err(failed)?;
         }
         // The rows are made for this call; what their objects are made of lives as long as the catalog.
         let form = self.form();

@@ -80,7 +80,7 @@ pub(crate) fn place(row: &Row, namespace: &str, object: &mut Value) -> Result<()
 pub(crate) fn answer(row: &Row, code: u16, stored: Stored) -> Answer {
     match stored {
         Stored::Entry(entry) => Answer { code, ..Answer::entry(row, entry) },
-        Stored::Value(value) => match row.view(&value) {
+        Stored::Value(value) => match row.shown(value) {
             Ok(object) => Answer::new(code, Content::Object(row.clone(), object)),
             // What was just written can be shown; if not, the client reads why.
             Err(status) => Answer::new(status.code, Content::Status(status.to_object())),

@@ -137,7 +137,7 @@ async fn admit(
         subresource: row.subresource(),
         namespace: if row.is_namespace() { name } else { namespace },
         name,
-        old: Some(&old),
+        old: Some(&*old),
         options: &said,
         dry_run: options.dry_run,
         uid: &call.id,
@@ -153,10 +153,12 @@ fn answer(row: &Row, deleted: Deleted, options: &DeleteOptions) -> Answer {
     // Only the older spelling of the policy gets 202 for what is not gone yet; newer clients would not expect it.
     let code = if !deleted.gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
     if !deleted.gone || row.returns_deleted() {
-        return match (deleted.entry, row.view(&deleted.object)) {
-            (Some(entry), _) => Answer { code, ..Answer::entry(row, entry) },
-            (None, Ok(object)) => Answer::new(code, Content::Object(row.clone(), object)),
-            (None, Err(status)) => Answer::new(status.code, Content::Status(status.to_object())),
+        if let Some(entry) = deleted.entry {
+            return Answer { code, ..Answer::entry(row, entry) };
+        }
+        return match row.shown(deleted.object) {
+            Ok(object) => Answer::new(code, Content::Object(row.clone(), object)),
+            Err(status) => Answer::new(status.code, Content::Status(status.to_object())),
         };
     }
     let mut details = json!({"name": meta::name(&deleted.object)});
