@@ -48,7 +48,7 @@ impl Kinds for Served {
             return custom(&gate, &resource, &target, object).await;
         }
         // A part that is another kind, such as Scale, has no stored form of its own.
-        let mut converted = if source.is_whole() { target.view(&source.to_storage(object.clone())?)? } else { object.clone() };
+        let mut converted = if source.is_whole() { target.shown(source.to_storage(object.clone())?)? } else { object.clone() };
         say_kind(&mut converted, target.kind());
         Ok(converted)
     }
