@@ -9,7 +9,6 @@ mod admissionpolicy;
 mod admissionpolicybinding;
 mod apiservice;
 pub mod certificatesigningrequest;
-mod clusterpolicybinding;
 mod clusterrole;
 mod clusterrolebinding;
 mod clustertrustbundle;
@@ -47,6 +46,8 @@ mod podcertificaterequest;
 mod poddisruptionbudget;
 mod podspec;
 mod podtemplate;
+mod policybinding;
+mod policyexception;
 mod policymodule;
 mod priorityclass;
 mod prioritylevelconfiguration;
@@ -237,7 +238,9 @@ static ALL: &[(&str, &str, &Hooks)] = &[
     ("networking.k8s.io", "ServiceCIDR", &servicecidr::HOOKS),
     ("node.k8s.io", "RuntimeClass", &runtimeclass::HOOKS),
     ("policy", "PodDisruptionBudget", &poddisruptionbudget::HOOKS),
-    ("policy.gatehouse.dev", "ClusterPolicyBinding", &clusterpolicybinding::HOOKS),
+    ("policy.gatehouse.dev", "ClusterPolicyBinding", &policybinding::CLUSTER),
+    ("policy.gatehouse.dev", "PolicyBinding", &policybinding::NAMESPACED),
+    ("policy.gatehouse.dev", "PolicyException", &policyexception::HOOKS),
     ("policy.gatehouse.dev", "PolicyModule", &policymodule::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRole", &clusterrole::HOOKS),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", &clusterrolebinding::HOOKS),

@@ -3,10 +3,14 @@
 use jiff::Timestamp;
 use model::Value;
 
-use super::cell::{age, flag, name, text};
+use super::cell::{age, flag, list, name, text};
 
-pub(super) const ALL: super::Rows =
-    &[("policy.gatehouse.dev", "ClusterPolicyBinding", binding), ("policy.gatehouse.dev", "PolicyModule", module)];
+pub(super) const ALL: super::Rows = &[
+    ("policy.gatehouse.dev", "ClusterPolicyBinding", binding),
+    ("policy.gatehouse.dev", "PolicyBinding", binding),
+    ("policy.gatehouse.dev", "PolicyException", exception),
+    ("policy.gatehouse.dev", "PolicyModule", module),
+];
 
 fn binding(object: &Value, now: Timestamp) -> Vec<Value> {
     vec![
@@ -16,6 +20,17 @@ fn binding(object: &Value, now: Timestamp) -> Vec<Value> {
         flag(object, &["status", "ready"], false).into(),
         age(object, now),
         text(object, &["status", "message"]).into(),
+    ]
+}
+
+fn exception(object: &Value, now: Timestamp) -> Vec<Value> {
+    let bindings: Vec<&str> = list(object, &["spec", "bindings"]).iter().filter_map(Value::as_str).collect();
+    vec![
+        name(object),
+        bindings.join(",").into(),
+        text(object, &["spec", "expires"]).into(),
+        age(object, now),
+        text(object, &["spec", "reason"]).into(),
     ]
 }
 

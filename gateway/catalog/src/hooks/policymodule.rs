@@ -6,7 +6,7 @@ use model::Value;
 use model::field::{Errors, Path};
 
 use super::Hooks;
-use super::rules::{bag, get};
+use super::rules::{bag, get, text};
 
 /// Size of a component inside an object. Objects are kept in memory and told to every watcher; a larger component comes
 /// from a file.
@@ -21,25 +21,41 @@ fn validate(object: &Value, errors: &mut Errors) {
     let spec = Path::new("spec");
     let source = get::at(object, "spec.source");
     let path = spec.child("source");
-    match (get::text(source, "inline"), get::text(source, "file")) {
-        ("", "") => errors.required(&path, "one of inline and file must be set"),
-        (inline, "") => {
+    let oci = get::object(source, "oci");
+    match (get::text(source, "inline"), get::text(source, "file"), oci) {
+        ("", "", None) => errors.required(&path, "one of file, inline and oci must be set"),
+        ("", "", Some(oci)) => registry(object, oci, &path.child("oci"), errors),
+        (inline, "", None) => {
             let bytes = bag::decoded_bytes(inline);
             if bytes > INLINE_BYTES_MAX {
                 errors.too_long(&path.child("inline"), INLINE_BYTES_MAX);
             }
         }
-        ("", file) => {
+        ("", file, None) => {
             if !FilePath::new(file).components().all(|part| matches!(part, Component::Normal(_))) {
                 errors.invalid(&path.child("file"), file, "must be a relative path without '..'");
             }
         }
-        _ => errors.forbidden(&path, "only one of inline and file may be set"),
+        _ => errors.forbidden(&path, "only one of file, inline and oci may be set"),
     }
     let digest = get::text(get::at(object, "spec"), "digest");
     let is_digest = |hex: &str| hex.len() == DIGEST_HEX && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !digest.is_empty() && !digest.strip_prefix(DIGEST_PREFIX).is_some_and(is_digest) {
         errors.invalid(&spec.child("digest"), digest, "must be 'sha256:' and 64 lower-case hexadecimal digits");
+    }
+}
+
+/// A tag may come to mean something else, so the digest says what is meant. That the reference can be read is judged
+/// where it is used (`admission`).
+fn registry(object: &Value, oci: &Value, path: &Path, errors: &mut Errors) {
+    let reference = get::text(oci, "reference");
+    text::required(reference, &path.child("reference"), errors);
+    let digest = get::text(get::at(object, "spec"), "digest");
+    if !reference.is_empty() && !reference.contains("@sha256:") && digest.is_empty() {
+        errors.required(
+            &Path::new("spec").child("digest"),
+            "a tag may move: name the component's digest, or the artifact's in the reference",
+        );
     }
 }
 
@@ -62,11 +78,23 @@ mod tests {
     fn has_one_source_that_stays_in_its_place() {
         assert_eq!(faults(&json!({"source": {"file": "a/b.wasm"}})), Vec::<String>::new());
         assert_eq!(faults(&json!({"source": {"inline": "AGFzbQ=="}})), Vec::<String>::new());
-        assert_eq!(faults(&json!({})), ["spec.source: Required value: one of inline and file must be set"]);
+        assert_eq!(faults(&json!({})), ["spec.source: Required value: one of file, inline and oci must be set"]);
         assert_eq!(faults(&json!({"source": {"file": "a", "inline": "AA=="}})).len(), 1);
         for file in ["/etc/passwd", "../a", "a/../b"] {
             assert_eq!(faults(&json!({"source": {"file": file}})).len(), 1, "{file}");
         }
+    }
+
+    #[test]
+    fn what_comes_from_a_registry_is_named_by_digest() {
+        let oci = |reference: &str| json!({"source": {"oci": {"reference": reference}}});
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(faults(&oci(&format!("registry.example/policies/labels@{digest}"))), Vec::<String>::new());
+        let mut tagged = oci("registry.example/policies/labels:v1");
+        assert_eq!(faults(&tagged).len(), 1);
+        tagged["digest"] = digest.into();
+        assert_eq!(faults(&tagged), Vec::<String>::new());
+        assert_eq!(faults(&json!({"source": {"oci": {"reference": ""}}})), ["spec.source.oci.reference: Required value"]);
     }
 
     #[test]
