@@ -76,12 +76,14 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
 fn plugins(config: &Config, slot: &Slot, policies: &Arc<Policies>) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let world: Arc<dyn World> = Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback()));
     let settings = &config.admission;
+    let cluster = Cluster {
+        world: world.clone(),
+        kinds: Arc::new(kinds::Served(slot.clone())),
+        authorizer: Arc::new(kinds::Rules(slot.clone())),
+    };
+    policies.attach(cluster.clone());
     let setup = builtin::Setup {
-        cluster: Cluster {
-            world: world.clone(),
-            kinds: Arc::new(kinds::Served(slot.clone())),
-            authorizer: Arc::new(kinds::Rules(slot.clone())),
-        },
+        cluster,
         world,
         not_ready_toleration_s: settings.not_ready_s,
         unreachable_toleration_s: settings.unreachable_s,

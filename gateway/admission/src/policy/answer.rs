@@ -34,7 +34,7 @@ impl Refusals {
             match binding.action {
                 Action::Deny => self.refuse(&binding.name, violation),
                 Action::Warn => notes.warn(format!("policy {:?}: {}", binding.name, sentence(violation))),
-                Action::Audit => {}
+                Action::Audit | Action::Shadow => {}
             }
         }
         let rules: Vec<&str> = violations.iter().take(CAUSES_MAX).map(|violation| violation.rule.as_str()).collect();
@@ -102,7 +102,8 @@ fn cut(text: &str) -> &str {
 /// Writes what a binding did to the audit record.
 pub(super) fn annotate(entry: &Entry, mut what: serde_json::Value, took: Duration, notes: &mut Notes) {
     let binding = &entry.binding;
-    let key = format!("{ANNOTATION_PREFIX}{}", binding.name);
+    // A slash would end the key's prefix; no name has an underscore.
+    let key = format!("{ANNOTATION_PREFIX}{}", binding.name.replace('/', "_"));
     what["module"] = binding.module.as_str().into();
     what["revision"] = entry.revision().into();
     what["action"] = binding.action.as_str().into();

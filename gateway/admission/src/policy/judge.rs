@@ -4,32 +4,81 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use model::Value;
+use model::{User, Value};
 use tokio::sync::mpsc;
-use wasm::{Answer, Failure, Mutation, Runtime, Verdict};
+use wasm::{Answer, Failure, Grant, Mutation, Reach, Runtime, Verdict};
 
+use super::concern::Concern;
+use super::reach::Live;
 use super::set::Entry;
-use crate::{Operation, Review};
+use crate::matching::Matched;
+use crate::{Cluster, Operation, Review};
 
 /// One call that is to be made.
 pub(super) struct Call {
-    /// Which binding.
-    pub(super) entry: Arc<Entry>,
+    entry: Arc<Entry>,
+    request: Arc<wasm::Request>,
     /// The object as far as the module reads it.
-    pub(super) object: Option<Vec<u8>>,
+    object: Option<Vec<u8>>,
     /// The stored object, likewise.
-    pub(super) old: Option<Vec<u8>>,
+    old: Option<Vec<u8>>,
+    params: Option<Vec<u8>>,
+    reach: Arc<dyn Reach>,
+    unfit: Option<String>,
 }
 
 impl Call {
-    /// The call for one binding.
-    pub(super) fn of(entry: &Arc<Entry>, review: &Review<'_>, object: Option<&Value>) -> Self {
+    /// The call for one binding. `request` is the one as it was made.
+    pub(super) fn of(
+        concern: &Concern,
+        request: &Arc<wasm::Request>,
+        review: &Review<'_>,
+        object: Option<&Value>,
+        cluster: Option<&Cluster>,
+    ) -> Self {
+        let Concern { entry, matched, converted, params, unfit, .. } = concern;
+        let (object, old) = match converted {
+            Some(converted) => (converted.object.as_ref(), converted.old.as_ref()),
+            None => (object, review.old),
+        };
         let project = |value: &Value| entry.reads.project(value);
-        Self { entry: entry.clone(), object: object.map(project), old: review.old.map(project) }
+        let request = if matched.resource == *review.resource { request.clone() } else { Arc::new(in_version(request, matched)) };
+        Self {
+            entry: entry.clone(),
+            request,
+            object: object.map(project),
+            old: old.map(project),
+            params: params.as_ref().map(|params| params.to_string().into_bytes()),
+            reach: reach(cluster, entry, Some(review.user)),
+            unfit: unfit.clone(),
+        }
     }
 
-    fn to_wasm<'a>(&'a self, request: &'a wasm::Request) -> wasm::Call<'a> {
-        wasm::Call { old: self.old.as_ref(), ..wasm::Call::of(request, self.object.as_ref()) }
+    fn to_wasm(&self) -> wasm::Call<'_> {
+        wasm::Call {
+            request: &self.request,
+            object: self.object.as_ref(),
+            old: self.old.as_ref(),
+            params: self.params.as_ref(),
+            reach: self.reach.clone(),
+        }
+    }
+
+    /// Makes the call, unless it is known that it cannot be made.
+    fn make<T>(&self, run: impl FnOnce(&wasm::Policy, &wasm::Call<'_>) -> Answer<T>) -> Answer<T> {
+        match (&self.entry.policy, &self.unfit) {
+            (_, Some(why)) | (Err(why), _) => failed(Failure::Refused(why.clone())),
+            (Ok(policy), None) => run(policy, &self.to_wasm()),
+        }
+    }
+}
+
+/// Whom a binding's guest may ask.
+pub(super) fn reach(cluster: Option<&Cluster>, entry: &Arc<Entry>, requester: Option<&User>) -> Arc<dyn Reach> {
+    let asks = entry.binding.grants.iter().any(|grant| matches!(grant, Grant::Cluster | Grant::Authorizer));
+    match cluster {
+        Some(cluster) if asks => Live::of(cluster, entry, requester),
+        _ => wasm::reach::nothing(),
     }
 }
 
@@ -73,22 +122,36 @@ pub(super) fn request(review: &Review<'_>) -> wasm::Request {
     }
 }
 
+/// The request as if it had been made for another version of its resource.
+fn in_version(request: &wasm::Request, matched: &Matched) -> wasm::Request {
+    let Matched { resource, kind } = matched;
+    wasm::Request {
+        kind: wasm::GroupVersionKind {
+            group: kind.group.to_string(),
+            version: kind.version.to_string(),
+            kind: kind.kind.to_string(),
+        },
+        resource: wasm::GroupVersionResource {
+            group: resource.group.to_string(),
+            version: resource.version.to_string(),
+            resource: resource.resource.to_string(),
+        },
+        ..request.clone()
+    }
+}
+
 /// Calls all validators; answers come in the order of the calls.
-pub(super) async fn validate(
-    runtime: &Runtime,
-    request: Arc<wasm::Request>,
-    calls: Vec<Call>,
-) -> Vec<(Arc<Entry>, Answer<Verdict>)> {
+pub(super) async fn validate(runtime: &Runtime, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
     let calls = Arc::new(calls);
     let next = Arc::new(AtomicUsize::new(0));
     let (sender, mut receiver) = mpsc::unbounded_channel();
     // As many jobs as can run at once share the calls: a job for each call would cost more than most calls.
     for _ in 0..calls.len().min(runtime.pool().threads()) {
-        let (calls, next, sender, request) = (calls.clone(), next.clone(), sender.clone(), request.clone());
+        let (calls, next, sender) = (calls.clone(), next.clone(), sender.clone());
         let job = move || {
             let mut done = Vec::new();
             while let Some((n, call)) = take(&calls, &next) {
-                done.push((n, validate_one(call, &request)));
+                done.push((n, call.make(wasm::Policy::validate)));
             }
             // Nobody waits any longer when the request was cancelled.
             let _ = sender.send(done);
@@ -104,8 +167,7 @@ pub(super) async fn validate(
             answers[n] = Some(answer);
         }
     }
-    let entries = calls.iter().map(|call| call.entry.clone());
-    entries.zip(answers.into_iter().map(|answer| answer.unwrap_or_else(|| failed(Failure::Busy)))).collect()
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| failed(Failure::Busy))).collect()
 }
 
 fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> {
@@ -113,22 +175,11 @@ fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> 
     Some((n, calls.get(n)?))
 }
 
-fn validate_one(call: &Call, request: &wasm::Request) -> Answer<Verdict> {
-    match &call.entry.policy {
-        Ok(policy) => policy.validate(&call.to_wasm(request)),
-        Err(why) => failed(Failure::Refused(why.clone())),
-    }
-}
-
 /// Calls one mutator.
-pub(super) async fn mutate(runtime: &Runtime, request: Arc<wasm::Request>, call: Call) -> Answer<Mutation> {
+pub(super) async fn mutate(runtime: &Runtime, call: Call) -> Answer<Mutation> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let job = move || {
-        let answer = match &call.entry.policy {
-            Ok(policy) => policy.mutate(&call.to_wasm(&request)),
-            Err(why) => failed(Failure::Refused(why.clone())),
-        };
-        let _ = sender.send(answer);
+        let _ = sender.send(call.make(wasm::Policy::mutate));
     };
     match runtime.pool().spawn(job) {
         Ok(()) => receiver.await.unwrap_or_else(|_| failed(Failure::Busy)),

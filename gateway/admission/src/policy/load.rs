@@ -1,7 +1,7 @@
 //! Keeps the set of policies equal to the objects in the API and the directory given at start. Off the path of requests.
 //! What fails leaves the last good revision in force, and says so in the object's status.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,28 @@ use arc_swap::ArcSwap;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use model::world::Event;
-use model::{GroupKind, GroupVersionResource, Status, Value, World, meta};
+use model::{GroupVersionResource, Status, Value, meta};
 use wasm::Module;
 
-use super::binding::Binding;
-use super::set::{Entry, PolicySet, Unfit};
+use super::binding::{self, Binding};
+use super::exception::Exception;
+use super::set::{Entry, PolicySet};
 use super::{GROUP, Policies, VERSION};
-use crate::{Operation, Review};
 
+mod check;
 mod directory;
+mod state;
 mod status;
 
+pub(super) use check::check;
 pub(super) use directory::Fixed;
+pub(super) use state::Loaded;
+use state::{Seen, Tried};
 
 /// How long to wait before lists are asked for again after one failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often what was counted on requests is told: in the status of bindings, and as Events.
+const TELL: Duration = Duration::from_secs(2);
 
 /// Where policies come from.
 #[derive(Clone, Debug, Default)]
@@ -53,34 +60,6 @@ pub enum StartError {
 /// Live modules by name.
 pub(super) type Modules = HashMap<String, Arc<Module>>;
 
-/// What was made of the objects so far.
-#[derive(Default)]
-pub(super) struct Loaded {
-    modules: BTreeMap<String, ModuleState>,
-    bindings: BTreeMap<String, BindingState>,
-}
-
-/// Which version of an object: its uid and generation.
-type Seen = (String, i64);
-
-#[derive(Default)]
-struct ModuleState {
-    seen: Seen,
-    /// The last revision that loaded.
-    good: Option<Arc<Module>>,
-    /// What is wrong with the newest, if anything.
-    wrong: Option<String>,
-    gone: bool,
-}
-
-struct BindingState {
-    object: Value,
-    /// The last revision that could be bound.
-    good: Option<Arc<Entry>>,
-    /// What the last attempt was made of, so that nothing is bound twice.
-    tried: Option<(Seen, String)>,
-}
-
 impl Policies {
     /// Starts the runtime and loads `--policy-dir`. Blocks for as long as compiling takes; a module compiled before takes
     /// a millisecond. Fails when anything in that directory cannot be enforced.
@@ -94,86 +73,114 @@ impl Policies {
             runtime,
             set: ArcSwap::default(),
             metrics: super::metrics::Metrics::default(),
+            shadows: super::shadow::Shadows::default(),
+            failures: super::failures::Failures::default(),
             options,
             loaded: tokio::sync::Mutex::default(),
             modules: ArcSwap::default(),
             fixed,
-            world: std::sync::OnceLock::new(),
+            cluster: std::sync::OnceLock::new(),
         };
         policies.publish(&Loaded::default());
         Ok(Arc::new(policies))
     }
 
     /// Loads what the API holds and answers when it is in force, so that a server can wait for it before it listens.
-    /// `world` must be the server's own identity.
-    pub async fn load(self: &Arc<Self>, world: Arc<dyn World>) -> Result<(), Status> {
-        let _ = self.world.set(world);
+    /// Call [`Policies::attach`] before.
+    pub async fn load(self: &Arc<Self>) -> Result<(), Status> {
         self.relist().await.map(|_| ())
     }
 
     /// Follows the API until the server stops. Call [`Policies::load`] before.
     pub async fn follow(self: Arc<Self>) {
-        loop {
-            match self.relist().await {
-                Ok(events) => self.events(events).await,
-                Err(error) => tracing::warn!(%error, "policies cannot be listed"),
+        let telling = async {
+            loop {
+                tokio::time::sleep(TELL).await;
+                self.tell().await;
             }
-            tokio::time::sleep(RETRY).await;
-        }
+        };
+        let following = async {
+            loop {
+                match self.relist().await {
+                    Ok(events) => self.events(events).await,
+                    Err(error) => tracing::warn!(%error, "policies cannot be listed"),
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        futures::future::join(telling, following).await;
     }
 
     async fn relist(&self) -> Result<BoxStream<'static, (Kind, Event)>, Status> {
-        let Some(world) = self.world.get() else { return Err(Status::unavailable("policies have no world to read from")) };
-        let (modules, modules_at) = world.list(&Kind::Module.resource(), "", "").await?;
-        let (bindings, bindings_at) = world.list(&Kind::Binding.resource(), "", "").await?;
-        let from_modules = world.watch(&Kind::Module.resource(), "", modules_at).await?;
-        let from_bindings = world.watch(&Kind::Binding.resource(), "", bindings_at).await?;
-        let mut loaded = self.loaded.lock().await;
-        loaded.mark_gone(&modules, &bindings);
-        for object in modules {
-            self.module(&mut loaded, object).await;
+        let Some(cluster) = self.cluster.get() else { return Err(Status::unavailable("policies have no world to read from")) };
+        let (mut objects, mut streams) = (Vec::new(), Vec::new());
+        for kind in Kind::ALL {
+            let (listed, at) = cluster.world.list(&kind.resource(), "", "").await?;
+            streams.push(cluster.world.watch(&kind.resource(), "", at).await?.map(move |event| (kind, event)).boxed());
+            objects.push((kind, listed));
         }
-        for object in bindings {
-            loaded.remember(object);
+        let mut loaded = self.loaded.lock().await;
+        for (kind, objects) in objects {
+            loaded.retain(kind, &objects);
+            for object in objects {
+                self.take(&mut loaded, kind, object).await;
+            }
         }
         self.rebind(&mut loaded).await;
-        Ok(futures::stream::select(
-            from_modules.map(|event| (Kind::Module, event)),
-            from_bindings.map(|event| (Kind::Binding, event)),
-        )
-        .boxed())
+        Ok(futures::stream::select_all(streams).boxed())
     }
 
     async fn events(&self, mut events: BoxStream<'static, (Kind, Event)>) {
         while let Some((kind, event)) = events.next().await {
             let mut loaded = self.loaded.lock().await;
-            match (kind, event) {
-                (Kind::Module, Event::Added(object) | Event::Modified(object)) => self.module(&mut loaded, object).await,
-                (Kind::Module, Event::Deleted(object)) => {
-                    if let Some(state) = loaded.modules.get_mut(meta::name(&object)) {
-                        state.gone = true;
-                    }
-                }
-                (Kind::Binding, Event::Added(object) | Event::Modified(object)) => loaded.remember(object),
-                (Kind::Binding, Event::Deleted(object)) => {
-                    loaded.bindings.remove(meta::name(&object));
-                    self.metrics.forget(meta::name(&object));
-                }
+            match event {
+                Event::Added(object) | Event::Modified(object) => self.take(&mut loaded, kind, object).await,
+                Event::Deleted(object) => self.drop(&mut loaded, kind, &object),
             }
             self.rebind(&mut loaded).await;
         }
     }
 
+    async fn take(&self, loaded: &mut Loaded, kind: Kind, object: Value) {
+        match kind {
+            Kind::Module => self.module(loaded, object).await,
+            Kind::ClusterBinding | Kind::Binding => loaded.remember(kind, object),
+            Kind::Exception => match Exception::from_object(&object) {
+                Ok(exception) => drop(loaded.exceptions.insert(exception.name.clone(), Arc::new(exception))),
+                Err(why) => {
+                    // Without a part that can be read it would except more, or less, than was meant: it excepts nothing.
+                    tracing::warn!(exception = %meta::name(&object), %why, "policy exception cannot be read");
+                    loaded.exceptions.remove(meta::name(&object));
+                }
+            },
+        }
+    }
+
+    fn drop(&self, loaded: &mut Loaded, kind: Kind, object: &Value) {
+        let key = binding::key(object);
+        match kind {
+            Kind::Module => {
+                if let Some(state) = loaded.modules.get_mut(&key) {
+                    state.gone = true;
+                }
+            }
+            Kind::ClusterBinding | Kind::Binding => {
+                loaded.bindings.remove(&key);
+                self.metrics.forget(&key);
+                self.shadows.forget(&key);
+            }
+            Kind::Exception => drop(loaded.exceptions.remove(&key)),
+        }
+    }
+
     /// Loads a module's newest revision, unless that was tried before.
     async fn module(&self, loaded: &mut Loaded, object: Value) {
-        let name = meta::name(&object).to_owned();
-        let seen = seen(&object);
-        let state = loaded.modules.entry(name).or_default();
+        let state = loaded.modules.entry(meta::name(&object).to_owned()).or_default();
         state.gone = false;
-        if state.seen == seen {
+        if state.seen == seen(&object) {
             return;
         }
-        state.seen = seen;
+        state.seen = seen(&object);
         let (runtime, directory) = (self.runtime.clone(), self.options.module_dir.clone());
         let (object, outcome) = blocking(move || {
             let bytes = super::module::bytes(&object, directory.as_deref());
@@ -191,109 +198,90 @@ impl Policies {
                 state.wrong = Some(why);
             }
         }
-        if let Some(world) = self.world.get() {
+        if let Some(cluster) = self.cluster.get() {
             let status = status::of_module(&object, state.good.as_deref(), state.wrong.as_deref());
-            status::write(&**world, Kind::Module, &object, status).await;
+            status::write(&*cluster.world, Kind::Module, &object, status).await;
         }
     }
 
     /// Binds what changed, and puts the whole in force.
     async fn rebind(&self, loaded: &mut Loaded) {
-        let Loaded { modules, bindings } = loaded;
+        let Loaded { modules, bindings, .. } = loaded;
         for state in bindings.values_mut() {
             let binding = Binding::from_object(&state.object);
-            let module = binding.as_ref().ok().and_then(|binding| modules.get(&binding.module));
-            let good = module.and_then(|module| module.good.clone());
-            let tried = (seen(&state.object), good.as_ref().map(|module| module.digest.clone()).unwrap_or_default());
+            let named = binding.as_ref().map(state::named).unwrap_or_default();
+            let found: HashMap<String, Result<Arc<Module>, String>> =
+                named.iter().map(|name| (name.clone(), state::find(modules, name))).collect();
+            let tried = Tried::of(seen(&state.object), &named, &found);
             if state.tried.as_ref() == Some(&tried) {
                 continue;
             }
             state.tried = Some(tried);
-            let outcome = match (binding, good) {
-                (Err(why), _) => Err((None, why)),
-                (Ok(binding), Some(module)) => {
-                    let named = binding.clone();
-                    blocking(move || Entry::bind(binding, &module)).await.map_err(|unfit| (Some(named), unfit.to_string()))
-                }
-                (Ok(binding), None) => {
-                    let why = match module {
-                        Some(module) => module.wrong.clone().unwrap_or_else(|| "it is not loaded".to_owned()),
-                        None => "it does not exist".to_owned(),
-                    };
-                    let why = format!("module {:?}: {why}", binding.module);
-                    Err((Some(binding), why))
+            let outcome = match binding {
+                Err(why) => Err((None, why)),
+                Ok(binding) => {
+                    let kept = binding.clone();
+                    let find = move |name: &str| found.get(name).cloned().unwrap_or_else(|| Err(state::missing(name)));
+                    let bound = blocking(move || Entry::with_candidate(binding, &find)).await;
+                    bound.map_err(|unfit| (Some(kept), unfit.to_string()))
                 }
             };
-            let wrong = state.take(outcome);
-            if let Some(world) = self.world.get() {
-                let status = status::of_binding(&state.object, state.good.as_deref(), wrong.as_deref());
-                status::write(&**world, Kind::Binding, &state.object, status).await;
-            }
+            state.wrong = state.take(outcome);
+            self.tell_binding(state).await;
         }
         self.publish(loaded);
     }
 
+    async fn tell_binding(&self, state: &state::BindingState) {
+        if let Some(cluster) = self.cluster.get() {
+            let good = state.good.as_deref();
+            let status = status::of_binding(&state.object, good, state.wrong.as_deref(), &self.shadows);
+            status::write(&*cluster.world, state.kind, &state.object, status).await;
+        }
+    }
+
+    /// Writes what was counted on requests since the last time.
+    pub async fn tell(&self) {
+        let Some(cluster) = self.cluster.get() else { return };
+        self.failures.tell(&*cluster.world).await;
+        let news = self.shadows.news();
+        let loaded = self.loaded.lock().await;
+        for name in news {
+            if let Some(state) = loaded.bindings.get(&name) {
+                self.tell_binding(state).await;
+            }
+        }
+    }
+
     fn publish(&self, loaded: &Loaded) {
         let live = loaded.bindings.values().filter_map(|state| state.good.clone());
-        self.set.store(Arc::new(PolicySet::of(self.fixed.entries.iter().cloned().chain(live))));
+        let exceptions = loaded.exceptions.values().cloned().collect();
+        self.set.store(Arc::new(PolicySet::of(self.fixed.entries.iter().cloned().chain(live), exceptions)));
         let modules = loaded.modules.iter().filter(|(_, state)| !state.gone);
         let modules = modules.filter_map(|(name, state)| Some((name.clone(), state.good.clone()?)));
         self.modules.store(Arc::new(modules.collect()));
     }
 }
 
-impl Loaded {
-    fn remember(&mut self, object: Value) {
-        match self.bindings.get_mut(meta::name(&object)) {
-            // Another object of the same name has nothing to do with what was good before.
-            Some(state) if meta::uid(&state.object) == meta::uid(&object) => state.object = object,
-            _ => {
-                let state = BindingState { object, good: None, tried: None };
-                self.bindings.insert(meta::name(&state.object).to_owned(), state);
-            }
-        }
-    }
-
-    fn mark_gone(&mut self, modules: &[Value], bindings: &[Value]) {
-        for (name, state) in &mut self.modules {
-            state.gone = !modules.iter().any(|object| meta::name(object) == name);
-        }
-        self.bindings.retain(|name, _| bindings.iter().any(|object| meta::name(object) == name));
-    }
-}
-
-impl BindingState {
-    /// Takes the outcome of binding; says what is wrong. A binding that was in force when the server last ran stays in
-    /// force as one that fails: what was guarded is not left open because a file is missing.
-    fn take(&mut self, outcome: Result<Entry, (Option<Binding>, String)>) -> Option<String> {
-        match outcome {
-            Ok(entry) => {
-                self.good = Some(Arc::new(entry));
-                None
-            }
-            Err((binding, why)) => {
-                let was_ready = self.object.pointer("/status/ready") == Some(&Value::Bool(true));
-                if let (None, true, Some(binding)) = (&self.good, was_ready, binding) {
-                    self.good = Some(Arc::new(Entry::broken(binding, why.clone())));
-                }
-                Some(why)
-            }
-        }
-    }
-}
-
-/// Which of the two kinds.
+/// Which of the kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Module,
+    ClusterBinding,
     Binding,
+    Exception,
 }
 
 impl Kind {
+    /// Modules come first, because bindings are made of them.
+    const ALL: [Kind; 4] = [Self::Module, Self::ClusterBinding, Self::Binding, Self::Exception];
+
     fn resource(self) -> GroupVersionResource {
         let resource = match self {
             Self::Module => "policymodules",
-            Self::Binding => "clusterpolicybindings",
+            Self::ClusterBinding => "clusterpolicybindings",
+            Self::Binding => "policybindings",
+            Self::Exception => "policyexceptions",
         };
         GroupVersionResource::new(GROUP, VERSION, resource)
     }
@@ -307,32 +295,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}
-
-/// Judges a policy kind that is being written: settings are checked against the live module, and nothing that
-/// `--policy-dir` gave can be made anew under its name.
-pub(super) async fn check(policies: &Policies, review: &Review<'_>, object: Option<&Value>) -> Result<(), Status> {
-    let is_write = matches!(review.operation, Operation::Create | Operation::Update) && review.subresource.is_empty();
-    let (true, Some(object), "clusterpolicybindings") = (is_write, object, &*review.resource.resource) else { return Ok(()) };
-    if policies.fixed.entries.iter().any(|entry| entry.binding.name == meta::name(object)) {
-        let resource = review.resource.group_resource();
-        return Err(Status::forbidden(
-            &resource,
-            review.name,
-            "a binding of this name is given by --policy-dir and cannot be changed",
-        ));
-    }
-    let Ok(binding) = Binding::from_object(object) else { return Ok(()) };
-    let modules = policies.modules.load_full();
-    let Some(module) = modules.get(&binding.module).cloned() else { return Ok(()) };
-    match blocking(move || Entry::bind(binding, &module)).await {
-        Ok(_) => Ok(()),
-        Err(Unfit::Spec(errors)) => {
-            let kind = GroupKind { group: GROUP.into(), kind: "ClusterPolicyBinding".into() };
-            Err(Status::invalid(&kind, meta::name(object), &errors))
-        }
-        // The module's own fault; the binding's status will say so.
-        Err(Unfit::Module(_)) => Ok(()),
     }
 }

@@ -30,7 +30,10 @@ pub fn source(object: &Value) -> Result<Source, String> {
             Ok(Source::Inline(bytes))
         }
         (None, Some(file)) => relative(file).map(Source::File),
-        _ => Err("spec.source: exactly one of inline and file must be set".to_owned()),
+        (None, None) if source.get("oci").is_some_and(Value::is_object) => {
+            Err("spec.source.oci: this server cannot read from a registry yet".to_owned())
+        }
+        _ => Err("spec.source: exactly one of file, inline and oci must be set".to_owned()),
     }
 }
 
@@ -56,6 +59,7 @@ pub fn bytes(object: &Value, directory: Option<&Path>) -> Result<Vec<u8>, String
     if !wanted.is_empty() && wanted != digest {
         return Err(format!("spec.digest is {wanted}, but the module's is {digest}"));
     }
+    super::signature::check(object, &bytes)?;
     Ok(bytes)
 }
 

@@ -2,6 +2,7 @@
 //! A second round asks those again whose fields a later one changed; there is no third.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Status, Value};
 use schema::patch::JsonPatch;
@@ -10,9 +11,11 @@ use wasm::Failure;
 
 use super::answer::{Refusals, annotate};
 use super::binding::Action;
+use super::concern::{self, Concern, Role};
 use super::judge::{self, Call};
-use super::set::Entry;
-use super::{Policies, log};
+use super::provenance::{self, Provenance};
+use super::set::{Entry, PolicySet};
+use super::{Policies, seen, shadow};
 use crate::{Notes, Review};
 
 /// What nobody changes who does not make the object anew.
@@ -35,14 +38,13 @@ pub(super) async fn run(policies: &Policies, review: &Review<'_>, object: &mut V
         return Ok(());
     }
     let request = Arc::new(judge::request(review));
-    let mut refusals = Refusals::default();
+    let mut turn =
+        Turn { policies, review, set: &set, request, refusals: Refusals::default(), provenance: Provenance::default() };
     let mut asked: Vec<(&Arc<Entry>, bool)> = Vec::new();
     let mut changed = false;
     for entry in &set.mutators {
-        if !policies.concerns(entry, review, Some(object)).await {
-            continue;
-        }
-        if let Some(after) = ask(policies, entry, review, &request, object, &mut refusals, notes).await {
+        let Some(after) = turn.ask(entry, object, notes).await else { continue };
+        if let Some(after) = after {
             for (earlier, again) in &mut asked {
                 *again |= earlier.reads.touched(Some(object), Some(&after));
             }
@@ -52,59 +54,121 @@ pub(super) async fn run(policies: &Policies, review: &Review<'_>, object: &mut V
         asked.push((entry, false));
     }
     for (entry, _) in asked.into_iter().filter(|(_, again)| *again) {
-        if let Some(after) = ask(policies, entry, review, &request, object, &mut refusals, notes).await {
+        if let Some(Some(after)) = turn.ask(entry, object, notes).await {
             *object = after;
             changed = true;
         }
     }
     notes.reinvoke |= changed;
-    refusals.into_status(review)
+    turn.provenance.annotate(notes);
+    turn.refusals.into_status(review)
 }
 
-/// Asks one mutator; gives the object as it is to be, when that is another.
-async fn ask(
-    policies: &Policies,
-    entry: &Arc<Entry>,
-    review: &Review<'_>,
-    request: &Arc<wasm::Request>,
-    object: &Value,
-    refusals: &mut Refusals,
-    notes: &mut Notes,
-) -> Option<Value> {
-    let answer = judge::mutate(&policies.runtime, request.clone(), Call::of(entry, review, Some(object))).await;
-    log(entry, &answer.log);
-    let name = &entry.binding.name;
-    let proposal = answer.outcome.and_then(|mutation| {
-        for warning in &mutation.warnings {
-            notes.warn(format!("policy {name:?}: {warning}"));
-        }
-        apply(entry, object, mutation.patch.as_deref())
-    });
-    let (outcome, after) = match proposal {
-        Ok(None) => ("unchanged", None),
-        Ok(Some((after, paths))) => {
-            let verdict = if entry.binding.action == Action::Deny { "changed" } else { "would change" };
-            annotate(entry, json!({"verdict": verdict, "paths": paths}), answer.took, notes);
-            match entry.binding.action {
-                Action::Deny => ("changed", Some(after)),
-                Action::Warn => {
-                    notes.warn(format!("policy {name:?} would change {}", paths.join(", ")));
-                    ("proposed", None)
+/// What one request's mutation carries along.
+struct Turn<'a> {
+    policies: &'a Policies,
+    review: &'a Review<'a>,
+    set: &'a PolicySet,
+    request: Arc<wasm::Request>,
+    refusals: Refusals,
+    provenance: Provenance,
+}
+
+/// What a mutator makes of an object: the object as it is to be, when that is another.
+type Proposal = Result<Option<Value>, Failure>;
+
+impl Turn<'_> {
+    /// Asks one binding, if the write concerns it; gives the object as it is to be, when that is another.
+    async fn ask(&mut self, entry: &Arc<Entry>, object: &Value, notes: &mut Notes) -> Option<Option<Value>> {
+        let concerns = concern::of(self.policies, self.set, entry, self.review, Some(object), notes).await;
+        let mut candidate: Option<(Arc<Entry>, String)> = None;
+        let mut concerned = None;
+        for concern in concerns {
+            let (proposal, warnings, took) = self.propose(&concern, object).await;
+            let told = shadow::change(&proposal, object);
+            match concern.role {
+                Role::Candidate => candidate = Some((concern.entry, told)),
+                Role::Alone => {
+                    self.policies.shadows.compare(&concern.entry, self.review, "unchanged", &told);
+                    concerned = Some(None);
                 }
-                Action::Audit => ("proposed", None),
+                Role::Deciding => {
+                    if let Some((candidate, theirs)) = candidate.take() {
+                        self.policies.shadows.compare(&candidate, self.review, &told, &theirs);
+                    }
+                    for warning in warnings {
+                        notes.warn(format!("policy {:?}: {warning}", concern.entry.binding.name));
+                    }
+                    concerned = Some(self.settle(&concern.entry, object, proposal, took, notes));
+                }
             }
         }
-        Err(failure) => {
-            refusals.failure(entry, &failure, answer.took, notes);
-            (failure.reason(), None)
-        }
-    };
-    policies.metrics.observe(name, outcome, answer.took);
-    after
+        concerned
+    }
+
+    async fn propose(&self, concern: &Concern, object: &Value) -> (Proposal, Vec<String>, Duration) {
+        let cluster = self.policies.cluster.get();
+        let call = Call::of(concern, &self.request, self.review, Some(object), cluster);
+        let answer = judge::mutate(&self.policies.runtime, call).await;
+        seen::log(&concern.entry, self.review, &answer);
+        let mutation = match answer.outcome {
+            Ok(mutation) => mutation,
+            Err(failure) => return (Err(failure), Vec::new(), answer.took),
+        };
+        let converted = concern.converted.as_ref().and_then(|converted| converted.object.as_ref());
+        let proposal = apply(&concern.entry, converted.unwrap_or(object), mutation.patch.as_deref());
+        let proposal = match (proposal, converted, cluster) {
+            (Ok(Some(after)), Some(_), Some(cluster)) => {
+                let (from, to) = (&concern.matched.resource, self.review.resource);
+                let back = cluster.kinds.convert(&after, from, to, self.review.subresource).await;
+                back.map(Some).map_err(|status| Failure::BadAnswer(format!("the object cannot be converted back: {status}")))
+            }
+            (proposal, ..) => proposal,
+        };
+        (proposal, mutation.warnings, answer.took)
+    }
+
+    /// What follows from a proposal.
+    fn settle(
+        &mut self,
+        entry: &Arc<Entry>,
+        object: &Value,
+        proposal: Proposal,
+        took: Duration,
+        notes: &mut Notes,
+    ) -> Option<Value> {
+        let name = &entry.binding.name;
+        let (outcome, after) = match proposal {
+            Ok(None) => ("unchanged", None),
+            Ok(Some(after)) => {
+                let paths = provenance::changed(object, &after);
+                let verdict = if entry.binding.action == Action::Deny { "changed" } else { "would change" };
+                annotate(entry, json!({"verdict": verdict, "paths": paths}), took, notes);
+                match entry.binding.action {
+                    Action::Deny => {
+                        self.provenance.record(entry, &paths, notes);
+                        ("changed", Some(after))
+                    }
+                    Action::Warn => {
+                        notes.warn(format!("policy {name:?} would change {}", paths.join(", ")));
+                        ("proposed", None)
+                    }
+                    Action::Audit | Action::Shadow => ("proposed", None),
+                }
+            }
+            Err(failure) => {
+                self.policies.failures.record(entry, &failure, self.review);
+                self.refusals.failure(entry, &failure, took, notes);
+                (failure.reason(), None)
+            }
+        };
+        self.policies.metrics.observe(name, outcome, took);
+        after
+    }
 }
 
-/// The patched object and the paths that the patch names; nothing when it changes nothing.
-pub(super) fn apply(entry: &Entry, object: &Value, patch: Option<&[u8]>) -> Result<Option<(Value, Vec<String>)>, Failure> {
+/// The patched object; nothing when the patch changes nothing.
+pub(super) fn apply(entry: &Entry, object: &Value, patch: Option<&[u8]>) -> Proposal {
     let Some(patch) = patch else { return Ok(None) };
     let bad = |status: Status| Failure::BadAnswer(format!("the patch does not apply: {status}"));
     let mut after = object.clone();
@@ -118,13 +182,5 @@ pub(super) fn apply(entry: &Entry, object: &Value, patch: Option<&[u8]>) -> Resu
     if let Some(path) = IDENTITY.iter().find(|path| object.pointer(path) != after.pointer(path)) {
         return Err(Failure::BadAnswer(format!("it changes {path}, which no policy may change")));
     }
-    Ok(Some((after, paths(patch))))
-}
-
-fn paths(patch: &[u8]) -> Vec<String> {
-    let operations: Vec<Value> = serde_json::from_slice(patch).unwrap_or_default();
-    let mut paths: Vec<String> =
-        operations.iter().filter_map(|operation| operation.get("path")?.as_str().map(str::to_owned)).collect();
-    paths.dedup();
-    paths
+    Ok(Some(after))
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use wasm::{Module, Policy, World};
 
 use super::binding::Binding;
+use super::exception::Exception;
 use super::fields::Fields;
 use super::settings;
 use model::field::{Errors, Fault, Path};
+use model::selector::label::Selector;
 
 /// One binding in force.
 pub struct Entry {
@@ -20,6 +22,19 @@ pub struct Entry {
     pub reads: Fields,
     /// What it may change.
     pub writes: Fields,
+    /// What is to come after it.
+    pub candidate: Option<Candidate>,
+    /// Why its candidate cannot be asked.
+    pub candidate_wrong: Option<String>,
+}
+
+/// A candidate that can be asked.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The binding as it would be.
+    pub entry: Arc<Entry>,
+    /// Namespaces in which it is in force already.
+    pub namespaces: Option<Selector>,
 }
 
 /// Why a module does not go with a binding.
@@ -53,12 +68,34 @@ impl Entry {
         let reads =
             if metadata.reads.is_empty() { Fields::whole() } else { parse(&metadata.reads)?.with("apiVersion").with("kind") };
         let writes = parse(&metadata.writes)?;
-        Ok(Self { binding, policy: Ok(policy), reads, writes })
+        Ok(Self { binding, policy: Ok(policy), reads, writes, candidate: None, candidate_wrong: None })
+    }
+
+    /// Binds a binding and its candidate; `find` gives modules by name. A candidate that cannot be asked leaves the binding
+    /// as it is, and says why.
+    pub fn with_candidate(mut binding: Binding, find: &dyn Fn(&str) -> Result<Arc<Module>, String>) -> Result<Self, Unfit> {
+        let candidate = binding.candidate.take();
+        let module = find(&binding.module).map_err(Unfit::Module)?;
+        let mut entry = Self::bind(binding.clone(), &module)?;
+        let Some(candidate) = candidate else { return Ok(entry) };
+        let bound = find(&candidate.module).map_err(Unfit::Module).and_then(|other| {
+            if other.world != module.world {
+                return Err(Unfit::Module(format!("it is a {}, and the binding's module is none", other.world.as_str())));
+            }
+            let settings = candidate.settings.unwrap_or_else(|| binding.settings.clone());
+            Self::bind(Binding { module: candidate.module.clone(), settings, ..binding }, &other)
+        });
+        match bound {
+            Ok(bound) => entry.candidate = Some(Candidate { entry: Arc::new(bound), namespaces: candidate.namespaces }),
+            Err(unfit) => entry.candidate_wrong = Some(format!("candidate {:?}: {unfit}", candidate.module)),
+        }
+        Ok(entry)
     }
 
     /// A binding that was in force and cannot be run now.
     pub fn broken(binding: Binding, why: String) -> Self {
-        Self { binding, policy: Err(why), reads: Fields::default(), writes: Fields::default() }
+        let none = Fields::default;
+        Self { binding, policy: Err(why), reads: none(), writes: none(), candidate: None, candidate_wrong: None }
     }
 
     /// Which revision of the module, in short; empty while it cannot be run.
@@ -97,16 +134,18 @@ pub struct PolicySet {
     pub validators: Vec<Arc<Entry>>,
     /// Those that change, in their order.
     pub mutators: Vec<Arc<Entry>>,
+    /// What is excepted.
+    pub exceptions: Vec<Arc<Exception>>,
 }
 
 impl PolicySet {
     /// A set of these. A binding that cannot be run is asked where it can refuse: among the validators.
-    pub fn of(entries: impl Iterator<Item = Arc<Entry>>) -> Self {
+    pub fn of(entries: impl Iterator<Item = Arc<Entry>>, exceptions: Vec<Arc<Exception>>) -> Self {
         let is_mutator = |entry: &Arc<Entry>| entry.policy.as_ref().is_ok_and(|policy| policy.module.world == World::Mutator);
         let (mut mutators, mut validators): (Vec<_>, Vec<_>) = entries.partition(is_mutator);
         mutators.sort_by(|a, b| (a.binding.order, &a.binding.name).cmp(&(b.binding.order, &b.binding.name)));
         validators.sort_by(|a, b| a.binding.name.cmp(&b.binding.name));
-        Self { validators, mutators }
+        Self { validators, mutators, exceptions }
     }
 
     /// How many bindings are in force.

@@ -1,6 +1,6 @@
 //! The plugin with guests written by hand, on a fake world.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,10 +9,13 @@ use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, V
 use serde_json::json;
 
 use super::{Options, Policies};
-use crate::{Chain, Notes, Operation, Review};
+use crate::{Chain, Notes, Operation, Review, cluster};
 
+mod beside;
 #[path = "../../../wasm/testing/component.rs"]
 mod component;
+mod reach;
+mod scope;
 
 use crate::builtin::world::{self, Fake};
 use component::Guest;
@@ -20,12 +23,19 @@ use component::Guest;
 const MODULES: &str = "policy.gatehouse.dev/v1alpha1/policymodules";
 const BINDINGS: &str = "policy.gatehouse.dev/v1alpha1/clusterpolicybindings";
 
+const NAMESPACED: &str = "policy.gatehouse.dev/v1alpha1/policybindings";
+const EXCEPTIONS: &str = "policy.gatehouse.dev/v1alpha1/policyexceptions";
+
 fn fake() -> Arc<Fake> {
     Arc::new(Fake::new(&[
         ("v1/namespaces", "Namespace", false),
         ("v1/pods", "Pod", true),
+        ("v1/configmaps", "ConfigMap", true),
+        ("v1/events", "Event", true),
         (MODULES, "PolicyModule", false),
         (BINDINGS, "ClusterPolicyBinding", false),
+        (NAMESPACED, "PolicyBinding", true),
+        (EXCEPTIONS, "PolicyException", false),
     ]))
 }
 
@@ -56,7 +66,8 @@ fn refusing() -> Guest<'static> {
 /// Policies that hold what was seeded.
 async fn loaded(world: &Arc<Fake>) -> Arc<Policies> {
     let policies = Policies::start(Options { threads: 2, ..Options::default() }).unwrap();
-    policies.load(world.clone()).await.unwrap();
+    policies.attach(cluster::testing::cluster(world.clone(), &[]));
+    policies.load().await.unwrap();
     policies
 }
 
@@ -79,26 +90,44 @@ enum Step {
 }
 
 async fn ask(policies: &Arc<Policies>, resource: &str, step: Step, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
-    let chain = Chain::new(vec![policies.plugin()]);
     let resource = world::gvr(resource);
-    let review = Review {
-        request: &RequestInfo::default(),
-        user: &User::new("alice", &[]),
+    let review = review(&resource, if resource.group.is_empty() { "default" } else { "" });
+    within(policies, &review, step, object, notes).await
+}
+
+/// A create by alice.
+fn review<'a>(resource: &'a GroupVersionResource, namespace: &'a str) -> Review<'a> {
+    static ALICE: LazyLock<User> = LazyLock::new(|| User::new("alice", &["dev"]));
+    static POD: LazyLock<GroupVersionKind> = LazyLock::new(|| GroupVersionKind::new("", "v1", "Pod"));
+    static REQUEST: LazyLock<RequestInfo> = LazyLock::new(RequestInfo::default);
+    Review {
+        request: &REQUEST,
+        user: &ALICE,
         operation: Operation::Create,
-        resource: &resource,
-        kind: &GroupVersionKind::new("", "v1", "Pod"),
+        resource,
+        kind: &POD,
         subresource: "",
-        namespace: if resource.group.is_empty() { "default" } else { "" },
+        namespace,
         name: "web",
         old: None,
         options: &Value::Null,
         dry_run: false,
         uid: "0b5f",
         now: jiff::Timestamp::UNIX_EPOCH,
-    };
+    }
+}
+
+async fn within(
+    policies: &Arc<Policies>,
+    review: &Review<'_>,
+    step: Step,
+    object: &mut Value,
+    notes: &mut Notes,
+) -> Result<(), Status> {
+    let chain = Chain::new(vec![policies.plugin()]);
     match step {
-        Step::Mutate => chain.mutate(&review, object, notes).await,
-        Step::Validate => chain.validate(&review, Some(object), notes).await,
+        Step::Mutate => chain.mutate(review, object, notes).await,
+        Step::Validate => chain.validate(review, Some(object), notes).await,
     }
 }
 
@@ -357,6 +386,8 @@ async fn what_is_written_comes_into_force_and_the_last_good_revision_stays() {
     world.update(&modules, "", broken).await.unwrap();
     until(|| message(MODULES, "labels").contains("stays in force")).await;
     assert!(judge(&policies).await.0.is_err(), "the last good revision judges");
+    let revisions = world.peek(MODULES, "", "labels").unwrap()["status"]["revisions"].clone();
+    assert_eq!(revisions.as_array().map(Vec::len), Some(1), "{revisions}");
 
     world.delete(&bindings, "", "team", Default::default()).await.unwrap();
     until(|| policies.set().is_empty()).await;

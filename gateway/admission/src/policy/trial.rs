@@ -1,6 +1,7 @@
 //! One policy tried on one request outside of a server: `gatehouse policy test`, `run` and `bench`. The evaluator, the
 //! projection and the checks of a patch are the server's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{GroupVersionKind, Value, meta};
@@ -31,8 +32,27 @@ pub struct Trial {
     pub log: Vec<LogLine>,
 }
 
-/// Tries a policy.
+/// What a policy is given besides the request and its objects.
+pub struct Given<'a> {
+    /// The object of the binding's parameters.
+    pub params: Option<&'a Value>,
+    /// Answers its questions.
+    pub reach: Arc<dyn wasm::Reach>,
+}
+
+impl Default for Given<'_> {
+    fn default() -> Self {
+        Self { params: None, reach: wasm::reach::nothing() }
+    }
+}
+
+/// Tries a policy that is given nothing more.
 pub fn run(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>) -> Trial {
+    run_with(entry, request, object, old, Given::default())
+}
+
+/// Tries a policy.
+pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>, given: Given<'_>) -> Trial {
     let policy = match &entry.policy {
         Ok(policy) => policy,
         Err(why) => {
@@ -41,7 +61,9 @@ pub fn run(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: 
     };
     let project = |value: &Value| entry.reads.project(value);
     let (seen, old) = (object.map(project), old.map(project));
-    let call = wasm::Call { old: old.as_ref(), ..wasm::Call::of(request, seen.as_ref()) };
+    let params = given.params.map(|params| params.to_string().into_bytes());
+    let call =
+        wasm::Call { request, object: seen.as_ref(), old: old.as_ref(), params: params.as_ref(), reach: given.reach.clone() };
     match policy.module.world {
         World::Validator => {
             let answer = policy.validate(&call);
@@ -56,7 +78,7 @@ pub fn run(entry: &Entry, request: &wasm::Request, object: Option<&Value>, old: 
             let answer = policy.mutate(&call);
             let outcome = answer.outcome.and_then(|mutation| {
                 let changed = mutate::apply(entry, object.unwrap_or(&Value::Null), mutation.patch.as_deref())?;
-                Ok(Outcome { violations: Vec::new(), warnings: mutation.warnings, changed: changed.map(|(after, _)| after) })
+                Ok(Outcome { violations: Vec::new(), warnings: mutation.warnings, changed })
             });
             Trial { outcome, took: answer.took, log: answer.log }
         }

@@ -50,11 +50,13 @@ fn bind(object: &Value, modules: &BTreeMap<String, Arc<Module>>) -> Result<Entry
     if binding.name.is_empty() {
         return Err("metadata.name: Required value".to_owned());
     }
-    let Some(module) = modules.get(&binding.module) else {
-        return Err(format!("binding {:?}: there is no {}.wasm beside it", binding.name, binding.module));
-    };
     let name = binding.name.clone();
-    Entry::bind(binding, module).map_err(|why| format!("binding {name:?}: {why}"))
+    let find = |module: &str| modules.get(module).cloned().ok_or_else(|| format!("there is no {module}.wasm beside it"));
+    let entry = Entry::with_candidate(binding, &find).map_err(|why| format!("binding {name:?}: {why}"))?;
+    match &entry.candidate_wrong {
+        Some(why) => Err(format!("binding {name:?}: {why}")),
+        None => Ok(entry),
+    }
 }
 
 fn files(directory: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, String> {

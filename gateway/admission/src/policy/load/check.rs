@@ -1,0 +1,70 @@
+//! Judges policy kinds that are being written: settings are checked against the live module, an exception must end in the
+//! future, and nothing that `--policy-dir` gave can be made anew under its name.
+
+use std::sync::Arc;
+
+use model::field::{Errors, Path};
+use model::{GroupKind, Status, Value, meta};
+
+use super::{blocking, state};
+use crate::policy::binding::{self, Binding};
+use crate::policy::exception::Exception;
+use crate::policy::set::{Entry, Unfit};
+use crate::policy::{GROUP, Policies};
+use crate::{Operation, Review};
+
+/// Judges a policy kind.
+pub(in crate::policy) async fn check(policies: &Policies, review: &Review<'_>, object: Option<&Value>) -> Result<(), Status> {
+    let is_write = matches!(review.operation, Operation::Create | Operation::Update) && review.subresource.is_empty();
+    let (true, Some(object)) = (is_write, object) else { return Ok(()) };
+    match &*review.resource.resource {
+        "clusterpolicybindings" | "policybindings" => check_binding(policies, review, object).await,
+        "policyexceptions" => check_exception(review, object),
+        _ => Ok(()),
+    }
+}
+
+async fn check_binding(policies: &Policies, review: &Review<'_>, object: &Value) -> Result<(), Status> {
+    if policies.fixed.entries.iter().any(|entry| entry.binding.name == binding::key(object)) {
+        let resource = review.resource.group_resource();
+        return Err(Status::forbidden(
+            &resource,
+            review.name,
+            "a binding of this name is given by --policy-dir and cannot be changed",
+        ));
+    }
+    let Ok(binding) = Binding::from_object(object) else { return Ok(()) };
+    let modules = policies.modules.load_full();
+    if !modules.contains_key(&binding.module) {
+        return Ok(());
+    }
+    let find = move |name: &str| modules.get(name).cloned().ok_or_else(|| state::missing(name));
+    match blocking(move || Entry::with_candidate(binding, &find)).await {
+        Ok(_) => Ok(()),
+        Err(Unfit::Spec(errors)) => Err(invalid(review, object, &errors)),
+        // The module's own fault; the binding's status will say so.
+        Err(Unfit::Module(_)) => Ok(()),
+    }
+}
+
+/// An update of labels alone may come late: what has ended excepts nothing.
+fn check_exception(review: &Review<'_>, object: &Value) -> Result<(), Status> {
+    let Ok(exception) = Exception::from_object(object) else { return Ok(()) };
+    let is_same = review.old.is_some_and(|old| old.get("spec") == object.get("spec"));
+    if is_same || !exception.is_over(review.now) {
+        return Ok(());
+    }
+    let mut errors = Errors::new();
+    let expires = object.pointer("/spec/expires").cloned().unwrap_or_default();
+    errors.invalid(&Path::new("spec").child("expires"), expires, "must be in the future");
+    Err(invalid(review, object, &errors))
+}
+
+fn invalid(review: &Review<'_>, object: &Value, errors: &Errors) -> Status {
+    let kind = match &*review.resource.resource {
+        "policybindings" => "PolicyBinding",
+        "policyexceptions" => "PolicyException",
+        _ => "ClusterPolicyBinding",
+    };
+    Status::invalid(&GroupKind { group: Arc::from(GROUP), kind: Arc::from(kind) }, meta::name(object), errors)
+}

@@ -1,0 +1,106 @@
+//! Signatures over a module's bytes: ECDSA over P-256 with SHA-256, as `cosign sign-blob` and openssl make them, and
+//! Ed25519. Does not say whose keys are trusted (`spec.signature.publicKeys` does).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::Value;
+use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+const EC_KEY: &str = "1.2.840.10045.2.1";
+const P256: &str = "1.2.840.10045.3.1.7";
+const ED25519_KEY: &str = "1.3.101.112";
+
+/// Checks what a PolicyModule demands of its component. Fails in words for its status.
+pub fn check(object: &Value, bytes: &[u8]) -> Result<(), String> {
+    let texts = |field: &str| -> Vec<&str> {
+        let list = object.pointer("/spec/signature").and_then(|demand| demand.get(field)).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    };
+    let (keys, signatures) = (texts("publicKeys"), texts("signatures"));
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for key in keys {
+        for signature in &signatures {
+            if verify(key, signature, bytes)? {
+                return Ok(());
+            }
+        }
+    }
+    Err("spec.signature: the component is not signed by any of spec.signature.publicKeys".to_owned())
+}
+
+/// Whether a signature in base64 over some bytes is by a public key in PEM. Fails when one of them cannot be read.
+pub fn verify(key: &str, signature: &str, bytes: &[u8]) -> Result<bool, String> {
+    let wrong = |why: &str| format!("spec.signature.publicKeys: {why}");
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(key.as_bytes()).map_err(|_| wrong("this is no public key in PEM"))?;
+    let (_, info) = SubjectPublicKeyInfo::from_der(&der).map_err(|_| wrong("the key cannot be read"))?;
+    let signature = STANDARD.decode(signature.trim()).map_err(|error| format!("spec.signature.signatures: {error}"))?;
+    let public = UnparsedPublicKey::new(algorithm(&info).map_err(|why| wrong(&why))?, &info.subject_public_key.data);
+    Ok(public.verify(bytes, &signature).is_ok())
+}
+
+fn algorithm(info: &SubjectPublicKeyInfo<'_>) -> Result<&'static dyn VerificationAlgorithm, String> {
+    let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    match (info.algorithm.algorithm.to_id_string().as_str(), curve.map(|curve| curve.to_id_string())) {
+        (EC_KEY, Some(curve)) if curve == P256 => Ok(&ECDSA_P256_SHA256_ASN1),
+        (ED25519_KEY, _) => Ok(&ED25519),
+        (other, _) => Err(format!("keys of the kind {other} are not known; ECDSA over P-256 and Ed25519 are")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::rand::SystemRandom;
+    use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+    use serde_json::json;
+
+    fn pem(prefix: &[u8], key: &[u8]) -> String {
+        let der = [prefix, key].concat();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+    }
+
+    /// The algorithm's identifier and the length of the key that follows.
+    const P256_PREFIX: &[u8] =
+        b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+    const ED25519_PREFIX: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+
+    fn signed_by_p256(bytes: &[u8]) -> (String, String) {
+        let random = SystemRandom::new();
+        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
+        let signature = STANDARD.encode(pair.sign(&random, bytes).unwrap());
+        (pem(P256_PREFIX, pair.public_key().as_ref()), signature)
+    }
+
+    fn signed_by_ed25519(bytes: &[u8]) -> (String, String) {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+        (pem(ED25519_PREFIX, pair.public_key().as_ref()), STANDARD.encode(pair.sign(bytes)))
+    }
+
+    #[test]
+    fn one_signature_by_one_key_is_enough_and_none_is_not() {
+        let (one, by_one) = signed_by_p256(b"component");
+        let (two, by_two) = signed_by_ed25519(b"component");
+        let (_, by_another) = signed_by_p256(b"component");
+        let ask = |keys: &[&String], signatures: &[&String], bytes: &[u8]| {
+            check(&json!({"spec": {"signature": {"publicKeys": keys, "signatures": signatures}}}), bytes)
+        };
+        assert_eq!(ask(&[], &[], b"component"), Ok(()));
+        for (keys, signatures) in
+            [(vec![&one], vec![&by_one]), (vec![&two], vec![&by_two]), (vec![&one, &two], vec![&by_another, &by_two])]
+        {
+            assert_eq!(ask(&keys, &signatures, b"component"), Ok(()));
+            assert!(ask(&keys, &signatures, b"another").unwrap_err().contains("is not signed by any"));
+        }
+        assert!(ask(&[&one], &[], b"component").is_err());
+        assert!(ask(&[&one], &[&by_another], b"component").is_err());
+        assert!(ask(&[&"no key".to_owned()], &[&by_one], b"component").unwrap_err().contains("no public key in PEM"));
+    }
+}
