@@ -11,7 +11,7 @@ use codec::shape;
 use model::{Clock, Revision, Status};
 use rand::Rng;
 use store::{Entry, Event, Kind, ResourceCache, Snapshot, WatchError, Watcher};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::answer::{Answer, Content};
 use crate::body;
@@ -28,6 +28,8 @@ use crate::select::Selection;
 
 /// How often a silent watch tells how far it is, as upstream.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How long before the end of a watch its last bookmark is sent, as upstream does.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// A piece of the answer grows to this size before it is handed on.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -151,6 +153,13 @@ impl Frames {
     }
 }
 
+/// Every minute, and shortly before the watch ends: its client begins anew where the last bookmark was.
+fn next_bookmark(now: Instant, ends: Instant) -> Option<Instant> {
+    let last = ends.checked_sub(BOOKMARK_BEFORE_END)?;
+    let next = last.min(now + BOOKMARK_EVERY);
+    (next > now).then_some(next)
+}
+
 type Pieces = futures::stream::BoxStream<'static, std::io::Result<Bytes>>;
 
 fn ended(last: Bytes) -> Pieces {
@@ -164,7 +173,8 @@ struct Watching {
     converter: Option<(Arc<Gate>, Row)>,
     watcher: Watcher,
     present: Option<Present>,
-    bookmarks: Option<Interval>,
+    /// When a bookmark is due; never where none are welcome, or the end is too near.
+    bookmark_at: Option<Instant>,
     ends: Instant,
     lifecycle: Lifecycle,
     told: Revision,
@@ -184,11 +194,7 @@ struct Present {
 
 impl Watching {
     fn new(gate: &Gate, frames: Frames, opened: Opened, options: &ListOptions, lasting: Duration) -> Self {
-        let bookmarks = options.allow_bookmarks.then(|| {
-            let mut interval = interval_at(Instant::now() + BOOKMARK_EVERY, BOOKMARK_EVERY);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            interval
-        });
+        let (now, ends) = (Instant::now(), Instant::now() + lasting);
         let marks_end = options.is_watch_list();
         let counted = gate.metrics.watches(frames.row.gvr());
         let present = opened.present.map(|(snapshot, selection)| Present {
@@ -203,8 +209,8 @@ impl Watching {
             converter: None,
             watcher: opened.watcher,
             present,
-            bookmarks,
-            ends: Instant::now() + lasting,
+            bookmark_at: if options.allow_bookmarks { next_bookmark(now, ends) } else { None },
+            ends,
             lifecycle: gate.lifecycle.clone(),
             told: 0,
             done: false,
@@ -234,9 +240,10 @@ impl Watching {
             Over,
         }
         loop {
+            let bookmark_at = self.bookmark_at;
             let bookmark_due = async {
-                match &mut self.bookmarks {
-                    Some(interval) => drop(interval.tick().await),
+                match bookmark_at {
+                    Some(at) => sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -253,7 +260,7 @@ impl Watching {
                 Woken::Bookmark => self.bookmark(),
                 Woken::Over => {
                     self.done = true;
-                    return self.bookmark();
+                    None
                 }
             };
             if piece.is_some() || self.done {
@@ -336,9 +343,9 @@ impl Watching {
         }
     }
 
-    /// How far the watch is; nothing when the client knows already or does not want to.
+    /// How far the watch is; nothing when the client knows already.
     fn bookmark(&mut self) -> Option<Bytes> {
-        self.bookmarks.as_ref()?;
+        self.bookmark_at = next_bookmark(Instant::now(), self.ends);
         let revision = self.watcher.progress().filter(|revision| *revision > self.told)?;
         self.told = revision;
         Some(self.frames.bookmark(revision, BookmarkEnd::None))

@@ -110,7 +110,7 @@ async fn it_ends_when_its_time_is_up_and_says_how_far_it_is() {
     let server = server();
     let revision = server.get(MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     server.post("/api/v1/namespaces/default/secrets", json!({"metadata": {"name": "s"}})).await.ok(201);
-    let path = format!("{MAPS}?watch=1&resourceVersion={revision}&timeoutSeconds=1&allowWatchBookmarks=true");
+    let path = format!("{MAPS}?watch=1&resourceVersion={revision}&timeoutSeconds=3&allowWatchBookmarks=true");
     let mut frames = Frames::open(&server, &path, &[]).await;
     let (kind, object) = frames.next().await.unwrap();
     assert_eq!(kind, "BOOKMARK");
