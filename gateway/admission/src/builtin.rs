@@ -16,6 +16,7 @@ mod priority;
 mod runtime_class;
 mod service_account;
 mod service_account_secrets;
+mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
 /// What plugins are made from.
@@ -72,7 +73,7 @@ pub static ALL: &[Row] = &[
         true,
         Some(|s| Box::new(default_class::DefaultClass::new(&default_class::STORAGE, s.world.clone()))),
     ),
-    row("StorageObjectInUseProtection", true, None),
+    row("StorageObjectInUseProtection", true, Some(|_| Box::new(storage_object_in_use_protection::StorageObjectInUseProtection))),
     row("PodGroupProtection", true, None),
     row("OwnerReferencesPermissionEnforcement", false, None),
     row("PersistentVolumeClaimResize", true, None),

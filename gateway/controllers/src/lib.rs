@@ -8,16 +8,27 @@ pub mod feed;
 pub mod garbage_collector;
 pub mod names;
 pub mod namespace;
+pub mod persistentvolume_protection;
+pub mod persistentvolumeclaim_protection;
+mod protection;
 pub mod queue;
 pub mod root_ca_publisher;
 pub mod runtime;
 pub mod serviceaccount;
+pub mod volumeattributesclass_protection;
 
 pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime};
 
 /// Every controller but the garbage collector, which watches all resources.
-static ALL: &[&Controller] =
-    &[&clusterrole_aggregation::CONTROLLER, &namespace::CONTROLLER, &root_ca_publisher::CONTROLLER, &serviceaccount::CONTROLLER];
+static ALL: &[&Controller] = &[
+    &clusterrole_aggregation::CONTROLLER,
+    &namespace::CONTROLLER,
+    &persistentvolume_protection::CONTROLLER,
+    &persistentvolumeclaim_protection::CONTROLLER,
+    &root_ca_publisher::CONTROLLER,
+    &serviceaccount::CONTROLLER,
+    &volumeattributesclass_protection::CONTROLLER,
+];
 
 /// Starts the upkeep of what a cluster always holds, where it is asked for, and the controllers that `--controllers` asks
 /// for; they run until the result is dropped. Must be called inside a tokio runtime.

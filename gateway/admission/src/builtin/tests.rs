@@ -97,6 +97,19 @@ async fn a_pod_gets_what_the_cluster_adds() {
 }
 
 #[tokio::test]
+async fn storage_is_born_protected() {
+    for (before, after) in [
+        (json!({"name": "c"}), json!(["kubernetes.io/pvc-protection"])),
+        (json!({"name": "c", "finalizers": ["a/b"]}), json!(["a/b", "kubernetes.io/pvc-protection"])),
+        (json!({"name": "c", "finalizers": ["kubernetes.io/pvc-protection"]}), json!(["kubernetes.io/pvc-protection"])),
+    ] {
+        let mut claim = json!({"metadata": before, "spec": {"storageClassName": ""}});
+        admit(&world(), Write { resource: "v1/persistentvolumeclaims", name: "c", ..CREATE_POD }, &mut claim).await.unwrap();
+        assert_eq!(claim["metadata"]["finalizers"], after);
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_not_mounted_where_declined_or_present() {
     let mut object = pod();
     object["spec"]["automountServiceAccountToken"] = json!(false);
