@@ -46,6 +46,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
         served: Served::new(catalog),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
         admission: admission::Chain::new(plugins(config, &slot, &policies)?),
+        client: server::client::Client::default(),
         audit: audit_log(config, clock.clone())?,
         flow_schemas: flow::Schemas::new(&store),
         flow: flow::Seats::new(config.requests.read_only_max, config.requests.mutating_max),

@@ -1,6 +1,7 @@
 //! The one place where a failure becomes a `metav1.Status`.
 //! Wording follows `k8s.io/apimachinery/pkg/api/errors`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -13,8 +14,8 @@ use crate::{GroupKind, GroupResource};
 pub struct Status {
     /// HTTP status code.
     pub code: u16,
-    /// Machine-readable reason, such as `NotFound`.
-    pub reason: &'static str,
+    /// Machine-readable reason, such as `NotFound`; what admission webhooks refuse has any that they like.
+    pub reason: Cow<'static, str>,
     /// What went wrong, for people.
     pub message: String,
     /// Object and causes.
@@ -60,7 +61,7 @@ impl fmt::Display for Status {
 impl Status {
     /// A failure without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None }
+        Self { code, reason: Cow::Borrowed(reason), message: message.into(), details: None }
     }
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {
@@ -259,6 +260,16 @@ impl Status {
         self.details.as_ref().map(|d| d.retry_after_seconds).filter(|s| *s > 0)
     }
 
+    /// A `Status` that somebody else wrote. What is not said is 0 or empty.
+    pub fn from_object(object: &Value) -> Self {
+        Self {
+            code: number(object, "code").and_then(|code| u16::try_from(code).ok()).unwrap_or(0),
+            reason: Cow::Owned(text(object, "reason")),
+            message: text(object, "message"),
+            details: object.get("details").filter(|details| details.is_object()).map(|d| Box::new(Details::from_object(d))),
+        }
+    }
+
     /// The `Status` object in upstream's field order.
     pub fn to_object(&self) -> Value {
         let mut object = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"});
@@ -266,7 +277,7 @@ impl Status {
             object["message"] = self.message.as_str().into();
         }
         if !self.reason.is_empty() {
-            object["reason"] = self.reason.into();
+            object["reason"] = (*self.reason).into();
         }
         if let Some(details) = &self.details {
             if !details.continue_token.is_empty() {
@@ -279,7 +290,28 @@ impl Status {
     }
 }
 
+fn text(object: &Value, field: &str) -> String {
+    object.get(field).and_then(Value::as_str).unwrap_or("").to_owned()
+}
+
+fn number(object: &Value, field: &str) -> Option<i64> {
+    object.get(field).and_then(Value::as_i64)
+}
+
 impl Details {
+    fn from_object(object: &Value) -> Self {
+        let causes = object.get("causes").and_then(Value::as_array).into_iter().flatten();
+        Self {
+            name: text(object, "name"),
+            group: text(object, "group"),
+            kind: text(object, "kind"),
+            uid: text(object, "uid"),
+            causes: causes.map(Cause::from_object).collect(),
+            retry_after_seconds: number(object, "retryAfterSeconds").and_then(|s| i32::try_from(s).ok()).unwrap_or(0),
+            continue_token: String::new(),
+        }
+    }
+
     fn to_object(&self) -> Value {
         let mut object = json!({});
         for (field, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &self.uid)] {
@@ -298,6 +330,10 @@ impl Details {
 }
 
 impl Cause {
+    fn from_object(object: &Value) -> Self {
+        Self { reason: text(object, "reason"), message: text(object, "message"), field: text(object, "field") }
+    }
+
     fn to_object(&self) -> Value {
         let mut object = json!({});
         for (field, text) in [("reason", &self.reason), ("message", &self.message), ("field", &self.field)] {

@@ -1,183 +1,184 @@
-//! Calls webhooks: one request over TLS to an address that was settled before, one answer. Never follows a redirect, never
-//! looks for another address, and knows no kind. `conversion` says whom to call and what for.
+//! Calls webhooks: over TLS to an address that was settled before, one answer a call, over connections that are kept for the
+//! next one. Never follows a redirect, never looks for another address, and knows no kind: whom to call and what for is
+//! said by `conversion` and `webhooks`.
+//! Follows `k8s.io/apiserver/pkg/util/webhook/client.go` and the REST client below it for the wording.
 
-use std::net::SocketAddr;
+mod address;
+mod answer;
+mod connection;
+mod trust;
+
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use http::{Method, Request, header};
+use http_body_util::Full;
+use model::Value;
+use parking_lot::Mutex;
 
-/// How long a call may take, from the connection to the last byte; upstream's clients wait as long.
-pub const CALL_MAX: Duration = Duration::from_secs(30);
-/// An answer may be as large as a list of objects that a request may hold, and a little more for what surrounds them.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Where systems keep the roots that everybody trusts.
-const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+use crate::gate::Gate;
 
-/// Whom to call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Host and port as they stand in the address: `hooks.default.svc:443`.
-    pub authority: String,
-    /// Name that the certificate must have.
-    pub server_name: String,
-    /// Path and query.
-    pub path: String,
-    /// Where to connect: names are looked up once, and only what was found is connected to.
-    pub host: String,
-    /// Port to connect to.
-    pub port: u16,
+use address::Address;
+pub use address::Target;
+use connection::{Connection, Lost};
+pub use trust::Trust;
+
+/// Endpoints that are kept with their connections; upstream's client manager keeps as many.
+const ENDPOINTS_MAX: usize = 200;
+/// Connections that wait for the next call of one endpoint; upstream's transport keeps as many.
+const IDLE_MAX: usize = 25;
+/// How long a connection waits; upstream's as long.
+const IDLE_LIFE: Duration = Duration::from_secs(90);
+
+/// Everybody who is called.
+#[derive(Default)]
+pub struct Client {
+    endpoints: Mutex<HashMap<String, Arc<Endpoint>>>,
+    clock: AtomicU64,
 }
 
-impl Target {
-    /// The whole address.
-    pub fn url(&self) -> String {
-        format!("https://{}{}", self.authority, self.path)
+/// One who is called: where it is, whom it must prove to be, and the connections to it.
+pub struct Endpoint {
+    address: Address,
+    trust: Trust,
+    idle: Mutex<Vec<Idle>>,
+    /// When it was last asked for, in calls of the client.
+    used: AtomicU64,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// Why a call led to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The answer's status code; 503 where there was none.
+    pub code: u16,
+    /// In the manner of Go's client.
+    pub message: String,
+}
+
+impl Client {
+    /// Who is meant by a `clientConfig`. The same configuration has the same connections. Fails with the reason.
+    pub fn endpoint(&self, config: &Value) -> Result<Arc<Endpoint>, String> {
+        let (key, now) = (config.to_string(), self.clock.fetch_add(1, Ordering::Relaxed));
+        let mut endpoints = self.endpoints.lock();
+        let endpoint = match endpoints.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let endpoint = Arc::new(Endpoint::of(config)?);
+                if endpoints.len() >= ENDPOINTS_MAX {
+                    let oldest = endpoints.iter().min_by_key(|(_, e)| e.used.load(Ordering::Relaxed)).map(|(key, _)| key.clone());
+                    oldest.map(|key| endpoints.remove(&key));
+                }
+                endpoints.insert(key, endpoint.clone());
+                endpoint
+            }
+        };
+        endpoint.used.store(now, Ordering::Relaxed);
+        Ok(endpoint)
     }
 }
 
-/// Who is trusted to be the other side.
-#[derive(Clone)]
-pub struct Trust(Arc<ClientConfig>);
+impl Endpoint {
+    fn of(config: &Value) -> Result<Self, String> {
+        let bundle = config.get("caBundle").and_then(Value::as_str).unwrap_or("");
+        let bundle = BASE64_STANDARD.decode(bundle).unwrap_or_default();
+        Ok(Self {
+            address: Address::of(config)?,
+            trust: Trust::new(&bundle)?,
+            idle: Mutex::default(),
+            used: AtomicU64::default(),
+        })
+    }
 
-impl Trust {
-    /// Certificates in PEM; the system's where there are none. Fails with the reason.
-    pub fn new(bundle: &[u8]) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        if bundle.iter().all(u8::is_ascii_whitespace) {
-            let system =
-                CertificateDer::pem_file_iter(SYSTEM_ROOTS).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
-            roots.add_parsable_certificates(system);
-        } else {
-            for certificate in CertificateDer::pem_slice_iter(bundle) {
-                let certificate = certificate.map_err(|error| format!("unable to load root certificates: {error}"))?;
-                roots.add(certificate).map_err(|error| format!("unable to load root certificates: {error}"))?;
+    /// Posts JSON and gives the answer's body. The other side is told how long its answer is waited for, in whole seconds.
+    pub async fn post(&self, gate: &Gate, body: Bytes, limit: Duration) -> Result<Bytes, Failure> {
+        let path = self.address.path_within(limit);
+        let named = |why: String| Failure { code: 503, message: format!("Post \"https://{}{path}\": {why}", self.address.authority()) };
+        match tokio::time::timeout(limit, self.exchange(gate, &path, body)).await {
+            Ok(Ok(answer)) => answer::judge(answer),
+            Ok(Err(why)) => Err(named(why)),
+            Err(_) => Err(named("context deadline exceeded".to_owned())),
+        }
+    }
+
+    async fn exchange(&self, gate: &Gate, path: &str, body: Bytes) -> Result<http::Response<Bytes>, String> {
+        let target = self.address.resolve(gate)?;
+        let request = || {
+            Request::builder()
+                .method(Method::POST)
+                .uri(path)
+                .header(header::HOST, &target.authority)
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::ACCEPT, "application/json, */*")
+                .header(header::USER_AGENT, concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
+                .body(Full::new(body.clone()))
+                .map_err(|error| error.to_string())
+        };
+        while let Some(connection) = self.waiting(&target) {
+            match connection.send(request()?).await {
+                Ok(answer) => return Ok(self.keep(answer)),
+                // It was closed while it waited: what was sent did not arrive.
+                Err(Lost::Closed) => {}
+                Err(Lost::Failed(why)) => return Err(why),
             }
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
-    }
-}
-
-/// Posts JSON and gives the answer's body. Fails with a text in the manner of Go's client.
-pub async fn post(target: &Target, trust: &Trust, body: Bytes) -> Result<Bytes, String> {
-    let named = |why: String| format!("Post \"{}\": {why}", target.url());
-    match tokio::time::timeout(CALL_MAX, exchange(target, trust, body)).await {
-        Ok(answer) => answer.map_err(named)?,
-        Err(_) => Err(named("context deadline exceeded".to_owned())),
-    }
-}
-
-/// Fails within when the other side answered, and not well.
-async fn exchange(target: &Target, trust: &Trust, body: Bytes) -> Result<Result<Bytes, String>, String> {
-    let stream = connect(target).await?;
-    let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
-    let stream = TlsConnector::from(trust.0.clone()).connect(name, stream).await.map_err(|error| format!("tls: {error}"))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    let connection = tokio::spawn(connection);
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(&target.path)
-        .header(header::HOST, &target.authority)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json, */*")
-        .header(header::USER_AGENT, concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
-        .body(Full::new(body))
-        .map_err(|error| error.to_string())?;
-    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
-    let status = answer.status();
-    let bytes = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
-    connection.abort();
-    Ok(accept(status, bytes))
-}
-
-/// A redirect is no answer.
-fn accept(status: StatusCode, bytes: Bytes) -> Result<Bytes, String> {
-    if status.is_success() {
-        return Ok(bytes);
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    Err(match status {
-        StatusCode::NOT_FOUND => "the server could not find the requested resource".to_owned(),
-        status if status.is_server_error() => {
-            format!("an error on the server ({}) has prevented the request from succeeding", quoted(text.trim()))
-        }
-        status => format!("the server responded with the status code {} but did not return more information", status.as_u16()),
-    })
-}
-
-fn quoted(text: &str) -> String {
-    model::field::quote(if text.is_empty() { "unknown" } else { text })
-}
-
-async fn connect(target: &Target) -> Result<TcpStream, String> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host.as_str(), target.port))
-        .await
-        .map_err(|_| format!("dial tcp: lookup {}: no such host", target.host))?
-        .collect();
-    let mut last = format!("dial tcp: lookup {}: no such host", target.host);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = format!("dial tcp {address}: connect: {}", words(&error)),
+        let connection = Connection::open(&target, &self.trust).await?;
+        match connection.send(request()?).await {
+            Ok(answer) => Ok(self.keep(answer)),
+            Err(Lost::Closed) => Err("EOF".to_owned()),
+            Err(Lost::Failed(why)) => Err(why),
         }
     }
-    Err(last)
-}
 
-fn words(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        std::io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
-        std::io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
-        _ => error.to_string(),
+    /// A connection to exactly this target that waits for a call.
+    fn waiting(&self, target: &Target) -> Option<Connection> {
+        let mut idle = self.idle.lock();
+        idle.retain(|idle| idle.since.elapsed() < IDLE_LIFE && idle.connection.leads_to(target));
+        idle.pop().map(|idle| idle.connection)
+    }
+
+    fn keep(&self, (answer, connection): (http::Response<Bytes>, Option<Connection>)) -> http::Response<Bytes> {
+        let mut idle = self.idle.lock();
+        if let Some(connection) = connection.filter(|_| idle.len() < IDLE_MAX) {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+        answer
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn a_redirect_is_no_answer() {
-        let refused = accept(StatusCode::FOUND, Bytes::new());
-        assert_eq!(refused, Err("the server responded with the status code 302 but did not return more information".to_owned()));
-        assert_eq!(accept(StatusCode::OK, Bytes::from_static(b"{}")), Ok(Bytes::from_static(b"{}")));
+    fn the_same_configuration_is_the_same_endpoint() {
+        let client = Client::default();
+        let of = |path: &str| client.endpoint(&json!({"url": format!("https://127.0.0.1:9443{path}")})).expect("an address");
+        let first = of("/a");
+        assert!(Arc::ptr_eq(&first, &of("/a")) && !Arc::ptr_eq(&first, &of("/b")));
+        for other in 0..ENDPOINTS_MAX {
+            of("/a");
+            of(&format!("/{other}"));
+        }
+        assert_eq!(client.endpoints.lock().len(), ENDPOINTS_MAX);
+        assert!(Arc::ptr_eq(&first, &of("/a")), "who is called again and again stays");
     }
 
-    #[tokio::test]
-    async fn nobody_there_is_told_as_go_tells_it() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
-        let target = Target {
-            authority: format!("127.0.0.1:{port}"),
-            server_name: "127.0.0.1".into(),
-            path: "/convert?timeout=30s".into(),
-            host: "127.0.0.1".into(),
-            port,
-        };
-        let trust = Trust::new(b"").expect("no roots at all will do");
-        let told = post(&target, &trust, Bytes::from_static(b"{}")).await.expect_err("nobody listens");
-        assert_eq!(
-            told,
-            format!(
-                "Post \"https://127.0.0.1:{port}/convert?timeout=30s\": dial tcp 127.0.0.1:{port}: connect: connection refused"
-            )
-        );
+    #[test]
+    fn what_is_no_certificate_is_told() {
+        let refused = |bundle: &str| Endpoint::of(&json!({"url": "https://127.0.0.1", "caBundle": bundle})).err();
+        assert_eq!(refused("Cg=="), None, "an empty bundle means the system's");
+        assert_eq!(refused("eHl6"), Some("unable to load root certificates: unable to parse bytes as PEM block".to_owned()));
     }
 }

@@ -3,9 +3,8 @@
 //! Follows `apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go`. Does not speak HTTP (`client`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use catalog::Resource;
 use catalog::custom::{Conversion, Definition};
@@ -15,10 +14,11 @@ use schema::object_meta;
 use serde_json::json;
 use store::Entry;
 
-use crate::client::{self, Target, Trust};
 use crate::gate::Gate;
 use crate::row::Row;
 
+/// How long a call may take, from the connection to the last byte; upstream's converter waits as long.
+const CALL_MAX: Duration = Duration::from_secs(30);
 /// Objects in one review: enough that the cost of a call does not count, few enough that one is answered within the time
 /// limit of a call.
 const BATCH_OBJECTS: usize = 500;
@@ -135,66 +135,17 @@ async fn call(gate: &Gate, webhook: &Value, objects: &[Value], to: &str) -> Resu
         .find(|version| REVIEW_VERSIONS.contains(version))
         .ok_or_else(|| Refused::Setup("no supported conversion review versions".to_owned()))?;
     let config = webhook.get("clientConfig").unwrap_or(&Value::Null);
-    let bundle = BASE64_STANDARD.decode(text(config, "caBundle")).unwrap_or_default();
-    let trust = Trust::new(&bundle).map_err(Refused::Setup)?;
-    let target = target(gate, config).map_err(Refused::Call)?;
+    let endpoint = gate.client.endpoint(config).map_err(Refused::Setup)?;
     let uid = uuid::Uuid::new_v4().to_string();
     let review = json!({
         "kind": "ConversionReview",
         "apiVersion": format!("apiextensions.k8s.io/{version}"),
         "request": {"uid": uid, "desiredAPIVersion": to, "objects": objects},
     });
-    let answer = client::post(&target, &trust, review.to_string().into()).await.map_err(Refused::Call)?;
+    let answer = endpoint.post(gate, review.to_string().into(), CALL_MAX).await;
+    let answer = answer.map_err(|failure| Refused::Call(failure.message))?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|error| Refused::Call(error.to_string()))?;
     objects_of(answer, version, &uid).map_err(Refused::Call)
-}
-
-/// Where the webhook is.
-fn target(gate: &Gate, config: &Value) -> Result<Target, String> {
-    let with_timeout =
-        |path: &str| format!("{path}{}timeout={}s", if path.contains('?') { "&" } else { "?" }, client::CALL_MAX.as_secs());
-    if let Some(service) = config.get("service").filter(|service| service.is_object()) {
-        let (namespace, name) = (text(service, "namespace"), text(service, "name"));
-        let port = service.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(443);
-        let server_name = format!("{name}.{namespace}.svc");
-        let path = match text(service, "path") {
-            path if path.starts_with('/') => path.to_owned(),
-            path => format!("/{path}"),
-        };
-        let host = cluster_ip(gate, namespace, name, port)?;
-        return Ok(Target { authority: format!("{server_name}:{port}"), path: with_timeout(&path), server_name, host, port });
-    }
-    let url = text(config, "url");
-    let rest = url.strip_prefix("https://").ok_or_else(|| format!("invalid webhook address {}", quote(url)))?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())) {
-        Some((host, port)) => (host, port.parse().map_err(|_| format!("invalid port {}", quote(port)))?),
-        None => (authority, 443),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let path = with_timeout(if path.is_empty() { "/" } else { path });
-    Ok(Target { authority: authority.to_owned(), server_name: host.clone(), path, host, port })
-}
-
-/// The address of a service, as upstream's resolver finds it.
-fn cluster_ip(gate: &Gate, namespace: &str, name: &str, port: u16) -> Result<String, String> {
-    let row = Row::named(gate, "", "v1", "services").ok_or("services are not served")?;
-    let missing = || format!("service {} not found", quote(name));
-    let key = crate::verbs::key(&row, namespace, name).map_err(|status| status.message)?;
-    let entry = gate.store.resource(&row.prefix()).get(key.as_str()).ok_or_else(missing)?;
-    let service = row.parse(&entry).map_err(|status| status.message)?;
-    let spec = service.get("spec").unwrap_or(&Value::Null);
-    if text(spec, "type") == "ExternalName" {
-        return Ok(text(spec, "externalName").to_owned());
-    }
-    let mut ports = spec.get("ports").and_then(Value::as_array).into_iter().flatten();
-    if !ports.any(|known| known.get("port").and_then(Value::as_u64) == Some(port.into())) {
-        return Err(format!("no service port {port} found for service {}", quote(name)));
-    }
-    match text(spec, "clusterIP") {
-        "" | "None" => Err(format!("service {} has no cluster IP", quote(name))),
-        ip => Ok(ip.to_owned()),
-    }
 }
 
 /// The objects of an answer. Fails with what is wrong with it.

@@ -22,6 +22,8 @@ pub struct Gate {
     pub authz: Arc<authz::Chain>,
     /// What must hold for a write.
     pub admission: admission::Chain,
+    /// Webhooks that are called.
+    pub client: crate::client::Client,
     /// What is recorded.
     pub audit: audit::Log,
     /// Whose turn it is.

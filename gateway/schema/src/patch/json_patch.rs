@@ -61,13 +61,51 @@ impl JsonPatch {
         Ok(Self { operations, strict })
     }
 
-    /// Changes an object; after an error it is half changed. Fails with 422.
-    pub fn apply(&self, target: &mut Value) -> Result<(), Status> {
-        self.perform_all(target).map_err(|_| rejected())
+    /// Reads what a webhook sends, and gives its operations as Go shows them: their own fields sorted. Fails with the words of
+    /// upstream's library, which reads no more than that it is a list of objects.
+    pub fn decode(body: &[u8]) -> Result<(Self, Value), String> {
+        let items = match codec::json::parse(body).map_err(|error| error.to_string())?.value {
+            Value::Array(items) => items,
+            Value::Null => Vec::new(),
+            other => return Err(format!("json: cannot unmarshal {} into Go value of type jsonpatch.Patch", type_word(&other))),
+        };
+        let mut operations = Vec::with_capacity(items.len());
+        let mut shown = Vec::with_capacity(items.len());
+        for item in items {
+            let mut map = match item {
+                Value::Object(map) => map,
+                Value::Null => Map::new(),
+                other => {
+                    let what = type_word(&other);
+                    return Err(format!("json: cannot unmarshal {what} into Go value of type jsonpatch.Operation"));
+                }
+            };
+            map.sort_keys();
+            let text = |field: &str| map.get(field).and_then(Value::as_str).map(str::to_owned);
+            operations.push(Operation {
+                op: text("op").unwrap_or_else(|| "unknown".to_owned()),
+                path: text("path"),
+                from: text("from"),
+                value: map.get("value").cloned().unwrap_or(Value::Null),
+            });
+            shown.push(Value::Object(map));
+        }
+        Ok((Self { operations, strict: Vec::new() }, Value::Array(shown)))
     }
 
-    /// Fails with what upstream's library says, which no client hears.
-    fn perform_all(&self, target: &mut Value) -> Result<(), String> {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Changes an object; after an error it is half changed. Fails with 422.
+    pub fn apply(&self, target: &mut Value) -> Result<(), Status> {
+        self.perform(target).map_err(|_| rejected())
+    }
+
+    /// Changes an object; after an error it is half changed. Fails with what upstream's library says, which is heard of the
+    /// patches of webhooks alone.
+    pub fn perform(&self, target: &mut Value) -> Result<(), String> {
         let mut copied = 0;
         self.operations.iter().try_for_each(|operation| perform(operation, target, &mut copied))
     }

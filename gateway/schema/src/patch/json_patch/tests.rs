@@ -7,7 +7,7 @@ use super::*;
 
 fn patched(mut target: Value, operations: &Value) -> Result<Value, String> {
     let patch = JsonPatch::parse(operations.to_string().as_bytes()).map_err(|status| status.message)?;
-    patch.perform_all(&mut target)?;
+    patch.perform(&mut target)?;
     Ok(target)
 }
 
@@ -137,4 +137,19 @@ proptest! {
         let operations = json!([{"op": op, "path": path, "from": from, "value": 1}]);
         let _ = patched(json!({"a": [[1], {"a": 1}], "0": []}), &operations);
     }
+}
+
+#[test]
+fn a_webhooks_patch_is_read_as_upstreams_library_does() {
+    let (patch, shown) = JsonPatch::decode(br#"[{"path":"/a","value":{"z":1,"b":2},"op":"add"}]"#).unwrap();
+    assert_eq!(shown.to_string(), r#"[{"op":"add","path":"/a","value":{"z":1,"b":2}}]"#);
+    let mut object = json!({});
+    patch.perform(&mut object).unwrap();
+    assert_eq!(object, json!({"a": {"z": 1, "b": 2}}));
+    assert!(JsonPatch::decode(b"[]").unwrap().0.is_empty());
+    let refused = |body: &[u8]| JsonPatch::decode(body).unwrap_err();
+    assert_eq!(refused(b"{}"), "json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+    assert_eq!(refused(b"[1]"), "json: cannot unmarshal number into Go value of type jsonpatch.Operation");
+    let (patch, _) = JsonPatch::decode(br#"[{"op":"test","path":"/a","value":1}]"#).unwrap();
+    assert_eq!(patch.perform(&mut object).unwrap_err(), "testing value /a failed: test failed");
 }

@@ -1,0 +1,115 @@
+//! One connection over TLS to one target, on which calls follow each other. Does not choose whom to call.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::trust::{self, Trust};
+use super::Target;
+
+/// An answer may be as large as a list of objects that a request may hold, and a little more for what surrounds them.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A connection that is ready for a call.
+pub(super) struct Connection {
+    target: Target,
+    sender: SendRequest<Full<Bytes>>,
+    /// Drives the connection; ends with it.
+    driver: Driver,
+}
+
+struct Driver(tokio::task::JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why no answer came.
+pub(super) enum Lost {
+    /// The connection was closed before anything was answered.
+    Closed,
+    /// The call failed.
+    Failed(String),
+}
+
+impl Connection {
+    /// Connects. Fails with a text in the manner of Go's client.
+    pub(super) async fn open(target: &Target, trust: &Trust) -> Result<Self, String> {
+        let stream = connect(target).await?;
+        let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
+        let connected = TlsConnector::from(trust.0.clone()).connect(name, stream).await;
+        let stream = connected.map_err(|error| trust::words(&error, &target.server_name))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
+        Ok(Self { target: target.clone(), sender, driver })
+    }
+
+    /// Whether it is one to this target, and open.
+    pub(super) fn leads_to(&self, target: &Target) -> bool {
+        self.target == *target && !self.sender.is_closed() && !self.driver.0.is_finished()
+    }
+
+    /// Makes one call; gives the connection back when it can be used once more.
+    pub(super) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<(Response<Bytes>, Option<Self>), Lost> {
+        self.sender.ready().await.map_err(|_| Lost::Closed)?;
+        let answer = self.sender.send_request(request).await.map_err(|error| {
+            let closed = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
+            if closed { Lost::Closed } else { Lost::Failed(error.to_string()) }
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| Lost::Failed(error.to_string()))?;
+        let reusable = self.sender.ready().await.is_ok();
+        Ok((Response::from_parts(head, body.to_bytes()), reusable.then_some(self)))
+    }
+}
+
+async fn connect(target: &Target) -> Result<TcpStream, String> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host.as_str(), target.port))
+        .await
+        .map_err(|_| format!("dial tcp: lookup {}: no such host", target.host))?
+        .collect();
+    let mut last = format!("dial tcp: lookup {}: no such host", target.host);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("dial tcp {address}: connect: {}", words(&error)),
+        }
+    }
+    Err(last)
+}
+
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
+        io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_there_is_told_as_go_tells_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let (authority, host) = (format!("127.0.0.1:{port}"), "127.0.0.1".to_owned());
+        let target = Target { authority, server_name: host.clone(), host, port };
+        let trust = Trust::new(b"").expect("no roots at all will do");
+        let told = Connection::open(&target, &trust).await.err();
+        assert_eq!(told, Some(format!("dial tcp 127.0.0.1:{port}: connect: connection refused")));
+    }
+}

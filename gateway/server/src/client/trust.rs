@@ -1,0 +1,100 @@
+//! Who is trusted to be the other side, and what is told of one who is not. Opens no connection.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// Where systems keep the roots that everybody trusts.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Who is trusted to be the other side.
+#[derive(Clone)]
+pub struct Trust(pub(super) Arc<ClientConfig>);
+
+impl Trust {
+    /// Certificates in PEM; the system's where there are none. Fails with the reason.
+    pub fn new(bundle: &[u8]) -> Result<Self, String> {
+        let failed = |why: &dyn std::fmt::Display| format!("unable to load root certificates: {why}");
+        let mut roots = RootCertStore::empty();
+        if bundle.iter().all(u8::is_ascii_whitespace) {
+            let system =
+                CertificateDer::pem_file_iter(SYSTEM_ROOTS).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
+            roots.add_parsable_certificates(system);
+        } else {
+            for certificate in CertificateDer::pem_slice_iter(bundle) {
+                let certificate = certificate.map_err(|error| failed(&error))?;
+                roots.add(certificate).map_err(|error| failed(&error))?;
+            }
+            if roots.is_empty() {
+                return Err(failed(&"unable to parse bytes as PEM block"));
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+/// Why a handshake failed, as Go tells the causes that are met most.
+pub(super) fn words(error: &io::Error, server_name: &str) -> String {
+    use rustls::Error;
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
+            _ => error.to_string(),
+        };
+    };
+    match error {
+        Error::InvalidCertificate(why) => format!("tls: failed to verify certificate: x509: {}", certificate(why, server_name)),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => "http: server gave HTTP response to HTTPS client".to_owned(),
+        other => format!("tls: {other}"),
+    }
+}
+
+fn certificate(why: &CertificateError, server_name: &str) -> String {
+    match why {
+        CertificateError::UnknownIssuer => "certificate signed by unknown authority".to_owned(),
+        CertificateError::NotValidForName => format!("certificate is not valid for any names, but wanted to match {server_name}"),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+            match &names[..] {
+                [] => format!("certificate is not valid for any names, but wanted to match {server_name}"),
+                names => format!("certificate is valid for {}, not {server_name}", names.join(", ")),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `DnsName("a.b")` and `IpAddress(127.0.0.1)` without what says which of both it is.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, rest)| rest.strip_suffix(')').unwrap_or(rest));
+    inner.trim_matches('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_told_as_go_tells_it() {
+        let told = |why: CertificateError| words(&io::Error::other(rustls::Error::InvalidCertificate(why)), "a.b.svc");
+        assert_eq!(
+            told(CertificateError::UnknownIssuer),
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+        );
+        let expected = rustls_pki_types::ServerName::try_from("a.b.svc").expect("a name");
+        let presented = vec!["DnsName(\"x.y\")".to_owned(), "IpAddress(127.0.0.1)".to_owned()];
+        assert_eq!(
+            told(CertificateError::NotValidForNameContext { expected, presented }),
+            "tls: failed to verify certificate: x509: certificate is valid for x.y, 127.0.0.1, not a.b.svc"
+        );
+    }
+}
