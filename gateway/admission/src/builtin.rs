@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::{GroupResource, Status, Value, World, meta};
 
+use crate::webhook::Webhooks;
 use crate::{Cluster, Plugin, Review};
 
 mod default_class;
@@ -26,6 +27,8 @@ pub struct Setup {
     pub world: Arc<dyn World>,
     /// The same with what is served and who may do what.
     pub cluster: Cluster,
+    /// Webhooks that are configured.
+    pub webhooks: Arc<Webhooks>,
     /// `--default-not-ready-toleration-seconds`.
     pub not_ready_toleration_s: i64,
     /// `--default-unreachable-toleration-seconds`.
@@ -92,9 +95,9 @@ pub static ALL: &[Row] = &[
     row("NodeDeclaredFeatureValidator", true, None),
     row("PodResizeValidator", true, None),
     row("MutatingAdmissionPolicy", true, None),
-    row("MutatingAdmissionWebhook", true, None),
+    row("MutatingAdmissionWebhook", true, Some(|s| s.webhooks.mutating_plugin())),
     row("ValidatingAdmissionPolicy", true, None),
-    row("ValidatingAdmissionWebhook", true, None),
+    row("ValidatingAdmissionWebhook", true, Some(|s| s.webhooks.validating_plugin())),
     row("ResourceQuota", true, None),
     row("AlwaysDeny", false, None),
 ];

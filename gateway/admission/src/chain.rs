@@ -25,10 +25,12 @@ impl Chain {
     /// Lets every plugin change the object; the first refusal ends it. When a late plugin asked for it, the earlier
     /// ones look once more, and only once.
     pub async fn mutate(&self, review: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
+        notes.begin();
         for plugin in self.of(review) {
             plugin.mutate(review, object, notes).await?;
         }
         if std::mem::take(&mut notes.reinvoke) {
+            notes.round += 1;
             for plugin in self.of(review).filter(|plugin| plugin.reinvocable()) {
                 plugin.mutate(review, object, notes).await?;
             }

@@ -8,6 +8,7 @@ pub mod matching;
 pub mod plugin;
 pub mod policy;
 pub mod review;
+pub mod webhook;
 
 pub use chain::Chain;
 pub use cluster::{Cluster, Kinds};

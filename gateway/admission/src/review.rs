@@ -1,7 +1,7 @@
 //! What admission is asked about: one write, its author and its objects; and what admission says besides yes and no.
 //! Decides nothing.
 
-use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value};
+use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value, content, name};
 
 /// What the write does, as `admission.k8s.io` spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,8 +67,14 @@ pub struct Notes {
     pub warnings: Vec<String>,
     /// For the audit record: key, value.
     pub annotations: Vec<(String, String)>,
+    /// The same, for records that hold the request's body too.
+    pub request_annotations: Vec<(String, String)>,
     /// A mutator that ran late changed the object, so that earlier plugins must look once more.
     pub reinvoke: bool,
+    /// Which round of mutation this is, from 0.
+    pub round: u32,
+    /// What mutating webhooks must know of the round before.
+    pub webhooks: crate::webhook::Round,
 }
 
 impl Notes {
@@ -78,6 +84,28 @@ impl Notes {
         if !self.warnings.contains(&text) {
             self.warnings.push(text);
         }
+    }
+
+    /// Mutation begins, perhaps anew after somebody else was faster.
+    pub fn begin(&mut self) {
+        (self.reinvoke, self.round, self.webhooks) = (false, 0, Default::default());
+    }
+
+    /// Adds an audit annotation whose key somebody outside has chosen; a malformed one is left out, as upstream does.
+    pub fn annotate_checked(&mut self, key: String, value: impl Into<String>) {
+        let well_formed = key.split_once('/').is_some_and(|(prefix, name)| {
+            name::is_dns1123_subdomain(prefix).is_empty() && !name.contains('/') && content::label_key(&key).is_empty()
+        });
+        if well_formed {
+            self.annotate(key, value);
+        } else {
+            tracing::warn!(%key, "audit annotation with a malformed key left out");
+        }
+    }
+
+    /// Adds an audit annotation that tells of the request's body.
+    pub fn annotate_request(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.request_annotations.push((key.into(), value.into()));
     }
 
     /// Adds an audit annotation.

@@ -105,6 +105,13 @@ impl Record {
         }
     }
 
+    /// Adds a fact about the request's body, where records hold that. Upstream: `AddAnnotationWithLevel`.
+    pub fn annotate_request(&mut self, key: &str, value: impl Into<String>) {
+        if self.0.as_ref().is_some_and(|open| open.event.level >= Level::Request) {
+            self.annotate(key, value);
+        }
+    }
+
     /// The request is served as another user; `constraint` is the verb that allowed it, often empty.
     pub fn impersonate(&mut self, user: &User, constraint: &str) {
         if let Some(open) = &mut self.0 {

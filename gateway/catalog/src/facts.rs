@@ -3,8 +3,6 @@
 
 /// Resources whose effect is not built: a client must not believe that one of them works. Group, plural, why.
 static UNBUILT: &[(&str, &str, &str)] = &[
-    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "admission webhooks are not called"),
-    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "admission webhooks are not called"),
     ("admissionregistration.k8s.io", "validatingadmissionpolicies", "CEL admission policies are not evaluated"),
     ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
     ("admissionregistration.k8s.io", "mutatingadmissionpolicies", "CEL admission policies are not evaluated"),

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use admission::policy::Policies;
+use admission::webhook::Webhooks;
 use admission::{Cluster, builtin};
 use authn::service_account::Issuer;
 use controllers::bootstrap;
-use model::{Clock, User, World};
+use model::{Clock, User};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::gate::{Gate, Limits, Tokens};
 use server::health::{Check, Health, Scope};
@@ -17,6 +18,7 @@ use server::kinds;
 use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
 use server::served::Served;
+use server::webhooks::Reach;
 use server::world::{LocalWorld, Slot};
 use store::Store;
 
@@ -33,19 +35,22 @@ pub(crate) struct Parts {
     /// Where plugins that need the gate will find it.
     pub(crate) slot: Slot,
     pub(crate) policies: Arc<Policies>,
+    pub(crate) webhooks: Arc<Webhooks>,
 }
 
 /// The gate. Fails when a setting names something that cannot be had.
 pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
-    let Parts { store, authn, issuer, discovery, clock, lifecycle, slot, policies } = parts;
+    let Parts { store, authn, issuer, discovery, clock, lifecycle, slot, policies, webhooks } = parts;
     let metrics = Metrics::new()?;
     metrics.policies(policies.clone())?;
+    let calls = webhooks.clone();
+    metrics.also(move |out| calls.metrics().write(out));
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let catalog = Arc::new(catalog::Catalog::builtin()?);
     let gate = Arc::new(Gate {
         served: Served::new(catalog),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
-        admission: admission::Chain::new(plugins(config, &slot, &policies)?),
+        admission: admission::Chain::new(plugins(config, &slot, &policies, webhooks)?),
         client: server::client::Client::default(),
         audit: audit_log(config, clock.clone())?,
         flow_schemas: flow::Schemas::new(&store),
@@ -73,19 +78,34 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     Ok(gate)
 }
 
-/// Policies come last: mutators see what the built-in plugins made, and nothing is judged that a plugin still changes.
-fn plugins(config: &Config, slot: &Slot, policies: &Arc<Policies>) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
-    let world: Arc<dyn World> = Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback()));
-    let settings = &config.admission;
-    let cluster = Cluster {
-        world: world.clone(),
+/// The server, as plugins see it.
+fn cluster(slot: &Slot) -> Cluster {
+    Cluster {
+        world: Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback())),
         kinds: Arc::new(kinds::Served(slot.clone())),
         authorizer: Arc::new(kinds::Rules(slot.clone())),
-    };
+    }
+}
+
+/// Admission webhooks; who is configured is told once the gate is there.
+pub(crate) fn webhooks(slot: &Slot) -> Arc<Webhooks> {
+    Webhooks::new(Arc::new(Reach(slot.clone())), cluster(slot))
+}
+
+/// Policies come last: mutators see what the built-in plugins made, and nothing is judged that a plugin still changes.
+fn plugins(
+    config: &Config,
+    slot: &Slot,
+    policies: &Arc<Policies>,
+    webhooks: Arc<Webhooks>,
+) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
+    let cluster = cluster(slot);
+    let settings = &config.admission;
     policies.attach(cluster.clone());
     let setup = builtin::Setup {
+        world: cluster.world.clone(),
         cluster,
-        world,
+        webhooks,
         not_ready_toleration_s: settings.not_ready_s,
         unreachable_toleration_s: settings.unreachable_s,
     };

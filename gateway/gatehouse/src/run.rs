@@ -14,7 +14,7 @@ use model::{Clock, User};
 use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
 use server::world::{LocalWorld, Slot};
-use server::{body, customs, listen, path, tls};
+use server::{body, customs, listen, path, tls, webhooks};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,6 +47,7 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>, policies: Ar
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
     let slot = Slot::default();
+    let hooks = build::webhooks(&slot);
     let parts = Parts {
         store: store.clone(),
         authn,
@@ -56,9 +57,11 @@ async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>, policies: Ar
         lifecycle: lifecycle.clone(),
         slot,
         policies: policies.clone(),
+        webhooks: hooks.clone(),
     };
     let gate = build::gate(&config, parts)?;
     tokio::spawn(customs::start(&gate));
+    tokio::spawn(webhooks::start(&gate, hooks));
     let listener = listen::bind(config.serving.address, config.serving.sharing)
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
     let address = listener.local_addr()?;

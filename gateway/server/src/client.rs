@@ -102,7 +102,8 @@ impl Endpoint {
     /// Posts JSON and gives the answer's body. The other side is told how long its answer is waited for, in whole seconds.
     pub async fn post(&self, gate: &Gate, body: Bytes, limit: Duration) -> Result<Bytes, Failure> {
         let path = self.address.path_within(limit);
-        let named = |why: String| Failure { code: 503, message: format!("Post \"https://{}{path}\": {why}", self.address.authority()) };
+        let named =
+            |why: String| Failure { code: 503, message: format!("Post \"https://{}{path}\": {why}", self.address.authority()) };
         match tokio::time::timeout(limit, self.exchange(gate, &path, body)).await {
             Ok(Ok(answer)) => answer::judge(answer),
             Ok(Err(why)) => Err(named(why)),

@@ -37,5 +37,6 @@ pub mod subresources;
 pub mod tls;
 pub mod verbs;
 pub mod version;
+pub mod webhooks;
 pub mod world;
 pub mod write;

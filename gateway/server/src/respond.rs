@@ -36,6 +36,9 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     for (key, value) in std::mem::take(&mut call.notes.annotations) {
         call.record.annotate(&key, value);
     }
+    for (key, value) in std::mem::take(&mut call.notes.request_annotations) {
+        call.record.annotate_request(&key, value);
+    }
     let outcome = match outcome {
         Ok(answer) => answer.converted(gate).await,
         Err(status) => Err(status),

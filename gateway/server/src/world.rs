@@ -232,7 +232,8 @@ impl World for LocalWorld {
         let gate = self.gate()?;
         let row = self.row(&gate, resource, "").await?;
         let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
-        delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options)).await?;
+        delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options), delete::Admission::Asked)
+            .await?;
         Ok(())
     }
 

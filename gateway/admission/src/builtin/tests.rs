@@ -8,6 +8,7 @@ use serde_json::json;
 use super::world::{Fake, gvr};
 use super::{FlagError, Setup, plugins};
 use crate::cluster::testing;
+use crate::webhook::{Caller, Endpoint, Webhooks};
 use crate::{Chain, Notes, Operation, Review};
 
 fn world() -> Arc<Fake> {
@@ -21,9 +22,19 @@ fn world() -> Arc<Fake> {
     Arc::new(fake)
 }
 
+/// No webhook is configured, so nobody is called.
+struct Nobody;
+
+impl Caller for Nobody {
+    fn endpoint(&self, _: &Value) -> Result<Arc<dyn Endpoint>, String> {
+        Err("nobody is called".to_owned())
+    }
+}
+
 fn setup(world: &Arc<Fake>) -> Setup {
     let cluster = testing::cluster(world.clone(), &[]);
-    Setup { world: world.clone(), cluster, not_ready_toleration_s: 300, unreachable_toleration_s: 60 }
+    let webhooks = Webhooks::new(Arc::new(Nobody), cluster.clone());
+    Setup { world: world.clone(), cluster, webhooks, not_ready_toleration_s: 300, unreachable_toleration_s: 60 }
 }
 
 struct Write<'a> {

@@ -12,8 +12,8 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::trust::{self, Trust};
 use super::Target;
+use super::trust::{self, Trust};
 
 /// An answer may be as large as a list of objects that a request may hold, and a little more for what surrounds them.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;

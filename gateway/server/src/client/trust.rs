@@ -60,23 +60,24 @@ pub(super) fn words(error: &io::Error, server_name: &str) -> String {
 
 fn certificate(why: &CertificateError, server_name: &str) -> String {
     match why {
-        CertificateError::UnknownIssuer => "certificate signed by unknown authority".to_owned(),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => "certificate signed by unknown authority".to_owned(),
         CertificateError::NotValidForName => format!("certificate is not valid for any names, but wanted to match {server_name}"),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
-            match &names[..] {
-                [] => format!("certificate is not valid for any names, but wanted to match {server_name}"),
-                names => format!("certificate is valid for {}, not {server_name}", names.join(", ")),
-            }
-        }
+        CertificateError::NotValidForNameContext { presented, .. } => misnamed(presented, server_name),
         other => other.to_string(),
     }
 }
 
-/// `DnsName("a.b")` and `IpAddress(127.0.0.1)` without what says which of both it is.
-fn bare(name: &str) -> &str {
-    let inner = name.split_once('(').map_or(name, |(_, rest)| rest.strip_suffix(')').unwrap_or(rest));
-    inner.trim_matches('"')
+/// Go tells the names of the kind that was asked for alone.
+fn misnamed(presented: &[String], server_name: &str) -> String {
+    let is_address = server_name.parse::<std::net::IpAddr>().is_ok();
+    let kind = if is_address { "IpAddress(" } else { "DnsName(" };
+    let of_kind = presented.iter().filter_map(|name| name.strip_prefix(kind));
+    let names: Vec<&str> = of_kind.map(|name| name.trim_end_matches(')').trim_matches('"')).collect();
+    match (&names[..], is_address) {
+        ([], true) => format!("cannot validate certificate for {server_name} because it doesn't contain any IP SANs"),
+        ([], false) => format!("certificate is not valid for any names, but wanted to match {server_name}"),
+        (names, _) => format!("certificate is valid for {}, not {server_name}", names.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +95,7 @@ mod tests {
         let presented = vec!["DnsName(\"x.y\")".to_owned(), "IpAddress(127.0.0.1)".to_owned()];
         assert_eq!(
             told(CertificateError::NotValidForNameContext { expected, presented }),
-            "tls: failed to verify certificate: x509: certificate is valid for x.y, 127.0.0.1, not a.b.svc"
+            "tls: failed to verify certificate: x509: certificate is valid for x.y, not a.b.svc"
         );
     }
 }

@@ -142,6 +142,6 @@ async fn remove(
             *revision = entry.revision.to_string();
         }
     }
-    delete::object(gate, call, pods, place, &options).await?;
+    delete::object(gate, call, pods, place, &options, delete::Admission::Passed).await?;
     Ok(())
 }

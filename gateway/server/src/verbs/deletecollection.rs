@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::Status;
 use store::Entry;
 
-use super::delete;
+use super::delete::{self, Admission};
 use crate::answer::{Answer, Content};
 use crate::body::Body;
 use crate::call::Call;
@@ -53,7 +53,7 @@ async fn delete_one(
     options: &DeleteOptions,
 ) -> Result<(), Status> {
     let namespace = call.info.namespace.clone();
-    match delete::object(gate, &mut call, row, (&namespace, entry.key.name()), options).await {
+    match delete::object(gate, &mut call, row, (&namespace, entry.key.name()), options, Admission::Asked).await {
         Ok(_) => Ok(()),
         // Somebody else was faster.
         Err(status) if status.code == 404 => Ok(()),

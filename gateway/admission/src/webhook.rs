@@ -1,0 +1,170 @@
+//! Admission webhooks as two plugins: which of the configured webhooks a write concerns, in what order they are called, and
+//! what their answers add up to.
+//! Follows `k8s.io/apiserver/pkg/admission/plugin/webhook`. Does not speak HTTP ([`Caller`]) and does not watch the store
+//! (`server::webhooks` does, and tells [`Hooks`] what is configured).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{GroupVersionResource, Status, Value};
+
+use crate::{Cluster, Notes, Operation, Plugin, Review};
+
+mod answer;
+mod call;
+pub mod configuration;
+mod form;
+pub mod hooks;
+pub mod metrics;
+mod mutating;
+mod request;
+mod round;
+#[cfg(test)]
+mod tests;
+mod validating;
+
+pub use configuration::Hook;
+pub use hooks::Hooks;
+pub use round::Round;
+
+/// Reaches webhooks. The server implements it.
+pub trait Caller: Send + Sync {
+    /// Who is meant by a `clientConfig`. Fails with the reason.
+    fn endpoint(&self, config: &Value) -> Result<Arc<dyn Endpoint>, String>;
+}
+
+/// One webhook's other side.
+#[async_trait::async_trait]
+pub trait Endpoint: Send + Sync {
+    /// Posts a review and gives the answer's body.
+    async fn post(&self, body: Vec<u8>, limit: Duration) -> Result<Vec<u8>, Unanswered>;
+}
+
+/// Why no answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The status code of an answer that was none; 503 without any.
+    pub code: u16,
+    /// What happened, in the words of Go's client.
+    pub message: String,
+}
+
+/// Which of the two kinds of configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// MutatingWebhookConfiguration.
+    Mutating,
+    /// ValidatingWebhookConfiguration.
+    Validating,
+}
+
+impl Kind {
+    /// How metrics call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mutating => "admit",
+            Self::Validating => "validating",
+        }
+    }
+}
+
+/// Everything about admission webhooks in one server.
+pub struct Webhooks {
+    /// The mutating ones that are configured.
+    pub mutating: Hooks,
+    /// The validating ones that are configured.
+    pub validating: Hooks,
+    cluster: Cluster,
+    metrics: metrics::Metrics,
+}
+
+impl Webhooks {
+    /// None configured yet.
+    pub fn new(caller: Arc<dyn Caller>, cluster: Cluster) -> Arc<Self> {
+        Arc::new(Self {
+            mutating: Hooks::new(Kind::Mutating, caller.clone()),
+            validating: Hooks::new(Kind::Validating, caller),
+            cluster,
+            metrics: metrics::Metrics::default(),
+        })
+    }
+
+    /// The plugin `MutatingAdmissionWebhook`.
+    pub fn mutating_plugin(self: &Arc<Self>) -> Box<dyn Plugin> {
+        Box::new(MutatingAdmissionWebhook(self.clone()))
+    }
+
+    /// The plugin `ValidatingAdmissionWebhook`.
+    pub fn validating_plugin(self: &Arc<Self>) -> Box<dyn Plugin> {
+        Box::new(ValidatingAdmissionWebhook(self.clone()))
+    }
+
+    /// What was counted so far.
+    pub fn metrics(&self) -> &metrics::Metrics {
+        &self.metrics
+    }
+}
+
+struct MutatingAdmissionWebhook(Arc<Webhooks>);
+
+#[async_trait::async_trait]
+impl Plugin for MutatingAdmissionWebhook {
+    fn name(&self) -> &'static str {
+        "MutatingAdmissionWebhook"
+    }
+
+    fn handles(&self, _operation: Operation, resource: &GroupVersionResource, _subresource: &str) -> bool {
+        !is_exempt(resource)
+    }
+
+    async fn mutate(&self, review: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
+        mutating::run(&self.0, review, Some(object), notes).await
+    }
+
+    /// What brings no object to change is put before mutating webhooks all the same, which may refuse it.
+    async fn validate(&self, review: &Review<'_>, _object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
+        match review.operation {
+            Operation::Create | Operation::Update => Ok(()),
+            Operation::Delete | Operation::Connect => {
+                notes.begin();
+                mutating::run(&self.0, review, None, notes).await
+            }
+        }
+    }
+}
+
+struct ValidatingAdmissionWebhook(Arc<Webhooks>);
+
+#[async_trait::async_trait]
+impl Plugin for ValidatingAdmissionWebhook {
+    fn name(&self) -> &'static str {
+        "ValidatingAdmissionWebhook"
+    }
+
+    fn handles(&self, _operation: Operation, resource: &GroupVersionResource, _subresource: &str) -> bool {
+        !is_exempt(resource)
+    }
+
+    async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
+        validating::run(&self.0, review, object.filter(|object| !object.is_null()), notes).await
+    }
+}
+
+/// What no webhook is asked about: the configuration of admission itself, by which a webhook could keep everybody from
+/// taking it away, and questions about who somebody is and what they may do.
+fn is_exempt(resource: &GroupVersionResource) -> bool {
+    match (&*resource.group, &*resource.resource) {
+        ("admissionregistration.k8s.io", plural) => matches!(
+            plural,
+            "validatingwebhookconfigurations"
+                | "mutatingwebhookconfigurations"
+                | "validatingadmissionpolicies"
+                | "validatingadmissionpolicybindings"
+                | "mutatingadmissionpolicies"
+                | "mutatingadmissionpolicybindings"
+        ),
+        ("authentication.k8s.io", plural) => matches!(plural, "tokenreviews" | "selfsubjectreviews"),
+        ("authorization.k8s.io", _) => true,
+        _ => false,
+    }
+}
