@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use self::assign::{Mapping, most_general};
 use crate::ast::{Comprehension, Entry, Expr, Kind, Literal, StructField, op};
-use crate::decl;
 use crate::env::Env;
-use crate::functions::{Function, functions, type_named};
+use crate::functions::{Function, type_named};
 use crate::issue::Issues;
 use crate::parse::{Parsed, Places};
-use crate::types::Type;
+use crate::types::{NoField, Type};
 
 /// A checked expression.
 #[derive(Debug)]
@@ -196,20 +195,16 @@ impl Checker<'_> {
         };
         let result = match &target {
             Type::Map(map) => map.1.clone(),
-            Type::Object(object) => {
-                let found = object.decl.as_ref().map(|decl| (decl.field(field), decl));
-                match found {
-                    Some((Some(found), _)) => found.to_type(&format!("{}.{field}", object.name)),
-                    Some((None, _)) => {
-                        self.report(id, format!("undefined field '{field}'"));
-                        Type::Error
-                    }
-                    None => {
-                        self.report(id, format!("unexpected failed resolution of '{}'", object.name));
-                        Type::Error
-                    }
-                }
-            }
+            Type::Object(object) => object.field(field).unwrap_or_else(|why| {
+                self.report(
+                    id,
+                    match why {
+                        NoField::Undefined => format!("undefined field '{field}'"),
+                        NoField::Hidden => format!("unexpected failed resolution of '{}'", object.name),
+                    },
+                );
+                Type::Error
+            }),
             Type::Param(_) => {
                 self.mapping.assignable(&Type::Dyn, &target);
                 Type::Dyn
@@ -236,22 +231,21 @@ impl Checker<'_> {
             return self.mapping.substitute(&found, false);
         }
         let mut types: Vec<Type> = args.iter_mut().map(|arg| self.expr(arg)).collect();
-        let functions = functions(self.env.stage());
         if let Some(receiver) = target {
             // The target may be a namespace: `optional.of(x)`.
             let space = receiver.qualified_name().map(|prefix| format!("{prefix}.{name}"));
-            if let Some(found) = space.as_deref().and_then(|name| functions.get(name.strip_prefix('.').unwrap_or(name))) {
+            if let Some(found) = space.as_deref().and_then(|name| self.env.function(name.strip_prefix('.').unwrap_or(name))) {
                 *target = None;
                 *function = Arc::from(found.name);
                 return self.resolve(expr, found, types, false);
             }
             types.insert(0, self.expr(receiver));
-            return match functions.get(&*name) {
+            return match self.env.function(&name) {
                 Some(found) => self.resolve(expr, found, types, true),
                 None => self.undeclared(id, &name),
             };
         }
-        match functions.get(name.strip_prefix('.').unwrap_or(&name)) {
+        match self.env.function(name.strip_prefix('.').unwrap_or(&name)) {
             Some(found) => {
                 *function = Arc::from(found.name);
                 self.resolve(expr, found, types, false)
@@ -384,8 +378,7 @@ impl Checker<'_> {
         for field in fields {
             let value = self.expr(&mut field.value);
             let value = if field.optional { self.unwrap_optional(field.value.id, value) } else { value };
-            let declared = object.as_ref().and_then(|object| object.decl.as_ref()).and_then(|decl| decl.field(&field.name));
-            match declared.map(|decl: &decl::Decl| decl.to_type(&format!("{plain}.{}", field.name))) {
+            match object.as_ref().and_then(|object| object.field(&field.name).ok()) {
                 Some(declared) if !self.mapping.assignable(&declared, &value) => {
                     let message =
                         format!("expected type of field '{}' is '{declared}' but provided type is '{value}'", field.name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::REQUEST_BYTES_MAX;
 use crate::escape::escape;
-use crate::types::{Object, Type};
+use crate::types::{Fields, Object, Type};
 
 /// The declaration of a value. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -205,7 +205,7 @@ impl Decl {
             Kind::Date | Kind::DateTime => Type::Timestamp,
             Kind::List(items, _) => Type::list(items.to_type(&format!("{name}.@idx"))),
             Kind::Map(values) => Type::map(Type::String, values.to_type(&format!("{name}.@elem"))),
-            Kind::Object(_) => Type::Object(Object { name: name.into(), decl: Some(self.clone()) }),
+            Kind::Object(_) => Type::Object(Object { name: name.into(), fields: Fields::Declared(self.clone()) }),
         }
     }
 

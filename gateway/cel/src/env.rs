@@ -2,7 +2,9 @@
 
 use crate::check;
 use crate::decl::Decl;
+use crate::functions::{Function, functions};
 use crate::issue::Issues;
+use crate::library::patch;
 use crate::parse;
 use crate::program::Program;
 use crate::room::{is_deep, with_room};
@@ -22,12 +24,13 @@ pub enum Stage {
 pub struct Env {
     stage: Stage,
     variables: Vec<(Box<str>, Type)>,
+    patches: bool,
 }
 
 impl Env {
     /// Kubernetes 1.37's environment without variables.
     pub fn new(stage: Stage) -> Self {
-        Self { stage, variables: Vec::new() }
+        Self { stage, variables: Vec::new(), patches: false }
     }
 
     /// The same with a variable.
@@ -43,8 +46,15 @@ impl Env {
         self.variable("self", own).variable("oldSelf", old)
     }
 
-    pub(crate) fn stage(&self) -> Stage {
-        self.stage
+    /// The same with what makes patches: `Object{…}`, `JSONPatch{…}` and `jsonpatch.escapeKey`.
+    pub fn with_patches(mut self) -> Self {
+        self.patches = true;
+        self
+    }
+
+    /// A function that expressions can call.
+    pub(crate) fn function(&self, name: &str) -> Option<&'static Function> {
+        functions(self.stage).get(name).filter(|found| self.patches || !patch::is_only_for_patches(found.name))
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Type> {
@@ -53,10 +63,11 @@ impl Env {
 
     /// The declared object type of that name, where a variable's type is or holds it.
     pub(crate) fn object(&self, name: &str) -> Option<Object> {
-        self.variables.iter().find_map(|(_, of)| match of {
+        let declared = self.variables.iter().find_map(|(_, of)| match of {
             Type::Object(object) if object.name() == name => Some(object.clone()),
             _ => None,
-        })
+        });
+        declared.or_else(|| patch::object(name).filter(|_| self.patches))
     }
 
     /// Parses and checks a text, and makes ready to run it.

@@ -1,6 +1,8 @@
 //! Runs a program. Counts what each step costs as cel-go's `interpreter/runtimecost.go` does, and stops at the limit.
 
+use crate::composition::{self, Composition};
 use crate::cost::actual;
+use crate::library::patch;
 use crate::plan::{Accumulate, Attribute, Base, Call, Fold, Key, Node, Qualifier};
 use crate::program::{Bindings, Error};
 use crate::value::{List, Made, Map, Outcome, Value, equal};
@@ -17,6 +19,7 @@ const MESSAGE: u64 = 40;
 /// One evaluation.
 pub(crate) struct Run<'a, 'b> {
     bindings: &'b Bindings<'a>,
+    composition: Option<&'b Composition<'a>>,
     locals: Vec<Slot<'a>>,
     limit: u64,
     pub(crate) cost: u64,
@@ -33,8 +36,8 @@ enum Slot<'a> {
 type Found<'a> = Result<Option<Value<'a>>, Error>;
 
 impl<'a, 'b> Run<'a, 'b> {
-    pub(crate) fn new(bindings: &'b Bindings<'a>, limit: u64) -> Self {
-        Self { bindings, locals: Vec::new(), limit, cost: 0 }
+    pub(crate) fn new(bindings: &'b Bindings<'a>, composition: Option<&'b Composition<'a>>, limit: u64) -> Self {
+        Self { bindings, composition, locals: Vec::new(), limit, cost: 0 }
     }
 
     fn charge(&mut self, cost: u64) -> Result<(), Error> {
@@ -94,9 +97,10 @@ impl<'a, 'b> Run<'a, 'b> {
                 made
             }
             Node::Fold(fold) => self.fold(fold),
-            Node::Message(name) => {
+            Node::Message(message) => {
+                let fields = self.fields(&message.1);
                 self.charge(MESSAGE)?;
-                Err(Error::Failed(format!("unknown type '{name}'")))
+                patch::message(&message.0, fields?)
             }
         }
     }
@@ -255,6 +259,22 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(Value::Map(Map::Made(made.into())))
     }
 
+    fn fields(&mut self, fields: &'a [(std::sync::Arc<str>, Node, bool)]) -> Result<Vec<(&'a str, Value<'a>)>, Error> {
+        let mut made = Vec::with_capacity(fields.len());
+        for (name, value, optional) in fields {
+            match (self.node(value)?, optional) {
+                (value, false) => made.push((&**name, value)),
+                (Value::Optional(Some(inner)), true) => made.push((&**name, (*inner).clone())),
+                (Value::Optional(None), true) => {}
+                (value, true) => {
+                    let message = format!("cannot initialize optional entry '{name}' from non-optional value {value}");
+                    return Err(Error::Failed(message));
+                }
+            }
+        }
+        Ok(made)
+    }
+
     fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
         let range = self.node(&fold.range)?;
         let base = self.locals.len();
@@ -332,6 +352,7 @@ impl<'a, 'b> Run<'a, 'b> {
         match base {
             Base::Variable(name) => match self.bindings.get(name) {
                 Some(value) => value.clone().checked(),
+                None if self.composition.is_some() && **name == *composition::VARIABLES => Ok(Value::Variables),
                 None => Err(Error::Failed(format!("no such attribute(s): {name}"))),
             },
             Base::Local(place) => self.local(*place),
@@ -398,7 +419,7 @@ impl<'a, 'b> Run<'a, 'b> {
 
     fn look_up(&mut self, qualifier: &'a Qualifier, value: &Value<'a>) -> Found<'a> {
         match &qualifier.key {
-            Key::Name(name) => find_name(value, name),
+            Key::Name(name) => self.find_name(value, name),
             Key::Constant(key) => find(value, key),
             Key::Attribute(attribute) => {
                 let key = self.attribute(attribute)?;
@@ -411,10 +432,24 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
+    /// A field or an entry by its name, for which no key value is made.
+    fn find_name(&self, value: &Value<'a>, name: &str) -> Found<'a> {
+        match value {
+            Value::Map(map) => map.find_text(name),
+            Value::Variables => match self.composition {
+                Some(composition) => composition.find(name, self.bindings),
+                None => Ok(None),
+            },
+            Value::Message(message) => Ok(message.field(name)),
+            Value::List(_) => Err(Error::Failed("unsupported index type 'string' in list".into())),
+            _ => Ok(None),
+        }
+    }
+
     /// A selection that must find something.
     fn select(&mut self, qualifier: &'a Qualifier, value: &Value<'a>) -> Outcome<'a> {
         let (found, key) = match &qualifier.key {
-            Key::Name(name) => match find_name(value, name)? {
+            Key::Name(name) => match self.find_name(value, name)? {
                 Some(found) => return Ok(found),
                 None => (None, Value::text(&**name)),
             },
@@ -432,15 +467,6 @@ impl<'a, 'b> Run<'a, 'b> {
             Value::List(_) => Error::Failed(format!("index out of bounds: {key}")),
             _ => Error::Failed(format!("no such key: {key}")),
         })
-    }
-}
-
-/// A field or an entry by its name, for which no key value is made.
-fn find_name<'a>(value: &Value<'a>, name: &str) -> Found<'a> {
-    match value {
-        Value::Map(map) => map.find_text(name),
-        Value::List(_) => Err(Error::Failed("unsupported index type 'string' in list".into())),
-        _ => Ok(None),
     }
 }
 

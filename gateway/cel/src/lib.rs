@@ -10,8 +10,10 @@
 //! recurses without a bound on what a client sends), assigns ids and positions differently than cel-go, from which costs and
 //! error positions follow, and cannot be told which macros exist. The grammar is small.
 
+pub mod admission;
 mod ast;
 mod check;
+mod composition;
 mod cost;
 mod decl;
 mod env;
@@ -27,10 +29,13 @@ mod room;
 mod types;
 mod value;
 
+pub use composition::{Composition, Variables};
 pub use decl::{Decl, Field, Kind, ListKind};
 pub use env::{Env, Stage};
 pub use escape::{escape, unescape};
 pub use issue::{Issue, Issues};
+pub use library::authz::{Authority, authorizer, resource_check};
+pub use library::patch::Message;
 pub use program::{Bindings, Cost, Error, Estimator, Evaluation, Program};
 pub use types::{Object, Type};
 pub use value::{Text, Timestamp, Value};

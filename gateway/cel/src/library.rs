@@ -1,6 +1,7 @@
 //! What functions do: one table from a function's name to its code, one module a library.
 //! Signatures are in `functions`, costs in `cost`.
 
+pub(crate) mod authz;
 pub(crate) mod convert;
 pub(crate) mod format;
 pub(crate) mod lists;
@@ -10,6 +11,7 @@ pub(crate) mod number;
 pub(crate) mod opaque;
 pub(crate) mod operators;
 pub(crate) mod optional;
+pub(crate) mod patch;
 pub(crate) mod quantity;
 pub(crate) mod regex;
 pub(crate) mod semver;
@@ -25,7 +27,7 @@ pub(crate) type Code = for<'a> fn(&[Value<'a>]) -> Option<Outcome<'a>>;
 
 /// The code of a function. Operators that do not evaluate all their operands are the evaluator's.
 pub(crate) fn code(function: &str) -> Option<Code> {
-    let libraries: [fn(&str) -> Option<Code>; 13] = [
+    let libraries: [fn(&str) -> Option<Code>; 15] = [
         operators::code,
         convert::code,
         text::code,
@@ -39,6 +41,8 @@ pub(crate) fn code(function: &str) -> Option<Code> {
         named_format::code,
         semver::code,
         format::code,
+        authz::code,
+        patch::code,
     ];
     libraries.iter().find_map(|library| library(function))
 }

@@ -35,8 +35,8 @@ pub(crate) enum Node {
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
     Fold(Box<Fold>),
-    /// A message of a declared type, which upstream cannot make either.
-    Message(Box<str>),
+    /// A message: its type and fields, each perhaps optional.
+    Message(Box<(Arc<str>, Vec<(Arc<str>, Node, bool)>)>),
 }
 
 #[derive(Debug)]
@@ -131,7 +131,11 @@ impl Planner<'_> {
                     entries.iter().map(|e| Ok((self.node(&e.key)?, self.node(&e.value)?, e.optional))).collect();
                 map(entries?)
             }
-            Kind::Struct { name, .. } => Node::Message(name.strip_prefix('.').unwrap_or(name).into()),
+            Kind::Struct { name, fields } => {
+                let fields: Result<Vec<_>, String> =
+                    fields.iter().map(|f| Ok((f.name.clone(), self.node(&f.value)?, f.optional))).collect();
+                Node::Message(Box::new((name.strip_prefix('.').unwrap_or(name).into(), fields?)))
+            }
             Kind::Comprehension(fold) => Node::Fold(self.fold(fold)?.into()),
         })
     }

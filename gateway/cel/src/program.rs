@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::ast::{Expr, Kind};
 use crate::check::Checked;
+use crate::composition::Composition;
 use crate::cost::estimate;
 use crate::decl::Decl;
 use crate::env::Env;
@@ -131,8 +132,18 @@ impl Program {
 
     /// Evaluates; stops where the cost exceeds the limit.
     pub fn eval<'a>(&'a self, bindings: &Bindings<'a>, cost_limit: u64) -> Evaluation<'a> {
+        self.eval_with(bindings, None, cost_limit)
+    }
+
+    /// The same where the expression can refer to variables that are expressions themselves.
+    pub fn eval_with<'a>(
+        &'a self,
+        bindings: &Bindings<'a>,
+        composition: Option<&Composition<'a>>,
+        cost_limit: u64,
+    ) -> Evaluation<'a> {
         with_room(self.deep, || {
-            let mut run = Run::new(bindings, cost_limit);
+            let mut run = Run::new(bindings, composition, cost_limit);
             let result = run.node(&self.node);
             Evaluation { result, cost: run.cost }
         })

@@ -1,6 +1,7 @@
 //! The types of the checker, printed as cel-go prints them.
 //! Does not decide which type fits which (`check::assign`) and does not know how values look (`decl`).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,13 +50,47 @@ pub enum Type {
 #[derive(Clone, Debug)]
 pub struct Object {
     pub(crate) name: Arc<str>,
-    pub(crate) decl: Option<Decl>,
+    pub(crate) fields: Fields,
+}
+
+/// Which fields an object has.
+#[derive(Clone, Debug)]
+pub(crate) enum Fields {
+    /// None that an expression could reach: a type of a library.
+    Hidden,
+    /// Those of a declaration.
+    Declared(Decl),
+    /// These.
+    Typed(Arc<BTreeMap<Box<str>, Type>>),
+    /// Any name, holding anything.
+    Free,
+}
+
+/// Why an object has no such field.
+pub(crate) enum NoField {
+    /// It has others.
+    Undefined,
+    /// Its fields are not reachable.
+    Hidden,
 }
 
 impl Object {
     /// The name, such as `kubernetes.URL`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The type of a field.
+    pub(crate) fn field(&self, name: &str) -> Result<Type, NoField> {
+        match &self.fields {
+            Fields::Hidden => Err(NoField::Hidden),
+            Fields::Free => Ok(Type::Dyn),
+            Fields::Typed(fields) => fields.get(name).cloned().ok_or(NoField::Undefined),
+            Fields::Declared(decl) => {
+                let found = decl.field(name).ok_or(NoField::Undefined)?;
+                Ok(found.to_type(&format!("{}.{name}", self.name)))
+            }
+        }
     }
 }
 
@@ -93,7 +128,13 @@ impl Type {
 
     /// An object type of a library, whose fields are not reachable.
     pub fn object(name: &str) -> Self {
-        Self::Object(Object { name: name.into(), decl: None })
+        Self::Object(Object { name: name.into(), fields: Fields::Hidden })
+    }
+
+    /// An object type with these fields.
+    pub fn record<N: Into<Box<str>>>(name: &str, fields: impl IntoIterator<Item = (N, Type)>) -> Self {
+        let fields = fields.into_iter().map(|(field, of)| (field.into(), of)).collect();
+        Self::Object(Object { name: name.into(), fields: Fields::Typed(Arc::new(fields)) })
     }
 
     /// A library's type without parameters.
@@ -103,6 +144,18 @@ impl Type {
 
     pub(crate) fn param(name: &str) -> Self {
         Self::Param(name.into())
+    }
+
+    /// The name as Go's `String` prints it, which upstream shows where an expression yields the wrong type.
+    pub(crate) fn go_name(&self) -> String {
+        match self {
+            Self::Null => "null_type".to_owned(),
+            Self::Timestamp => "google.protobuf.Timestamp".to_owned(),
+            Self::Duration => "google.protobuf.Duration".to_owned(),
+            Self::List(items) => format!("list({})", items.go_name()),
+            Self::Map(map) => format!("map({}, {})", map.0.go_name(), map.1.go_name()),
+            other => other.to_string(),
+        }
     }
 
     /// What an optional holds.

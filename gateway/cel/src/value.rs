@@ -15,8 +15,10 @@ use serde_json::Value as Json;
 
 pub(crate) use self::list::List;
 pub(crate) use self::map::{Made, Map};
+use crate::composition;
 use crate::decl::Decl;
 use crate::library::opaque::Opaque;
+pub(crate) use crate::library::patch::Message;
 use crate::library::time;
 use crate::program::Error;
 
@@ -55,6 +57,10 @@ pub enum Value<'a> {
     Type(Text<'a>),
     /// A value of one of Kubernetes' libraries
     Opaque(Arc<Opaque>),
+    /// An object or a patch that an expression makes
+    Message(Arc<Message<'a>>),
+    /// The composed variables, which are evaluated when they are asked for
+    Variables,
     /// A preserved value without a type, which can only be compared
     Preserved(&'a Json),
     /// Data that does not fit its declaration; looking at it is an error
@@ -210,6 +216,8 @@ impl<'a> Value<'a> {
             Self::Optional(_) => "optional_type",
             Self::Type(_) => "type",
             Self::Opaque(opaque) => opaque.type_name(),
+            Self::Message(message) => &message.name,
+            Self::Variables => composition::VARIABLES_TYPE,
             Self::Preserved(_) => "unknown",
             Self::Invalid(_) => "error",
         }
@@ -255,6 +263,8 @@ impl fmt::Display for Value<'_> {
             Self::Optional(None) => f.write_str("optional.none()"),
             Self::Optional(Some(inner)) => write!(f, "optional({inner})"),
             Self::Opaque(opaque) => write!(f, "{opaque}"),
+            Self::Message(message) => write!(f, "{}{{...}}", message.name),
+            Self::Variables => f.write_str("{...}"),
             Self::Preserved(json) => write!(f, "{json}"),
             Self::Invalid(message) => f.write_str(message),
         }

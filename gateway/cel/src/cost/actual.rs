@@ -94,7 +94,7 @@ fn kubernetes(function: &str, overload: &str, args: &[Value<'_>], result: Option
             LIST + scaled(length, TEXT) + scaled(scaled(length, 0.5), 50.0)
         }
         "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "includes" => args.first().map_or(0, traversal),
-        "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" => scaled(first(), TEXT),
+        "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "jsonpatch.escapeKey" => scaled(first(), TEXT),
         "replace" | "split" => scaled(first(), 2.0 * TEXT),
         "join" => scaled(own_size(result), 2.0 * TEXT),
         "find" | "findAll" => scaled(first() + 1, TEXT).saturating_mul(scaled(own_size(args.get(1)), REGEX)),

@@ -9,7 +9,7 @@ use super::size::Range;
 use super::{AUTHORIZATION, LIST, REGEX, TEXT, scaled};
 use crate::ast::{Kind, Literal};
 use crate::program::Estimator;
-use crate::types::Type;
+use crate::types::{Fields, Type};
 
 /// The longest regular expression of a named format, for the estimate.
 const FORMAT_REGEX_MAX: u64 = 128;
@@ -95,7 +95,7 @@ pub(super) fn kubernetes(
         ("isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "includes", Some(target), _) => {
             Some(Estimate::cost(scan(estimator, function, target)))
         }
-        ("url", _, [text]) => Some(Estimate { cost: size(text).scaled(TEXT), size: Some(size(text)) }),
+        ("url" | "jsonpatch.escapeKey", _, [text]) => Some(Estimate { cost: size(text).scaled(TEXT), size: Some(size(text)) }),
         ("lowerAscii" | "upperAscii" | "substring" | "trim", Some(target), _) => {
             Some(Estimate { cost: size(target).scaled(TEXT), size: Some(size(target)) })
         }
@@ -246,7 +246,7 @@ fn contains(function: &str, overload: &str, other: Range) -> Range {
 /// Values of Kubernetes' types compare at once, but for URLs and the names of formats.
 fn equality(a: &Part<'_>, b: &Part<'_>) -> Option<Estimate> {
     let name = match &a.of {
-        Type::Object(object) if object.decl.is_none() => object.name(),
+        Type::Object(object) if matches!(object.fields, Fields::Hidden) => object.name(),
         Type::Opaque(name, _) if matches!(&**name, "net.IP" | "net.CIDR") => name,
         _ => return None,
     };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use model::quantity::Quantity;
 
+use super::authz::Authz;
 use super::named_format::NamedFormat;
 use super::net::{Address, Cidr};
 use super::semver::Version;
@@ -25,6 +26,8 @@ pub enum Opaque {
     Format(&'static NamedFormat),
     /// `semver('1.2.3')`
     Semver(Version),
+    /// `authorizer`, what is asked of it, and its answer
+    Authz(Authz),
 }
 
 impl Opaque {
@@ -36,6 +39,7 @@ impl Opaque {
             Self::Cidr(_) => "net.CIDR",
             Self::Format(_) => "kubernetes.NamedFormat",
             Self::Semver(_) => "kubernetes.Semver",
+            Self::Authz(authz) => authz.type_name(),
         }
     }
 
@@ -70,6 +74,7 @@ impl fmt::Display for Opaque {
             Self::Cidr(cidr) => write!(f, "{cidr}"),
             Self::Format(format) => f.write_str(format.title),
             Self::Semver(version) => write!(f, "{version}"),
+            Self::Authz(authz) => f.write_str(authz.type_name()),
         }
     }
 }

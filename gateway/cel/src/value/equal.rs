@@ -32,6 +32,7 @@ pub(crate) fn equal<'a>(a: &Value<'a>, b: &Value<'a>) -> Result<bool, Error> {
         },
         (Value::Opaque(a), Value::Opaque(b)) => return a.equal(b),
         (Value::Preserved(a), Value::Preserved(b)) => a == b,
+        (Value::Message(a), Value::Message(b)) => return a.equal(b),
         // Declared data and library values refuse to be compared with what they are not.
         (Value::List(List::Json(..)) | Value::Map(Map::Json(..)) | Value::Opaque(_), _) => return Err(Error::no_overload()),
         _ => false,

@@ -1,0 +1,103 @@
+//! Variables that are expressions themselves: `variables.name`, evaluated when an expression first asks for one, and once.
+//! Follows `k8s.io/apiserver/pkg/admission/plugin/cel/composition.go` and `pkg/cel/lazy`.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::CALL_COST_MAX;
+use crate::library::quote;
+use crate::program::{Bindings, Error, Program};
+use crate::types::Type;
+use crate::value::{Outcome, Value};
+
+/// What expressions call them.
+pub(crate) const VARIABLES: &str = "variables";
+/// The name of their type.
+pub(crate) const VARIABLES_TYPE: &str = "kubernetes.variables";
+
+/// Named expressions, in an order in which each may use those before it.
+#[derive(Debug, Default)]
+pub struct Variables(Vec<Variable>);
+
+#[derive(Debug)]
+struct Variable {
+    name: Box<str>,
+    /// Why an expression cannot be evaluated is told when it is asked for.
+    program: Result<Program, String>,
+}
+
+impl Variables {
+    /// Adds one; a name that is there is given its new expression, as upstream's map of them does.
+    pub fn add(&mut self, name: &str, program: Result<Program, String>) {
+        match self.0.iter_mut().find(|known| *known.name == *name) {
+            Some(known) => known.program = program,
+            None => self.0.push(Variable { name: name.into(), program }),
+        }
+    }
+
+    /// The type of `variables` as far as they are known.
+    pub fn to_type(&self) -> Type {
+        let of = |variable: &Variable| variable.program.as_ref().map_or(Type::Dyn, |program| declared(program.output()));
+        Type::record(VARIABLES_TYPE, self.0.iter().map(|variable| (variable.name.clone(), of(variable))))
+    }
+}
+
+/// The type under which an expression's value is seen by others: what is neither plain data nor made of it is anything.
+fn declared(output: &Type) -> Type {
+    match output {
+        Type::Null
+        | Type::Bool
+        | Type::Int
+        | Type::Uint
+        | Type::Double
+        | Type::String
+        | Type::Bytes
+        | Type::Timestamp
+        | Type::Duration => output.clone(),
+        Type::List(items) => Type::list(declared(items)),
+        Type::Map(map) => Type::map(declared(&map.0), declared(&map.1)),
+        _ => Type::Dyn,
+    }
+}
+
+/// Variables in one evaluation of some expressions over the same data.
+#[derive(Debug)]
+pub struct Composition<'a> {
+    variables: &'a Variables,
+    values: Vec<OnceLock<Outcome<'a>>>,
+    cost: AtomicU64,
+}
+
+impl<'a> Composition<'a> {
+    /// Nothing is evaluated yet.
+    pub fn new(variables: &'a Variables) -> Self {
+        Self { variables, values: variables.0.iter().map(|_| OnceLock::new()).collect(), cost: AtomicU64::new(0) }
+    }
+
+    /// What evaluating variables cost since this was asked last.
+    pub fn take_cost(&self) -> u64 {
+        self.cost.swap(0, Ordering::Relaxed)
+    }
+
+    /// The value of a variable; nothing where there is none of that name.
+    pub(crate) fn find(&self, name: &str, bindings: &Bindings<'a>) -> Result<Option<Value<'a>>, Error> {
+        let Some(at) = self.variables.0.iter().position(|variable| *variable.name == *name) else { return Ok(None) };
+        if let Some(known) = self.values[at].get() {
+            return known.clone().map(Some);
+        }
+        let value = self.evaluate(&self.variables.0[at], bindings);
+        self.values[at].get_or_init(|| value).clone().map(Some)
+    }
+
+    fn evaluate(&self, variable: &'a Variable, bindings: &Bindings<'a>) -> Outcome<'a> {
+        let name = quote(&variable.name);
+        let program = match &variable.program {
+            Ok(program) => program,
+            Err(why) => return Err(Error::Failed(format!("composited variable {name} fails to compile: {why}"))),
+        };
+        let evaluation = program.eval_with(bindings, Some(self), CALL_COST_MAX);
+        let spent = self.cost.load(Ordering::Relaxed).saturating_add(evaluation.cost);
+        self.cost.store(spent, Ordering::Relaxed);
+        evaluation.result.map_err(|error| Error::Failed(format!("composited variable {name} fails to evaluate: {error}")))
+    }
+}
