@@ -48,6 +48,7 @@ func init() {
 	strategies["ValidatingWebhookConfiguration"] = validatingwebhookconfiguration.Strategy
 	strategies["MutatingWebhookConfiguration"] = mutatingwebhookconfiguration.Strategy
 	strategies["ValidatingAdmissionPolicy"] = validatingadmissionpolicy.NewStrategy(nil, nil)
+	subresources["ValidatingAdmissionPolicy/status"] = validatingadmissionpolicy.NewStatusStrategy(validatingadmissionpolicy.NewStrategy(nil, nil))
 	strategies["ValidatingAdmissionPolicyBinding"] = validatingadmissionpolicybinding.NewStrategy(nil, nil, nil)
 	strategies["MutatingAdmissionPolicy"] = mutatingadmissionpolicy.NewStrategy(nil, nil)
 	strategies["MutatingAdmissionPolicyBinding"] = mutatingadmissionpolicybinding.NewStrategy(nil, nil, nil)

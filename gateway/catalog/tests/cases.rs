@@ -195,3 +195,8 @@ fn devices_flows_and_access_are_judged_as_upstream_judges_them() {
 fn volumes_nodes_endpoints_and_certificates_are_judged_as_upstream_judges_them() {
     agree(include_str!("cases/bases-core.json"), include_str!("cases/cases-core.jsonl"), 850);
 }
+
+#[test]
+fn expressions_are_judged_as_upstream_judges_them() {
+    agree(include_str!("cases/bases-expressions.json"), include_str!("cases/cases-expressions.jsonl"), 190);
+}

@@ -63,10 +63,7 @@ impl Env {
 
     /// The declared object type of that name, where a variable's type is or holds it.
     pub(crate) fn object(&self, name: &str) -> Option<Object> {
-        let declared = self.variables.iter().find_map(|(_, of)| match of {
-            Type::Object(object) if object.name() == name => Some(object.clone()),
-            _ => None,
-        });
+        let declared = self.variables.iter().find_map(|(_, of)| of.object_named(name));
         declared.or_else(|| patch::object(name).filter(|_| self.patches))
     }
 

@@ -146,6 +146,17 @@ impl Type {
         Self::Param(name.into())
     }
 
+    /// The object type of that name which this is, or which its fields hold where they have types of their own.
+    pub(crate) fn object_named(&self, name: &str) -> Option<Object> {
+        match self {
+            Self::Object(object) if object.name() == name => Some(object.clone()),
+            Self::Object(Object { fields: Fields::Typed(fields), .. }) => fields.values().find_map(|of| of.object_named(name)),
+            Self::List(items) => items.object_named(name),
+            Self::Map(map) => map.1.object_named(name),
+            _ => None,
+        }
+    }
+
     /// The name as Go's `String` prints it, which upstream shows where an expression yields the wrong type.
     pub(crate) fn go_name(&self) -> String {
         match self {

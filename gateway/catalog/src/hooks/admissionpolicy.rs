@@ -1,14 +1,18 @@
 //! ValidatingAdmissionPolicy and MutatingAdmissionPolicy. Upstream: `pkg/apis/admissionregistration/validation`,
-//! `pkg/registry/admissionregistration/{validating,mutating}admissionpolicy/strategy.go`. Expressions are not compiled
-//! (`conformance/gaps/kinds.txt`).
+//! `pkg/registry/admissionregistration/{validating,mutating}admissionpolicy/strategy.go`. Whether the author may read the
+//! parameters is asked by `admission`.
+
+mod expressions;
 
 use model::field::{Errors, Path};
 use model::{Value, meta, name};
 
+use self::expressions::Expressions;
 use super::Hooks;
 use super::rules::admission::{self, FAILURE_POLICIES, REINVOCATION_POLICIES};
 use super::rules::{condition, get, text};
 use super::webhookconfiguration::{static_warning, validate_name};
+use crate::custom::jsonpath;
 
 const REASONS: &[&str] = &["Forbidden", "Invalid", "RequestEntityTooLarge"];
 const AUDIT_ANNOTATIONS_MAX: usize = 20;
@@ -42,10 +46,10 @@ const RESERVED: &[&str] = &[
 
 pub(super) const VALIDATING: Hooks = Hooks {
     validate: Some(|policy, errors| {
-        validate_validating(policy, errors);
+        validate_validating(policy, None, errors);
         validate_name(policy, errors);
     }),
-    validate_update: Some(|new, _, errors| validate_validating(new, errors)),
+    validate_update: Some(|new, old, errors| validate_validating(new, Some(old), errors)),
     validate_status: Some(validate_status),
     warnings: Some(static_warning),
     ..Hooks::NONE
@@ -53,10 +57,10 @@ pub(super) const VALIDATING: Hooks = Hooks {
 
 pub(super) const MUTATING: Hooks = Hooks {
     validate: Some(|policy, errors| {
-        validate_mutating(policy, errors);
+        validate_mutating(policy, None, errors);
         validate_name(policy, errors);
     }),
-    validate_update: Some(|new, _, errors| validate_mutating(new, errors)),
+    validate_update: Some(|new, old, errors| validate_mutating(new, Some(old), errors)),
     warnings: Some(static_warning),
     ..Hooks::NONE
 };
@@ -77,18 +81,19 @@ fn validate_matching(spec: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn validate_validating(policy: &Value, errors: &mut Errors) {
+fn validate_validating(policy: &Value, old: Option<&Value>, errors: &mut Errors) {
     let (spec, path) = (get::at(policy, "spec"), Path::new("spec"));
+    let mut expressions = Expressions::of(spec, old.map(|old| get::at(old, "spec")));
     validate_matching(spec, &path, errors);
-    admission::match_conditions(spec, &path, errors);
-    variables(spec, &path, errors);
+    expressions.match_conditions(spec, &path, errors);
+    variables(spec, &mut expressions, &path, errors);
     let (validations, annotations) = (get::list(spec, "validations"), get::list(spec, "auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
         errors.required(&path.child("validations"), NO_CHECK);
         errors.required(&path.child("auditAnnotations"), NO_CHECK);
     }
     for (i, validation) in validations.iter().enumerate() {
-        self::validation(validation, &path.child("validations").index(i), errors);
+        self::validation(validation, &expressions, &path.child("validations").index(i), errors);
     }
     let at = path.child("auditAnnotations");
     if annotations.len() > AUDIT_ANNOTATIONS_MAX {
@@ -97,7 +102,7 @@ fn validate_validating(policy: &Value, errors: &mut Errors) {
     }
     for (i, annotation) in annotations.iter().enumerate() {
         let (key, at) = (get::text(annotation, "key"), at.index(i));
-        audit_annotation(meta::name(policy), annotation, &at, errors);
+        audit_annotation(meta::name(policy), annotation, &expressions, &at, errors);
         if annotations[..i].iter().any(|earlier| get::text(earlier, "key") == key) {
             errors.duplicate(&at.child("key"), key);
         }
@@ -135,7 +140,7 @@ fn param_kind(kind: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn variables(spec: &Value, path: &Path, errors: &mut Errors) {
+fn variables(spec: &Value, expressions: &mut Expressions<'_>, path: &Path, errors: &mut Errors) {
     for (i, variable) in get::list(spec, "variables").iter().enumerate() {
         let (called, at) = (get::text(variable, "name"), path.child("variables"));
         let at = at.index(i);
@@ -144,8 +149,9 @@ fn variables(spec: &Value, path: &Path, errors: &mut Errors) {
         } else if !is_identifier(called) {
             errors.invalid(&at.child("name"), called, "must be a valid CEL identifier");
         }
-        if get::text(variable, "expression").trim().is_empty() {
-            errors.required(&at.child("expression"), "expression is not specified");
+        match get::text(variable, "expression") {
+            text if text.trim().is_empty() => errors.required(&at.child("expression"), "expression is not specified"),
+            text => expressions.variable(called, text, &at.child("expression"), errors),
         }
     }
 }
@@ -156,13 +162,17 @@ fn is_identifier(text: &str) -> bool {
         && !RESERVED.contains(&text)
 }
 
-fn validation(validation: &Value, path: &Path, errors: &mut Errors) {
+fn validation(validation: &Value, expressions: &Expressions<'_>, path: &Path, errors: &mut Errors) {
     let [expression, told, computed] = ["expression", "message", "messageExpression"].map(|field| get::text(validation, field));
     if expression.trim().is_empty() {
         errors.required(&path.child("expression"), "expression is not specified");
+    } else {
+        expressions.validation(expression, &path.child("expression"), errors);
     }
     if !computed.is_empty() && computed.trim().is_empty() {
         errors.invalid(&path.child("messageExpression"), computed, "must be non-empty if specified");
+    } else if !computed.is_empty() {
+        expressions.message(computed, &path.child("messageExpression"), errors);
     }
     if !told.is_empty() && told.trim().is_empty() {
         errors.invalid(&path.child("message"), told, "must be non-empty if specified");
@@ -172,7 +182,7 @@ fn validation(validation: &Value, path: &Path, errors: &mut Errors) {
     admission::word(validation, "reason", REASONS, path, errors);
 }
 
-fn audit_annotation(policy: &str, annotation: &Value, path: &Path, errors: &mut Errors) {
+fn audit_annotation(policy: &str, annotation: &Value, expressions: &Expressions<'_>, path: &Path, errors: &mut Errors) {
     let key = get::text(annotation, "key");
     if policy.is_empty() {
         errors.invalid(&path.child("key"), key, "requires metadata.name be non-empty");
@@ -185,27 +195,30 @@ fn audit_annotation(policy: &str, annotation: &Value, path: &Path, errors: &mut 
     } else if expression.len() > VALUE_EXPRESSION_BYTES_MAX {
         let why = format!("must not exceed {VALUE_EXPRESSION_BYTES_MAX} bytes in length");
         errors.required(&path.child("valueExpression"), why);
+    } else {
+        expressions.annotation(get::text(annotation, "valueExpression"), &path.child("valueExpression"), errors);
     }
 }
 
-fn validate_mutating(policy: &Value, errors: &mut Errors) {
+fn validate_mutating(policy: &Value, old: Option<&Value>, errors: &mut Errors) {
     let (spec, path) = (get::at(policy, "spec"), Path::new("spec"));
+    let mut expressions = Expressions::of_mutating(spec, old.map(|old| get::at(old, "spec")));
     validate_matching(spec, &path, errors);
     admission::mutable_operations(spec, "matchConstraints", &path, errors);
-    admission::match_conditions(spec, &path, errors);
-    variables(spec, &path, errors);
+    expressions.match_conditions(spec, &path, errors);
+    variables(spec, &mut expressions, &path, errors);
     let (mutations, at) = (get::list(spec, "mutations"), path.child("mutations"));
     if mutations.is_empty() {
         errors.required(&at, "mutations must contain at least one item");
     }
     for (i, mutation) in mutations.iter().enumerate() {
-        self::mutation(mutation, &at.index(i), errors);
+        self::mutation(mutation, &expressions, &at.index(i), errors);
     }
     let policy = get::text(spec, "reinvocationPolicy");
     text::required_one_of(policy, REINVOCATION_POLICIES, &path.child("reinvocationPolicy"), errors);
 }
 
-fn mutation(mutation: &Value, path: &Path, errors: &mut Errors) {
+fn mutation(mutation: &Value, expressions: &Expressions<'_>, path: &Path, errors: &mut Errors) {
     let kind = get::text(mutation, "patchType");
     let (wanted, other) = match kind {
         "JSONPatch" => ("jsonPatch", "applyConfiguration"),
@@ -216,10 +229,10 @@ fn mutation(mutation: &Value, path: &Path, errors: &mut Errors) {
     };
     match get::object(mutation, wanted) {
         None => errors.required(&path.child(wanted), format!("must be specified when patchType is {kind}")),
-        Some(patch) if get::text(patch, "expression").trim().is_empty() => {
-            errors.required(&path.child(wanted).child("expression"), "");
-        }
-        Some(_) => {}
+        Some(patch) => match get::text(patch, "expression") {
+            text if text.trim().is_empty() => errors.required(&path.child(wanted).child("expression"), ""),
+            text => expressions.mutation(kind, text, &path.child(wanted).child("expression"), errors),
+        },
     }
     if get::object(mutation, other).is_some() {
         errors.invalid(&path.child(other), format!("{{{other}}}"), format!("must not be specified when patchType is {kind}"));
@@ -232,7 +245,13 @@ fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
     for (i, warning) in get::list(get::at(status, "typeChecking"), "expressionWarnings").iter().enumerate() {
         let at = at.index(i);
         text::required(get::text(warning, "warning"), &at.child("warning"), errors);
-        text::required(get::text(warning, "fieldRef").trim(), &at.child("fieldRef"), errors);
+        let (field, at) = (get::text(warning, "fieldRef").trim(), at.child("fieldRef"));
+        text::required(field, &at, errors);
+        // kubectl's dialect takes a name without a dot in front while it only reads the path.
+        let dotted = if field.starts_with(|c: char| c.is_ascii_alphanumeric()) { format!(".{field}") } else { field.to_owned() };
+        if let Err(why) = jsonpath::Path::parse(&dotted) {
+            errors.invalid(&at, field, format!("invalid JSONPath: {why}"));
+        }
     }
     condition::conditions(status, "conditions", &path, errors);
 }

@@ -1,11 +1,12 @@
 //! ValidatingWebhookConfiguration and MutatingWebhookConfiguration. Upstream: `pkg/apis/admissionregistration/validation`,
 //! `pkg/registry/admissionregistration/{validating,mutating}webhookconfiguration/strategy.go`.
 
+use cel::admission::Offered;
 use model::field::{Errors, Path, quote};
 use model::{Value, meta, name};
 
 use super::Hooks;
-use super::rules::admission::{self, FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES};
+use super::rules::admission::{self, FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES, Stored};
 use super::rules::labels::{self, Values};
 use super::rules::{get, text};
 
@@ -18,10 +19,10 @@ const SIDE_EFFECTS: &[&str] = &["None", "NoneOnDryRun", "Some", "Unknown"];
 
 pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|new, errors| {
-        validate(new, Kept::default(), errors);
+        validate(new, &Kept::default(), errors);
         validate_name(new, errors);
     }),
-    validate_update: Some(|new, old, errors| validate(new, Kept::by(old), errors)),
+    validate_update: Some(|new, old, errors| validate(new, &Kept::by(old, new), errors)),
     warnings: Some(warnings),
     ..Hooks::NONE
 };
@@ -37,16 +38,19 @@ const EXCLUDED: [(&str, &str); 6] = [
 ];
 
 /// What the stored webhooks break and may go on breaking.
-#[derive(Clone, Copy, Default)]
-struct Kept {
+#[derive(Clone, Default)]
+struct Kept<'a> {
     side_effects: bool,
     review_versions: bool,
     names: bool,
     values: Values,
+    /// Whether no condition changes.
+    conditions: bool,
+    expressions: Stored<'a>,
 }
 
-impl Kept {
-    fn by(old: &Value) -> Self {
+impl<'a> Kept<'a> {
+    fn by(old: &'a Value, new: &Value) -> Self {
         let hooks = get::list(old, "webhooks");
         let known = |hook: &Value| get::strings(hook, "admissionReviewVersions").any(|v| REVIEW_VERSIONS.contains(&v));
         let broken = |hook: &Value| {
@@ -62,8 +66,14 @@ impl Kept {
             review_versions: hooks.iter().any(|hook| !known(hook) && !get::list(hook, "admissionReviewVersions").is_empty()),
             names: (0..hooks.len()).any(|i| (0..i).any(|j| named(j) == named(i))),
             values: if hooks.iter().any(broken) { Values::Lenient } else { Values::Strict },
+            conditions: hooks.iter().map(conditions).eq(get::list(new, "webhooks").iter().map(conditions)),
+            expressions: Stored::of(hooks.iter().flat_map(conditions), "expression"),
         }
     }
+}
+
+fn conditions(hook: &Value) -> &[Value] {
+    get::list(hook, "matchConditions")
 }
 
 /// `ValidateStaticSuffix`.
@@ -121,7 +131,7 @@ fn reserved(object: &Value) -> Option<String> {
     })
 }
 
-fn validate(configuration: &Value, kept: Kept, errors: &mut Errors) {
+fn validate(configuration: &Value, kept: &Kept<'_>, errors: &mut Errors) {
     let (hooks, path) = (get::list(configuration, "webhooks"), Path::new("webhooks"));
     for (i, hook) in hooks.iter().enumerate() {
         let (called, path) = (get::text(hook, "name"), path.index(i));
@@ -134,7 +144,7 @@ fn validate(configuration: &Value, kept: Kept, errors: &mut Errors) {
     }
 }
 
-fn validate_hook(hook: &Value, kept: Kept, path: &Path, errors: &mut Errors) {
+fn validate_hook(hook: &Value, kept: &Kept<'_>, path: &Path, errors: &mut Errors) {
     fully_qualified(get::text(hook, "name"), &path.child("name"), errors);
     let rules = path.child("rules");
     for (i, rule) in get::list(hook, "rules").iter().enumerate() {
@@ -155,7 +165,10 @@ fn validate_hook(hook: &Value, kept: Kept, path: &Path, errors: &mut Errors) {
     // Only mutating webhooks have it.
     admission::word(hook, "reinvocationPolicy", REINVOCATION_POLICIES, path, errors);
     admission::client_config(get::at(hook, "clientConfig"), &path.child("clientConfig"), errors);
-    admission::match_conditions(hook, path, errors);
+    if !kept.conditions {
+        let offered = Offered { authorizer: true, ..Offered::default() };
+        admission::match_conditions(hook, offered, &kept.expressions, path, errors);
+    }
 }
 
 /// `IsFullyQualifiedName`.
@@ -171,7 +184,7 @@ fn fully_qualified(value: &str, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn review_versions(hook: &Value, kept: Kept, path: &Path, errors: &mut Errors) {
+fn review_versions(hook: &Value, kept: &Kept<'_>, path: &Path, errors: &mut Errors) {
     let versions: Vec<&str> = get::strings(hook, "admissionReviewVersions").collect();
     let known = REVIEW_VERSIONS.join(", ");
     if versions.is_empty() {

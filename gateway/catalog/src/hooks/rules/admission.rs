@@ -1,7 +1,8 @@
 //! What webhook configurations and CEL admission policies share: which requests they match, and where a webhook is.
-//! Follows `pkg/apis/admissionregistration/validation` and `apiserver/pkg/util/webhook/validation.go`. Expressions are not
-//! compiled (`conformance/gaps/kinds.txt`).
+//! Follows `pkg/apis/admissionregistration/validation` and `apiserver/pkg/util/webhook/validation.go`.
 
+use cel::admission::{Offered, Yields};
+use cel::{Env, Stage};
 use model::field::{Errors, Path, quote};
 use model::{Value, content, name};
 
@@ -132,16 +133,52 @@ pub(crate) fn mutable_operations(holder: &Value, field: &str, path: &Path, error
     }
 }
 
-/// `validateMatchConditions`.
-pub(crate) fn match_conditions(holder: &Value, path: &Path, errors: &mut Errors) {
+/// Expressions that are stored already: they may use what only this version knows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stored<'a>(Vec<&'a str>);
+
+impl<'a> Stored<'a> {
+    /// The expressions of some lists' items, under a field of theirs.
+    pub(crate) fn of(items: impl IntoIterator<Item = &'a Value>, field: &str) -> Self {
+        Self(items.into_iter().map(|item| get::text(item, field)).filter(|text| !text.is_empty()).collect())
+    }
+
+    /// For which an expression is compiled.
+    pub(crate) fn stage(&self, text: &str) -> Stage {
+        if self.0.contains(&text) { Stage::Stored } else { Stage::New }
+    }
+}
+
+/// `validateCELCondition`: compiles an expression, and tells what is wrong with what is `shown` of it.
+pub(crate) fn expression(env: &Env, text: &str, yields: Yields, shown: &str, path: &Path, errors: &mut Errors) {
+    if let Err(fault) = cel::admission::compile(env, text, yields) {
+        compile_fault(&fault, shown, path, errors);
+    }
+}
+
+/// `convertCELErrorToValidationError`
+pub(crate) fn compile_fault(fault: &cel::admission::Fault, shown: &str, path: &Path, errors: &mut Errors) {
+    if fault.internal {
+        errors.internal(path, fault.detail.clone());
+    } else {
+        errors.invalid(path, shown, fault.detail.clone());
+    }
+}
+
+/// `validateMatchConditions`; `stored` are those of the object as it is.
+pub(crate) fn match_conditions(holder: &Value, offered: Offered, stored: &Stored<'_>, path: &Path, errors: &mut Errors) {
     let (conditions, path) = (get::list(holder, "matchConditions"), path.child("matchConditions"));
     if conditions.len() > MATCH_CONDITIONS_MAX {
         errors.too_many(&path, conditions.len(), MATCH_CONDITIONS_MAX);
     }
     for (i, condition) in conditions.iter().enumerate() {
         let (called, path) = (get::text(condition, "name"), path.index(i));
-        if get::text(condition, "expression").trim().is_empty() {
-            errors.required(&path.child("expression"), "");
+        match get::text(condition, "expression").trim() {
+            "" => errors.required(&path.child("expression"), ""),
+            text => {
+                let env = cel::admission::env(stored.stage(text), offered, None);
+                expression(&env, text, Yields::Bool, text, &path.child("expression"), errors);
+            }
         }
         if called.is_empty() {
             errors.required(&path.child("name"), "");
