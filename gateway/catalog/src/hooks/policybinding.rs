@@ -1,13 +1,14 @@
 //! ClusterPolicyBinding and PolicyBinding. No upstream; match fields are judged as `ValidateMatchResources` of
-//! `k8s.io/kubernetes/pkg/apis/admissionregistration/validation` does. Settings are judged by the module, and conditions
-//! are compiled, in `admission`.
+//! `k8s.io/kubernetes/pkg/apis/admissionregistration/validation` does. Settings are judged by the module (`admission`).
 
+use cel::admission::Offered;
 use model::Value;
 use model::field::{Errors, Path};
 
 use super::Hooks;
+use super::rules::admission::{self, Stored};
 use super::rules::labels::Values;
-use super::rules::{admission, get, labels, text};
+use super::rules::{get, labels, text};
 
 /// Longest running time a binding may ask for: a request waits for it.
 const DEADLINE_MS_MAX: i64 = 5_000;
@@ -65,7 +66,8 @@ fn validate(object: &Value, errors: &mut Errors) {
         text::one_of(grant, GRANTS, &path.child("grants").index(i), errors);
     }
     constraints(get::at(spec, "matchConstraints"), &path.child("matchConstraints"), errors);
-    admission::match_conditions(spec, &path, errors);
+    let offered = Offered { params: get::object(spec, "paramRef").is_some(), authorizer: true, patches: false };
+    admission::match_conditions(spec, offered, &Stored::default(), &path, errors);
     cluster_reads(spec, &path, errors);
     if let Some(reference) = get::object(spec, "paramRef") {
         param_ref(reference, &path.child("paramRef"), errors);
