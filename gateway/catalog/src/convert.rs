@@ -1,6 +1,7 @@
 //! Conversion between the versions of what is stored once and served in several: events, autoscalers.
 //! A served version without a row here differs from the stored one in its `apiVersion` only.
 
+pub mod customresourcedefinition;
 mod event;
 mod horizontalpodautoscaler;
 

@@ -27,6 +27,7 @@ use crate::config::Config;
 /// What was made before the gate.
 pub(crate) struct Parts {
     pub(crate) store: Store,
+    pub(crate) catalog: Arc<catalog::Catalog>,
     pub(crate) authn: authn::Chain,
     pub(crate) issuer: Issuer,
     pub(crate) discovery: TokenDiscovery,
@@ -40,13 +41,12 @@ pub(crate) struct Parts {
 
 /// The gate. Fails when a setting names something that cannot be had.
 pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
-    let Parts { store, authn, issuer, discovery, clock, lifecycle, slot, policies, webhooks } = parts;
+    let Parts { store, catalog, authn, issuer, discovery, clock, lifecycle, slot, policies, webhooks } = parts;
     let metrics = Metrics::new()?;
     metrics.policies(policies.clone())?;
     let calls = webhooks.clone();
     metrics.also(move |out| calls.metrics().write(out));
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
-    let catalog = Arc::new(catalog::Catalog::builtin()?);
     let gate = Arc::new(Gate {
         served: Served::new(catalog),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
@@ -61,7 +61,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
             lifetime_s_max: config.identity.token_life_max.and_then(|life| i64::try_from(life.as_secs()).ok()),
             extend: config.identity.extend_tokens,
         }),
-        endpoints: Endpoints::new(Health::new(vec![storage_check(&store)], lifecycle.clone()), discovery),
+        endpoints: Endpoints::new(Health::new(storage_checks(&store), lifecycle.clone()), discovery),
         limits: Limits {
             request: config.requests.timeout,
             watch_min: config.requests.watch_min,
@@ -131,6 +131,18 @@ fn audit_log(config: &Config, clock: Arc<dyn Clock>) -> Result<audit::Log, Box<d
         })
     };
     audit::Log::open(policy, sink, clock).map_err(|e| format!("open audit log {}: {e}", settings.path.display()).into())
+}
+
+/// Of a storage outside this process, upstream's two.
+fn storage_checks(store: &Store) -> Vec<Check> {
+    if store.engine().health().is_none() {
+        return vec![storage_check(store)];
+    }
+    let check = |name, scope| {
+        let engine = store.engine().clone();
+        Check { name, scope, run: Box::new(move || engine.health().unwrap_or(Ok(()))) }
+    };
+    vec![check("etcd", Scope::Everywhere), check("etcd-readiness", Scope::Ready)]
 }
 
 /// Fails from the moment storage does until the process has ended.

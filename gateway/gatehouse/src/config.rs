@@ -12,21 +12,16 @@ use crate::flags::Parsed;
 use crate::flags::value::Values;
 use crate::program::Program;
 
+mod storage;
+
+pub(crate) use storage::{Engine, Etcd};
+
 /// The issuer of tokens when none is given: kubeadm's.
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 /// Upstream's range of Service addresses.
 const SERVICE_RANGE: &str = "10.0.0.0/24";
 /// Shortest `--service-account-max-token-expiration`, as upstream requires.
 const TOKEN_LIFE_MIN: Duration = Duration::from_secs(3600);
-
-/// Where objects are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Engine {
-    /// Under the data directory.
-    Disk,
-    /// Nowhere else.
-    Memory,
-}
 
 /// Everything that was set.
 #[derive(Debug)]
@@ -145,7 +140,7 @@ impl Config {
         let config = Self {
             policy_dir: path(&flags, "policy-dir"),
             policy_module_dir: path(&flags, "policy-module-dir"),
-            engine: engine(&mut flags),
+            engine: storage::engine(&mut flags),
             controllers: controllers(&flags, program),
             serving: serving(&mut flags, &data_dir, program),
             identity: identity(&mut flags),
@@ -183,17 +178,6 @@ fn controllers(flags: &Values<'_>, program: Program) -> Vec<String> {
         _ if flags.is_given("controllers") => flags.list("controllers"),
         Program::Gatehouse => vec!["*".to_owned()],
         Program::KubeApiserver => Vec::new(),
-    }
-}
-
-fn engine(flags: &mut Values<'_>) -> Engine {
-    match flags.text("storage-engine") {
-        "disk" => Engine::Disk,
-        "memory" => Engine::Memory,
-        _ => {
-            flags.wrong("storage-engine", "choose disk or memory");
-            Engine::Disk
-        }
     }
 }
 

@@ -10,6 +10,7 @@ mod policy;
 mod program;
 mod reload;
 mod run;
+mod storage;
 mod trust;
 
 use std::process::ExitCode;

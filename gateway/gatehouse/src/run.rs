@@ -15,13 +15,12 @@ use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
 use server::world::{LocalWorld, Slot};
 use server::{body, customs, listen, path, tls, webhooks};
-use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, Parts};
-use crate::config::{Config, Engine};
+use crate::config::Config;
 use crate::identity::{Identity, Own};
-use crate::trust;
+use crate::{storage, trust};
 
 /// How long the audit log may take to write what is left, at the very end.
 const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -32,24 +31,25 @@ const RENEW_EVERY: Duration = Duration::from_secs(12 * 60 * 60);
 pub(crate) fn run(config: Config) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = open_store(&config, clock.clone())?;
     let policies = Policies::start(policy_options(&config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config, store, clock, policies));
+    let result = runtime.block_on(serve(config, clock, policies));
     // Whatever still runs must not hold up the end: it was given its time while draining.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn serve(config: Config, store: Store, clock: Arc<dyn Clock>, policies: Arc<Policies>) -> Result<(), Box<dyn Error>> {
+async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -> Result<(), Box<dyn Error>> {
     let lifecycle = Lifecycle::default();
     end_on_signal(lifecycle.clone(), config.shutdown_delay)?;
+    let (catalog, slot) = (Arc::new(catalog::Catalog::builtin()?), Slot::default());
+    let store = storage::open(&config, &catalog, &slot, clock.clone()).await?;
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
-    let slot = Slot::default();
     let hooks = build::webhooks(&slot);
     let parts = Parts {
         store: store.clone(),
+        catalog,
         authn,
         issuer,
         discovery,
@@ -164,14 +164,6 @@ fn policy_options(config: &Config) -> policy::Options {
         module_dir: config.policy_module_dir.clone(),
         artifacts: Some(config.data_dir.join("wasm")),
         threads: 0,
-    }
-}
-
-fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store, Box<dyn Error>> {
-    let limits = store::Limits::default();
-    match config.engine {
-        Engine::Memory => Ok(Store::memory_with(clock, limits)?),
-        Engine::Disk => Ok(Store::disk(&config.data_dir.join("store"), clock, limits)?),
     }
 }
 

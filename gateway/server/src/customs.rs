@@ -57,6 +57,14 @@ pub async fn snapshot(gate: &Gate, info: &RequestInfo) -> Arc<Snapshot> {
         return now;
     }
     caught_up(gate).await;
+    let now = gate.served.snapshot();
+    if now.catalog.resource(&info.group, &info.version, &info.resource).is_some() {
+        return now;
+    }
+    // Its definition may have come to a shared storage through another server.
+    if gate.store.fresh(PREFIX).await.is_ok() {
+        caught_up(gate).await;
+    }
     gate.served.snapshot()
 }
 

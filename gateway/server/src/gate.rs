@@ -80,6 +80,11 @@ impl Gate {
             store::Error::Overloaded => Status::too_many_requests("the server's write queue is full, please try again later", 1),
             store::Error::Closed => Status::unavailable("apiserver is shutting down"),
             store::Error::Invalid { reason, .. } => Status::too_large(reason),
+            // Upstream passes on what etcd says, as a failure without a reason: whether a write happened is not known then.
+            store::Error::Refused(reason) | store::Error::Unknown(reason) => {
+                tracing::error!(%resource, operation, %error, "storage did not answer as it should");
+                Status::new(500, "", reason.as_ref())
+            }
             store::Error::Conflict { .. } | store::Error::Failed(_) => {
                 tracing::error!(%resource, operation, %error, "store failed");
                 Status::server_timeout(resource, operation, 2)

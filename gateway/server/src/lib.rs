@@ -35,6 +35,7 @@ pub mod select;
 pub mod served;
 pub mod subresources;
 pub mod tls;
+pub mod transcode;
 pub mod verbs;
 pub mod version;
 pub mod webhooks;

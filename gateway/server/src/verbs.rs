@@ -46,6 +46,7 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
     }
     refuse_unbuilt(&row, call.info.verb)?;
     call.negotiate(row.endpoint())?;
+    catch_up(gate, call, &row).await?;
     row.warnings().for_each(|warning| call.notes.warn(warning));
     if let Some(serve) = subresources::of(&row) {
         return serve(gate, call, &row, body).await;
@@ -61,6 +62,20 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
         Verb::DeleteCollection => deletecollection::run(gate, call, &row, body).await,
         Verb::Proxy | Verb::Other(_) => Err(method_not_allowed()),
     }
+}
+
+/// What others wrote to a shared storage before the request came must be seen by it, unless it says which revision will do.
+async fn catch_up(gate: &Gate, call: &Call, row: &Row) -> Result<(), Status> {
+    if !row.is_stored() {
+        return Ok(());
+    }
+    let prefix = row.prefix();
+    let asked = call.query.text("resourceVersion");
+    let reads = matches!(call.info.verb, Verb::Get | Verb::List | Verb::Watch);
+    // A revision that is none is refused where it is read.
+    let will_do = reads && !asked.is_empty() && asked.parse().unwrap_or(0) <= gate.store.resource(&prefix).revision();
+    let ready = if will_do { gate.store.ready(&prefix) } else { gate.store.fresh(&prefix).await };
+    ready.map_err(|error| gate.store_failed(&row.group_resource(), call.info.verb.as_str(), &error))
 }
 
 /// Within a group that is built in upstream's router answers, elsewhere Go's mux.

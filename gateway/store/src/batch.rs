@@ -94,7 +94,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn holds(op: &Op, current: Option<&Entry>) -> bool {
+/// Whether an operation's condition holds for what is there.
+pub(crate) fn holds(op: &Op, current: Option<&Entry>) -> bool {
     match (op.expect(), current) {
         (Expect::Absent, current) => current.is_none() && matches!(op, Op::Put { .. }),
         (Expect::Revision(revision), current) => current.is_some_and(|current| current.revision == revision),

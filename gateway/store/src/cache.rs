@@ -23,6 +23,15 @@ pub struct Cache {
     /// Revision from which the store's history begins: no log reaches further back.
     floor: Revision,
     pub(crate) shared: Arc<Shared>,
+    /// Resources whose storage counts revisions for itself.
+    apart: Vec<Shard>,
+}
+
+/// Resources that lie in a storage of their own.
+struct Shard {
+    prefixes: Vec<String>,
+    floor: Revision,
+    shared: Arc<Shared>,
 }
 
 /// What all resources of a store have in common.
@@ -36,27 +45,36 @@ pub(crate) struct Shared {
 impl Cache {
     /// A cache of what was loaded.
     pub(crate) fn new(loaded: Loaded, limits: Limits, metrics: Arc<Metrics>) -> Self {
-        let mut states: HashMap<String, State> = HashMap::new();
-        for (prefix, revision) in loaded.removed {
-            states.insert(prefix, State { revision: revision.max(loaded.floor), ..State::default() });
-        }
-        for entry in loaded.entries {
-            if !states.contains_key(entry.key.prefix()) {
-                states.insert(entry.key.prefix().to_owned(), State { revision: loaded.floor, ..State::default() });
+        Self::sharded(vec![(Vec::new(), loaded)], limits, metrics)
+    }
+
+    /// A cache of what several storages hold; the first has everything that no other names.
+    pub(crate) fn sharded(shards: Vec<(Vec<String>, Loaded)>, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        let mut resources = HashMap::new();
+        let mut all = Vec::new();
+        for (prefixes, loaded) in shards {
+            let (floor, states) = (loaded.floor, states(loaded));
+            let published = states.values().map(|state| state.revision).max().unwrap_or(floor);
+            let shared = Arc::new(Shared { published: AtomicU64::new(published), limits, metrics: metrics.clone() });
+            for (prefix, state) in states {
+                let resource = ResourceCache::new(&prefix, state, shared.clone());
+                resources.insert(resource.prefix.clone(), Arc::new(resource));
             }
-            if let Some(state) = states.get_mut(entry.key.prefix()) {
-                state.revision = state.revision.max(entry.revision);
-                state.entries.insert(entry.key.shared().clone(), entry);
-            }
+            all.push(Shard { prefixes, floor, shared });
         }
-        let published = states.values().map(|state| state.revision).max().unwrap_or(loaded.floor);
-        let shared = Arc::new(Shared { published: AtomicU64::new(published), limits, metrics });
-        let resource = |(prefix, state): (String, State)| {
-            let resource = ResourceCache::new(&prefix, state, shared.clone());
-            (resource.prefix.clone(), Arc::new(resource))
-        };
-        let resources: HashMap<_, _> = states.into_iter().map(resource).collect();
-        Self { resources: ArcSwap::from_pointee(resources), floor: loaded.floor, shared }
+        let apart = all.split_off(all.len().min(1));
+        let first = all.pop();
+        let (floor, shared) = first.map_or_else(
+            || (0, Arc::new(Shared { published: AtomicU64::new(0), limits, metrics })),
+            |first| (first.floor, first.shared),
+        );
+        Self { resources: ArcSwap::from_pointee(resources), floor, shared, apart }
+    }
+
+    /// What the resource under a prefix has in common with others, and from where its history begins.
+    pub(crate) fn place(&self, prefix: &str) -> (&Arc<Shared>, Revision) {
+        let apart = self.apart.iter().find(|shard| shard.prefixes.iter().any(|own| own == prefix));
+        apart.map_or((&self.shared, self.floor), |shard| (&shard.shared, shard.floor))
     }
 
     /// The resource under a prefix such as `/registry/pods/`, made when there is none. Cheap; never waits for a writer.
@@ -65,8 +83,9 @@ impl Cache {
             return resource.clone();
         }
         // Nothing has ever happened there, or it would have been loaded.
-        let state = State { revision: self.floor, ..State::default() };
-        let fresh = Arc::new(ResourceCache::new(prefix, state, self.shared.clone()));
+        let (shared, floor) = self.place(prefix);
+        let state = State { revision: floor, ..State::default() };
+        let fresh = Arc::new(ResourceCache::new(prefix, state, shared.clone()));
         self.resources.rcu(|resources| {
             let mut resources = HashMap::clone(resources);
             resources.entry(prefix.into()).or_insert_with(|| fresh.clone());
@@ -106,6 +125,24 @@ impl Cache {
             resource.pins.lock().replaced(0, now, &self.shared.limits);
         }
     }
+}
+
+/// The states of all resources that were loaded, by prefix.
+fn states(loaded: Loaded) -> HashMap<String, State> {
+    let mut states: HashMap<String, State> = HashMap::new();
+    for (prefix, revision) in loaded.removed {
+        states.insert(prefix, State { revision: revision.max(loaded.floor), ..State::default() });
+    }
+    for entry in loaded.entries {
+        if !states.contains_key(entry.key.prefix()) {
+            states.insert(entry.key.prefix().to_owned(), State { revision: loaded.floor, ..State::default() });
+        }
+        if let Some(state) = states.get_mut(entry.key.prefix()) {
+            state.revision = state.revision.max(entry.revision);
+            state.entries.insert(entry.key.shared().clone(), entry);
+        }
+    }
+    states
 }
 
 /// Wakes watchers. Called without any lock held.
@@ -182,6 +219,19 @@ impl ResourceCache {
     /// Changes in the log.
     pub fn log_len(&self) -> usize {
         self.log.read().len()
+    }
+
+    /// Everything of this resource up to this revision is visible.
+    pub fn revision(&self) -> Revision {
+        self.snapshot().revision()
+    }
+
+    /// Puts another state in place, without knowing what led there: whoever watches must begin anew. Gives whom to wake.
+    pub(crate) fn replace(&self, entries: Vec<Arc<Entry>>, revision: Revision) -> Vec<Waiting> {
+        let entries = entries.into_iter().map(|entry| (entry.key.shared().clone(), entry)).collect();
+        self.state.store(Arc::new(State { revision, entries }));
+        self.pins.lock().replaced(0, Instant::now(), &self.shared.limits);
+        self.log.write().restart(revision)
     }
 
     /// Makes one commit's changes of this resource visible; they are in order and durable. Gives whom to wake.

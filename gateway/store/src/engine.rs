@@ -21,6 +21,22 @@ pub trait Engine: Send + Sync {
     /// know it; one that shares its storage asks.
     fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>>;
 
+    /// Waits until the cache holds everything of a resource that was written before this call, by whichever process. `None`
+    /// where nobody else writes and it always does.
+    fn fresh(&self, _prefix: &str) -> Option<BoxFuture<'_, Result<(), Error>>> {
+        None
+    }
+
+    /// Whether anything is known yet of the resource: a storage of its own may not have answered so far.
+    fn ready(&self, _prefix: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// How a storage outside this process is, where there is one.
+    fn health(&self) -> Option<Result<(), String>> {
+        None
+    }
+
     /// Removes what has expired by now, without waiting for the next tick; gives how many went.
     fn expire(&self) -> BoxFuture<'_, Result<usize, Error>>;
 

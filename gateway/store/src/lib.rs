@@ -10,6 +10,7 @@ mod disk;
 mod embedded;
 mod engine;
 mod entry;
+mod etcd;
 pub mod fault;
 mod header;
 mod key;
@@ -22,6 +23,7 @@ mod pin;
 mod record;
 mod sequencer;
 mod snapshot;
+mod transcode;
 mod watch;
 
 use std::path::Path;
@@ -36,6 +38,7 @@ pub use change::{Event, Kind};
 pub use disk::{FILE, FORMAT, LOCK_FILE, OpenError};
 pub use engine::Engine;
 pub use entry::{Draft, Entry, Form, RENDERINGS_MAX};
+pub use etcd::{EtcdError, Override, Servers, Settings as EtcdSettings, SettingsError};
 pub use header::{Fields, Header, Labels, Pairs};
 pub use key::{KEY_BYTES_MAX, Key};
 pub use limits::Limits;
@@ -43,6 +46,7 @@ pub use metrics::{COMMIT_BUCKETS_US, Metrics};
 pub use op::{BODY_BYTES_MAX, Committed, Error, Expect, Op, TRANSACTION_OPS_MAX};
 pub use record::Damage;
 pub use snapshot::Snapshot;
+pub use transcode::{Decoded, Transcoder, Transformer};
 pub use watch::{Interest, Selector, WatchError, Watcher};
 
 /// The revision of an empty store. Not 0, which in the API means "any".
@@ -79,6 +83,18 @@ impl Store {
     pub fn disk(dir: &Path, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
         let (disk, loaded) = disk::open(dir)?;
         Self::on_disk(dir, disk, loaded, clock, limits)
+    }
+
+    /// The store in etcd clusters, as kube-apiserver lays it out. Needs a runtime; answers once everything is listed.
+    pub async fn etcd(
+        settings: &EtcdSettings,
+        transcoder: Arc<dyn Transcoder>,
+        transformer: Option<Arc<dyn Transformer>>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Result<Self, EtcdError> {
+        let parts = etcd::Parts { transcoder, transformer, clock, limits };
+        Ok(Self::new(Arc::new(etcd::Etcd::open(settings, &parts).await?)))
     }
 
     /// The same on a disk in memory, whose faults a test decides.
@@ -118,6 +134,19 @@ impl Store {
     /// Everything up to this revision is visible.
     pub fn revision(&self) -> Revision {
         self.cache.revision()
+    }
+
+    /// Waits until the cache holds everything of the resource that was written before this call, by whichever process.
+    pub async fn fresh(&self, prefix: &str) -> Result<(), Error> {
+        match self.engine.fresh(prefix) {
+            Some(caught_up) => caught_up.await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the resource can be read at all, however old what is known of it.
+    pub fn ready(&self, prefix: &str) -> Result<(), Error> {
+        self.engine.ready(prefix)
     }
 
     /// Every resource as it is at one revision, in order of prefix: for what reads all, such as a backup.

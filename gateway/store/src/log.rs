@@ -194,11 +194,31 @@ impl Log {
         }
     }
 
+    /// Forgets everything up to a revision: what led there is not known, and every watcher that there is must begin anew. Gives
+    /// whom to wake.
+    pub(crate) fn restart(&mut self, oldest: Revision) -> Vec<Waiting> {
+        // One beyond every cursor.
+        self.first_seq = self.next_seq() + 1;
+        self.changes.clear();
+        self.cost_bytes = 0;
+        self.oldest = oldest;
+        for group in self.groups.iter_mut().flat_map(|groups| groups.values_mut()) {
+            group.seqs.clear();
+            group.lost_below = self.first_seq;
+            group.covers_from = self.first_seq;
+        }
+        self.everyone_waiting()
+    }
+
+    fn everyone_waiting(&self) -> Vec<Waiting> {
+        let groups = self.groups.iter().flat_map(|groups| groups.values());
+        groups.chain([&self.everyone]).map(|group| group.waiting.clone()).collect()
+    }
+
     /// Ends every watch once it has read what there is; gives whom to wake.
     pub(crate) fn close(&mut self) -> Vec<Waiting> {
         self.closed = true;
-        let groups = self.groups.iter().flat_map(|groups| groups.values());
-        groups.chain([&self.everyone]).map(|group| group.waiting.clone()).collect()
+        self.everyone_waiting()
     }
 
     fn next_seq(&self) -> u64 {

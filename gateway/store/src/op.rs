@@ -93,6 +93,12 @@ pub enum Error {
     /// The store was closed in good order.
     #[error("the store is closed")]
     Closed,
+    /// The storage refused, in its own words; nothing happened.
+    #[error("{0}")]
+    Refused(Arc<str>),
+    /// Nobody can tell whether the write happened, in the storage's own words.
+    #[error("{0}")]
+    Unknown(Arc<str>),
     /// The storage failed. The write may or may not be on disk; nothing is acknowledged from now on and the process must
     /// end, because after a failed fsync nobody knows what the disk holds until it is read anew.
     #[error("the store failed: {0}")]

@@ -89,6 +89,8 @@ pub struct Watcher {
     next: u64,
     /// Changes up to here are not reported: the client has them.
     from: Revision,
+    /// Revision of the last change that was read. The next one may have the same, where one transaction wrote both.
+    read: Revision,
     signal: Arc<Notify>,
 }
 
@@ -97,7 +99,7 @@ impl Watcher {
         let (place, signal) = (interest.place(), Arc::new(Notify::new()));
         let (id, next) = resource.log.write().subscribe(&place, from, signal.clone())?;
         resource.shared.metrics.watchers.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { resource, interest, place, id, next, from, signal })
+        Ok(Self { resource, interest, place, id, next, from, read: from, signal })
     }
 
     /// Waits for events of interest; never gives an empty batch. Cancel-safe: dropping the future loses nothing.
@@ -129,7 +131,7 @@ impl Watcher {
         // Before looking at the log: what is published up to here is in the log already.
         let published = self.resource.shared.published.load(Ordering::Acquire);
         let drained = self.resource.log.read().is_drained(&self.place, self.next);
-        drained.then(|| published.max(self.from))
+        drained.then(|| published.max(self.read))
     }
 
     /// One piece of the log, as this watcher sees it, and whether that was all there is.
@@ -142,7 +144,7 @@ impl Watcher {
             events.extend(Event::seen(change, |entry| self.interest.matches(entry)));
         }
         if let Some(last) = changes.last() {
-            self.from = self.from.max(last.revision);
+            self.read = self.read.max(last.revision);
         }
         Ok((events, changes.len() < max))
     }

@@ -21,7 +21,7 @@ fn without_flags_all_lies_in_the_data_directory_and_nobody_else_can_connect() {
 }
 
 #[test]
-fn kubeadms_command_line_is_taken_but_for_etcd() {
+fn kubeadms_command_line_is_taken() {
     let line = [
         "--advertise-address=192.168.1.10",
         "--allow-privileged=true",
@@ -29,6 +29,10 @@ fn kubeadms_command_line_is_taken_but_for_etcd() {
         "--client-ca-file=/pki/ca.crt",
         "--enable-admission-plugins=NodeRestriction",
         "--enable-bootstrap-token-auth=true",
+        "--etcd-cafile=/pki/etcd/ca.crt",
+        "--etcd-certfile=/pki/apiserver-etcd-client.crt",
+        "--etcd-keyfile=/pki/apiserver-etcd-client.key",
+        "--etcd-servers=https://127.0.0.1:2379",
         "--kubelet-client-certificate=/pki/k.crt",
         "--kubelet-client-key=/pki/k.key",
         "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
@@ -52,8 +56,10 @@ fn kubeadms_command_line_is_taken_but_for_etcd() {
     assert!(config.controllers.is_empty(), "kube-controller-manager runs them");
     assert_eq!(config.identity.front_proxy.names, ["front-proxy-client"]);
     assert!(config.identity.front_proxy.uids.is_empty(), "with its own authority only the headers that were named count");
-    let errors = read(Program::KubeApiserver, &[&line[..], &["--etcd-servers=https://127.0.0.1:2379"]].concat()).unwrap_err();
-    assert_eq!(errors.len(), 1);
+    let Engine::Etcd(etcd) = config.engine else { panic!("{:?}", config.engine) };
+    assert_eq!(etcd.servers.urls, ["https://127.0.0.1:2379"]);
+    assert_eq!(etcd.servers.key, Some(PathBuf::from("/pki/apiserver-etcd-client.key")));
+    assert_eq!((etcd.prefix.as_str(), etcd.compact_every), ("/registry", Duration::from_secs(300)));
 }
 
 #[test]

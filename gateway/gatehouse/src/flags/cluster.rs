@@ -2,8 +2,6 @@
 
 use super::{Flag, SWITCH, TEXT, accepted, refused, supported};
 
-const NO_ETCD: &str = "the etcd engine does not exist yet; without this flag objects are kept under --data-dir";
-
 pub(super) const STORAGE: &[Flag] = &[
     accepted("default-watch-cache-size", TEXT, "100", "Events kept for each resource; the log here grows and shrinks by itself."),
     accepted("delete-collection-workers", TEXT, "1", "Objects deleted at once by a deletecollection."),
@@ -15,20 +13,40 @@ pub(super) const STORAGE: &[Flag] = &[
     ),
     refused("encryption-provider-config", TEXT, "", "objects would be stored in the clear although encryption was asked for"),
     accepted("encryption-provider-config-automatic-reload", SWITCH, "false", "Read that configuration again when it changes."),
-    refused("etcd-cafile", TEXT, "", NO_ETCD),
-    refused("etcd-certfile", TEXT, "", NO_ETCD),
-    accepted("etcd-compaction-interval", TEXT, "5m0s", "How often old revisions are dropped."),
+    supported("etcd-cafile", TEXT, "", "Authorities of the etcd servers' certificates."),
+    supported("etcd-certfile", TEXT, "", "Certificate shown to etcd servers."),
+    supported("etcd-compaction-interval", TEXT, "5m0s", "How often old revisions are dropped from etcd; 0 leaves it to others."),
     accepted("etcd-count-metric-poll-period", TEXT, "1m0s", "How often objects are counted; here whenever metrics are read."),
     accepted("etcd-db-metric-poll-interval", TEXT, "30s", "How often the size of the database is measured."),
-    accepted("etcd-healthcheck-timeout", TEXT, "2s", "How long a health check of storage may take."),
-    refused("etcd-keyfile", TEXT, "", NO_ETCD),
-    accepted("etcd-prefix", TEXT, "/registry", "Prefix of all keys."),
-    accepted("etcd-readycheck-timeout", TEXT, "2s", "How long a readiness check of storage may take."),
-    refused("etcd-servers", TEXT, "", NO_ETCD),
-    refused("etcd-servers-overrides", TEXT, "", NO_ETCD),
-    accepted("lease-reuse-duration-seconds", TEXT, "60", "How long an etcd lease is used again."),
-    refused("storage-backend", TEXT, "", NO_ETCD),
-    accepted("storage-media-type", TEXT, "application/vnd.kubernetes.protobuf", "How objects are written to etcd."),
+    supported("etcd-healthcheck-timeout", TEXT, "2s", "How long a health check of etcd may take."),
+    supported("etcd-keyfile", TEXT, "", "Its key."),
+    supported("etcd-prefix", TEXT, "/registry", "Prefix of all keys in etcd."),
+    accepted(
+        "etcd-readycheck-timeout",
+        TEXT,
+        "2s",
+        "How long a readiness check of etcd may take; as long as a health check here.",
+    ),
+    supported(
+        "etcd-servers",
+        TEXT,
+        "",
+        "URLs of etcd servers; objects lie there as kube-apiserver lays them, instead of under --data-dir.",
+    ),
+    supported(
+        "etcd-servers-overrides",
+        TEXT,
+        "",
+        "group/resource#url;url,...: resources that lie on an etcd cluster of their own.",
+    ),
+    supported("lease-reuse-duration-seconds", TEXT, "60", "How long an etcd lease is used again."),
+    supported("storage-backend", TEXT, "", "etcd3, when --etcd-servers says where."),
+    supported(
+        "storage-media-type",
+        TEXT,
+        "application/vnd.kubernetes.protobuf",
+        "How built-in kinds are written to etcd: application/vnd.kubernetes.protobuf or application/json.",
+    ),
     accepted("watch-cache", SWITCH, "true", "Serve reads from memory; always so."),
     accepted("watch-cache-sizes", TEXT, "", "Events kept, by resource."),
 ];

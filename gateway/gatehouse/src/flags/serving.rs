@@ -30,7 +30,7 @@ pub(super) const GENERIC: &[Flag] = &[
     supported("shutdown-delay-duration", TEXT, "0s", "How long to serve on, not ready any more, after being asked to end."),
     accepted("shutdown-send-retry-after", SWITCH, "false", "Tell late requests to try again instead of closing the socket."),
     supported("shutdown-watch-termination-grace-period", TEXT, "0s", "How long to wait for watches to end before leaving."),
-    accepted("storage-initialization-timeout", TEXT, "1m0s", "How long storage may take to open."),
+    supported("storage-initialization-timeout", TEXT, "1m0s", "How long etcd may take to answer at the start."),
     accepted("strict-transport-security-directives", TEXT, "", "Value of the HSTS header."),
 ];
 

@@ -52,8 +52,7 @@ fn reads_flags_in_every_spelling() {
 
 #[test]
 fn reports_everything_that_is_wrong_in_cobras_words() {
-    let parsed =
-        line(&["--no-such", "-z", "stray", "--anonymous-auth=maybe", "--etcd-servers=http://127.0.0.1:2379", "--data-dir"]);
+    let parsed = line(&["--no-such", "-z", "stray", "--anonymous-auth=maybe", "--tracing-config-file=t", "--data-dir"]);
     assert_eq!(
         parsed.errors,
         [
@@ -61,7 +60,7 @@ fn reports_everything_that_is_wrong_in_cobras_words() {
             "unknown shorthand flag: 'z' in -z",
             "\"kube-apiserver\" does not take any arguments, got \"stray\"",
             "invalid argument \"maybe\" for \"--anonymous-auth\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax",
-            "--etcd-servers is refused: the etcd engine does not exist yet; without this flag objects are kept under --data-dir",
+            "--tracing-config-file is refused: traces are not sent anywhere yet",
             "flag needs an argument: --data-dir",
         ]
     );
@@ -88,5 +87,7 @@ fn the_help_lists_every_flag_with_its_status() {
         let lines: Vec<_> = help.lines().filter(|l| l.contains(&format!("--{} ", flag.name))).collect();
         assert!(!lines.is_empty(), "{} is missing", flag.name);
     }
-    assert!(help.lines().any(|l| l.contains("--etcd-servers ") && l.contains("[refused] the etcd engine does not exist yet")));
+    assert!(
+        help.lines().any(|l| l.contains("--tracing-config-file ") && l.contains("[refused] traces are not sent anywhere yet"))
+    );
 }

@@ -17,7 +17,7 @@ pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, St
     }
     let resource = gate.store.resource(&row.prefix());
     let wanted = storage_revision(call.query.text("resourceVersion"))?;
-    let revision = gate.store.revision();
+    let revision = resource.revision();
     if wanted > revision {
         return Err(Status::too_large_revision(wanted, revision));
     }

@@ -10,6 +10,8 @@ use store::{
     Committed, Draft, Entry, Error, Event, Expect, Header, Interest, Key, Limits, Op, OpenError, ResourceCache, Store, fault,
 };
 
+use crate::etcd::{Etcd, plain};
+
 /// Prefix of the resource that most cases use.
 pub const PODS: &str = "/registry/pods/";
 
@@ -24,6 +26,7 @@ impl Clock for StillClock {
 
 /// Where a store keeps its objects.
 pub enum Medium {
+    Etcd(Etcd),
     Memory,
     Directory(tempfile::TempDir),
     Platter(fault::Disk),
@@ -38,30 +41,40 @@ pub struct Bed {
 
 impl Bed {
     /// The engine `memory`.
-    pub fn memory() -> Self {
-        Self::on(Medium::Memory)
+    pub async fn memory() -> Self {
+        Self::on(Medium::Memory).await
     }
 
     /// The engine `disk`.
-    pub fn disk() -> Self {
-        Self::on(Medium::Directory(tempfile::tempdir().expect("a directory")))
+    pub async fn disk() -> Self {
+        Self::on(Medium::Directory(tempfile::tempdir().expect("a directory"))).await
     }
 
     /// The engine `disk` on a disk whose faults the case decides.
-    pub fn platter() -> Self {
-        Self::on(Medium::Platter(fault::Disk::new()))
+    pub async fn platter() -> Self {
+        Self::on(Medium::Platter(fault::Disk::new())).await
     }
 
-    pub fn on(medium: Medium) -> Self {
+    /// The engine `etcd`, on an etcd of its own.
+    pub async fn etcd() -> Self {
+        Self::on(Medium::Etcd(Etcd::start())).await
+    }
+
+    /// Whether all operations of a transaction happen at one revision.
+    pub fn is_etcd(&self) -> bool {
+        matches!(self.medium, Medium::Etcd(_))
+    }
+
+    pub async fn on(medium: Medium) -> Self {
         let clock = Arc::new(StillClock(AtomicI64::new(1_000_000)));
-        let store = open(&medium, clock.clone(), Limits::default()).expect("opens");
+        let store = open(&medium, clock.clone(), Limits::default()).await.expect("opens");
         Self { store, clock, medium }
     }
 
     /// The same with other bounds; what was written is kept by engines that last.
     pub async fn limited(self, limits: Limits) -> Self {
         self.store.close().await.expect("closes");
-        let store = open(&self.medium, self.clock.clone(), limits).expect("opens");
+        let store = open(&self.medium, self.clock.clone(), limits).await.expect("opens");
         Self { store, ..self }
     }
 
@@ -71,8 +84,8 @@ impl Bed {
     }
 
     /// Tries to open the store's medium once more.
-    pub fn try_open(&self) -> Result<Store, OpenError> {
-        open(&self.medium, self.clock.clone(), Limits::default())
+    pub async fn try_open(&self) -> Result<Store, OpenError> {
+        open(&self.medium, self.clock.clone(), Limits::default()).await
     }
 
     /// The store's file.
@@ -128,10 +141,11 @@ impl Bed {
     }
 }
 
-fn open(medium: &Medium, clock: Arc<StillClock>, limits: Limits) -> Result<Store, OpenError> {
+async fn open(medium: &Medium, clock: Arc<StillClock>, limits: Limits) -> Result<Store, OpenError> {
     match medium {
         Medium::Memory => Ok(Store::memory_with(clock, limits).expect("a thread")),
         Medium::Directory(dir) => Store::disk(dir.path(), clock, limits),
+        Medium::Etcd(etcd) => Ok(Store::etcd(&etcd.settings(), plain(), None, clock, limits).await.expect("opens")),
         Medium::Platter(disk) => Store::disk_on(disk, clock, limits),
     }
 }
@@ -155,7 +169,18 @@ pub fn draft(value: &str) -> Draft {
 /// The same with labels and fields.
 pub fn marked(value: &str, labels: &[(&str, &str)], fields: &[(&str, &str)]) -> Draft {
     let header = Header { labels: labels.iter().copied().collect(), fields: fields.iter().copied().collect() };
-    Draft { header, ..draft(value) }
+    let map = |pairs: &[(&str, &str)]| {
+        let members: Vec<_> = pairs.iter().map(|(key, value)| format!(r#""{key}":"{value}""#)).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let mut draft = Draft { header, ..draft(value) };
+    if !labels.is_empty() || !fields.is_empty() {
+        // An engine whose storage keeps no header finds it in the body.
+        let text = std::str::from_utf8(&draft.body).expect("text");
+        let text = format!(r#"{},"labels":{},"fields":{}}}"#, &text[..text.len() - 1], map(labels), map(fields));
+        draft.body = Bytes::from(text);
+    }
+    draft
 }
 
 /// The body that [`draft`] makes, at a revision.

@@ -9,10 +9,10 @@ use crate::bed::{Bed, Medium, body, draft, pod};
 
 pub async fn a_second_process_is_kept_out(bed: Bed) {
     // A lock belongs to the open file, so a second opening in one process meets what a second process would.
-    let refused = bed.try_open().err().expect("locked");
+    let refused = bed.try_open().await.err().expect("locked");
     assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
     bed.store.close().await.expect("closes");
-    assert!(bed.try_open().is_ok());
+    assert!(bed.try_open().await.is_ok());
 }
 
 pub async fn another_format_is_refused(bed: Bed) {
@@ -28,7 +28,7 @@ pub async fn another_format_is_refused(bed: Bed) {
     write.open_table(meta).expect("opens").insert("format", &*row).expect("inserts");
     write.commit().expect("commits");
     drop(database);
-    let refused = bed.try_open().err().expect("refused");
+    let refused = bed.try_open().await.err().expect("refused");
     assert!(matches!(refused, OpenError::Format { found: 7, .. }), "{refused}");
     assert!(refused.to_string().contains("store.redb has format 7"));
 }
@@ -45,7 +45,7 @@ pub async fn a_damaged_record_is_named(bed: Bed) {
     assert!(!found.is_empty());
     found.iter().for_each(|at| bytes[at + 6] ^= 1);
     std::fs::write(bed.file(), &bytes).expect("written");
-    let refused = bed.try_open().err().expect("refused");
+    let refused = bed.try_open().await.err().expect("refused");
     assert!(matches!(&refused, OpenError::Record { key, .. } if key == "/registry/pods/default/13"), "{refused}");
     assert!(refused.to_string().contains("store.redb") && refused.to_string().contains("/registry/pods/default/13"), "{refused}");
 }
@@ -63,7 +63,7 @@ pub async fn a_damaged_page_is_never_overlooked(bed: Bed) {
         let mut bytes = sound.clone();
         damage(&mut bytes[page * PAGE..]);
         std::fs::write(bed.file(), &bytes).expect("written");
-        match bed.try_open() {
+        match bed.try_open().await {
             Err(_) => refused += 1,
             Ok(store) => {
                 assert_eq!(store.resource(crate::bed::PODS).snapshot().len(), 300, "page {page}");
@@ -125,7 +125,7 @@ async fn refuses_from_the_first(bed: Bed, fault: Fault) {
     let disk = bed.platter_disk().clone();
     drop(bed);
     assert_eq!(disk.syncs_after_failure(), 0, "an fsync is never tried again");
-    let after = Bed::on(Medium::Platter(disk.after_power_cut(7)));
+    let after = Bed::on(Medium::Platter(disk.after_power_cut(7))).await;
     assert!(after.pods().snapshot().len() >= acknowledged, "{acknowledged} were acknowledged");
 }
 
@@ -147,7 +147,7 @@ pub async fn acknowledged_writes_survive_a_power_cut(mut bed: Bed) {
         bed.put(&in_flight, Expect::Absent, draft("whole")).await.expect_err("its fsync fails");
 
         let after = bed.platter_disk().after_power_cut(round as u64 * 77 + 1);
-        bed = Bed::on(Medium::Platter(after));
+        bed = Bed::on(Medium::Platter(after)).await;
         // What was in flight may be there or not, but wholly.
         if let Some(entry) = bed.pods().get(&in_flight) {
             assert_eq!(entry.body, body("whole", entry.revision));

@@ -5,9 +5,12 @@
 
 mod backup;
 mod bed;
+mod cluster;
+mod etcd;
 mod expiry;
 mod fault;
 mod model;
+mod proxy;
 mod read;
 mod restart;
 mod watch;
@@ -18,7 +21,7 @@ macro_rules! run {
     ($engine:ident: $($module:ident::$case:ident),* $(,)?) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $case() {
-            crate::$module::$case(crate::bed::Bed::$engine()).await;
+            crate::$module::$case(crate::bed::Bed::$engine().await).await;
         })*
     };
 }
@@ -57,15 +60,23 @@ macro_rules! every_engine {
             watch::frames_are_rendered_once,
             watch::dropping_leaves_the_log,
             watch::ends_when_the_store_closes,
-            expiry::expires_with_an_event,
-            expiry::a_write_begins_the_time_anew,
-            expiry::many_expire_in_bounded_commits,
             backup::restored_as_it_was,
             backup::saved_at_one_revision,
             backup::a_damaged_backup_is_refused,
             model::random_operations_match_a_map,
             model::concurrent_writers_match_their_answers,
             model::a_list_and_its_watch_make_the_present,
+        );
+    };
+}
+
+/// What engines must do that see to the end of objects themselves.
+macro_rules! every_embedded_engine {
+    ($engine:ident) => {
+        run!($engine:
+            expiry::expires_with_an_event,
+            expiry::a_write_begins_the_time_anew,
+            expiry::many_expire_in_bounded_commits,
         );
     };
 }
@@ -77,20 +88,22 @@ macro_rules! every_lasting_engine {
             restart::everything_is_kept,
             restart::the_revision_never_falls,
             restart::older_revisions_are_gone,
-            restart::quiet_resources_lose_nothing,
-            restart::expiry_is_kept,
         );
     };
 }
 
 mod memory {
     every_engine!(memory);
+    every_embedded_engine!(memory);
 }
 
 mod disk {
     every_engine!(disk);
+    every_embedded_engine!(disk);
     every_lasting_engine!(disk);
     run!(disk:
+        restart::quiet_resources_lose_nothing,
+        restart::expiry_is_kept,
         fault::a_second_process_is_kept_out,
         fault::another_format_is_refused,
         fault::a_damaged_record_is_named,
@@ -103,5 +116,19 @@ mod failing_disk {
         fault::nothing_is_acknowledged_after_a_failed_fsync,
         fault::nothing_is_acknowledged_after_a_failed_write,
         fault::acknowledged_writes_survive_a_power_cut,
+    );
+}
+
+mod a_cluster {
+    every_engine!(etcd);
+    every_lasting_engine!(etcd);
+    run!(etcd:
+        cluster::others_see_what_was_answered,
+        cluster::what_happens_elsewhere_is_progress,
+        cluster::a_lease_ends_with_an_event,
+        cluster::goes_on_after_etcd_was_away,
+        cluster::compacted_away_is_listed_anew,
+        cluster::nothing_answered_is_lost_on_rough_ways,
+        cluster::a_cluster_of_its_own_fails_alone,
     );
 }

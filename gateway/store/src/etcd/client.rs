@@ -1,0 +1,266 @@
+//! Calls to an etcd cluster: one connection at a time, to the next server when one does not answer. A call that changes
+//! nothing is tried again; of one that does it is told apart whether it certainly did not happen or nobody can tell.
+//! Knows no key and no meaning of what it sends (`wire`).
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::Stream;
+use http::uri::PathAndQuery;
+use prost::Message;
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::client::Grpc;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, ConnectError, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+use super::wire;
+
+/// How long a connection may take to be made: upstream's, which slow machines need for TLS.
+const CONNECT_MAX: Duration = Duration::from_secs(20);
+/// A connection on which nothing has come for so long is asked whether it is alive, as upstream does.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
+const KEEPALIVE_MAX: Duration = Duration::from_secs(10);
+/// Pauses between attempts: short at first, because a leader is elected within a second.
+const RETRY_FIRST: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Where an etcd cluster is and how it is spoken to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// `--etcd-servers`: URLs with scheme.
+    pub urls: Vec<String>,
+    /// `--etcd-cafile`: who may have signed the servers' certificates.
+    pub ca: Option<PathBuf>,
+    /// `--etcd-certfile`: what is shown to the servers.
+    pub certificate: Option<PathBuf>,
+    /// `--etcd-keyfile`: its key.
+    pub key: Option<PathBuf>,
+}
+
+/// Why a cluster cannot be spoken to at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file of the TLS settings cannot be read.
+    #[error("read {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A server's URL or the TLS settings make no sense.
+    #[error("etcd server {url:?}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        source: tonic::transport::Error,
+    },
+}
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It certainly had no effect.
+    Refused(Status),
+    /// Nobody can tell whether it had.
+    Unknown(Status),
+}
+
+impl Failure {
+    pub(super) fn status(&self) -> &Status {
+        match self {
+            Self::Refused(status) | Self::Unknown(status) => status,
+        }
+    }
+
+    /// In etcd's own words.
+    pub(super) fn message(&self) -> &str {
+        self.status().message()
+    }
+}
+
+/// A cluster. Cheap to share.
+pub(super) struct Client {
+    servers: Vec<Channel>,
+    /// Which of them is asked now.
+    current: AtomicUsize,
+}
+
+impl Client {
+    /// Connects when it is first used; needs a runtime.
+    pub(super) fn new(servers: &Servers) -> Result<Self, SettingsError> {
+        let tls = tls(servers)?;
+        let channel = |url: &String| {
+            let fault = |source| SettingsError::Url { url: url.clone(), source };
+            let mut endpoint = Endpoint::from_shared(url.clone()).map_err(fault)?;
+            if url.starts_with("https:") {
+                endpoint = endpoint.tls_config(tls.clone()).map_err(fault)?;
+            }
+            let endpoint = endpoint
+                .connect_timeout(CONNECT_MAX)
+                .http2_keep_alive_interval(KEEPALIVE_EVERY)
+                .keep_alive_timeout(KEEPALIVE_MAX)
+                .keep_alive_while_idle(true)
+                .http2_adaptive_window(true);
+            Ok(endpoint.connect_lazy())
+        };
+        let servers = servers.urls.iter().map(channel).collect::<Result<_, _>>()?;
+        Ok(Self { servers, current: AtomicUsize::new(0) })
+    }
+
+    /// Asks something that changes nothing, again and again until the deadline.
+    pub(super) async fn read<Q: Message + Clone + 'static, A: Message + Default + 'static>(
+        &self,
+        path: &'static str,
+        request: &Q,
+        patience: Duration,
+    ) -> Result<A, Failure> {
+        let deadline = Instant::now() + patience;
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.call(path, request.clone(), deadline).await {
+                Err(failure) if is_passing(failure.status()) && Instant::now() + pause < deadline => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_MAX);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Asks something that may have an effect: once, or again only where it certainly has not had one.
+    pub(super) async fn write<Q: Message + Clone + 'static, A: Message + Default + 'static>(
+        &self,
+        path: &'static str,
+        request: &Q,
+        patience: Duration,
+    ) -> Result<A, Failure> {
+        let deadline = Instant::now() + patience;
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.call(path, request.clone(), deadline).await {
+                Err(Failure::Refused(status)) if is_passing(&status) && Instant::now() + pause < deadline => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_MAX);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn call<Q: Message + 'static, A: Message + Default + 'static>(
+        &self,
+        path: &'static str,
+        request: Q,
+        deadline: Instant,
+    ) -> Result<A, Failure> {
+        let at = self.current.load(Ordering::Relaxed);
+        let answered = async {
+            let mut grpc = self.grpc(at).await?;
+            grpc.unary(tonic::Request::new(request), PathAndQuery::from_static(path), ProstCodec::<Q, A>::default()).await
+        };
+        let late = || Err(Status::deadline_exceeded("context deadline exceeded"));
+        match timeout_at(deadline, answered).await.unwrap_or_else(|_| late()) {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) => {
+                if is_passing(&status) {
+                    self.leave(at);
+                }
+                Err(judged(status))
+            }
+        }
+    }
+
+    /// Opens a watch: what `requests` yields is sent, what comes is streamed.
+    pub(super) async fn watch(
+        &self,
+        requests: impl Stream<Item = wire::WatchRequest> + Send + 'static,
+    ) -> Result<Streaming<wire::WatchResponse>, Status> {
+        const PATH: &str = "/etcdserverpb.Watch/Watch";
+        let at = self.current.load(Ordering::Relaxed);
+        let opened = async {
+            let mut grpc = self.grpc(at).await?;
+            let codec = ProstCodec::<wire::WatchRequest, wire::WatchResponse>::default();
+            let mut request = tonic::Request::new(requests);
+            // A member that is cut off from its cluster must say so instead of being silent.
+            request.metadata_mut().insert("hasleader", tonic::metadata::MetadataValue::from_static("true"));
+            grpc.streaming(request, PathAndQuery::from_static(PATH), codec).await
+        };
+        opened.await.map(tonic::Response::into_inner).inspect_err(|_| self.leave(at))
+    }
+
+    async fn grpc(&self, at: usize) -> Result<Grpc<Channel>, Status> {
+        let channel = self.servers.get(at).cloned().ok_or_else(|| Status::unavailable("no etcd server is known"))?;
+        // An object may be larger than gRPC's default; etcd's own limit counts.
+        let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX).max_encoding_message_size(usize::MAX);
+        grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        Ok(grpc)
+    }
+
+    /// Goes on with the next server, unless somebody has done so already.
+    pub(super) fn leave(&self, at: usize) {
+        let next = (at + 1) % self.servers.len().max(1);
+        let _ = self.current.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The server that is asked now.
+    pub(super) fn current(&self) -> usize {
+        self.current.load(Ordering::Relaxed)
+    }
+}
+
+fn tls(servers: &Servers) -> Result<ClientTlsConfig, SettingsError> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|source| SettingsError::File { path: path.clone(), source });
+    let mut tls = ClientTlsConfig::new();
+    if let Some(ca) = &servers.ca {
+        tls = tls.ca_certificate(Certificate::from_pem(read(ca)?));
+    }
+    if let (Some(certificate), Some(key)) = (&servers.certificate, &servers.key) {
+        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    Ok(tls)
+}
+
+/// Whether it may go better at another time or with another server.
+pub(super) fn is_passing(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Internal | Code::Cancelled)
+}
+
+/// Of what etcd itself refused the effect is known, and of what was never sent.
+fn judged(status: Status) -> Failure {
+    let unsent = std::error::Error::source(&status).is_some_and(never_connected);
+    if unsent || !is_passing(&status) { Failure::Refused(status) } else { Failure::Unknown(status) }
+}
+
+fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<ConnectError>() || error.source().is_some_and(never_connected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_etcd_refused_had_no_effect_and_what_it_lost_may_have() {
+        let refused = |status: Status| matches!(judged(status), Failure::Refused(_));
+        assert!(refused(Status::invalid_argument("etcdserver: request is too large")));
+        assert!(refused(Status::resource_exhausted("etcdserver: mvcc: database space exceeded")));
+        assert!(!refused(Status::unavailable("etcdserver: request timed out")));
+        assert!(!refused(Status::unavailable("etcdserver: leader changed")));
+        assert!(!refused(Status::deadline_exceeded("context deadline exceeded")));
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_had_no_effect() {
+        let urls = vec!["unix:///nowhere/a.sock".to_owned(), "unix:///nowhere/b.sock".to_owned()];
+        let client = Client::new(&Servers { urls, ..Servers::default() }).expect("sound");
+        let request = wire::CompactionRequest { revision: 1 };
+        let answer: Result<wire::CompactionResponse, _> =
+            client.call("/etcdserverpb.KV/Compact", request, Instant::now() + Duration::from_secs(60)).await;
+        assert!(matches!(answer, Err(Failure::Refused(_))), "{answer:?}");
+        assert_eq!(client.current(), 1, "the next server is tried");
+    }
+}

@@ -1,0 +1,129 @@
+//! How entries lie in a cluster: keys under the configured prefix, values through the transcoder and the transformer.
+//! Asks the cluster nothing but when a lease ends.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::client::Client;
+use super::lease::Leases;
+use super::wire::KeyValue;
+use crate::{Draft, Entry, Key, Transcoder, Transformer, record};
+
+/// Where every key begins within this program; a cluster may have another prefix.
+const REGISTRY: &str = "/registry";
+
+/// Keys and values of one cluster.
+pub(super) struct Form {
+    /// `--etcd-prefix`, with a slash before and none after.
+    prefix: String,
+    transcoder: Arc<dyn Transcoder>,
+    transformer: Option<Arc<dyn Transformer>>,
+    pub(super) leases: Leases,
+    client: Arc<Client>,
+    /// What this process is writing: it comes back with the watch, and need not be decoded then.
+    own: Mutex<HashMap<Key, Own>>,
+}
+
+struct Own {
+    value: Bytes,
+    draft: Draft,
+    expires_s: Option<u64>,
+}
+
+impl Form {
+    pub(super) fn new(
+        prefix: &str,
+        transcoder: Arc<dyn Transcoder>,
+        transformer: Option<Arc<dyn Transformer>>,
+        leases: Leases,
+        client: Arc<Client>,
+    ) -> Self {
+        let prefix = format!("/{}", prefix.trim_matches('/'));
+        Self { prefix, transcoder, transformer, leases, client, own: Mutex::default() }
+    }
+
+    /// The range of all objects: its first key and the first one after it.
+    pub(super) fn range(&self) -> (Bytes, Bytes) {
+        let start = format!("{}/", self.prefix.trim_end_matches('/'));
+        let mut end = start.clone().into_bytes();
+        if let Some(last) = end.last_mut() {
+            // The byte after a slash.
+            *last = b'0';
+        }
+        (start.into(), end.into())
+    }
+
+    /// The key that a health check reads.
+    pub(super) fn health_key(&self) -> Bytes {
+        format!("{}/health", self.prefix.trim_end_matches('/')).into()
+    }
+
+    /// A key as the cluster has it.
+    pub(super) fn outside(&self, key: &Key) -> Bytes {
+        let rest = key.strip_prefix(REGISTRY).unwrap_or(key);
+        format!("{}{rest}", self.prefix.trim_end_matches('/')).into()
+    }
+
+    /// A key of the cluster; `None` for what is no object.
+    pub(super) fn inside(&self, outside: &[u8]) -> Option<Key> {
+        let rest = std::str::from_utf8(outside).ok()?.strip_prefix(self.prefix.trim_end_matches('/'))?;
+        let text = format!("{REGISTRY}{rest}");
+        let prefix_len = u16::try_from(self.transcoder.prefix_len(&text)?).ok()?;
+        Key::from_parts(&text, prefix_len)
+    }
+
+    /// The value that a draft becomes.
+    pub(super) async fn value(&self, key: &Key, draft: &Draft) -> Result<Bytes, String> {
+        let stored = self.transcoder.encode(key.prefix(), &draft.body)?;
+        let outside = self.outside(key);
+        match &self.transformer {
+            None => Ok(stored.into()),
+            Some(transformer) => Ok(transformer.to_storage(&String::from_utf8_lossy(&outside), stored).await?.into()),
+        }
+    }
+
+    /// Notes what is about to be written.
+    pub(super) fn note(&self, key: &Key, value: &Bytes, draft: &Draft, expires_s: Option<u64>) {
+        self.own.lock().insert(key.clone(), Own { value: value.clone(), draft: draft.clone(), expires_s });
+    }
+
+    /// Forgets what was written or was not.
+    pub(super) fn forget(&self, key: &Key, value: &Bytes) {
+        let mut own = self.own.lock();
+        if own.get(key).is_some_and(|own| own.value.as_ptr() == value.as_ptr()) {
+            own.remove(key);
+        }
+    }
+
+    /// The entry that a pair is. `None`, with a line in the log, for one that nobody can read: it must not fail all others.
+    pub(super) async fn entry(&self, key: &Key, kv: &KeyValue) -> Option<Arc<Entry>> {
+        let (revision, created) = (number(kv.mod_revision), number(kv.create_revision));
+        if let Some(own) = self.own.lock().get(key).filter(|own| own.value == kv.value) {
+            return Some(record::encode(key, &own.draft, revision, created, own.expires_s).0);
+        }
+        match self.decode(key, kv).await {
+            Ok((draft, expires_s)) => Some(record::encode(key, &draft, revision, created, expires_s).0),
+            Err(reason) => {
+                tracing::error!(%key, reason, "an object in etcd cannot be read and is left out");
+                None
+            }
+        }
+    }
+
+    async fn decode(&self, key: &Key, kv: &KeyValue) -> Result<(Draft, Option<u64>), String> {
+        let stored = match &self.transformer {
+            None => kv.value.clone(),
+            Some(transformer) => transformer.from_storage(&String::from_utf8_lossy(&kv.key), kv.value.clone()).await?,
+        };
+        let decoded = self.transcoder.decode(key.prefix(), &stored)?;
+        let draft = Draft { header: decoded.header, body: decoded.body, revision_at: decoded.revision_at, ttl_s: None };
+        Ok((draft, self.leases.ends_s(&self.client, kv.lease).await))
+    }
+}
+
+fn number(revision: i64) -> u64 {
+    u64::try_from(revision).unwrap_or(0)
+}
