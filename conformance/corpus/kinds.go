@@ -3,6 +3,7 @@ package corpus
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -30,6 +31,49 @@ func kinds(family string, text []byte) ([]Scenario, error) {
 	var all []Scenario
 	for _, name := range slices.Sorted(maps.Keys(file)) {
 		all = append(all, scenario(family, name, map[string]string{"at": file[name].Path}, file[name].steps()))
+	}
+	return all, nil
+}
+
+// Bare is the smallest object of a kind.
+type Bare struct {
+	// Kind is its name in kinds/bare.yaml.
+	Kind string
+	// Path is the collection's.
+	Path string
+	// Name is the object's.
+	Name string
+	// Object is what is posted.
+	Object map[string]any
+	// Change is a merge patch that keeps it valid.
+	Change map[string]any
+}
+
+// Bares are the objects of kinds/bare.yaml, in and after a namespace.
+func Bares(namespace string) ([]Bare, error) {
+	text, err := files.ReadFile("kinds/bare.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var file map[string]kind
+	if err := yaml.UnmarshalStrict([]byte(strings.ReplaceAll(string(text), "$ns", namespace)), &file); err != nil {
+		return nil, err
+	}
+	var all []Bare
+	taken := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(file)) {
+		k := file[name]
+		metadata, _ := k.Object["metadata"].(map[string]any)
+		own, _ := metadata["name"].(string)
+		own = cmpOr(own, k.Named, namespace)
+		// Events and autoscalers are served in two groups and are the same objects.
+		if at := k.Path[strings.LastIndex(k.Path, "/"):] + "/" + own; taken[at] {
+			own += "-again"
+		} else {
+			taken[at] = true
+		}
+		object := k.with(map[string]any{"metadata": map[string]any{"name": own}})
+		all = append(all, Bare{Kind: name, Path: k.Path, Name: own, Object: object, Change: k.Change})
 	}
 	return all, nil
 }

@@ -40,7 +40,8 @@ type Peer struct {
 	// Dir holds its keys, its data and its logs.
 	Dir string
 
-	processes []*exec.Cmd
+	etcd      *Etcd
+	apiserver *exec.Cmd
 }
 
 // Build puts both programs into a folder and returns their paths. The first time takes many minutes of CPU.
@@ -64,43 +65,54 @@ func Build(ctx context.Context, module, folder string) (apiserver, etcd string, 
 // Start runs both on free ports with a fresh data directory, and waits until the server is ready. Extra flags are the
 // server's own; those given here win over the peer's.
 func Start(ctx context.Context, apiserver, etcd, dir string, flags ...string) (*Peer, error) {
+	store, err := StartEtcd(ctx, etcd, dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := StartOn(ctx, apiserver, store.URL, dir, flags...)
+	if err != nil {
+		store.Stop()
+		return nil, err
+	}
+	p.etcd = store
+	return p, nil
+}
+
+// StartOn runs kube-apiserver on an etcd that is there, and waits until it is ready.
+func StartOn(ctx context.Context, apiserver, store, dir string, flags ...string) (*Peer, error) {
 	p := &Peer{Dir: dir}
-	if err := p.start(ctx, apiserver, etcd, flags); err != nil {
+	if err := p.start(ctx, apiserver, store, flags); err != nil {
 		p.Stop()
 		return nil, err
 	}
 	return p, nil
 }
 
-// Stop ends both.
+// Stop ends it, and its etcd where that was started with it.
 func (p *Peer) Stop() {
-	for _, process := range p.processes {
-		_ = process.Process.Kill()
-		_ = process.Wait()
+	if p.apiserver != nil {
+		_ = p.apiserver.Process.Kill()
+		_ = p.apiserver.Wait()
+		p.apiserver = nil
 	}
-	p.processes = nil
+	if p.etcd != nil {
+		p.etcd.Stop()
+		p.etcd = nil
+	}
 }
 
-func (p *Peer) start(ctx context.Context, apiserver, etcd string, flags []string) error {
+func (p *Peer) start(ctx context.Context, apiserver, store string, flags []string) error {
 	certificate, err := p.keys()
 	if err != nil {
 		return fmt.Errorf("make the keys of the peer: %w", err)
 	}
-	ports, err := freePorts(3)
-	if err != nil {
-		return err
-	}
-	store := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
-	members := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	err = p.run(etcd, "--data-dir", filepath.Join(p.Dir, "etcd"), "--listen-client-urls", store, "--advertise-client-urls", store,
-		"--listen-peer-urls", members, "--initial-advertise-peer-urls", members, "--initial-cluster", "default="+members,
-		"--unsafe-no-fsync", "--log-level", "warn")
+	port, err := freePort()
 	if err != nil {
 		return err
 	}
 	in := func(name string) string { return filepath.Join(p.Dir, name) }
 	own := []string{
-		"--etcd-servers", store, "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(ports[2]),
+		"--etcd-servers", store, "--bind-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
 		"--tls-cert-file", in("serving.crt"), "--tls-private-key-file", in("serving.key"),
 		"--service-account-issuer", Issuer, "--service-account-key-file", in("accounts.key"), "--service-account-signing-key-file", in("accounts.key"),
 		"--service-cluster-ip-range", ServiceRange, "--authorization-mode", "Node,RBAC", "--allow-privileged",
@@ -108,7 +120,7 @@ func (p *Peer) start(ctx context.Context, apiserver, etcd string, flags []string
 	if err := p.run(apiserver, append(own, flags...)...); err != nil {
 		return err
 	}
-	p.Config = &rest.Config{Host: fmt.Sprintf("https://127.0.0.1:%d", ports[2]), TLSClientConfig: rest.TLSClientConfig{CAData: certificate}}
+	p.Config = &rest.Config{Host: fmt.Sprintf("https://127.0.0.1:%d", port), TLSClientConfig: rest.TLSClientConfig{CAData: certificate}}
 	return p.waitReady(ctx)
 }
 
@@ -142,22 +154,18 @@ func (p *Peer) run(program string, args ...string) error {
 	if err := process.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", program, err)
 	}
-	p.processes = append([]*exec.Cmd{process}, p.processes...)
+	p.apiserver = process
 	return nil
 }
 
-// freePorts picks ports that nobody listens on; kube-apiserver and etcd cannot pick their own.
-func freePorts(count int) ([]int, error) {
-	var ports []int
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer listener.Close()
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+// freePort picks a port that nobody listens on; kube-apiserver cannot pick its own.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	return ports, nil
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (p *Peer) waitReady(ctx context.Context) error {
