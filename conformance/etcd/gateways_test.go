@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +40,7 @@ func watchBoth(t *testing.T, both []*server) {
 	seen := [2]chan []string{}
 	for i, s := range both {
 		seen[i] = make(chan []string, 1)
-		watcher, err := s.client.Get().AbsPath(path).Param("watch", "true").Param("resourceVersion", list.ResourceVersion).Watch(t.Context())
+		watcher, err := s.typed.CoreV1().ConfigMaps("two").Watch(t.Context(), metav1.ListOptions{ResourceVersion: list.ResourceVersion})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,12 +67,11 @@ func watchBoth(t *testing.T, both []*server) {
 func follow(watcher watch.Interface, count int) []string {
 	var events []string
 	for event := range watcher.ResultChan() {
-		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(event.Object)
-		if err != nil {
-			return append(events, err.Error())
+		object, known := event.Object.(*corev1.ConfigMap)
+		if !known {
+			return append(events, fmt.Sprintf("%s %+v", event.Type, event.Object))
 		}
-		metadata, _ := object["metadata"].(map[string]any)
-		events = append(events, fmt.Sprint(event.Type, " ", metadata["name"]))
+		events = append(events, fmt.Sprint(event.Type, " ", object.Name))
 		if len(events) == count {
 			break
 		}

@@ -54,6 +54,7 @@ type server struct {
 	t      *testing.T
 	name   string
 	client rest.Interface
+	typed  *kubernetes.Clientset
 	stop   func()
 }
 
@@ -85,7 +86,7 @@ func (b *bed) server(name string, config *rest.Config, stop func()) *server {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return &server{t: b.t, name: name, client: client.RESTClient(), stop: stop}
+	return &server{t: b.t, name: name, client: client.RESTClient(), typed: client, stop: stop}
 }
 
 // do sends a request and gives the answer's code and body.
