@@ -134,12 +134,8 @@ func member(at string, got, want map[string]any, name string, paths *[]string) {
 	}
 }
 
-// columnDescription is prose; Gatehouse's columns have none (gaps/serving.txt).
-var columnDescription = regexp.MustCompile(`("type":"[^"]*","format":"[^"]*","description":)"(?:[^"\\]|\\.)*"`)
-
 // shown is the part of a body that is compared.
 func shown(body string) string {
-	body = columnDescription.ReplaceAllString(body, `$1""`)
 	if managedFieldsCompared {
 		return body
 	}

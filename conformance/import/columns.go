@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sort"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // columns are the column definitions of every resource that is listed, from upstream's own table convertors.
 func columns(all storages, described map[string]string) (string, error) {
 	var out strings.Builder
-	out.WriteString("# Derived by `cargo x import`. Under a resource, each line is:\n# <type> <format or -> <priority> <struct/field whose description is the column's, or -> <name>.\n")
+	out.WriteString("# Derived by `cargo x import`. Under a resource, each line is:\n# <type> <format or -> <priority> <struct/field whose description is the column's, or -> <name>[<tab><what upstream's answers say of it where no field does, as JSON>].\n")
 	done := map[string]bool{}
 	for _, gv := range versionsOf(all) {
 		for _, path := range pathsOf(all[gv]) {
@@ -48,7 +49,15 @@ func columnsOf(convertor rest.TableConvertor, list runtime.Object, described map
 	var out, names strings.Builder
 	for _, column := range table.ColumnDefinitions {
 		field := orDash(described[column.Description])
-		fmt.Fprintf(&out, "\t%s %s %d %s %s\n", column.Type, orDash(column.Format), column.Priority, field, column.Name)
+		fmt.Fprintf(&out, "\t%s %s %d %s %s", column.Type, orDash(column.Format), column.Priority, field, column.Name)
+		if field == "-" && column.Description != "" {
+			said, err := json.Marshal(column.Description)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&out, "\t%s", said)
+		}
+		out.WriteString("\n")
 		names.WriteString(column.Type + " " + column.Name + "\n")
 	}
 	if names.String() == "string Name\ndate Created At\n" {

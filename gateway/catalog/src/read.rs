@@ -50,7 +50,9 @@ pub(crate) fn columns(table: &'static str) -> Result<Columns, ReadError> {
             current = name;
             continue;
         }
-        let mut words = line.trim_start_matches('\t').splitn(5, ' ');
+        let line = line.trim_start_matches('\t');
+        let (line, said) = line.split_once('\t').map_or((line, None), |(line, said)| (line, Some(said)));
+        let mut words = line.splitn(5, ' ');
         let [Some(kind), Some(format), Some(priority), Some(field), Some(name)] =
             [words.next(), words.next(), words.next(), words.next(), words.next()]
         else {
@@ -58,8 +60,11 @@ pub(crate) fn columns(table: &'static str) -> Result<Columns, ReadError> {
         };
         let format = if format == "-" { "" } else { format };
         let priority = priority.parse().map_err(|_| fail())?;
-        let column =
-            Column { name: name.into(), kind: kind.into(), format: format.into(), description: description(field), priority };
+        let description = match said {
+            Some(text) => serde_json::from_str::<String>(text).map_err(|_| fail())?.into(),
+            None => description(field),
+        };
+        let column = Column { name: name.into(), kind: kind.into(), format: format.into(), description, priority };
         all.entry(current).or_default().push(column);
     }
     Ok(all.into_iter().map(|(name, columns)| (name, columns.into())).collect())
