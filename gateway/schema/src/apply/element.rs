@@ -99,7 +99,7 @@ impl Element {
             }
         }
         // Names are text and JSON is.
-        String::from_utf8_lossy(&out).into_owned()
+        String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 

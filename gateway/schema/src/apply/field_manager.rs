@@ -32,7 +32,7 @@ static STRIPPED: LazyLock<Set> = LazyLock::new(|| {
         "metadata.managedFields",
         "metadata.resourceVersion",
     ];
-    PATHS.into_iter().fold(Set::default(), |all, path| all.union(&Set::of_fields(path)))
+    PATHS.into_iter().fold(Set::default(), |all, path| all.union(Set::of_fields(path)))
 });
 
 /// Keeps `managedFields` for one kind and subresource.
@@ -170,7 +170,10 @@ impl<'a> FieldManager<'a> {
             let set = entry.set.difference(&STRIPPED);
             if !set.is_empty() {
                 let writer = Manager::updater(name_or_unknown(manager), &version, self.subresource);
-                let set = managers.get(&writer).map(|former| set.union(&former.set)).unwrap_or(set);
+                let set = match managers.take(&writer) {
+                    Some(former) => set.union(former.set),
+                    None => set,
+                };
                 managers.put(Entry::new(writer, &version, false, set).at(Some(now.to_owned())));
             }
         }
@@ -248,7 +251,7 @@ impl<'a> FieldManager<'a> {
     fn settle_times(&self, managers: &mut Managers, applied: &mut Option<Value>, manager: &str, now: &str) {
         let applier = Manager::applier(name_or_unknown(manager), self.subresource);
         let Some(entry) = managers.get_mut(&applier) else { return };
-        let set = entry.set.difference(&STRIPPED);
+        let set = std::mem::take(&mut entry.set).difference(&STRIPPED);
         if set.is_empty() {
             managers.take(&applier);
             return;

@@ -27,7 +27,7 @@ pub enum Step {
 impl Filter {
     /// All but these paths of fields, spelt `metadata.labels`.
     pub fn except<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
-        let set = paths.into_iter().fold(Set::default(), |all, path| all.union(&Set::of_fields(path)));
+        let set = paths.into_iter().fold(Set::default(), |all, path| all.union(Set::of_fields(path)));
         if set.is_empty() { Self::All } else { Self::Except(set) }
     }
 

@@ -281,7 +281,8 @@ impl Managers {
         let Some(merged) = self.take(manager) else { return };
         match self.get_mut(&bucket) {
             Some(entry) => {
-                entry.own(merged.set.union(&entry.set));
+                let former = std::mem::take(&mut entry.set);
+                entry.own(merged.set.union(former));
                 // The merged one is the more recent.
                 entry.time = merged.time;
             }

@@ -41,7 +41,8 @@ pub fn to_parent(parent: Option<&Value>, scale: Option<&Value>, version: &str, p
         // Who lost the number in the scale loses it here. As upstream, an update's owner is known by its version, which is
         // another one in the scale, so it counts as lost and is given its number as an owner of its own below.
         if owns && scale.take(&entry.manager).is_none() {
-            entry.own(entry.set.difference(&Set::of_fields(place)));
+            let set = std::mem::take(&mut entry.set);
+            entry.own(set.difference(&Set::of_fields(place)));
         }
         if !entry.set.is_empty() {
             after.put(entry);

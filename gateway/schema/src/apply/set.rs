@@ -3,6 +3,8 @@
 //! is never kept.
 
 use std::cmp::Ordering;
+use std::iter::Peekable;
+use std::slice::Iter;
 
 use super::Element;
 
@@ -79,7 +81,7 @@ impl Set {
             Ok(at) => {
                 let found = &mut self.steps[at];
                 found.member |= step.member;
-                found.below = found.below.union(&step.below);
+                found.below = std::mem::take(&mut found.below).union(step.below);
             }
             Err(at) => self.steps.insert(at, step),
         }
@@ -118,92 +120,90 @@ impl Set {
 
     /// What belongs to either.
     #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
+    pub fn union(self, other: Self) -> Self {
         if self.is_empty() || other.is_empty() {
-            return if self.is_empty() { other.clone() } else { self.clone() };
+            return if self.is_empty() { other } else { self };
         }
-        self.zip(other, |left, right| match (left, right) {
-            (Some(left), Some(right)) => Some(Step {
-                element: left.element.clone(),
-                member: left.member || right.member,
-                below: left.below.union(&right.below),
-            }),
-            (one, other) => one.or(other).cloned(),
-        })
+        let mut steps = Vec::with_capacity(self.steps.len() + other.steps.len());
+        let (mut left, mut right) = (self.steps.into_iter().peekable(), other.steps.into_iter().peekable());
+        while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+            match a.element.cmp(&b.element) {
+                Ordering::Less => steps.extend(left.next()),
+                Ordering::Greater => steps.extend(right.next()),
+                Ordering::Equal => steps.extend(left.next().zip(right.next()).map(|(a, b)| Step {
+                    element: a.element,
+                    member: a.member || b.member,
+                    below: a.below.union(b.below),
+                })),
+            }
+        }
+        steps.extend(left);
+        steps.extend(right);
+        Self { steps }
     }
 
     /// What belongs to both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.zip(other, |left, right| {
-            let (left, right) = (left?, right?);
+        let mut other = other.steps.iter().peekable();
+        let common = self.steps.iter().filter_map(|left| {
+            let right = advance(&mut other, &left.element)?;
             let (member, below) = (left.member && right.member, left.below.intersection(&right.below));
             Some(Step { element: left.element.clone(), member, below })
-        })
+        });
+        Self { steps: common.filter(Step::is_needed).collect() }
     }
 
     /// What belongs to it but not to the other. A parent in the other takes no child away.
     #[must_use]
-    pub fn difference(&self, other: &Self) -> Self {
-        if other.is_empty() {
-            return self.clone();
-        }
-        self.zip(other, |left, right| {
-            let left = left?;
-            let Some(right) = right else { return Some(left.clone()) };
-            let (member, below) = (left.member && !right.member, left.below.difference(&right.below));
-            Some(Step { element: left.element.clone(), member, below })
-        })
+    pub fn difference(mut self, other: &Self) -> Self {
+        self.reduce(other, |left, right| {
+            left.member &= !right.member;
+            left.below = std::mem::take(&mut left.below).difference(&right.below);
+        });
+        self
     }
 
     /// What belongs to it but not to the other, nor lies below a member of the other.
     #[must_use]
-    pub fn recursive_difference(&self, other: &Self) -> Self {
-        if other.is_empty() {
-            return self.clone();
-        }
-        self.zip(other, |left, right| {
-            let left = left?;
-            match right {
-                None => Some(left.clone()),
-                Some(right) if right.member => None,
-                Some(right) => {
-                    let below = left.below.recursive_difference(&right.below);
-                    Some(Step { element: left.element.clone(), member: left.member, below })
-                }
+    pub fn recursive_difference(mut self, other: &Self) -> Self {
+        self.reduce(other, |left, right| {
+            let below = std::mem::take(&mut left.below);
+            left.member &= !right.member;
+            if !right.member {
+                left.below = below.recursive_difference(&right.below);
             }
+        });
+        self
+    }
+
+    /// Whether nothing belongs to it that does not belong to the other.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let mut other = other.steps.iter().peekable();
+        self.steps.iter().all(|left| {
+            advance(&mut other, &left.element)
+                .is_some_and(|right| (right.member || !left.member) && left.below.is_within(&right.below))
         })
+    }
+
+    /// Changes the steps that the other has too, and drops those of which nothing is left.
+    fn reduce(&mut self, other: &Self, change: impl Fn(&mut Step, &Step)) {
+        let mut other = other.steps.iter().peekable();
+        self.steps.retain_mut(|left| {
+            if let Some(right) = advance(&mut other, &left.element) {
+                change(left, right);
+            }
+            left.is_needed()
+        });
     }
 
     /// Whether anything belongs to both.
     pub fn intersects(&self, other: &Self) -> bool {
-        let mut rest = other.steps.iter().peekable();
+        let mut other = other.steps.iter().peekable();
         self.steps.iter().any(|left| {
-            while rest.next_if(|right| right.element < left.element).is_some() {}
-            rest.peek().is_some_and(|right| {
-                right.element == left.element && (left.member && right.member || left.below.intersects(&right.below))
-            })
+            advance(&mut other, &left.element)
+                .is_some_and(|right| left.member && right.member || left.below.intersects(&right.below))
         })
-    }
-
-    fn zip(&self, other: &Self, make: impl Fn(Option<&Step>, Option<&Step>) -> Option<Step>) -> Self {
-        let (mut left, mut right) = (self.steps.iter().peekable(), other.steps.iter().peekable());
-        let mut steps = Vec::with_capacity(self.steps.len());
-        loop {
-            let order = match (left.peek(), right.peek()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(left), Some(right)) => left.element.cmp(&right.element),
-            };
-            let (a, b) = match order {
-                Ordering::Less => (left.next(), None),
-                Ordering::Greater => (None, right.next()),
-                Ordering::Equal => (left.next(), right.next()),
-            };
-            steps.extend(make(a, b).filter(Step::is_needed));
-        }
-        Self { steps }
     }
 
     /// Calls with every path that belongs to it: the members of a level before those below.
@@ -230,6 +230,17 @@ impl FromIterator<Step> for Set {
         let mut set = Self::default();
         steps.into_iter().for_each(|step| set.put(step));
         set
+    }
+}
+
+/// The step of a sorted row to an element that comes after those asked for before.
+fn advance<'a>(steps: &mut Peekable<Iter<'a, Step>>, element: &Element) -> Option<&'a Step> {
+    loop {
+        match steps.peek()?.element.cmp(element) {
+            Ordering::Less => drop(steps.next()),
+            Ordering::Equal => return steps.next(),
+            Ordering::Greater => return None,
+        }
     }
 }
 

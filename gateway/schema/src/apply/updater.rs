@@ -1,6 +1,8 @@
 //! Who owns what after an update or an apply, and what an apply makes of the object.
 //! Follows `merge/update.go` of structured-merge-diff. Knows nothing of metadata, times or the API server's habits.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::managers::{Entry, Manager, Managers};
@@ -83,10 +85,9 @@ impl<'a> Updater<'a> {
     ) -> Result<(), Failure> {
         self.reconcile(live, managers)?;
         self.settle(live, new, version, &changed, managers, manager, Force::Yes)?;
-        let mut set = managers.get(manager).map(|entry| entry.set.clone()).unwrap_or_default();
-        set = set.difference(&changed.removed).union(&changed.modified).union(&changed.added);
-        set = (self.filter)(version).apply(set);
-        let time = managers.take(manager).and_then(|entry| entry.time);
+        let (set, time) = managers.take(manager).map(|entry| (entry.set, entry.time)).unwrap_or_default();
+        let set = set.difference(&changed.removed).union(changed.modified).union(changed.added);
+        let set = (self.filter)(version).apply(set);
         if !set.is_empty() {
             managers.put(Entry::new(manager.clone(), version, false, set).at(time));
         }
@@ -130,15 +131,16 @@ impl<'a> Updater<'a> {
         manager: &Manager,
         force: Force,
     ) -> Result<(), Failure> {
-        let mut versions: Vec<(String, Option<Comparison>)> = vec![(version.to_owned(), Some(changed.clone()))];
+        let mut versions: Vec<(String, Option<Cow<'_, Comparison>>)> = vec![(version.to_owned(), Some(Cow::Borrowed(changed)))];
         let mut lost: Vec<(Manager, Set)> = Vec::new();
         for entry in managers.entries.iter().filter(|entry| entry.manager != *manager) {
             if !versions.iter().any(|(known, _)| *known == entry.version) {
-                versions.push((entry.version.clone(), self.changes_in(live, new, &entry.version)?));
+                let changed = self.changes_in(live, new, &entry.version)?;
+                versions.push((entry.version.clone(), changed.map(Cow::Owned)));
             }
             let compared = versions.iter().find(|(known, _)| *known == entry.version).and_then(|(_, compared)| compared.as_ref());
             let Some(compared) = compared else { continue };
-            let taken = entry.set.intersection(&compared.modified.union(&compared.added));
+            let taken = entry.set.intersection(&compared.modified).union(entry.set.intersection(&compared.added));
             if !taken.is_empty() {
                 lost.push((entry.manager.clone(), taken));
             }
@@ -154,10 +156,12 @@ impl<'a> Updater<'a> {
             // The version does not exist any more, so neither do its owners.
             let Some(compared) = compared else { return false };
             if let Some((_, taken)) = lost.iter().find(|(manager, _)| *manager == entry.manager) {
-                entry.own(entry.set.difference(taken));
+                let set = std::mem::take(&mut entry.set);
+                entry.own(set.difference(taken));
             }
             if entry.set.intersects(&compared.removed) {
-                entry.own(entry.set.difference(&compared.removed));
+                let set = std::mem::take(&mut entry.set);
+                entry.own(set.difference(&compared.removed));
             }
             !entry.set.is_empty()
         });
@@ -222,7 +226,7 @@ impl<'a> Updater<'a> {
         let mut owned: Vec<(&str, Set)> = Vec::new();
         for entry in managers.iter() {
             match owned.iter_mut().find(|(version, _)| *version == entry.version) {
-                Some((_, set)) => *set = set.union(&entry.set),
+                Some((_, set)) => *set = std::mem::take(set).union(entry.set.clone()),
                 None => owned.push((&entry.version, entry.set.clone())),
             }
         }
@@ -240,7 +244,7 @@ impl<'a> Updater<'a> {
                 Err(Missing::Failed(why)) => return Err(format!("failed to convert pruned object at version {version}: {why}")),
             };
             let named = |set: &Set| with_named_fields(merged.atoms, merged.root, set);
-            let kept = named(&pruned.field_set()).union(&named(&set));
+            let kept = named(&pruned.field_set()).union(named(&set));
             pruned = merged.without(&named(&merged.field_set()).difference(&kept));
         }
         Ok(pruned)

@@ -36,20 +36,18 @@ pub(super) fn of(atoms: &Atoms, in_structs: bool, root: AtomId, old: &Value, new
 impl Comparison {
     /// Whether nothing differs but these paths.
     pub(in super::super) fn is_same_but(&self, ignored: &Set) -> bool {
-        [&self.removed, &self.modified, &self.added].iter().all(|set| set.difference(ignored).is_empty())
+        [&self.removed, &self.modified, &self.added].iter().all(|set| set.is_within(ignored))
     }
 
-    fn put(&mut self, element: &Element, marks: Marks, below: Self) {
-        let step = |member, below| Step { element: element.clone(), member, below };
-        for (set, member, below) in [
-            (&mut self.removed, marks.removed, below.removed),
-            (&mut self.modified, marks.modified, below.modified),
-            (&mut self.added, marks.added, below.added),
-        ] {
+    fn put(&mut self, element: Element, marks: Marks, below: Self) {
+        for (set, member, below) in
+            [(&mut self.removed, marks.removed, below.removed), (&mut self.modified, marks.modified, below.modified)]
+        {
             if member || !below.is_empty() {
-                set.put(step(member, below));
+                set.put(Step { element: element.clone(), member, below });
             }
         }
+        self.added.put(Step { element, member: marks.added, below: below.added });
     }
 }
 
@@ -212,7 +210,7 @@ impl Walk<'_> {
         if !wrong.is_empty() {
             faults.extend(under(&element, wrong));
         }
-        found.put(&element, marks, below);
+        found.put(element, marks, below);
     }
 
     /// Items that stand more than once count as one value together.
@@ -229,19 +227,19 @@ impl Walk<'_> {
                 ([] | [_], [] | [_]) => one(found, faults, left.first().copied(), right.first().copied()),
                 ([_, _, ..], [_, _, ..]) => {
                     let same = left.len() == right.len() && left.iter().zip(right).all(|(a, b)| self.equal(list.item, a, b));
-                    found.put(element, Marks { modified: !same, ..Marks::default() }, Comparison::default());
+                    found.put(element.clone(), Marks { modified: !same, ..Marks::default() }, Comparison::default());
                 }
                 ([_, _, ..], _) => {
                     if let Some(new) = right.first() {
                         one(found, faults, None, Some(new));
                     }
-                    found.put(element, Marks { removed: true, ..Marks::default() }, Comparison::default());
+                    found.put(element.clone(), Marks { removed: true, ..Marks::default() }, Comparison::default());
                 }
                 (_, _) => {
                     if let Some(old) = left.first() {
                         one(found, faults, Some(old), None);
                     }
-                    found.put(element, Marks { added: true, ..Marks::default() }, Comparison::default());
+                    found.put(element.clone(), Marks { added: true, ..Marks::default() }, Comparison::default());
                 }
             }
         }
