@@ -6,12 +6,12 @@ use model::selector::label::Selector;
 use model::{GroupVersionResource, Value, meta};
 
 use crate::feed::Change;
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "clusterrole-aggregation-controller",
-    watches: &[("rbac.authorization.k8s.io", "v1", "clusterroles", everything)],
+    watches: &[Watch::new("rbac.authorization.k8s.io", "v1", "clusterroles", everything)],
     workers: 1,
     reconcile,
 };

@@ -41,6 +41,9 @@ pub type Reads = &'static [&'static str];
 /// All of an object.
 pub const WHOLE: Reads = &[];
 
+/// Which object it is: what the feed itself must know.
+pub const IDENTITY: Reads = &["metadata.name", "metadata.namespace", "metadata.uid"];
+
 /// Hears of every change of a resource, in order. Must be quick: it holds up the resource's other listeners.
 pub type Listener = Arc<dyn Fn(&Change<'_>) + Send + Sync>;
 

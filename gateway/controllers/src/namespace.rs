@@ -11,13 +11,13 @@ use model::{GroupVersionResource, Value, World, meta};
 use serde_json::json;
 
 use crate::feed::{Change, What};
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 mod conditions;
 
 /// The controller.
 pub const CONTROLLER: Controller =
-    Controller { name: "namespace-controller", watches: &[("", "v1", "namespaces", deleted)], workers: 4, reconcile };
+    Controller { name: "namespace-controller", watches: &[Watch::new("", "v1", "namespaces", deleted)], workers: 4, reconcile };
 
 const FINALIZER: &str = "kubernetes";
 /// Requests that were admitted before the namespace was deleted may still be writing. Upstream waits 5 s, because other API

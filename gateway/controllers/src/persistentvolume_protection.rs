@@ -6,12 +6,12 @@ use model::{GroupVersionResource, Value, meta};
 
 use crate::feed::{Change, What};
 use crate::protection::{self, Wanted};
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "persistentvolume-protection-controller",
-    watches: &[("", "v1", "persistentvolumes", volumes)],
+    watches: &[Watch::new("", "v1", "persistentvolumes", volumes)],
     workers: 1,
     reconcile,
 };

@@ -8,12 +8,15 @@ use serde_json::json;
 
 use crate::feed::{Change, What};
 use crate::protection::{self, Wanted};
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "persistentvolumeclaim-protection-controller",
-    watches: &[("", "v1", "persistentvolumeclaims", claims), ("", "v1", "pods", pods)],
+    watches: &[
+        Watch::new("", "v1", "persistentvolumeclaims", claims),
+        Watch::new("", "v1", "pods", pods).reading(&["metadata.name", "metadata.namespace", "metadata.uid", "spec.volumes"]),
+    ],
     workers: 2,
     reconcile,
 };

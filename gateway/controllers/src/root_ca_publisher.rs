@@ -5,14 +5,14 @@ use futures::future::BoxFuture;
 use model::{GroupVersionResource, Value, meta};
 use serde_json::json;
 
-use crate::feed::Change;
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::feed::{Change, IDENTITY};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 use crate::serviceaccount::{active, is_settled, namespaces};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "root-ca-certificate-publisher-controller",
-    watches: &[("", "v1", "namespaces", namespaces), ("", "v1", "configmaps", own_maps)],
+    watches: &[Watch::new("", "v1", "namespaces", namespaces), Watch::new("", "v1", "configmaps", own_maps).reading(IDENTITY)],
     workers: 2,
     reconcile,
 };

@@ -63,12 +63,31 @@ pub type Keys = fn(&Change<'_>) -> Vec<String>;
 /// Works off one key, from the world alone.
 pub type Reconcile = for<'a> fn(&'a Context, &'a str) -> BoxFuture<'a, Result<Next, Error>>;
 
+/// A resource that a controller watches.
+pub struct Watch {
+    resource: (&'static str, &'static str, &'static str),
+    reads: Reads,
+    keys: Keys,
+}
+
+impl Watch {
+    /// Group, version and resource, and what keys a change makes.
+    pub const fn new(group: &'static str, version: &'static str, resource: &'static str, keys: Keys) -> Self {
+        Self { resource: (group, version, resource), reads: WHOLE, keys }
+    }
+
+    /// The same where `keys` reads only these fields, the name, namespace and uid among them: it spares reading large objects.
+    pub const fn reading(self, reads: Reads) -> Self {
+        Self { reads, ..self }
+    }
+}
+
 /// A controller as a constant.
 pub struct Controller {
     /// Name, as kube-controller-manager spells it.
     pub name: &'static str,
-    /// Group, version and resource to watch, and what keys a change makes.
-    pub watches: &'static [(&'static str, &'static str, &'static str, Keys)],
+    /// What it watches.
+    pub watches: &'static [Watch],
     /// Keys worked on at the same time.
     pub workers: usize,
     /// The work.
@@ -124,10 +143,10 @@ impl Runtime {
     /// Adds a controller; its workers start at once and wait for keys.
     pub fn add(&mut self, controller: &'static Controller) {
         let queue: Arc<Queue<String>> = Arc::default();
-        for (group, version, resource, keys) in controller.watches {
+        for Watch { resource: (group, version, resource), reads, keys } in controller.watches {
             let queue = queue.clone();
             let listener: Listener = Arc::new(move |change| keys(change).into_iter().for_each(|key| queue.add(key)));
-            self.listen(GroupVersionResource::new(group, version, resource), listener);
+            self.listen_to(GroupVersionResource::new(group, version, resource), reads, listener);
         }
         let reconcile = controller.reconcile;
         self.work(controller.name, controller.workers, queue, move |context, key: String| {

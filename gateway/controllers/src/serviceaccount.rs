@@ -6,12 +6,12 @@ use model::{GroupVersionResource, Status, Value, World, meta};
 use serde_json::json;
 
 use crate::feed::{Change, What};
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "serviceaccount-controller",
-    watches: &[("", "v1", "namespaces", namespaces), ("", "v1", "serviceaccounts", lost_accounts)],
+    watches: &[Watch::new("", "v1", "namespaces", namespaces), Watch::new("", "v1", "serviceaccounts", lost_accounts)],
     workers: 2,
     reconcile,
 };

@@ -9,15 +9,15 @@ use model::{GroupVersionResource, Value, meta};
 
 use crate::feed::Change;
 use crate::protection::{self, Wanted};
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "volumeattributesclass-protection-controller",
     watches: &[
-        ("storage.k8s.io", "v1", "volumeattributesclasses", everything),
-        ("", "v1", "persistentvolumes", everything),
-        ("", "v1", "persistentvolumeclaims", everything),
+        Watch::new("storage.k8s.io", "v1", "volumeattributesclasses", everything),
+        Watch::new("", "v1", "persistentvolumes", everything),
+        Watch::new("", "v1", "persistentvolumeclaims", everything),
     ],
     workers: 1,
     reconcile,

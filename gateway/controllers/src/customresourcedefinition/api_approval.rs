@@ -5,12 +5,12 @@ use model::Value;
 use model::field::quote;
 
 use super::{Condition, GROUP, PLURAL, present, read, settle};
-use crate::runtime::{Context, Controller, Error, Next};
+use crate::runtime::{Context, Controller, Error, Next, Watch};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "kubernetes_api_approval_conformant_condition_controller",
-    watches: &[(GROUP, "v1", PLURAL, present)],
+    watches: &[Watch::new(GROUP, "v1", PLURAL, present)],
     workers: 2,
     reconcile,
 };

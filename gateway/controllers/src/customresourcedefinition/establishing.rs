@@ -4,11 +4,11 @@ use futures::future::BoxFuture;
 use model::Value;
 
 use super::{Condition, GROUP, PLURAL, is_true, present, read, settle};
-use crate::runtime::{Context, Controller, Error, Next};
+use crate::runtime::{Context, Controller, Error, Next, Watch};
 
 /// The controller.
 pub const CONTROLLER: Controller =
-    Controller { name: "crdEstablishing", watches: &[(GROUP, "v1", PLURAL, present)], workers: 1, reconcile };
+    Controller { name: "crdEstablishing", watches: &[Watch::new(GROUP, "v1", PLURAL, present)], workers: 1, reconcile };
 
 /// The condition that the definition should have; nothing where it stays as it is.
 fn decide(definition: &Value) -> Option<Condition> {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::{Condition, GROUP, PLURAL, is_true, read, text, write_status};
 use crate::feed::{Change, What};
-use crate::runtime::{Context, Controller, Error, Next};
+use crate::runtime::{Context, Controller, Error, Next, Watch};
 
 /// The controller.
 pub const CONTROLLER: Controller =
-    Controller { name: "crd_finalizer", watches: &[(GROUP, "v1", PLURAL, going)], workers: 5, reconcile };
+    Controller { name: "crd_finalizer", watches: &[Watch::new(GROUP, "v1", PLURAL, going)], workers: 5, reconcile };
 
 /// What holds a definition until its instances are gone.
 pub const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";

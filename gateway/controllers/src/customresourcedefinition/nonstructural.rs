@@ -5,12 +5,12 @@ use futures::future::BoxFuture;
 use model::Value;
 
 use super::{Condition, GROUP, PLURAL, condition, present, read, settle, text, write_status};
-use crate::runtime::{Context, Controller, Error, Next};
+use crate::runtime::{Context, Controller, Error, Next, Watch};
 
 /// The controller.
 pub const CONTROLLER: Controller = Controller {
     name: "non_structural_schema_condition_controller",
-    watches: &[(GROUP, "v1", PLURAL, present)],
+    watches: &[Watch::new(GROUP, "v1", PLURAL, present)],
     workers: 2,
     reconcile,
 };
