@@ -21,8 +21,10 @@ import (
 )
 
 const (
+	// AdminToken is the administrator's.
+	AdminToken = "admin-token"
 	// Tokens is the file of static tokens that both servers are started with.
-	Tokens = "admin-token,admin,1,system:masters\nalice-token,alice,2\nbob-token,bob,3,\"developers,testers\"\n"
+	Tokens = AdminToken + ",admin,1,system:masters\nalice-token,alice,2\nbob-token,bob,3,\"developers,testers\"\n"
 
 	// replyTimeout bounds the wait for an answer, and for the events of a watch; what comes later is a difference. No step
 	// waits for it on purpose, so it may be as long as a loaded machine needs.

@@ -2,9 +2,6 @@ package customresources
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,13 +33,13 @@ func TestAThousandDefinitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, core := memory(t, s), s.OK("", "get", "--raw", "/api/v1")
+	before, core := s.Memory(), s.OK("", "get", "--raw", "/api/v1")
 	each(t, func(i int) error {
 		_, err := client.ApiextensionsV1().CustomResourceDefinitions().Create(t.Context(), generated(i), metav1.CreateOptions{})
 		return err
 	})
 	s.OK("", "wait", "--for=condition=Established", "crd", "--all", "--timeout=240s")
-	after := memory(t, s)
+	after := s.Memory()
 	t.Logf("a definition costs %d KiB", (after-before)/many/1024)
 	if after-before > many*perDefinitionBytes {
 		t.Errorf("%d definitions cost %d MiB", many, (after-before)>>20)
@@ -111,23 +108,4 @@ func generated(i int) *apiextensionsv1.CustomResourceDefinition {
 			}},
 		},
 	}
-}
-
-// memory is what the server's process holds in memory.
-func memory(t *testing.T, s *harness.Server) int64 {
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.Pid()), "status"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib * 1024
-		}
-	}
-	t.Fatal("the process tells no resident size")
-	return 0
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,6 +160,26 @@ func (s *Server) end(signal syscall.Signal) {
 
 // Pid is the number of the server's process.
 func (s *Server) Pid() int { return s.process.Process.Pid }
+
+// Memory is what the server's process holds in memory, in bytes.
+func (s *Server) Memory() int64 {
+	s.t.Helper()
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.Pid()), "status"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return kib * 1024
+		}
+	}
+	s.t.Fatal("the process tells no resident size")
+	return 0
+}
 
 // Alive says whether the process still runs.
 func (s *Server) Alive() bool {

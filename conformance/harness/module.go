@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,18 +13,29 @@ import (
 // have the sum, so that everybody runs the same code.
 func Module(t testing.TB, module, sum string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module).Output()
+	folder, err := Download(t.Context(), ".", module, sum)
 	if err != nil {
-		t.Fatalf("go mod download %s: %v", module, explained(err))
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// Download is the same for programs; it runs in a folder of this module.
+func Download(ctx context.Context, in, module, sum string) (string, error) {
+	download := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	download.Dir = in
+	out, err := download.Output()
+	if err != nil {
+		return "", fmt.Errorf("go mod download %s: %w", module, explained(err))
 	}
 	var found struct{ Dir, Sum string }
 	if err := json.Unmarshal(out, &found); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if found.Sum != sum {
-		t.Fatalf("%s has the sum %s, not %s", module, found.Sum, sum)
+		return "", fmt.Errorf("%s has the sum %s, not %s", module, found.Sum, sum)
 	}
-	return found.Dir
+	return found.Dir, nil
 }
 
 // explained adds what a program wrote to its error.

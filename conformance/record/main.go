@@ -1,5 +1,6 @@
-// Command record asks the real kube-apiserver everything of the corpus, and puts writes before webhooks there, and writes
-// what it answers to corpus/answers and webhooks/answers.txt, which the tests compare Gatehouse with. `cargo x record` runs it; the first time it builds kube-apiserver and etcd.
+// Command record asks the real kube-apiserver and writes its answers, which tests compare Gatehouse with: everything of the
+// corpus to corpus/answers, writes before webhooks to webhooks/answers.txt, and the samples of operators to
+// operators/answers. `cargo x record` runs it; the first time it builds kube-apiserver and etcd.
 package main
 
 import (
@@ -11,14 +12,18 @@ import (
 	"path/filepath"
 	"strings"
 
+	"k8s.io/client-go/rest"
+
 	"gatehouse.dev/conformance/corpus"
+	"gatehouse.dev/conformance/harness"
+	"gatehouse.dev/conformance/operators"
 	"gatehouse.dev/conformance/peer"
 	"gatehouse.dev/conformance/webhooks"
 )
 
 func main() {
 	module := flag.String("module", ".", "folder of this module")
-	only := flag.String("only", "", "corpus or webhooks; both when empty")
+	only := flag.String("only", "", "corpus, webhooks or operators; all when empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -37,20 +42,28 @@ func record(ctx context.Context, module, only string) error {
 	if err != nil {
 		return err
 	}
+	if only != "operators" {
+		if err := recordCorpus(ctx, apiserver, etcd, module, only); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "operators" {
+		return recordOperators(ctx, apiserver, etcd, module)
+	}
+	return nil
+}
+
+func recordCorpus(ctx context.Context, apiserver, etcd, module, only string) error {
 	dir, err := os.MkdirTemp("", "gatehouse-peer-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	tokens := filepath.Join(dir, "tokens.csv")
-	if err := os.WriteFile(tokens, []byte(corpus.Tokens), 0o600); err != nil {
-		return err
-	}
 	policy, log := filepath.Join(dir, "audit-policy.yaml"), filepath.Join(dir, "audit.log")
 	if err := os.WriteFile(policy, []byte(webhooks.AuditPolicy), 0o600); err != nil {
 		return err
 	}
-	real, err := peer.Start(ctx, apiserver, etcd, dir, "--token-auth-file", tokens, "--audit-policy-file", policy, "--audit-log-path", log)
+	real, err := start(ctx, apiserver, etcd, dir, "--audit-policy-file", policy, "--audit-log-path", log)
 	if err != nil {
 		return err
 	}
@@ -78,6 +91,15 @@ func record(ctx context.Context, module, only string) error {
 	return corpus.Write(filepath.Join(module, "corpus", "answers"), scenarios, answers)
 }
 
+// start runs a server that knows the tokens of the corpus.
+func start(ctx context.Context, apiserver, etcd, dir string, flags ...string) (*peer.Peer, error) {
+	tokens := filepath.Join(dir, "tokens.csv")
+	if err := os.WriteFile(tokens, []byte(corpus.Tokens), 0o600); err != nil {
+		return nil, err
+	}
+	return peer.Start(ctx, apiserver, etcd, dir, append(flags, "--token-auth-file", tokens)...)
+}
+
 func recordWebhooks(ctx context.Context, real *peer.Peer, log, path string) error {
 	hooks, err := webhooks.Serve(webhooks.Names()...)
 	if err != nil {
@@ -101,4 +123,45 @@ func recordWebhooks(ctx context.Context, real *peer.Peer, log, path string) erro
 		all.WriteString(seen)
 	}
 	return os.WriteFile(path, []byte(all.String()), 0o644)
+}
+
+// recordOperators has samples judged by a server of their own, where their definitions disturb nobody.
+func recordOperators(ctx context.Context, apiserver, etcd, module string) error {
+	dir, err := os.MkdirTemp("", "gatehouse-peer-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	real, err := start(ctx, apiserver, etcd, dir)
+	if err != nil {
+		return err
+	}
+	defer real.Stop()
+	config := rest.CopyConfig(real.Config)
+	config.BearerToken, config.QPS = corpus.AdminToken, -1
+	server, err := operators.Connect(config)
+	if err != nil {
+		return err
+	}
+	for _, source := range operators.Sources {
+		folder, err := harness.Download(ctx, module, source.Module, source.Sum)
+		if err != nil {
+			return err
+		}
+		files, err := source.Definitions(folder)
+		if err != nil {
+			return err
+		}
+		if err := operators.Install(ctx, config, files); err != nil {
+			return err
+		}
+		answers, err := server.Judge(ctx, source, folder)
+		if err != nil {
+			return err
+		}
+		if err := operators.Write(filepath.Join(module, "operators", "answers"), source, answers); err != nil {
+			return err
+		}
+	}
+	return nil
 }

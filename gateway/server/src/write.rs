@@ -158,7 +158,10 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
     write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, None).await?;
     let stored = match judge(gate, call, &review, write, &new).await {
-        Ok(()) => commit::create(gate, write, &new).await,
+        Ok(()) => {
+            write.row.default_status(&mut new);
+            commit::create(gate, write, &new).await
+        }
         Err(refused) => Err(refused),
     };
     begun.finish(gate, &stored).await;

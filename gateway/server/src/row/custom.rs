@@ -77,6 +77,18 @@ impl Row {
         }
     }
 
+    /// Gives a new object the status that its schema defaults. A create takes away what was sent, default and all; upstream
+    /// defaults again whatever it reads, so that nobody but validation ever sees the object without.
+    pub(crate) fn default_status(&self, value: &mut Value) {
+        let schema = || self.custom()?.definition.schema(&self.resource.gvk.version);
+        if let Some(schema) = schema()
+            && value.get("status").is_none()
+            && schema.property("status").is_some_and(|status| status.default.is_some())
+        {
+            schema.default(value);
+        }
+    }
+
     /// Whether an object says that it is of the request's version.
     pub(crate) fn is_of_this_version(&self, value: &Value) -> bool {
         version_of(value) == &*self.resource.gvk.version
