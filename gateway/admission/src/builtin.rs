@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::{GroupResource, Status, Value, World, meta};
 
+use crate::admissionpolicy::Policies;
 use crate::webhook::Webhooks;
 use crate::{Cluster, Plugin, Review};
 
@@ -27,6 +28,10 @@ pub struct Setup {
     pub world: Arc<dyn World>,
     /// The same with what is served and who may do what.
     pub cluster: Cluster,
+    /// MutatingAdmissionPolicies.
+    pub mutating_policies: Arc<Policies>,
+    /// ValidatingAdmissionPolicies.
+    pub validating_policies: Arc<Policies>,
     /// Webhooks that are configured.
     pub webhooks: Arc<Webhooks>,
     /// `--default-not-ready-toleration-seconds`.
@@ -94,9 +99,9 @@ pub static ALL: &[Row] = &[
     row("PodTopologyLabels", true, None),
     row("NodeDeclaredFeatureValidator", true, None),
     row("PodResizeValidator", true, None),
-    row("MutatingAdmissionPolicy", true, None),
+    row("MutatingAdmissionPolicy", true, Some(|s| s.mutating_policies.plugin())),
     row("MutatingAdmissionWebhook", true, Some(|s| s.webhooks.mutating_plugin())),
-    row("ValidatingAdmissionPolicy", true, None),
+    row("ValidatingAdmissionPolicy", true, Some(|s| s.validating_policies.plugin())),
     row("ValidatingAdmissionWebhook", true, Some(|s| s.webhooks.validating_plugin())),
     row("ResourceQuota", true, None),
     row("AlwaysDeny", false, None),
@@ -133,7 +138,7 @@ pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<V
 }
 
 /// 403 in the words of upstream's `admission.NewForbidden`.
-fn forbidden(review: &Review<'_>, object: Option<&Value>, why: impl std::fmt::Display) -> Status {
+pub(crate) fn forbidden(review: &Review<'_>, object: Option<&Value>, why: impl std::fmt::Display) -> Status {
     let text = |field| object.map_or("", |o| meta::text(o, field));
     let name =
         [review.name, text("name"), text("generateName"), "Unknown"].into_iter().find(|n| !n.is_empty()).unwrap_or_default();

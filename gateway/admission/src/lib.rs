@@ -1,9 +1,12 @@
 //! Which plugins and policies apply to a request, in what order, and what their answers add up to.
 //! Does not read requests or write objects (`server`), and does not run wasm itself (`wasm`).
 
+pub mod admissionpolicy;
 pub mod builtin;
 pub mod chain;
 pub mod cluster;
+pub mod expression;
+pub mod followed;
 pub mod matching;
 pub mod plugin;
 pub mod policy;

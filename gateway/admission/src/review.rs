@@ -75,6 +75,8 @@ pub struct Notes {
     pub round: u32,
     /// What mutating webhooks must know of the round before.
     pub webhooks: crate::webhook::Round,
+    /// The same of mutating policies.
+    pub policies: crate::webhook::Round,
 }
 
 impl Notes {
@@ -88,7 +90,8 @@ impl Notes {
 
     /// Mutation begins, perhaps anew after somebody else was faster.
     pub fn begin(&mut self) {
-        (self.reinvoke, self.round, self.webhooks) = (false, 0, Default::default());
+        (self.reinvoke, self.round) = (false, 0);
+        (self.webhooks, self.policies) = Default::default();
     }
 
     /// Adds an audit annotation whose key somebody outside has chosen; a malformed one is left out, as upstream does.

@@ -2,13 +2,8 @@
 //! they speak of unknown fields.
 
 /// Resources whose effect is not built: a client must not believe that one of them works. Group, plural, why.
-static UNBUILT: &[(&str, &str, &str)] = &[
-    ("admissionregistration.k8s.io", "validatingadmissionpolicies", "CEL admission policies are not evaluated"),
-    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
-    ("admissionregistration.k8s.io", "mutatingadmissionpolicies", "CEL admission policies are not evaluated"),
-    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "CEL admission policies are not evaluated"),
-    ("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers"),
-];
+static UNBUILT: &[(&str, &str, &str)] =
+    &[("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers")];
 
 /// Why a resource refuses to be created or changed by clients, when it does.
 pub fn unbuilt(group: &str, plural: &str) -> Option<&'static str> {

@@ -98,9 +98,9 @@ impl<'a, 'b> Run<'a, 'b> {
             }
             Node::Fold(fold) => self.fold(fold),
             Node::Message(message) => {
-                let fields = self.fields(&message.1);
+                let fields = self.fields(&message.fields);
                 self.charge(MESSAGE)?;
-                patch::message(&message.0, fields?)
+                patch::message(&message.name, fields?)
             }
         }
     }

@@ -36,7 +36,14 @@ pub(crate) enum Node {
     Map(Vec<(Node, Node, bool)>),
     Fold(Box<Fold>),
     /// A message: its type and fields, each perhaps optional.
-    Message(Box<(Arc<str>, Vec<(Arc<str>, Node, bool)>)>),
+    Message(Box<Message>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) name: Arc<str>,
+    /// Name, value, whether the value is optional.
+    pub(crate) fields: Vec<(Arc<str>, Node, bool)>,
 }
 
 #[derive(Debug)]
@@ -134,7 +141,8 @@ impl Planner<'_> {
             Kind::Struct { name, fields } => {
                 let fields: Result<Vec<_>, String> =
                     fields.iter().map(|f| Ok((f.name.clone(), self.node(&f.value)?, f.optional))).collect();
-                Node::Message(Box::new((name.strip_prefix('.').unwrap_or(name).into(), fields?)))
+                let name = name.strip_prefix('.').unwrap_or(name).into();
+                Node::Message(Message { name, fields: fields? }.into())
             }
             Kind::Comprehension(fold) => Node::Fold(self.fold(fold)?.into()),
         })

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
+use admission::admissionpolicy::{self, ParamsAccess};
 use admission::policy::Policies;
 use admission::webhook::Webhooks;
 use admission::{Cluster, builtin};
@@ -12,6 +13,7 @@ use authn::service_account::Issuer;
 use controllers::bootstrap;
 use model::{Clock, User};
 use server::endpoints::{Endpoints, TokenDiscovery};
+use server::following;
 use server::gate::{Gate, Limits, Tokens};
 use server::health::{Check, Health, Scope};
 use server::kinds;
@@ -37,11 +39,35 @@ pub(crate) struct Parts {
     pub(crate) slot: Slot,
     pub(crate) policies: Arc<Policies>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) admission_policies: AdmissionPolicies,
+}
+
+/// Admission policies in CEL, of both kinds.
+#[derive(Clone)]
+pub(crate) struct AdmissionPolicies {
+    mutating: Arc<admissionpolicy::Policies>,
+    validating: Arc<admissionpolicy::Policies>,
+}
+
+impl AdmissionPolicies {
+    /// None yet; what is stored is told once the gate is there.
+    pub(crate) fn new(slot: &Slot) -> Self {
+        let of = |kind| admissionpolicy::Policies::new(kind, cluster(slot));
+        Self { mutating: of(admissionpolicy::Kind::Mutating), validating: of(admissionpolicy::Kind::Validating) }
+    }
+
+    /// Puts in force what is stored now, and follows it.
+    pub(crate) fn follow(&self, gate: &Arc<Gate>) {
+        for (plural, followed) in self.mutating.follows().into_iter().chain(self.validating.follows()) {
+            tokio::spawn(following::start(gate, ("admissionregistration.k8s.io", "v1", plural), followed));
+        }
+    }
 }
 
 /// The gate. Fails when a setting names something that cannot be had.
 pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
-    let Parts { store, catalog, authn, issuer, discovery, clock, lifecycle, slot, policies, webhooks } = parts;
+    let Parts { store, catalog, authn, issuer, discovery, clock, lifecycle, slot, policies, webhooks, admission_policies } =
+        parts;
     let metrics = Metrics::new()?;
     metrics.policies(policies.clone())?;
     let calls = webhooks.clone();
@@ -50,7 +76,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     let gate = Arc::new(Gate {
         served: Served::new(catalog),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
-        admission: admission::Chain::new(plugins(config, &slot, &policies, webhooks)?),
+        admission: admission::Chain::new(plugins(config, &slot, &policies, webhooks, admission_policies)?),
         client: server::client::Client::default(),
         audit: audit_log(config, clock.clone())?,
         flow_schemas: flow::Schemas::new(&store),
@@ -98,18 +124,23 @@ fn plugins(
     slot: &Slot,
     policies: &Arc<Policies>,
     webhooks: Arc<Webhooks>,
+    admission_policies: AdmissionPolicies,
 ) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let cluster = cluster(slot);
     let settings = &config.admission;
     policies.attach(cluster.clone());
     let setup = builtin::Setup {
         world: cluster.world.clone(),
-        cluster,
+        cluster: cluster.clone(),
+        mutating_policies: admission_policies.mutating,
+        validating_policies: admission_policies.validating,
         webhooks,
         not_ready_toleration_s: settings.not_ready_s,
         unreachable_toleration_s: settings.unreachable_s,
     };
     let mut plugins = builtin::plugins(&settings.enable, &settings.disable, &setup)?;
+    // What strategies ask last upstream comes before all that judges.
+    plugins.insert(0, Box::new(ParamsAccess(cluster)));
     plugins.push(policies.plugin());
     Ok(plugins)
 }

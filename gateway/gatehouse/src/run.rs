@@ -17,7 +17,7 @@ use server::world::{LocalWorld, Slot};
 use server::{body, customs, listen, path, tls, webhooks};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::build::{self, Parts};
+use crate::build::{self, AdmissionPolicies, Parts};
 use crate::config::Config;
 use crate::identity::{Identity, Own};
 use crate::{storage, trust};
@@ -47,6 +47,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
     let hooks = build::webhooks(&slot);
+    let admission_policies = AdmissionPolicies::new(&slot);
     let parts = Parts {
         store: store.clone(),
         catalog,
@@ -58,10 +59,12 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         slot,
         policies: policies.clone(),
         webhooks: hooks.clone(),
+        admission_policies: admission_policies.clone(),
     };
     let gate = build::gate(&config, parts)?;
     tokio::spawn(customs::start(&gate));
     tokio::spawn(webhooks::start(&gate, hooks));
+    admission_policies.follow(&gate);
     let listener = listen::bind(config.serving.address, config.serving.sharing)
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
     let address = listener.local_addr()?;

@@ -8,6 +8,7 @@
 //! habits of the API server around it.
 
 mod atoms;
+mod configuration;
 mod conflict;
 mod element;
 mod field_manager;
@@ -26,6 +27,7 @@ mod updater;
 mod value;
 
 pub use atoms::{Atom, AtomId, Atoms, Key, List, Member, Relationship, Scalar, Table};
+pub use configuration::merge_configuration;
 pub use conflict::{Conflict, Conflicts};
 pub use element::Element;
 pub use field_manager::{FieldManager, Refused, keep_reset};

@@ -13,6 +13,7 @@ pub mod customs;
 pub mod decode;
 pub mod endpoints;
 pub mod files;
+pub mod following;
 pub mod gate;
 pub mod health;
 pub mod kinds;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::world::{Fake, gvr};
 use super::{FlagError, Setup, plugins};
+use crate::admissionpolicy::{Kind, Policies};
 use crate::cluster::testing;
 use crate::webhook::{Caller, Endpoint, Webhooks};
 use crate::{Chain, Notes, Operation, Review};
@@ -34,7 +35,15 @@ impl Caller for Nobody {
 fn setup(world: &Arc<Fake>) -> Setup {
     let cluster = testing::cluster(world.clone(), &[]);
     let webhooks = Webhooks::new(Arc::new(Nobody), cluster.clone());
-    Setup { world: world.clone(), cluster, webhooks, not_ready_toleration_s: 300, unreachable_toleration_s: 60 }
+    Setup {
+        mutating_policies: Policies::new(Kind::Mutating, cluster.clone()),
+        validating_policies: Policies::new(Kind::Validating, cluster.clone()),
+        world: world.clone(),
+        cluster,
+        webhooks,
+        not_ready_toleration_s: 300,
+        unreachable_toleration_s: 60,
+    }
 }
 
 struct Write<'a> {

@@ -1,4 +1,4 @@
-//! Which mutating webhooks are called once more, within one request.
+//! Which mutating webhooks are called once more, within one request; mutating policies likewise.
 //! Follows `webhook/mutating/reinvocationcontext.go`.
 
 use std::collections::BTreeSet;
@@ -18,29 +18,29 @@ pub struct Round {
 
 impl Round {
     /// The second round begins: where plugins have changed the object since, everybody willing is called again.
-    pub(super) fn resume(&mut self, object: Option<&Value>) {
+    pub(crate) fn resume(&mut self, object: Option<&Value>) {
         if self.last.as_ref() != object {
             self.require();
         }
     }
 
     /// The object changed: those called so far look again.
-    pub(super) fn require(&mut self) {
+    pub(crate) fn require(&mut self) {
         self.again.append(&mut self.called);
     }
 
     /// A webhook was called that is willing to be called again.
-    pub(super) fn willing(&mut self, uid: &str) {
+    pub(crate) fn willing(&mut self, uid: &str) {
         self.called.insert(uid.to_owned());
     }
 
     /// Whether the second round calls it.
-    pub(super) fn calls(&self, uid: &str) -> bool {
+    pub(crate) fn calls(&self, uid: &str) -> bool {
         self.again.contains(uid)
     }
 
     /// The round is over.
-    pub(super) fn end(&mut self, object: Option<&Value>) {
+    pub(crate) fn end(&mut self, object: Option<&Value>) {
         self.last = object.cloned();
     }
 }

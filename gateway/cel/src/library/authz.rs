@@ -2,6 +2,7 @@
 //! Follows `k8s.io/apiserver/pkg/cel/library/authz.go`. Decides nothing: an [`Authority`] is handed in with the value.
 
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use model::authorizer::{Attributes, Decision};
@@ -12,7 +13,7 @@ use super::{Code, fail, some};
 use crate::value::{Outcome, Value};
 
 /// Answers whether somebody may do something, at once.
-pub trait Authority: fmt::Debug + Send + Sync {
+pub trait Authority: fmt::Debug + Send + Sync + RefUnwindSafe {
     /// Decides one question.
     fn authorize(&self, asked: &Attributes) -> Decision;
 }
@@ -27,7 +28,7 @@ pub enum Authz {
     /// `.group('apps')`
     Group(Caller, Arc<str>),
     /// `.resource('deployments')` and what narrows it
-    Resource(Caller, Attributes),
+    Resource(Caller, Box<Attributes>),
     /// `.check('create')`
     Decision(Decision),
 }
@@ -46,7 +47,7 @@ pub fn authorizer<'a>(user: Arc<User>, authority: Arc<dyn Authority>) -> Value<'
 
 /// The variable `authorizer.requestResource`: a check of one resource, without a verb.
 pub fn resource_check<'a>(user: Arc<User>, authority: Arc<dyn Authority>, resource: Attributes) -> Value<'a> {
-    made(Authz::Resource(Caller { user, authority }, resource))
+    made(Authz::Resource(Caller { user, authority }, Box::new(resource)))
 }
 
 impl Authz {
@@ -99,7 +100,7 @@ pub(super) fn code(function: &str) -> Option<Code> {
                 some(made(Authz::Decision(ask(caller, asked, verb))))
             }
             (Authz::Resource(caller, asked), [Value::String(verb)]) => {
-                some(made(Authz::Decision(ask(caller, asked.clone(), verb))))
+                some(made(Authz::Decision(ask(caller, (**asked).clone(), verb))))
             }
             _ => None,
         },
@@ -142,14 +143,14 @@ fn resource_of<'a>(caller: &Caller, group: &str, resource: &str) -> Option<Outco
         resource: resource.to_owned(),
         ..Attributes::default()
     };
-    some(made(Authz::Resource(caller.clone(), asked)))
+    some(made(Authz::Resource(caller.clone(), Box::new(asked))))
 }
 
 fn narrow<'a>(args: &[Value<'a>], set: fn(&mut Attributes, String)) -> Option<Outcome<'a>> {
     let (Authz::Resource(caller, asked), [Value::String(text)]) = of(args)? else { return None };
-    let mut asked = asked.clone();
+    let mut asked = (**asked).clone();
     set(&mut asked, (**text).to_owned());
-    some(made(Authz::Resource(caller.clone(), asked)))
+    some(made(Authz::Resource(caller.clone(), Box::new(asked))))
 }
 
 fn ask(caller: &Caller, asked: Attributes, verb: &str) -> Decision {

@@ -73,9 +73,14 @@ pub(crate) fn message<'a>(name: &Arc<str>, fields: Vec<(&'a str, Value<'a>)>) ->
 }
 
 impl<'a> Message<'a> {
+    /// A field, where it was given.
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        self.fields.iter().find(|(field, _)| **field == *name).map(|(_, value)| value.clone())
+    }
+
     /// A field; texts of a patch that were not given are empty.
     pub(crate) fn field(&self, name: &str) -> Option<Value<'a>> {
-        let given = self.fields.iter().find(|(field, _)| **field == *name).map(|(_, value)| value.clone());
+        let given = self.get(name);
         let text = &*self.name == JSON_PATCH && matches!(name, "op" | "path" | "from");
         given.or_else(|| text.then(|| Value::text("")))
     }
@@ -159,6 +164,14 @@ impl Value<'_> {
             }
             other => return Err(format!("{} cannot be converted to JSON", other.type_name())),
         })
+    }
+
+    /// The items, where the value is a list whose items can be had.
+    pub fn items(&self) -> Option<Vec<Value<'_>>> {
+        match self {
+            Value::List(list) => list.items().ok(),
+            _ => None,
+        }
     }
 
     /// The object or step of a patch, where the value is one.

@@ -1,0 +1,114 @@
+//! CEL in admission: what expressions see of a write, and their evaluation within a budget.
+//! Follows `k8s.io/apiserver/pkg/admission/plugin/cel`. Compiles in the environments of `cel::admission`; decides nothing.
+
+use std::sync::LazyLock;
+
+use cel::admission::{Fault, Offered, Variables, Yields, variable};
+use cel::{Bindings, CALL_COST_MAX, Composition, Decl, OBJECT_COST_MAX, Program, Stage, Value as Cel};
+use model::Value;
+
+mod conditions;
+mod sight;
+
+pub use conditions::{Conditions, OnError};
+pub use sight::Sight;
+
+/// What all expressions of one kind of a policy may cost together (upstream `RuntimeCELCostBudget`).
+pub(crate) const BUDGET: u64 = OBJECT_COST_MAX;
+/// What all match conditions of one policy or webhook may cost together (`RuntimeCELCostBudgetMatchConditions`).
+const CONDITIONS_BUDGET: u64 = BUDGET / 4;
+const OUT_OF_BUDGET: &str = "validation failed due to running out of cost budget, no further validation rules will be run";
+
+/// Nothing is declared of what expressions see: it is the JSON that clients see.
+static ANY: LazyLock<Decl> = LazyLock::new(Decl::any);
+
+/// An expression that is stored, ready to be evaluated; or why it cannot be.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    pub(crate) text: String,
+    program: Result<Program, Fault>,
+}
+
+impl Expression {
+    pub(crate) fn compile(text: &str, yields: Yields, offered: Offered, variables: Option<&Variables>) -> Self {
+        let env = cel::admission::env(Stage::Stored, offered, variables);
+        Self { text: text.to_owned(), program: cel::admission::compile(&env, text, yields) }
+    }
+
+    /// Why it cannot be evaluated.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.program.as_ref().err().map(|fault| &*fault.detail)
+    }
+}
+
+/// Compiles variables, each with those before it.
+pub(crate) fn variables(spec: &Value, offered: Offered) -> Variables {
+    let mut variables = Variables::default();
+    for variable in spec.get("variables").and_then(Value::as_array).into_iter().flatten() {
+        let text = |field: &str| variable.get(field).and_then(Value::as_str).unwrap_or("");
+        let env = cel::admission::env(Stage::Stored, offered, Some(&variables));
+        let program = cel::admission::compile(&env, text("expression"), Yields::Anything);
+        variables.add(text("name"), program.map_err(|fault| fault.detail));
+    }
+    variables
+}
+
+/// Which variables an evaluation binds besides what every expression sees.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) params: Option<&'a Value>,
+    pub(crate) namespace: Option<&'a Value>,
+    /// Messages are told without asking who may do what.
+    pub(crate) authorizer: bool,
+}
+
+/// Expressions evaluated one after the other over the same data; variables are evaluated once for all of them.
+pub(crate) struct Pass<'a> {
+    bindings: Bindings<'a>,
+    composition: Option<Composition<'a>>,
+    budget: u64,
+}
+
+/// The budget is used up: nothing further is evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+impl std::fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(OUT_OF_BUDGET)
+    }
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn new(sight: &'a Sight<'_>, given: Given<'a>, variables: Option<&'a Variables>, budget: u64) -> Self {
+        let json = |value: Option<&'a Value>| value.map_or(Cel::Null, |value| Cel::declared(value, &ANY));
+        let mut bindings = Bindings::default()
+            .set(variable::OBJECT, json(sight.object()))
+            .set(variable::OLD_OBJECT, json(sight.old()))
+            .set(variable::REQUEST, json(Some(sight.request())))
+            .set(variable::NAMESPACE, json(given.namespace))
+            .set(variable::PARAMS, json(given.params));
+        if given.authorizer {
+            bindings =
+                bindings.set(variable::AUTHORIZER, sight.authorizer()).set(variable::REQUEST_RESOURCE, sight.request_resource());
+        }
+        Self { bindings, composition: variables.map(Composition::new), budget }
+    }
+
+    /// What is left.
+    pub(crate) fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    /// Evaluates one. The inner failure is that of this expression alone.
+    pub(crate) fn eval(&mut self, expression: &'a Expression) -> Result<Result<Cel<'a>, String>, Exhausted> {
+        let program = match &expression.program {
+            Ok(program) => program,
+            Err(fault) => return Ok(Err(format!("compilation error: {}", fault.detail))),
+        };
+        let evaluation = program.eval_with(&self.bindings, self.composition.as_ref(), CALL_COST_MAX);
+        let composed = self.composition.as_ref().map_or(0, Composition::take_cost);
+        self.budget = self.budget.checked_sub(composed).and_then(|left| left.checked_sub(evaluation.cost)).ok_or(Exhausted)?;
+        Ok(evaluation.result.map_err(|error| format!("expression '{}' resulted in error: {error}", expression.text)))
+    }
+}

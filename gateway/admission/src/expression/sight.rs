@@ -1,0 +1,156 @@
+//! A write as expressions see it, in the version that a rule named.
+//! Follows `CreateAdmissionRequest` and `NewVersionedAttributes` of `k8s.io/apiserver/pkg/admission`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use cel::{Authority, Value as Cel};
+use futures::FutureExt;
+use model::authorizer::{Attributes, Authorizer, Decision};
+use model::{GroupVersionKind, GroupVersionResource, Status, User, Value};
+use serde_json::json;
+
+use crate::matching::Matched;
+use crate::{Cluster, Review};
+
+/// A write in one version: its objects, the request, and who asks.
+pub struct Sight<'a> {
+    object: Option<Cow<'a, Value>>,
+    old: Option<Cow<'a, Value>>,
+    request: Value,
+    user: Arc<User>,
+    authority: Arc<dyn Authority>,
+    resource: Attributes,
+}
+
+impl<'a> Sight<'a> {
+    /// Converts the objects where a rule named another version of their resource.
+    ///
+    /// # Errors
+    /// They cannot be converted.
+    pub async fn new(
+        review: &Review<'a>,
+        object: Option<&'a Value>,
+        matched: &Matched,
+        cluster: &Cluster,
+    ) -> Result<Self, Status> {
+        let versioned = async |object: Option<&'a Value>| match object {
+            None => Ok(None),
+            Some(object) if matched.kind == *review.kind => Ok(Some(Cow::Borrowed(object))),
+            Some(object) => {
+                let converted = cluster.kinds.convert(object, review.resource, &matched.resource, review.subresource).await?;
+                Ok::<_, Status>(Some(Cow::Owned(converted)))
+            }
+        };
+        Ok(Self::of(review, versioned(object).await?, versioned(review.old).await?, matched, cluster))
+    }
+
+    /// The same where the objects are in that version already.
+    pub(crate) fn of(
+        review: &Review<'_>,
+        object: Option<Cow<'a, Value>>,
+        old: Option<Cow<'a, Value>>,
+        matched: &Matched,
+        cluster: &Cluster,
+    ) -> Self {
+        Self {
+            object,
+            old,
+            request: request(review, matched),
+            user: Arc::new(review.user.clone()),
+            authority: Arc::new(Asked(cluster.authorizer.clone())),
+            resource: Attributes {
+                resource_request: true,
+                group: review.resource.group.to_string(),
+                version: "*".to_owned(),
+                resource: review.resource.resource.to_string(),
+                subresource: review.subresource.to_owned(),
+                namespace: review.namespace.to_owned(),
+                name: review.name.to_owned(),
+                ..Attributes::default()
+            },
+        }
+    }
+
+    /// The object to be written.
+    pub fn object(&self) -> Option<&Value> {
+        self.object.as_deref()
+    }
+
+    /// The object as it is stored.
+    pub fn old(&self) -> Option<&Value> {
+        self.old.as_deref()
+    }
+
+    pub(super) fn request(&self) -> &Value {
+        &self.request
+    }
+
+    pub(super) fn authorizer<'v>(&self) -> Cel<'v> {
+        cel::authorizer(self.user.clone(), self.authority.clone())
+    }
+
+    pub(super) fn request_resource<'v>(&self) -> Cel<'v> {
+        cel::resource_check(self.user.clone(), self.authority.clone(), self.resource.clone())
+    }
+}
+
+fn request(review: &Review<'_>, matched: &Matched) -> Value {
+    let kind = |kind: &GroupVersionKind| json!({"group": &*kind.group, "version": &*kind.version, "kind": &*kind.kind});
+    let resource = |of: &GroupVersionResource| json!({"group": &*of.group, "version": &*of.version, "resource": &*of.resource});
+    let mut request = json!({
+        "kind": kind(&matched.kind),
+        "resource": resource(&matched.resource),
+        "requestKind": kind(review.kind),
+        "requestResource": resource(review.resource),
+        "operation": review.operation.as_str(),
+        "userInfo": user(review.user),
+        "dryRun": review.dry_run,
+        "options": review.options,
+    });
+    // What is empty is not there.
+    let texts = [
+        ("subResource", review.subresource),
+        ("requestSubResource", review.subresource),
+        ("name", review.name),
+        ("namespace", review.namespace),
+    ];
+    for (field, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        request[field] = text.into();
+    }
+    request
+}
+
+fn user(user: &User) -> Value {
+    let mut info = json!({});
+    for (field, text) in [("username", &user.name), ("uid", &user.uid)].into_iter().filter(|(_, text)| !text.is_empty()) {
+        info[field] = text.as_str().into();
+    }
+    if !user.groups.is_empty() {
+        info["groups"] = json!(user.groups);
+    }
+    if !user.extra.is_empty() {
+        info["extra"] = json!(user.extra);
+    }
+    info
+}
+
+/// An authorizer whose answers are at hand: an expression cannot wait.
+struct Asked(Arc<dyn Authorizer>);
+
+impl Authority for Asked {
+    fn authorize(&self, asked: &Attributes) -> Decision {
+        let answer = self.0.authorize(asked).now_or_never();
+        answer.unwrap_or_else(|| Decision::NoOpinion("the authorizer does not answer at once".to_owned()))
+    }
+}
+
+/// It is asked and kept nothing of: a panic elsewhere leaves it as it was.
+impl std::panic::RefUnwindSafe for Asked {}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server's authorizer")
+    }
+}
