@@ -170,6 +170,11 @@ impl Constraints {
         any(&self.rules) && !any(&self.excluded) && self.matches_objects(review, object)
     }
 
+    /// Whether some write of an operation on a resource itself can match: what is worth looking at for a scan.
+    pub fn may_match(&self, resource: &GroupVersionResource, operation: Operation) -> bool {
+        self.rules.iter().any(|rule| rule.may_match(resource, operation))
+    }
+
     /// Whether the labels of the request's namespace decide.
     pub fn needs_namespace(&self, review: &Review<'_>) -> bool {
         !self.namespaces.is_empty() && !review.namespace.is_empty()
@@ -211,6 +216,14 @@ impl Rule {
             && self.resources.iter().any(|rule| matches_resource(rule, resource, review.subresource))
             && (self.names.is_empty() || self.names.iter().any(|name| name == review.name))
             && self.matches_scope(review)
+    }
+
+    fn may_match(&self, resource: &GroupVersionResource, operation: Operation) -> bool {
+        let one_of = |list: &[String], value: &str| list.iter().any(|item| item == "*" || item == value);
+        one_of(&self.groups, &resource.group)
+            && one_of(&self.versions, &resource.version)
+            && one_of(&self.operations, operation.as_str())
+            && self.resources.iter().any(|rule| matches_resource(rule, resource, ""))
     }
 
     /// A Namespace is cluster-scoped although its requests carry a namespace.

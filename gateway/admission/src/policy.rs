@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use model::{GroupVersionResource, Status, Value};
+use model::{Clock, GroupVersionResource, Status, Value};
 
 use crate::{Cluster, Notes, Operation, Plugin, Review};
 
@@ -22,6 +22,8 @@ pub mod module;
 mod mutate;
 mod provenance;
 mod reach;
+pub mod report;
+mod scan;
 mod seen;
 pub mod set;
 pub mod settings;
@@ -53,12 +55,22 @@ pub struct Policies {
     modules: ArcSwap<load::Modules>,
     fixed: load::Fixed,
     cluster: OnceLock<Cluster>,
+    clock: OnceLock<Arc<dyn Clock>>,
+    reports: report::Reports,
+    /// Counts the sets that were put in force.
+    changes: tokio::sync::watch::Sender<u64>,
 }
 
 impl Policies {
     /// Says what the server around is; only the first call counts. Its world must act as the server itself.
-    pub fn attach(&self, cluster: Cluster) {
+    pub fn attach(&self, cluster: Cluster, clock: Arc<dyn Clock>) {
         let _ = self.cluster.set(cluster);
+        let _ = self.clock.set(clock);
+    }
+
+    /// What policies say of what is stored.
+    pub fn reports(&self) -> &report::Reports {
+        &self.reports
     }
 
     /// The plugin for the chain.

@@ -64,7 +64,7 @@ const KUBERNETES: Tables = Tables {
     columns: include_str!("../data/columns.txt"),
 };
 
-/// Our own group, `policy.gatehouse.dev`; written by hand.
+/// `policy.gatehouse.dev`, our own, and the reports of `openreports.io`; written by hand.
 const POLICY: Tables = Tables {
     types: include_str!("../data/policy/types.txt"),
     resources: include_str!("../data/policy/resources.txt"),

@@ -76,8 +76,9 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     let gate = Arc::new(Gate {
         served: Served::new(catalog),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
-        admission: admission::Chain::new(plugins(config, &slot, &policies, webhooks, admission_policies)?),
+        admission: admission::Chain::new(plugins(config, &slot, &policies, &clock, webhooks, admission_policies)?),
         client: server::client::Client::default(),
+        policies: Some(policies.clone()),
         audit: audit_log(config, clock.clone())?,
         flow_schemas: flow::Schemas::new(&store),
         flow: flow::Seats::new(config.requests.read_only_max, config.requests.mutating_max),
@@ -123,12 +124,13 @@ fn plugins(
     config: &Config,
     slot: &Slot,
     policies: &Arc<Policies>,
+    clock: &Arc<dyn Clock>,
     webhooks: Arc<Webhooks>,
     admission_policies: AdmissionPolicies,
 ) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let cluster = cluster(slot);
     let settings = &config.admission;
-    policies.attach(cluster.clone());
+    policies.attach(cluster.clone(), clock.clone());
     let setup = builtin::Setup {
         world: cluster.world.clone(),
         cluster: cluster.clone(),

@@ -24,6 +24,8 @@ pub struct Gate {
     pub admission: admission::Chain,
     /// Webhooks that are called.
     pub client: crate::client::Client,
+    /// What policies say of what is stored.
+    pub policies: Option<Arc<admission::policy::Policies>>,
     /// What is recorded.
     pub audit: audit::Log,
     /// Whose turn it is.

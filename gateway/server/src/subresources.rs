@@ -6,6 +6,7 @@ mod binding;
 mod connect;
 mod ephemeralcontainers;
 mod eviction;
+mod reports;
 mod resize;
 mod scale;
 mod token;
@@ -68,6 +69,8 @@ static SERVED: &[Entry] = &[
     ("", "nodes", "proxy", connect::proxy),
     ("", "serviceaccounts", "token", token::serve),
     ("", "componentstatuses", "", connect::component_statuses),
+    ("openreports.io", "clusterreports", "", reports::serve),
+    ("openreports.io", "reports", "", reports::serve),
 ];
 
 /// The function that serves a row, when it is not the verb's own.

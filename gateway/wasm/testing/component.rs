@@ -33,6 +33,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) reads: &'a [&'a str],
     /// Fields.
     pub(crate) writes: &'a [&'a str],
+    /// Whether it says that it needs a user.
+    pub(crate) needs_user: bool,
     /// Violations (rule, message, field) that the answer at 2048 holds.
     pub(crate) violations: &'a [(&'a str, &'a str, &'a str)],
     /// The patch that the answer at 2048 holds.
@@ -50,6 +52,7 @@ impl Default for Guest<'_> {
             schema: "",
             reads: &[],
             writes: &[],
+            needs_user: false,
             violations: &[],
             patch: None,
             body: ANSWER,
@@ -109,7 +112,7 @@ impl Guest<'_> {
         let name = [512, 4];
         let schema = heap.string(self.schema);
         let (reads, writes) = (heap.strings(self.reads), heap.strings(self.writes));
-        let metadata = [name, [0, 0], [0, 0], schema, reads, writes, [0, 0]].concat();
+        let metadata = [name, [0, 0], [0, 0], schema, reads, writes, [0, 0], [self.needs_user.into(), 0]].concat();
         heap.put(1024, &metadata);
         let violations: Vec<u32> = self
             .violations

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Policies;
 use super::answer::annotate;
 use super::binding::Action;
+use super::exception::Exception;
 use super::reach::{self, Params};
 use super::set::{Entry, PolicySet};
 use crate::matching::{self, Matched};
@@ -80,9 +81,7 @@ pub(super) async fn of(
         Ok(Some(matched)) => (matched, None),
         Err(status) => (as_made(review), Some(status.message)),
     };
-    let covers =
-        |exception: &&Arc<super::exception::Exception>| exception.is_whole() && exception.covers(&binding.name, review, object);
-    if let Some(exception) = set.exceptions.iter().find(covers) {
+    if let Some(exception) = excepted(set, entry, review, object) {
         annotate(entry, json!({"verdict": "excepted", "exception": exception.name}), std::time::Duration::ZERO, notes);
         return Vec::new();
     }
@@ -104,6 +103,17 @@ pub(super) async fn of(
         concerns.push(Concern { entry, role, matched: matched.clone(), converted: converted.clone(), params, unfit });
     }
     concerns
+}
+
+/// The exception that covers a write from all rules of a binding.
+pub(super) fn excepted<'s>(
+    set: &'s PolicySet,
+    entry: &Entry,
+    review: &Review<'_>,
+    object: Option<&Value>,
+) -> Option<&'s Arc<Exception>> {
+    let covers = |exception: &&Arc<Exception>| exception.is_whole() && exception.covers(&entry.binding.name, review, object);
+    set.exceptions.iter().find(covers)
 }
 
 /// As what a write matches a binding's constraints.

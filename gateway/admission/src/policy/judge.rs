@@ -43,13 +43,14 @@ impl Call {
         };
         let project = |value: &Value| entry.reads.project(value);
         let request = if matched.resource == *review.resource { request.clone() } else { Arc::new(in_version(request, matched)) };
+        let requester = request.user.is_some().then_some(review.user);
         Self {
             entry: entry.clone(),
             request,
             object: object.map(project),
             old: old.map(project),
             params: params.as_ref().map(|params| params.to_string().into_bytes()),
-            reach: reach(cluster, entry, Some(review.user)),
+            reach: reach(cluster, entry, requester),
             unfit: unfit.clone(),
         }
     }

@@ -80,6 +80,9 @@ impl Policies {
             modules: ArcSwap::default(),
             fixed,
             cluster: std::sync::OnceLock::new(),
+            clock: std::sync::OnceLock::new(),
+            reports: super::report::Reports::default(),
+            changes: tokio::sync::watch::Sender::default(),
         };
         policies.publish(&Loaded::default());
         Ok(Arc::new(policies))
@@ -108,7 +111,7 @@ impl Policies {
                 tokio::time::sleep(RETRY).await;
             }
         };
-        futures::future::join(telling, following).await;
+        futures::future::join3(telling, following, super::scan::follow(&self)).await;
     }
 
     async fn relist(&self) -> Result<BoxStream<'static, (Kind, Event)>, Status> {
@@ -256,7 +259,11 @@ impl Policies {
     fn publish(&self, loaded: &Loaded) {
         let live = loaded.bindings.values().filter_map(|state| state.good.clone());
         let exceptions = loaded.exceptions.values().cloned().collect();
-        self.set.store(Arc::new(PolicySet::of(self.fixed.entries.iter().cloned().chain(live), exceptions)));
+        let set = PolicySet::of(self.fixed.entries.iter().cloned().chain(live), exceptions);
+        if !set.is_same(&self.set.load()) {
+            self.set.store(Arc::new(set));
+            self.changes.send_modify(|changes| *changes += 1);
+        }
         let modules = loaded.modules.iter().filter(|(_, state)| !state.gone);
         let modules = modules.filter_map(|(name, state)| Some((name.clone(), state.good.clone()?)));
         self.modules.store(Arc::new(modules.collect()));

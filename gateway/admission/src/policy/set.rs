@@ -148,6 +148,16 @@ impl PolicySet {
         Self { validators, mutators, exceptions }
     }
 
+    /// Whether two sets hold the same, bound by the same attempts.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        fn same<T>(a: &[Arc<T>], b: &[Arc<T>]) -> bool {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
+        }
+        same(&self.validators, &other.validators)
+            && same(&self.mutators, &other.mutators)
+            && same(&self.exceptions, &other.exceptions)
+    }
+
     /// How many bindings are in force.
     pub fn len(&self) -> usize {
         self.validators.len() + self.mutators.len()

@@ -15,6 +15,7 @@ mod beside;
 #[path = "../../../wasm/testing/component.rs"]
 mod component;
 mod reach;
+mod scan;
 mod scope;
 
 use crate::builtin::world::{self, Fake};
@@ -63,10 +64,19 @@ fn refusing() -> Guest<'static> {
     Guest { violations: &[("label-required", "the label \"team\" is required", "metadata.labels[team]")], ..Guest::default() }
 }
 
+/// A clock that stands still.
+struct Still;
+
+impl model::Clock for Still {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+}
+
 /// Policies that hold what was seeded.
 async fn loaded(world: &Arc<Fake>) -> Arc<Policies> {
     let policies = Policies::start(Options { threads: 2, ..Options::default() }).unwrap();
-    policies.attach(cluster::testing::cluster(world.clone(), &[]));
+    policies.attach(cluster::testing::cluster(world.clone(), &[]), Arc::new(Still));
     policies.load().await.unwrap();
     policies
 }

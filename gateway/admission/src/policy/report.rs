@@ -1,0 +1,171 @@
+//! What policies say of objects that are stored, as `openreports.io` Reports: one for each object, made when somebody reads
+//! it. Kept in memory alone. Does not judge (`scan`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{GroupVersionKind, GroupVersionResource, Value, meta};
+use parking_lot::RwLock;
+use serde_json::json;
+use wasm::{Answer, Verdict};
+
+use super::binding::Action;
+use super::set::Entry;
+
+/// Who made a report.
+const SOURCE: &str = "gatehouse";
+
+/// Every object that was judged, by namespace and the name of its report.
+#[derive(Default)]
+pub struct Reports(RwLock<BTreeMap<Place, Judged>>);
+
+/// Namespace and name of a report.
+type Place = (String, String);
+
+/// One object and what was said of it.
+pub(super) struct Judged {
+    resource: GroupVersionResource,
+    kind: GroupVersionKind,
+    uid: String,
+    revision: String,
+    name: String,
+    created: Value,
+    results: Vec<Found>,
+}
+
+/// What one binding says.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) entry: Arc<Entry>,
+    results: Vec<Value>,
+}
+
+impl Found {
+    /// What an answer is in a report.
+    pub(super) fn answered(entry: &Arc<Entry>, answer: &Answer<Verdict>) -> Self {
+        let results = match &answer.outcome {
+            // Whatever it made of the missing user is no verdict about the object.
+            _ if answer.needs_user => return Self::skipped(entry, "needs a user"),
+            Err(failure) => vec![result(entry, "error", "", &failure.to_string(), "")],
+            Ok(verdict) if verdict.violations.is_empty() => vec![result(entry, "pass", "", "", "")],
+            Ok(verdict) => {
+                let word = if entry.binding.action == Action::Deny { "fail" } else { "warn" };
+                verdict.violations.iter().map(|one| result(entry, word, &one.rule, &one.message, &one.field)).collect()
+            }
+        };
+        Self { entry: entry.clone(), results }
+    }
+
+    /// The binding was not asked.
+    pub(super) fn skipped(entry: &Arc<Entry>, why: &str) -> Self {
+        Self { entry: entry.clone(), results: vec![result(entry, "skip", "", why, "")] }
+    }
+}
+
+fn result(entry: &Entry, word: &str, rule: &str, message: &str, field: &str) -> Value {
+    let mut result = json!({"source": SOURCE, "policy": entry.binding.name, "result": word, "scored": true});
+    for (name, text) in [("rule", rule), ("message", message)] {
+        if !text.is_empty() {
+            result[name] = text.into();
+        }
+    }
+    let mut properties = json!({"revision": entry.revision()});
+    if !field.is_empty() {
+        properties["field"] = field.into();
+    }
+    result["properties"] = properties;
+    result
+}
+
+impl Judged {
+    pub(super) fn of(resource: &GroupVersionResource, kind: &GroupVersionKind, object: &Value, results: Vec<Found>) -> Self {
+        Self {
+            resource: resource.clone(),
+            kind: kind.clone(),
+            uid: meta::uid(object).to_owned(),
+            revision: meta::resource_version(object).to_owned(),
+            name: meta::name(object).to_owned(),
+            created: object.pointer("/metadata/creationTimestamp").cloned().unwrap_or_default(),
+            results,
+        }
+    }
+
+    fn shown(&self, namespace: &str, name: &str) -> Value {
+        let mut summary = json!({"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0});
+        let results: Vec<&Value> = self.results.iter().flat_map(|found| &found.results).collect();
+        for word in results.iter().filter_map(|result| result["result"].as_str()) {
+            summary[word] = (summary[word].as_i64().unwrap_or(0) + 1).into();
+        }
+        let mut scope = json!({
+            "apiVersion": self.kind.api_version(), "kind": &*self.kind.kind, "name": self.name, "uid": self.uid,
+        });
+        let mut metadata = json!({"name": name, "creationTimestamp": self.created});
+        if !namespace.is_empty() {
+            scope["namespace"] = namespace.into();
+            metadata["namespace"] = namespace.into();
+        }
+        json!({
+            "apiVersion": "openreports.io/v1alpha1",
+            "kind": if namespace.is_empty() { "ClusterReport" } else { "Report" },
+            "metadata": metadata,
+            "source": SOURCE,
+            "scope": scope,
+            "summary": summary,
+            "results": results,
+        })
+    }
+}
+
+impl Reports {
+    /// The reports of a namespace, or of all; about what is in no namespace, or about what is.
+    pub fn list(&self, namespaced: bool, namespace: &str) -> Vec<Value> {
+        let all = self.0.read();
+        let wanted = |(own, _): &Place| own.is_empty() != namespaced && (namespace.is_empty() || own == namespace);
+        all.iter().filter(|(place, _)| wanted(place)).map(|((own, name), judged)| judged.shown(own, name)).collect()
+    }
+
+    /// One report.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Value> {
+        self.0.read().get(&(namespace.to_owned(), name.to_owned())).map(|judged| judged.shown(namespace, name))
+    }
+
+    /// What was found about an object, if it is the same still.
+    pub(super) fn found(&self, resource: &GroupVersionResource, object: &Value) -> Vec<Found> {
+        let all = self.0.read();
+        let judged = all.get(&place(resource, object));
+        let same = judged.filter(|judged| judged.uid == meta::uid(object) && judged.revision == meta::resource_version(object));
+        same.map(|judged| judged.results.clone()).unwrap_or_default()
+    }
+
+    /// Keeps what was found about an object; an object that concerns nobody has no report.
+    pub(super) fn put(&self, resource: &GroupVersionResource, object: &Value, judged: Judged) {
+        let place = place(resource, object);
+        let mut all = self.0.write();
+        if judged.results.is_empty() {
+            all.remove(&place);
+        } else {
+            all.insert(place, judged);
+        }
+    }
+
+    /// Forgets an object that is gone.
+    pub(super) fn remove(&self, resource: &GroupVersionResource, object: &Value) {
+        self.0.write().remove(&place(resource, object));
+    }
+
+    /// Forgets every resource but these.
+    pub(super) fn only(&self, resources: &BTreeMap<GroupVersionResource, GroupVersionKind>) {
+        self.0.write().retain(|_, judged| resources.contains_key(&judged.resource));
+    }
+
+    /// Forgets every object of a resource but these.
+    pub(super) fn retain(&self, resource: &GroupVersionResource, objects: &[Value]) {
+        let kept: BTreeSet<Place> = objects.iter().map(|object| place(resource, object)).collect();
+        self.0.write().retain(|place, judged| judged.resource != *resource || kept.contains(place));
+    }
+}
+
+/// Where the report about an object is: beside it, called by resource and name.
+fn place(resource: &GroupVersionResource, object: &Value) -> Place {
+    (meta::namespace(object).to_owned(), format!("{}-{}", resource.group_resource(), meta::name(object)))
+}

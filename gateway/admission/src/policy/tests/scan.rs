@@ -1,0 +1,74 @@
+//! What is stored is judged, and judged again when it or a binding changes.
+
+use super::*;
+
+const PODS: &str = "v1/pods";
+
+fn report(policies: &Arc<Policies>, name: &str) -> Option<Value> {
+    policies.reports().get("default", name)
+}
+
+fn words(policies: &Arc<Policies>, name: &str) -> Vec<String> {
+    let results = report(policies, name).map(|report| report["results"].as_array().cloned().unwrap_or_default());
+    let tell = |result: &Value| format!("{}: {}", result["policy"].as_str().unwrap(), result["result"].as_str().unwrap());
+    results.unwrap_or_default().iter().map(tell).collect()
+}
+
+#[tokio::test]
+async fn what_is_stored_is_judged_and_judged_again_when_something_changes() {
+    let world = fake();
+    world.seed(PODS, pod());
+    world.seed(MODULES, module("labels", &refusing()));
+    world.seed(MODULES, module("fine", &Guest::default()));
+    world.seed(BINDINGS, binding("deny", "labels", json!({})));
+    world.seed(BINDINGS, binding("warn", "labels", json!({"action": "Warn"})));
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    until(|| words(&policies, "pods-web") == ["deny: fail", "warn: warn"]).await;
+    let told = report(&policies, "pods-web").unwrap();
+    assert_eq!(told["summary"], json!({"pass": 0, "fail": 1, "warn": 1, "error": 0, "skip": 0}));
+    assert_eq!((&told["scope"]["kind"], &told["scope"]["name"]), (&json!("Pod"), &json!("web")));
+    assert_eq!(told["results"][0]["properties"]["field"], "metadata.labels[team]");
+    assert!(policies.reports().list(false, "").is_empty());
+
+    let (pods, bindings) = (world::gvr(PODS), world::gvr(BINDINGS));
+    let mut other = pod();
+    other["metadata"]["name"] = "other".into();
+    world.create(&pods, "default", other).await.unwrap();
+    until(|| policies.reports().list(true, "default").len() == 2).await;
+    world.create(&bindings, "", binding("fine", "fine", json!({}))).await.unwrap();
+    until(|| words(&policies, "pods-other") == ["deny: fail", "fine: pass", "warn: warn"]).await;
+    world.delete(&bindings, "", "deny", Default::default()).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["fine: pass", "warn: warn"]).await;
+    world.delete(&pods, "default", "web", Default::default()).await.unwrap();
+    until(|| report(&policies, "pods-web").is_none()).await;
+    following.abort();
+}
+
+#[tokio::test]
+async fn what_needs_a_user_or_is_excepted_does_not_pass() {
+    let world = fake();
+    world.seed(PODS, pod());
+    // Asks what the requester may do, and is content with anything.
+    let import = r#"(import "gatehouse:policy/authorizer@1.0.0" "check" (func $check (param i32 i32)))"#;
+    let asking = Guest { import, body: "(call $check (i32.const 4096) (i32.const 3200)) (i32.const 2048)", ..Guest::default() };
+    world.seed(MODULES, module("asking", &asking));
+    world.seed(MODULES, module("declared", &Guest { needs_user: true, ..Guest::default() }));
+    world.seed(MODULES, module("labels", &refusing()));
+    world.seed(BINDINGS, binding("asking", "asking", json!({"grants": ["authorizer"]})));
+    world.seed(BINDINGS, binding("declared", "declared", json!({})));
+    world.seed(BINDINGS, binding("team", "labels", json!({})));
+    world.seed(
+        EXCEPTIONS,
+        json!({"metadata": {"name": "legacy"}, "spec": {"bindings": ["team"], "reason": "r",
+        "expires": "2030-01-01T00:00:00Z", "scope": {"names": ["web"]}}}),
+    );
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    until(|| words(&policies, "pods-web") == ["asking: skip", "declared: skip", "team: skip"]).await;
+    let told = report(&policies, "pods-web").unwrap();
+    let messages: Vec<&str> =
+        told["results"].as_array().unwrap().iter().map(|result| result["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["needs a user", "needs a user", "excepted by legacy"]);
+    following.abort();
+}
