@@ -210,7 +210,8 @@ impl Policies {
     /// Binds what changed, and puts the whole in force.
     async fn rebind(&self, loaded: &mut Loaded) {
         let Loaded { modules, bindings, .. } = loaded;
-        for state in bindings.values_mut() {
+        let mut bound = Vec::new();
+        for (name, state) in bindings.iter_mut() {
             let binding = Binding::from_object(&state.object);
             let named = binding.as_ref().map(state::named).unwrap_or_default();
             let found: HashMap<String, Result<Arc<Module>, String>> =
@@ -225,14 +226,18 @@ impl Policies {
                 Ok(binding) => {
                     let kept = binding.clone();
                     let find = move |name: &str| found.get(name).cloned().unwrap_or_else(|| Err(state::missing(name)));
-                    let bound = blocking(move || Entry::with_candidate(binding, &find)).await;
-                    bound.map_err(|unfit| (Some(kept), unfit.to_string()))
+                    let entry = blocking(move || Entry::with_candidate(binding, &find)).await;
+                    entry.map_err(|unfit| (Some(kept), unfit.to_string()))
                 }
             };
             state.wrong = state.take(outcome);
+            bound.push(name.clone());
+        }
+        // Who sees that a binding is ready relies on it: it is in force before its status says so.
+        self.publish(loaded);
+        for state in bound.iter().filter_map(|name| loaded.bindings.get(name)) {
             self.tell_binding(state).await;
         }
-        self.publish(loaded);
     }
 
     async fn tell_binding(&self, state: &state::BindingState) {

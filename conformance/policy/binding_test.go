@@ -1,0 +1,92 @@
+// What bindings say beyond which policy is asked: a namespace of their own, exceptions, candidates, and what is stored.
+package policy
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse.dev/conformance/harness"
+)
+
+// A binding of required-labels about ConfigMaps: its kind, its metadata, and the rest of its spec.
+func aboutConfigMaps(kind, metadata, spec string) string {
+	return `
+apiVersion: policy.gatehouse.dev/v1alpha1
+kind: ` + kind + `
+metadata: {` + metadata + `}
+spec:
+  module: required-labels
+  settings: {labels: [{key: team}]}
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}]
+` + spec
+}
+
+func ready(t *testing.T, s *harness.Server, what ...string) {
+	t.Helper()
+	harness.Eventually(t, strings.Join(what, " ")+" is ready", func() bool {
+		out, _, _ := s.Run("", append([]string{"get", "-o", "jsonpath={.status.ready}"}, what...)...)
+		return out == "true"
+	})
+}
+
+func TestBindings(t *testing.T) {
+	s := harness.Start(t)
+	manifest := gatehouse(t, filepath.Join(harness.Root(t), "policies"), "policy", "manifest", "required-labels")
+	module, _, _ := strings.Cut(manifest, "\n---\n")
+	s.OK(module, "apply", "-f", "-")
+	ready(t, s, "policymodule", "required-labels")
+	s.OK("", "create", "namespace", "shop")
+
+	t.Run("of a namespace", func(t *testing.T) {
+		s := s.In(t)
+		s.OK(aboutConfigMaps("PolicyBinding", "name: team, namespace: shop", "  author: {username: somebody-else}\n"), "apply", "-f", "-")
+		ready(t, s, "policybinding", "team", "-n", "shop")
+		if author := s.OK("", "get", "policybinding", "team", "-n", "shop", "-o", "jsonpath={.spec.author.username}"); author == "" || author == "somebody-else" {
+			t.Errorf("the author is %q", author)
+		}
+		harness.Contains(t, s.Refused("", "create", "configmap", "web", "-n", "shop"), `policy "shop/team"`, `the label "team" is required`)
+		s.OK("", "create", "configmap", "web", "-n", "default")
+		s.Refused(aboutConfigMaps("PolicyBinding", "name: far, namespace: shop", "  paramRef: {apiVersion: v1, kind: ConfigMap, name: a, namespace: default}\n"), "apply", "-f", "-")
+	})
+
+	t.Run("with an exception", func(t *testing.T) {
+		s := s.In(t)
+		exception := `
+apiVersion: policy.gatehouse.dev/v1alpha1
+kind: PolicyException
+metadata: {name: legacy}
+spec: {bindings: [shop/team], reason: until it is migrated, expires: "%s", scope: {namespaces: [shop], names: [legacy]}}
+`
+		harness.Contains(t, s.Refused(strings.Replace(exception, "%s", "2020-01-01T00:00:00Z", 1), "apply", "-f", "-"),
+			`spec.expires: Invalid value: "2020-01-01T00:00:00Z": must be in the future`)
+		s.OK(strings.Replace(exception, "%s", "2999-01-01T00:00:00Z", 1), "apply", "-f", "-")
+		harness.Eventually(t, "the exception holds", func() bool {
+			_, _, err := s.Run("", "create", "configmap", "legacy", "-n", "shop", "--dry-run=server")
+			return err == nil
+		})
+		s.Refused("", "create", "configmap", "another", "-n", "shop")
+	})
+
+	t.Run("with a candidate, and over what is stored", func(t *testing.T) {
+		s := s.In(t)
+		candidate := "  action: Warn\n  candidate: {module: required-labels, settings: {labels: [{key: owner}]}}\n"
+		s.OK(aboutConfigMaps("ClusterPolicyBinding", "name: everywhere", candidate), "apply", "-f", "-")
+		ready(t, s, "clusterpolicybinding", "everywhere")
+		s.OK("", "create", "configmap", "judged", "-n", "default")
+		harness.Eventually(t, "the difference is told", func() bool {
+			out := s.OK("", "get", "clusterpolicybinding", "everywhere", "-o", "jsonpath={.status.shadow.differences[*].candidate}")
+			return strings.Contains(out, "label-required at metadata.labels[owner]")
+		})
+		harness.Eventually(t, "what was there before is reported", func() bool {
+			out, _, _ := s.Run("", "get", "reports.openreports.io", "configmaps-web", "-n", "default", "-o", "jsonpath={.results[*].policy} {.results[*].result}")
+			return out == "everywhere warn"
+		})
+		harness.Contains(t, s.OK("", "get", "reports.openreports.io", "-n", "default"), "configmaps-web", "configmaps-judged")
+		s.OK("", "delete", "clusterpolicybinding", "everywhere")
+		harness.Eventually(t, "nobody is left to report", func() bool {
+			return s.OK("", "get", "reports.openreports.io", "-n", "default", "-o", "name") == ""
+		})
+	})
+}
