@@ -40,11 +40,11 @@ fn tells_what_it_can_do() {
 
 #[test]
 fn refuses_with_every_reason_at_once() {
-    let (output, _, err) = gatehouse(&["serve", "--etcd-servers=http://127.0.0.1:2379", "--no-such-flag", "--secure-port=many"]);
+    let (output, _, err) = gatehouse(&["serve", "--tracing-config-file=t", "--no-such-flag", "--secure-port=many"]);
     assert_eq!(output.status.code(), Some(1));
     let lines: Vec<&str> = err.lines().collect();
     assert_eq!(lines.len(), 3, "{err}");
-    assert!(lines[0].starts_with("Error: --etcd-servers is refused: the etcd engine does not exist yet"));
+    assert!(lines[0].starts_with("Error: --tracing-config-file is refused: traces are not sent anywhere yet"));
     assert_eq!(lines[1], "Error: unknown flag: --no-such-flag");
     assert!(lines[2].contains("--secure-port"));
     assert_eq!(gatehouse(&["fly"]).2, "Error: unknown command \"fly\" for \"gatehouse\"\n");

@@ -56,7 +56,7 @@ fn kubeadms_command_line_is_taken() {
     assert!(config.controllers.is_empty(), "kube-controller-manager runs them");
     assert_eq!(config.identity.front_proxy.names, ["front-proxy-client"]);
     assert!(config.identity.front_proxy.uids.is_empty(), "with its own authority only the headers that were named count");
-    let Engine::Etcd(etcd) = config.engine else { panic!("{:?}", config.engine) };
+    let Engine::Etcd(etcd) = &config.engine else { panic!("{:?}", config.engine) };
     assert_eq!(etcd.servers.urls, ["https://127.0.0.1:2379"]);
     assert_eq!(etcd.servers.key, Some(PathBuf::from("/pki/apiserver-etcd-client.key")));
     assert_eq!((etcd.prefix.as_str(), etcd.compact_every), ("/registry", Duration::from_secs(300)));
