@@ -93,7 +93,12 @@ func Kubectl(t testing.TB) string {
 // Start runs a server on a free port with a fresh data directory and waits until it is ready.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	dir := t.TempDir()
+	return StartIn(t, t.TempDir(), args...)
+}
+
+// StartIn does so with a data directory that may hold something.
+func StartIn(t testing.TB, dir string, args ...string) *Server {
+	t.Helper()
 	s := &Server{t: t, DataDir: dir, Kubeconfig: filepath.Join(dir, "admin.kubeconfig"), args: args}
 	s.Restart()
 	t.Cleanup(s.Kill)

@@ -14,7 +14,7 @@ use crate::program::Program;
 
 mod storage;
 
-pub(crate) use storage::{Engine, Etcd};
+pub(crate) use storage::{Engine, Etcd, Rereading};
 
 /// The issuer of tokens when none is given: kubeadm's.
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";

@@ -10,6 +10,7 @@ mod policy;
 mod program;
 mod reload;
 mod run;
+mod snapshot;
 mod storage;
 mod trust;
 
@@ -30,6 +31,7 @@ type Run = fn(&[String]) -> ExitCode;
 const COMMANDS: &[(&str, &str, Run)] = &[
     ("serve", "Runs the API server.", |arguments| serve(Program::Gatehouse, arguments)),
     ("policy", "Writes, builds, tests and ships policies.", policy::run),
+    ("snapshot", "Saves, restores and looks into what the server keeps.", snapshot::run),
     ("version", "Prints the version.", version),
 ];
 

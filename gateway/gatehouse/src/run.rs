@@ -18,9 +18,9 @@ use server::{body, customs, listen, path, tls, webhooks};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, AdmissionPolicies, Parts};
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::identity::{Identity, Own};
-use crate::{storage, trust};
+use crate::{snapshot, storage, trust};
 
 /// How long the audit log may take to write what is left, at the very end.
 const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -44,6 +44,14 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     end_on_signal(lifecycle.clone(), config.shutdown_delay)?;
     let (catalog, slot) = (Arc::new(catalog::Catalog::builtin()?), Slot::default());
     let store = storage::open(&config, &catalog, &slot, clock.clone()).await?;
+    if config.engine == Engine::Disk {
+        let (store, data_dir) = (store.clone(), config.data_dir.clone());
+        tokio::spawn(async move {
+            if let Err(error) = snapshot::serve(store, &data_dir).await {
+                tracing::warn!(%error, "no snapshot can be taken of this server while it runs");
+            }
+        });
+    }
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
     let hooks = build::webhooks(&slot);

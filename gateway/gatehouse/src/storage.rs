@@ -1,15 +1,21 @@
 //! Opens the store that the settings ask for. Does not read flags (`config`).
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::Catalog;
-use model::Clock;
+use model::{Clock, Value};
+use server::files::Watched;
 use server::transcode::Transcode;
 use server::world::Slot;
-use store::{EtcdSettings, Limits, Override, Store};
+use store::{Encryption, EtcdSettings, Limits, Override, ResourceOf, Store, Transformer};
 
-use crate::config::{Config, Engine, Etcd};
+use crate::config::{Config, Engine, Etcd, Rereading};
+
+/// How often the encryption configuration is looked at where it is to be followed: upstream's bound is a minute.
+const REREAD_EVERY: Duration = Duration::from_secs(5);
 
 /// The store. Fails when it cannot be had.
 pub(crate) async fn open(
@@ -23,11 +29,44 @@ pub(crate) async fn open(
         Engine::Memory => Ok(Store::memory_with(clock, limits)?),
         Engine::Disk => Ok(Store::disk(&config.data_dir.join("store"), clock, limits)?),
         Engine::Etcd(etcd) => {
-            let transcode = Transcode::new(catalog.clone(), etcd.media, slot.clone());
+            let transcode = Arc::new(Transcode::new(catalog.clone(), etcd.media, slot.clone()));
             let settings = settings(etcd, &transcode)?;
-            Ok(Store::etcd(&settings, Arc::new(transcode), None, clock, limits).await?)
+            let encryption = encryption(etcd, &transcode)?;
+            Ok(Store::etcd(&settings, transcode, encryption, clock, limits).await?)
         }
     }
+}
+
+/// Encryption by its file, which is followed where that was asked for.
+fn encryption(etcd: &Etcd, transcode: &Arc<Transcode>) -> Result<Option<Arc<dyn Transformer>>, String> {
+    let Some((path, rereading)) = &etcd.encryption else { return Ok(None) };
+    let of = transcode.clone();
+    let resource_of: ResourceOf = Arc::new(move |prefix| of.resource_of(prefix));
+    let named = |why: String| format!("--encryption-provider-config {}: {why}", path.display());
+    let encryption = Arc::new(Encryption::new(&read(path).map_err(named)?, resource_of).map_err(named)?);
+    if *rereading == Rereading::OnChange {
+        let mut watched = Watched::new(vec![path.clone()]);
+        let (path, encryption) = (path.clone(), encryption.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(REREAD_EVERY).await;
+                if watched.changed() {
+                    match read(&path).and_then(|configuration| encryption.replace(&configuration)) {
+                        Ok(()) => tracing::info!("encryption configuration replaced"),
+                        Err(error) => {
+                            tracing::error!(error, "the replaced encryption configuration cannot be used; the old one stays")
+                        }
+                    }
+                }
+            }
+        });
+    }
+    Ok(Some(encryption))
+}
+
+fn read(path: &Path) -> Result<Value, String> {
+    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    Ok(codec::yaml::parse(&text).map_err(|error| error.to_string())?.value)
 }
 
 fn settings(etcd: &Etcd, transcode: &Transcode) -> Result<EtcdSettings, String> {

@@ -62,6 +62,16 @@ impl Transcode {
         Some(self.catalog.preferred(group, plural)?.storage.as_ref()?.range(""))
     }
 
+    /// The group and plural name of the resource under a prefix, built in or not.
+    pub fn resource_of(&self, prefix: &str) -> Option<(String, String)> {
+        if let Some(resource) = self.by_prefix.get(prefix) {
+            return Some((resource.gvr.group.to_string(), resource.gvr.resource.to_string()));
+        }
+        let mut parts = prefix.trim_matches('/').split('/').skip(1);
+        let (group, plural) = (parts.next()?, parts.next()?);
+        group.contains('.').then(|| (group.to_owned(), plural.to_owned()))
+    }
+
     fn range_allocation(&self) -> Result<TypeId, String> {
         let (api_version, kind) = RANGE_ALLOCATION;
         self.catalog.types.of_kind(api_version, kind).ok_or_else(|| format!("no type is known of {kind}"))

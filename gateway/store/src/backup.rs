@@ -1,6 +1,8 @@
 //! A store in one stream: written from a running one, made into a new one. What `gatehouse snapshot` saves and restores.
 //! Does not decide where the stream goes.
 
+mod replay;
+
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -9,6 +11,8 @@ use model::Revision;
 use crate::batch::Write as Change;
 use crate::ledger::{Failure, Ledger};
 use crate::{Damage, Entry, FIRST_REVISION, Snapshot, disk, record};
+
+pub use replay::{check, replay};
 
 /// First bytes of the stream, with its version.
 const MAGIC: &[u8; 16] = b"gatehouse-store1";
@@ -135,9 +139,7 @@ fn fill(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
             break;
         }
     }
-    if stream.objects != saved.objects {
-        return Err(stream.damaged(format!("it should hold {}", saved.objects)));
-    }
+    let saved = stream.complete(saved)?;
     Box::new(disk).close().map_err(failed)?;
     Ok(saved)
 }
@@ -156,6 +158,11 @@ impl Stream<'_> {
         let saved = Saved { revision: u64::from_le_bytes(self.array()?), objects: u64::from_le_bytes(self.array()?) };
         let sum: [u8; 4] = self.array()?;
         if saved.head().ends_with(&sum) { Ok(saved) } else { Err(self.damaged(Damage::Checksum.to_string())) }
+    }
+
+    /// That as many objects came as were told.
+    fn complete(&self, saved: Saved) -> Result<Saved, BackupError> {
+        if self.objects == saved.objects { Ok(saved) } else { Err(self.damaged(format!("it should hold {}", saved.objects))) }
     }
 
     /// The next object, checked, or `None` after the last.

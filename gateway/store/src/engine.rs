@@ -37,6 +37,12 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Sees to it that the next write has a later revision than this. Nothing to do where revisions are given here: a store that
+    /// is restored begins at a later one.
+    fn raise(&self, _revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Removes what has expired by now, without waiting for the next tick; gives how many went.
     fn expire(&self) -> BoxFuture<'_, Result<usize, Error>>;
 

@@ -33,10 +33,14 @@ use crate::{Cache, Committed, Engine, Error, Limits, Metrics, Op, Snapshot, Tran
 pub use self::client::{Servers, SettingsError};
 
 const RANGE: &str = "/etcdserverpb.KV/Range";
+const PUT: &str = "/etcdserverpb.KV/Put";
 const TXN: &str = "/etcdserverpb.KV/Txn";
 
 /// How long a write may take before its outcome is given up as unknown; etcd gives up after 7 seconds by itself.
 const WRITE_MAX: Duration = Duration::from_secs(30);
+/// The key that is written to where a cluster's revision must rise, and how many writes are under way then.
+const RAISE_KEY: &[u8] = b"gatehouse_revision";
+const RAISE_AT_ONCE: u64 = 256;
 /// How long a read of the current revision may take, over as many servers as it takes.
 const READ_MAX: Duration = Duration::from_secs(20);
 
@@ -276,6 +280,20 @@ impl Cluster {
         }
     }
 
+    /// Writes to a key beside all objects until the cluster's revision is at least this.
+    async fn raise(&self, revision: Revision) -> Result<(), Error> {
+        loop {
+            let left = revision.saturating_sub(self.ask().await?);
+            if left == 0 {
+                return Ok(());
+            }
+            let key = bytes::Bytes::from_static(RAISE_KEY);
+            let put = wire::PutRequest { key, value: bytes::Bytes::new(), lease: 0 };
+            let writes = (0..left.min(RAISE_AT_ONCE)).map(|_| self.client.write::<_, wire::PutResponse>(PUT, &put, WRITE_MAX));
+            futures::future::try_join_all(writes).await?;
+        }
+    }
+
     /// Asks again and again how the cluster is.
     async fn check_health(self: Arc<Self>, max: Duration) {
         loop {
@@ -353,6 +371,17 @@ impl Engine for Etcd {
             }
             let _published = self.publishing.lock();
             Ok(self.cache.resources().iter().map(|resource| resource.snapshot()).collect())
+        }
+        .boxed()
+    }
+
+    /// A cluster counts by itself, so it is written to until it is there.
+    fn raise(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            for cluster in &self.clusters {
+                cluster.raise(revision).await?;
+            }
+            Ok(())
         }
         .boxed()
     }

@@ -1,5 +1,6 @@
 //! Where objects are kept, read off the command line. Opens nothing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use server::transcode::Media;
@@ -30,6 +31,17 @@ pub(crate) struct Etcd {
     pub(crate) lease_reuse_s: u64,
     pub(crate) health_max: Duration,
     pub(crate) open_max: Duration,
+    /// `--encryption-provider-config`, and whether it is read again when it changes.
+    pub(crate) encryption: Option<(PathBuf, Rereading)>,
+}
+
+/// Whether a file is read again when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rereading {
+    /// At the start only.
+    Never,
+    /// Whenever it changes.
+    OnChange,
 }
 
 /// A resource as `--etcd-servers-overrides` names it: `apps/deployments`, `/pods`.
@@ -47,6 +59,18 @@ pub(super) fn engine(flags: &mut Values<'_>) -> Engine {
             .push("--storage-backend invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'".to_owned());
     }
     let etcd = !flags.list("etcd-servers").is_empty();
+    let encrypts = flags.optional("encryption-provider-config").is_some();
+    if encrypts && !etcd {
+        flags.wrong(
+            "encryption-provider-config",
+            "only what lies in etcd is encrypted; without --etcd-servers it would lie in the clear",
+        );
+    }
+    if !encrypts && flags.switch("encryption-provider-config-automatic-reload") {
+        flags
+            .errors
+            .push("--encryption-provider-config-automatic-reload must be set with --encryption-provider-config".to_owned());
+    }
     match flags.text("storage-engine") {
         "etcd" if !etcd => {
             flags.wrong("storage-engine", "--etcd-servers must be specified");
@@ -108,7 +132,13 @@ fn read(flags: &mut Values<'_>) -> Etcd {
         lease_reuse_s: flags.number("lease-reuse-duration-seconds"),
         health_max: flags.duration("etcd-healthcheck-timeout"),
         open_max: flags.duration("storage-initialization-timeout"),
+        encryption: encryption(flags),
     }
+}
+
+fn encryption(flags: &Values<'_>) -> Option<(PathBuf, Rereading)> {
+    let rereads = flags.switch("encryption-provider-config-automatic-reload");
+    Some((path(flags, "encryption-provider-config")?, if rereads { Rereading::OnChange } else { Rereading::Never }))
 }
 
 fn resource_and_servers(text: &str) -> Option<(Resource, Vec<String>)> {

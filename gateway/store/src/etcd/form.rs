@@ -81,7 +81,9 @@ impl Form {
         let outside = self.outside(key);
         match &self.transformer {
             None => Ok(stored.into()),
-            Some(transformer) => Ok(transformer.to_storage(&String::from_utf8_lossy(&outside), stored).await?.into()),
+            Some(transformer) => {
+                Ok(transformer.to_storage(key.prefix(), &String::from_utf8_lossy(&outside), stored).await?.into())
+            }
         }
     }
 
@@ -116,7 +118,9 @@ impl Form {
     async fn decode(&self, key: &Key, kv: &KeyValue) -> Result<(Draft, Option<u64>), String> {
         let stored = match &self.transformer {
             None => kv.value.clone(),
-            Some(transformer) => transformer.from_storage(&String::from_utf8_lossy(&kv.key), kv.value.clone()).await?,
+            Some(transformer) => {
+                transformer.from_storage(key.prefix(), &String::from_utf8_lossy(&kv.key), kv.value.clone()).await?
+            }
         };
         let decoded = self.transcoder.decode(key.prefix(), &stored)?;
         let draft = Draft { header: decoded.header, body: decoded.body, revision_at: decoded.revision_at, ttl_s: None };

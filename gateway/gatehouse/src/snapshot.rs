@@ -1,0 +1,190 @@
+//! `gatehouse snapshot …`: saves what a store holds into one compressed file, makes a store of such a file, says what is in one.
+//! A server with the embedded engine gives its snapshot through a socket in its data directory, so that it can be saved while it
+//! runs; on etcd the cluster itself is asked.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use catalog::Catalog;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use model::clock::SystemClock;
+use server::world::Slot;
+use store::{Saved, Store};
+
+use crate::config::{Config, Engine};
+use crate::program::Program;
+use crate::{flags, storage};
+
+/// Where a running server gives its snapshot.
+const SOCKET: &str = "snapshot.sock";
+/// Progress is told after so many bytes or objects.
+const TOLD_EVERY_BYTES: u64 = 16 << 20;
+const TOLD_EVERY_OBJECTS: u64 = 10_000;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// The commands: name, arguments, what it does, and the code.
+const COMMANDS: &[(&str, &str, &str, fn(&Path, &Config) -> Outcome)] = &[
+    ("save", "FILE [--data-dir FOLDER | --etcd-servers URLS ...]", "saves everything, of a running server too", save),
+    (
+        "restore",
+        "FILE [--data-dir FOLDER | --etcd-servers URLS ...]",
+        "makes a store of a saved one, where there is none",
+        restore,
+    ),
+    ("status", "FILE", "checks a saved store and says what it holds", status),
+];
+
+/// Runs one of the commands.
+pub(crate) fn run(words: &[String]) -> ExitCode {
+    let command = words.first().and_then(|word| COMMANDS.iter().find(|(name, ..)| name == word));
+    let (Some((name, .., run)), Some(file)) = (command, words.get(1).filter(|word| !word.starts_with('-'))) else {
+        println!("gatehouse snapshot: save, restore and look into what a store holds.\n");
+        for (name, arguments, what, _) in COMMANDS {
+            println!("  {:<80} {what}", format!("gatehouse snapshot {name} {arguments}"));
+        }
+        let asked = words.first().is_none_or(|word| ["help", "--help", "-h"].contains(&word.as_str()));
+        return if asked { ExitCode::SUCCESS } else { crate::fail(&["a command and a file are needed".to_owned()]) };
+    };
+    let parsed = flags::parse(&format!("gatehouse snapshot {name}"), &words[2..]);
+    match Config::read(&parsed, Program::Gatehouse) {
+        Err(errors) => crate::fail(&errors),
+        Ok(config) => match run(Path::new(file), &config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => crate::fail(&[crate::chain(error.as_ref())]),
+        },
+    }
+}
+
+fn save(file: &Path, config: &Config) -> Outcome {
+    let unfinished = PathBuf::from(format!("{}.unfinished", file.display()));
+    // Secrets lie in it.
+    let options = || File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished);
+    let mut out = options().map_err(|error| format!("create {}: {error}", unfinished.display()))?;
+    let socket = config.data_dir.join(SOCKET);
+    match UnixStream::connect(&socket) {
+        Ok(mut running) if config.engine == Engine::Disk => copy(&mut running, &mut out)?,
+        _ => save_here(config, &out)?,
+    }
+    out.sync_all()?;
+    let saved = store::check(&mut GzDecoder::new(BufReader::new(File::open(&unfinished)?)))?;
+    std::fs::rename(&unfinished, file)?;
+    tell(&format!("saved {} objects at revision {} to {}", saved.objects, saved.revision, file.display()));
+    Ok(())
+}
+
+/// Of a store that no server of this directory has open.
+fn save_here(config: &Config, out: &File) -> Outcome {
+    runtime()?.block_on(async {
+        let store = opened(config).await?;
+        let saved = write(&store, BufWriter::new(out)).await.map_err(|error| error as Box<dyn Error>)?;
+        store.close().await?;
+        tell(&format!("{} objects read", saved.objects));
+        Ok(())
+    })
+}
+
+async fn opened(config: &Config) -> Result<Store, Box<dyn Error>> {
+    if config.engine == Engine::Disk && !config.data_dir.join("store").join(store::FILE).exists() {
+        return Err(format!("{} holds no store", config.data_dir.display()).into());
+    }
+    storage::open(config, &Arc::new(Catalog::builtin()?), &Slot::default(), Arc::new(SystemClock)).await
+}
+
+async fn write(store: &Store, out: impl Write + Send) -> Result<Saved, Box<dyn Error + Send + Sync>> {
+    let resources = store.snapshot().await?;
+    let mut compressed = GzEncoder::new(out, Compression::fast());
+    let saved = store::save(&resources, &mut compressed)?;
+    compressed.finish()?.flush()?;
+    Ok(saved)
+}
+
+fn copy(from: &mut UnixStream, to: &mut File) -> io::Result<()> {
+    let (mut piece, mut copied, mut told) = (vec![0; 1 << 16], 0, 0);
+    loop {
+        let read = from.read(&mut piece)?;
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_all(&piece[..read])?;
+        copied += read as u64;
+        if copied / TOLD_EVERY_BYTES > told {
+            told = copied / TOLD_EVERY_BYTES;
+            tell(&format!("{} MiB saved", copied >> 20));
+        }
+    }
+}
+
+fn restore(file: &Path, config: &Config) -> Outcome {
+    let open = || File::open(file).map_err(|error| format!("open {}: {error}", file.display()));
+    let saved = match &config.engine {
+        Engine::Disk => store::restore(&mut GzDecoder::new(BufReader::new(open()?)), &config.data_dir.join("store"))?,
+        Engine::Memory => return Err("the engine memory keeps nothing".into()),
+        Engine::Etcd(_) => {
+            // Nothing is written before all of it is known to be sound.
+            store::check(&mut GzDecoder::new(BufReader::new(open()?)))?;
+            let mut input = GzDecoder::new(BufReader::new(open()?));
+            runtime()?.block_on(async {
+                let store = opened(config).await?;
+                let told = |done: u64| {
+                    if done.is_multiple_of(TOLD_EVERY_OBJECTS) {
+                        tell(&format!("{done} objects written"));
+                    }
+                };
+                Ok::<_, Box<dyn Error>>(store::replay(&mut input, &store, &SystemClock, told).await?)
+            })?
+        }
+    };
+    tell(&format!("restored {} objects of revision {}", saved.objects, saved.revision));
+    Ok(())
+}
+
+fn status(file: &Path, _: &Config) -> Outcome {
+    let input = File::open(file).map_err(|error| format!("open {}: {error}", file.display()))?;
+    let bytes = input.metadata()?.len();
+    let saved = store::check(&mut GzDecoder::new(BufReader::new(input)))?;
+    println!("objects:  {}\nrevision: {}\nsize:     {bytes}", saved.objects, saved.revision);
+    Ok(())
+}
+
+/// Gives whoever may open the socket, which is whoever may read the data directory, a snapshot of the running store.
+pub(crate) async fn serve(store: Store, data_dir: &Path) -> io::Result<()> {
+    let path = data_dir.join(SOCKET);
+    let _ = std::fs::remove_file(&path);
+    let listener = tokio::net::UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    loop {
+        let (asked, _) = listener.accept().await?;
+        let (asked, store) = (asked.into_std()?, store.clone());
+        let handle = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let given = asked
+                .set_nonblocking(false)
+                .map_err(Into::into)
+                .and_then(|()| handle.block_on(write(&store, BufWriter::new(asked))));
+            match given {
+                Ok(saved) => tracing::info!(saved.objects, saved.revision, "snapshot given"),
+                Err(error) => tracing::warn!(%error, "snapshot not given"),
+            }
+        });
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// To whoever watches; what a script reads is not disturbed.
+fn tell(line: &str) {
+    let mut err = io::stderr();
+    let mark = if err.is_terminal() { "==> " } else { "" };
+    let _ = writeln!(err, "{mark}{line}");
+}

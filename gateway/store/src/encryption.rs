@@ -1,0 +1,198 @@
+//! Encryption at rest by an `EncryptionConfiguration`: which provider writes a resource, and which may read it. What is written
+//! is what kube-apiserver writes, and the other way round. Follows `apiserver/pkg/server/options/encryptionconfig`.
+//! Reads no file, and knows a resource only by what it is handed.
+
+mod cipher;
+mod kms;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::Value;
+
+use self::cipher::Cipher;
+use self::kms::Kms;
+use crate::Transformer;
+
+/// How everything encrypted begins, whatever the provider.
+const ENCRYPTED: &[u8] = b"k8s:enc:";
+/// Upstream's bound on a question to a KMS plugin.
+const KMS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The group and plural name of the resource under a prefix.
+pub type ResourceOf = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
+
+/// Encrypts and decrypts by a configuration that can be replaced.
+pub struct Encryption {
+    rules: ArcSwap<Rules>,
+    resource_of: ResourceOf,
+}
+
+/// What a configuration says, in its order.
+struct Rules(Vec<(Pattern, Arc<Provider>)>);
+
+/// `secrets`, `deployments.apps`, `*.apps`, `*.`, `*.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    plural: String,
+    group: String,
+}
+
+struct Provider {
+    /// How what it wrote begins; nothing of what is not encrypted.
+    prefix: Vec<u8>,
+    cipher: Cipher,
+}
+
+impl Encryption {
+    /// By a configuration of `apiserver.config.k8s.io`, parsed. Connects to KMS plugins, so it needs a runtime. Fails with what
+    /// is wrong with it.
+    pub fn new(configuration: &Value, resource_of: ResourceOf) -> Result<Self, String> {
+        Ok(Self { rules: ArcSwap::from_pointee(Rules::read(configuration)?), resource_of })
+    }
+
+    /// Goes by another configuration from now on; what is wrong with it leaves the one before in force.
+    pub fn replace(&self, configuration: &Value) -> Result<(), String> {
+        self.rules.store(Arc::new(Rules::read(configuration)?));
+        Ok(())
+    }
+
+    fn providers(&self, prefix: &str) -> Vec<Arc<Provider>> {
+        let (group, plural) = (self.resource_of)(prefix).unwrap_or_default();
+        self.rules.load().of(&group, &plural)
+    }
+}
+
+#[async_trait]
+impl Transformer for Encryption {
+    async fn to_storage(&self, prefix: &str, key: &str, stored: Vec<u8>) -> Result<Vec<u8>, String> {
+        let providers = self.providers(prefix);
+        let Some(first) = providers.first() else { return Ok(stored) };
+        Ok([&first.prefix[..], &first.cipher.seal(key, stored).await?].concat())
+    }
+
+    async fn from_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String> {
+        let mut faults = Vec::new();
+        for provider in self.providers(prefix).iter().filter(|provider| !provider.prefix.is_empty()) {
+            if let Some(sealed) = bytes.strip_prefix(&provider.prefix[..]) {
+                match provider.cipher.open(key, sealed).await {
+                    Ok(opened) => return Ok(opened.into()),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        }
+        if !bytes.starts_with(ENCRYPTED) {
+            // Upstream reads what is in the clear only where a provider `identity` allows it; a resource that nobody speaks of has one.
+            let providers = self.providers(prefix);
+            let allowed = providers.is_empty() || providers.iter().any(|provider| matches!(provider.cipher, Cipher::Identity));
+            return if allowed { Ok(bytes) } else { Err("no matching prefix found".to_owned()) };
+        }
+        Err(if faults.is_empty() { "identity transformer tried to read encrypted data".to_owned() } else { faults.join(", ") })
+    }
+}
+
+impl Rules {
+    fn read(configuration: &Value) -> Result<Self, String> {
+        let text = |field: &str| configuration.get(field).and_then(Value::as_str).unwrap_or("");
+        if text("kind") != "EncryptionConfiguration" || !text("apiVersion").starts_with("apiserver.config.k8s.io/") {
+            return Err("it is no EncryptionConfiguration of apiserver.config.k8s.io/v1".to_owned());
+        }
+        let mut rules = Vec::new();
+        let entries = list(configuration, "resources");
+        if entries.is_empty() {
+            return Err("resources: Required value: at least one resource must be specified".to_owned());
+        }
+        for (at, entry) in entries.iter().enumerate() {
+            let place = format!("resources[{at}]");
+            let mut providers = Vec::new();
+            for provider in list(entry, "providers") {
+                providers.extend(read_provider(provider).map_err(|why| format!("{place}.providers: {why}"))?);
+            }
+            if providers.is_empty() {
+                return Err(format!("{place}.providers: Required value: at least one provider must be specified"));
+            }
+            for resource in list(entry, "resources").iter().filter_map(Value::as_str) {
+                let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+                let pattern = Pattern { plural: plural.to_owned(), group: group.to_owned() };
+                rules.extend(providers.iter().map(|provider| (pattern.clone(), provider.clone())));
+            }
+        }
+        Ok(Self(rules))
+    }
+
+    /// The providers of a resource: those that name it, or else its group, or else everything.
+    fn of(&self, group: &str, plural: &str) -> Vec<Arc<Provider>> {
+        for (plural, group) in [(plural, group), ("*", group), ("*", "*")] {
+            let matching = self.0.iter().filter(|(pattern, _)| pattern.plural == plural && pattern.group == group);
+            let found: Vec<_> = matching.map(|(_, provider)| provider.clone()).collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+}
+
+/// A provider of the configuration: one for each of its keys.
+fn read_provider(provider: &Value) -> Result<Vec<Arc<Provider>>, String> {
+    let members = provider.as_object().ok_or("a provider is no object")?;
+    let mut made = Vec::new();
+    for (kind, settings) in members {
+        match kind.as_str() {
+            "identity" => made.push(Arc::new(Provider { prefix: Vec::new(), cipher: Cipher::Identity })),
+            "aescbc" | "aesgcm" | "secretbox" => {
+                for key in list(settings, "keys") {
+                    let text = |field: &str| key.get(field).and_then(Value::as_str).unwrap_or("");
+                    let prefix = format!("k8s:enc:{kind}:v1:{}:", text("name")).into_bytes();
+                    made.push(Arc::new(Provider { prefix, cipher: Cipher::new(kind, text("secret"))? }));
+                }
+            }
+            "kms" => made.push(Arc::new(read_kms(settings)?)),
+            other => return Err(format!("unknown provider {other:?}")),
+        }
+    }
+    Ok(made)
+}
+
+fn read_kms(settings: &Value) -> Result<Provider, String> {
+    let text = |field: &str| settings.get(field).and_then(Value::as_str).unwrap_or("");
+    let name = text("name");
+    if text("apiVersion") != "v2" {
+        return Err(format!(
+            "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead; provider {name:?} says apiVersion {:?}",
+            text("apiVersion")
+        ));
+    }
+    if name.is_empty() || !text("endpoint").starts_with("unix://") {
+        return Err("kms: a name and an endpoint that begins with unix:// are needed".to_owned());
+    }
+    let timeout = match text("timeout") {
+        "" => KMS_TIMEOUT,
+        said => seconds(said).ok_or_else(|| format!("kms.timeout: Invalid value: {said:?}"))?,
+    };
+    let kms = Kms::start(name, text("endpoint"), timeout)?;
+    Ok(Provider { prefix: format!("k8s:enc:kms:v2:{name}:").into_bytes(), cipher: Cipher::Kms(kms) })
+}
+
+/// `3s`, `500ms`.
+fn seconds(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+    let number: f64 = number.parse().ok()?;
+    let unit_s = match unit {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number * unit_s).ok().filter(|timeout| !timeout.is_zero())
+}
+
+fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests;

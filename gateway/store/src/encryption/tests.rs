@@ -1,0 +1,127 @@
+//! What each provider makes and reads; `conformance/etcd` compares with kube-apiserver.
+
+use serde_json::json;
+
+use super::*;
+
+const KEY: &str = "/registry/secrets/default/a";
+const PREFIX: &str = "/registry/secrets/";
+
+fn secret(byte: u8, len: usize) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(vec![byte; len])
+}
+
+fn resource_of() -> ResourceOf {
+    Arc::new(|prefix| match prefix {
+        "/registry/secrets/" => Some((String::new(), "secrets".into())),
+        "/registry/configmaps/" => Some((String::new(), "configmaps".into())),
+        "/registry/deployments/" => Some(("apps".into(), "deployments".into())),
+        _ => None,
+    })
+}
+
+fn configuration(resources: &[&str], providers: &Value) -> Value {
+    json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration",
+        "resources": [{"resources": resources, "providers": providers}]})
+}
+
+fn keyed(kind: &str, keys: &[(&str, u8, usize)]) -> Value {
+    let keys: Vec<_> = keys.iter().map(|(name, byte, len)| json!({"name": name, "secret": secret(*byte, *len)})).collect();
+    json!({kind: {"keys": keys}})
+}
+
+fn encryption(resources: &[&str], providers: &Value) -> Encryption {
+    Encryption::new(&configuration(resources, providers), resource_of()).expect("sound")
+}
+
+#[tokio::test]
+async fn every_cipher_reads_what_it_wrote_and_nothing_that_was_changed() {
+    let ciphers =
+        [("aescbc", 16), ("aescbc", 24), ("aescbc", 32), ("aesgcm", 16), ("aesgcm", 24), ("aesgcm", 32), ("secretbox", 32)];
+    for (kind, len) in ciphers {
+        let encryption = encryption(&["secrets"], &json!([keyed(kind, &[("one", 7, len)])]));
+        for clear in [&b""[..], b"x", b"sixteen bytes 16", &[0xab; 5000]] {
+            let stored = encryption.to_storage(PREFIX, KEY, clear.to_vec()).await.expect("encrypts");
+            assert!(stored.starts_with(format!("k8s:enc:{kind}:v1:one:").as_bytes()), "{kind}");
+            assert!(clear.len() < 16 || !stored.windows(clear.len()).any(|part| part == clear));
+            assert_eq!(
+                encryption.from_storage(PREFIX, KEY, stored.clone().into()).await.expect("decrypts"),
+                clear,
+                "{kind} {len}"
+            );
+            if kind != "aescbc" {
+                let mut damaged = stored.clone();
+                *damaged.last_mut().expect("some") ^= 1;
+                assert!(encryption.from_storage(PREFIX, KEY, damaged.into()).await.is_err(), "{kind}: damaged");
+            }
+            let moved = encryption.from_storage(PREFIX, "/registry/secrets/default/b", stored.into()).await;
+            assert_eq!(moved.is_err(), kind == "aesgcm", "{kind}: only some bind to the place");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_key_writes_and_all_read() {
+    let old = encryption(&["secrets"], &json!([keyed("aesgcm", &[("old", 1, 32)])]));
+    let stored = old.to_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
+    let rotated = configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32), ("old", 1, 32)]), {"identity": {}}]));
+    old.replace(&rotated).expect("sound");
+    assert_eq!(old.from_storage(PREFIX, KEY, stored.clone().into()).await.expect("the old key reads"), b"secret"[..]);
+    let again = old.to_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
+    assert!(again.starts_with(b"k8s:enc:aesgcm:v1:new:"));
+    assert_eq!(
+        old.from_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.expect("identity reads"),
+        b"k8s\0clear"[..]
+    );
+
+    old.replace(&configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32)])]))).expect("sound");
+    assert!(old.from_storage(PREFIX, KEY, stored.into()).await.is_err(), "the old key is gone");
+    assert!(old.from_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.is_err(), "nothing in the clear is read");
+    assert!(old.replace(&json!({})).is_err());
+    assert!(old.from_storage(PREFIX, KEY, again.into()).await.is_ok(), "what is wrong changes nothing");
+}
+
+#[tokio::test]
+async fn what_nobody_speaks_of_stays_as_it_is() {
+    let encryption = encryption(&["secrets"], &json!([keyed("secretbox", &[("k", 1, 32)])]));
+    let elsewhere = "/registry/configmaps/";
+    assert_eq!(encryption.to_storage(elsewhere, "k", b"x".to_vec()).await.expect("as it is"), b"x");
+    let sealed = encryption.to_storage(PREFIX, KEY, b"x".to_vec()).await.expect("encrypts");
+    let fault = encryption.from_storage(elsewhere, "k", sealed.into()).await.expect_err("not its provider");
+    assert_eq!(fault, "identity transformer tried to read encrypted data");
+}
+
+#[test]
+fn the_nearest_pattern_counts() {
+    let named = |name: &str| keyed("aescbc", &[(name, 1, 16)]);
+    let rules =
+        Rules::read(&json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": [
+            {"resources": ["*.*"], "providers": [named("all")]},
+            {"resources": ["*.apps"], "providers": [named("group")]},
+            {"resources": ["secrets", "deployments.apps"], "providers": [named("own")]},
+            {"resources": ["*."], "providers": [named("core")]},
+        ]}))
+        .expect("sound");
+    let first = |group: &str, plural: &str| String::from_utf8(rules.of(group, plural)[0].prefix.clone()).expect("text");
+    assert_eq!(first("", "secrets"), "k8s:enc:aescbc:v1:own:");
+    assert_eq!(first("apps", "deployments"), "k8s:enc:aescbc:v1:own:");
+    assert_eq!(first("apps", "daemonsets"), "k8s:enc:aescbc:v1:group:");
+    assert_eq!(first("", "pods"), "k8s:enc:aescbc:v1:core:");
+    assert_eq!(first("batch", "jobs"), "k8s:enc:aescbc:v1:all:");
+}
+
+#[test]
+fn what_cannot_be_used_is_refused() {
+    for providers in [
+        json!([]),
+        json!([{"rot13": {}}]),
+        json!([keyed("aescbc", &[("k", 1, 15)])]),
+        json!([keyed("secretbox", &[("k", 1, 16)])]),
+        json!([{"aesgcm": {"keys": [{"name": "k", "secret": "%"}]}}]),
+        json!([{"kms": {"name": "k", "endpoint": "unix:///a"}}]),
+        json!([{"kms": {"apiVersion": "v2", "name": "k", "endpoint": "http://a"}}]),
+    ] {
+        assert!(Encryption::new(&configuration(&["secrets"], &providers), resource_of()).is_err(), "{providers}");
+    }
+}
