@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -31,12 +32,23 @@ type bed struct {
 	flags     []string
 }
 
+// built are the two programs, made once for all tests.
+var built struct {
+	once            sync.Once
+	apiserver, etcd string
+	err             error
+}
+
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	apiserver, etcd, err := peer.Build(t.Context(), filepath.Join(harness.Root(t), "conformance"), filepath.Join(harness.Root(t), ".build"))
-	if err != nil {
-		t.Fatal(err)
+	built.once.Do(func() {
+		root := harness.Root(t)
+		built.apiserver, built.etcd, built.err = peer.Build(context.Background(), filepath.Join(root, "conformance"), filepath.Join(root, ".build"))
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
+	apiserver, etcd := built.apiserver, built.etcd
 	store, err := peer.StartEtcd(t.Context(), etcd, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
