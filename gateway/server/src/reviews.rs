@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use model::clock::rfc3339;
 use model::{Status, Value};
 
 use crate::answer::{Answer, Content};
 use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
-use crate::row::Row;
+use crate::row::{self, Row};
 use crate::subresources::Serve;
 use crate::verbs::create;
 
@@ -51,7 +52,8 @@ fn ask<'a>(
     reply: Reply,
 ) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
-        let (review, _) = create::read(call, row, body).await?;
+        let (mut review, options) = create::read(call, row, body).await?;
+        row.track(None, &mut review, &row::manager(call, &options.field_manager), &rfc3339(call.now));
         let answered = reply(gate, call, review)?;
         Ok(Answer::new(201, Content::Object(row.clone(), answered)))
     }

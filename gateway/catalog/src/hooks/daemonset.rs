@@ -25,6 +25,10 @@ pub(super) const HOOKS: Hooks = Hooks {
 };
 
 fn default(object: &mut Value) {
+    // Upstream's internal type counts from 0 where the client says nothing: whoever writes, writes this.
+    if meta::annotation(object, TEMPLATE_GENERATION).is_none() {
+        meta::annotate(object, TEMPLATE_GENERATION, "0");
+    }
     pod_template::default(object, "spec.template");
     let Some(spec) = object.get_mut("spec") else { return };
     get::default(spec, "updateStrategy", json!({}));

@@ -35,6 +35,17 @@ pub struct JsonPatch {
 }
 
 impl JsonPatch {
+    /// Sorts the maps of a changed object as upstream's library writes them: those that an operation went through. What none
+    /// touched stays as it was read.
+    pub fn sort_touched(&self, target: &mut Value) {
+        if let Value::Object(map) = target {
+            map.sort_keys();
+        }
+        for path in self.operations.iter().flat_map(|operation| [&operation.path, &operation.from]).flatten() {
+            sort_way(target, path);
+        }
+    }
+
     /// Reads a body. Fails with 400 when it is no list of operations, with 413 when they are too many.
     pub fn parse(body: &[u8]) -> Result<Self, Status> {
         let bad = |why: &str| Status::bad_request(format!("error decoding patch: {why}"));
@@ -130,6 +141,19 @@ fn operation(item: Value, index: usize, strict: &mut Vec<String>) -> Result<Oper
         strict.push(format!("json patch unknown field {}", quote(&format!("[{index}].{key}"))));
     }
     Ok(Operation { op: op.unwrap_or_else(|| "unknown".to_owned()), path, from, value })
+}
+
+/// Sorts the maps on the way to where a pointer ends.
+fn sort_way(mut target: &mut Value, path: &str) {
+    for part in path.split('/').skip(1) {
+        if let Value::Object(map) = target {
+            map.sort_keys();
+        }
+        match (Place { container: target, key: decode(part) }).into_member() {
+            Some(member) => target = member,
+            None => return,
+        }
+    }
 }
 
 /// Where a pointer ends: its container and the last key.

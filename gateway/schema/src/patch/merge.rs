@@ -27,6 +27,24 @@ impl MergePatch {
     pub fn apply(&self, target: &mut Value) {
         merge(target, &self.patch);
     }
+
+    /// Sorts the maps of a changed object as upstream's library writes them: those that the patch went through, and all that
+    /// it brought. What it passed by stays as it was read.
+    pub fn sort_touched(&self, target: &mut Value, before: &Value) {
+        sort_touched(target, &self.patch, before);
+    }
+}
+
+fn sort_touched(target: &mut Value, patch: &Map<String, Value>, before: &Value) {
+    let Value::Object(map) = target else { return };
+    map.sort_keys();
+    for (key, value) in patch {
+        match (map.get_mut(key), value, before.get(key)) {
+            (Some(changed), Value::Object(inner), Some(before @ Value::Object(_))) => sort_touched(changed, inner, before),
+            (Some(changed), _, _) => changed.sort_all_objects(),
+            (None, _, _) => {}
+        }
+    }
 }
 
 /// Merges into an object; what is none becomes one.
@@ -71,6 +89,16 @@ mod tests {
     fn merged(mut target: Value, patch: &Value) -> Value {
         MergePatch::parse(patch.to_string().as_bytes()).expect("an object").apply(&mut target);
         target
+    }
+
+    #[test]
+    fn what_a_patch_touched_is_sorted_and_nothing_else() {
+        let before: Value = serde_json::from_str(r#"{"z":{"y":1,"x":{"b":1,"a":2}},"m":{"q":1,"p":2}}"#).expect("JSON");
+        let patch = MergePatch::parse(br#"{"z":{"c":{"f":1,"e":2}}}"#).expect("an object");
+        let mut after = before.clone();
+        patch.apply(&mut after);
+        patch.sort_touched(&mut after, &before);
+        assert_eq!(after.to_string(), r#"{"m":{"q":1,"p":2},"z":{"c":{"e":2,"f":1},"x":{"b":1,"a":2},"y":1}}"#);
     }
 
     /// The examples of RFC 7386, appendix A, that patch with an object.

@@ -7,6 +7,7 @@ use model::field::quote;
 use model::gvk::split_api_version;
 use model::{GroupVersionKind, Status, Value};
 use schema::Shape;
+use schema::normal::Encode;
 use schema::patch::StrategicPatch;
 use schema::types::Types;
 
@@ -112,6 +113,15 @@ impl Form {
             // Such patches are refused by their media type, before they are read.
             Shape::Structural(_) => Err(Status::unsupported_media_type(&[])),
         }
+    }
+
+    /// A valid object as it would be sent, for messages that show it: every field in its place.
+    pub fn in_order(&self, value: &Value) -> Value {
+        let api_version = self.kind.api_version();
+        let how = Encode { type_meta: Some((&api_version, &self.kind.kind)), ..Encode::default() };
+        let mut bytes = Vec::new();
+        self.shape.encode(self.types(), value, how, &mut bytes);
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| value.clone())
     }
 
     /// The object on one line, for messages about a patch.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use model::field::is_printable;
 use model::gvk::split_api_version;
-use model::{Status, Value};
+use model::{Status, Value, meta};
 use schema::apply::{FieldManager, Filter, Force, Missing, Typed};
 
 use super::Row;
@@ -35,7 +35,16 @@ impl Row {
     /// Writes the owners after an update into `new`; `live` is absent for a new object. Both are in the version of the
     /// request.
     pub(crate) fn track(&self, live: Option<&Value>, new: &mut Value, manager: &str, now: &str) {
-        self.with_field_manager(|fields| fields.update(live, new, manager, now));
+        // What the way to the storage version and back adds to an object is its writer's too.
+        let stored = self.conversion.and_then(|_| self.shown(self.to_storage(new.clone()).ok()?).ok());
+        let Some(mut seen) = stored else {
+            return self.with_field_manager(|fields| fields.update(live, new, manager, now));
+        };
+        self.with_field_manager(|fields| fields.update(live, &mut seen, manager, now));
+        match meta::remove(&mut seen, "managedFields") {
+            Some(owners) => meta::set(new, "managedFields", owners),
+            None => drop(meta::remove(new, "managedFields")),
+        }
     }
 
     /// What an apply patch makes of an object, in normal form, with its owners. Fails with conflicts and for patches that

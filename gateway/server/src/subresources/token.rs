@@ -15,7 +15,7 @@ use crate::answer::{Answer, Content};
 use crate::body::Body;
 use crate::call::Call;
 use crate::gate::{Gate, Tokens};
-use crate::row::Row;
+use crate::row::{self, Row};
 use crate::verbs::create;
 use crate::world::LocalWorld;
 use crate::write::Review;
@@ -40,6 +40,7 @@ pub(super) fn serve<'a>(
         let tokens = gate.tokens.as_ref().ok_or_else(Status::page_not_found)?;
         let (mut request, options) = create::read(call, row, body).await?;
         let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+        row.track(None, &mut request, &row::manager(call, &options.field_manager), &rfc3339(call.now));
         let review = Review::of_post(row, &namespace, &name, &options);
         review.mutate(gate, call, &mut request).await?;
         let world = LocalWorld::new(gate, User::loopback());

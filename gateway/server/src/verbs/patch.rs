@@ -105,15 +105,7 @@ impl Change {
             Self::Merge(patch) => patch.apply(&mut object),
             Self::Strategic(patch) => form.apply_strategic(patch, &mut object)?,
         }
-        let patched = matches!(self, Self::Json(_) | Self::Merge(_)).then(|| object.clone());
-        let refused = |why: String| {
-            let shown = match (self, &patched) {
-                (Self::Strategic(patch), _) => patch.describe(),
-                (_, Some(patched)) => form.show(patched),
-                (_, None) => String::new(),
-            };
-            invalid(&shown, why)
-        };
+        let refused = |why: String| invalid(&self.show(row, current), why);
         form.check_kind(&object).map_err(&refused)?;
         let mut unknown = Vec::new();
         form.decode(&mut object, &mut unknown).map_err(&refused)?;
@@ -125,6 +117,24 @@ impl Change {
         }
         form.complete(&mut object);
         Ok(object)
+    }
+
+    /// What a refusal shows: a strategic patch itself, else what the patch led to, written as upstream's library does.
+    fn show(&self, row: &Row, current: &Value) -> String {
+        let before = row.form().in_order(current);
+        let mut object = before.clone();
+        match self {
+            Self::Strategic(patch) => return patch.describe(),
+            // It was applied before, to the same object.
+            Self::Json(patch) => drop(patch.apply(&mut object).map(|()| patch.sort_touched(&mut object))),
+            Self::Merge(patch) => {
+                patch.apply(&mut object);
+                patch.sort_touched(&mut object, &before);
+            }
+        }
+        let mut out = Vec::new();
+        codec::go_json::write(&object, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     fn duplicates(&self) -> &[String] {

@@ -99,6 +99,7 @@ const MAPS: &[&str] = &[
 
 /// Structs that are no pointers: empty is the same as absent. Sorted.
 const PLAIN_STRUCTS: &[&str] = &[
+    "devices",
     "jobTemplate",
     "lastState",
     "metadata",

@@ -153,3 +153,12 @@ fn a_webhooks_patch_is_read_as_upstreams_library_does() {
     let (patch, _) = JsonPatch::decode(br#"[{"op":"test","path":"/a","value":1}]"#).unwrap();
     assert_eq!(patch.perform(&mut object).unwrap_err(), "testing value /a failed: test failed");
 }
+
+#[test]
+fn the_way_of_an_operation_is_sorted_and_nothing_else() {
+    let mut target: Value = serde_json::from_str(r#"{"z":[{"y":1,"x":{"b":1,"a":2}}],"m":{"q":1,"p":2}}"#).unwrap();
+    let patch = JsonPatch::parse(br#"[{"op":"add","path":"/z/0/c","value":1}]"#).unwrap();
+    patch.apply(&mut target).unwrap();
+    patch.sort_touched(&mut target);
+    assert_eq!(target.to_string(), r#"{"m":{"q":1,"p":2},"z":[{"c":1,"x":{"b":1,"a":2},"y":1}]}"#);
+}
