@@ -5,18 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-const (
-	// managedFieldsCompared is off while no server-side apply computes them.
-	managedFieldsCompared = false
-	// pathsMax is how many differing fields one answer tells of.
-	pathsMax = 4
-)
+// pathsMax is how many differing fields one answer tells of.
+const pathsMax = 4
 
 // Compare says how an answer differs from upstream's: nothing when a client cannot tell them apart.
 func Compare(got, want Answer) []string {
@@ -28,7 +23,7 @@ func Compare(got, want Answer) []string {
 	if got.Code != want.Code {
 		return differences // the bodies are about different things
 	}
-	return append(differences, bodies(shown(got.body), shown(want.body))...)
+	return append(differences, bodies(got.body, want.body)...)
 }
 
 func headers(got, want []string) []string {
@@ -132,51 +127,4 @@ func member(at string, got, want map[string]any, name string, paths *[]string) {
 	default:
 		values(at, gotValue, wantValue, paths)
 	}
-}
-
-// shown is the part of a body that is compared.
-func shown(body string) string {
-	if managedFieldsCompared {
-		return body
-	}
-	return withoutManagedFields(body)
-}
-
-var managedFields = regexp.MustCompile(`"managedFields": ?`)
-
-// withoutManagedFields cuts them out of JSON and YAML, leaving the rest as it is written.
-func withoutManagedFields(body string) string {
-	for {
-		at := managedFields.FindStringIndex(body)
-		if at == nil {
-			break
-		}
-		var value json.RawMessage
-		decoder := json.NewDecoder(strings.NewReader(body[at[1]:]))
-		if decoder.Decode(&value) != nil {
-			break
-		}
-		// The member goes with the comma before it, else with the one after it.
-		before, after := strings.TrimRight(body[:at[0]], " \n"), body[at[1]+int(decoder.InputOffset()):]
-		if shorter, found := strings.CutSuffix(before, ","); found {
-			before = shorter
-		} else {
-			after = strings.TrimPrefix(after, ",")
-		}
-		body = before + after
-	}
-	var kept []string
-	indent := -1
-	for _, line := range strings.Split(body, "\n") {
-		text := strings.TrimLeft(line, " ")
-		if depth := len(line) - len(text); indent >= 0 && (depth > indent || depth == indent && strings.HasPrefix(text, "- ")) {
-			continue
-		}
-		if indent = -1; text == "managedFields:" {
-			indent = len(line) - len(text)
-			continue
-		}
-		kept = append(kept, line)
-	}
-	return strings.Join(kept, "\n")
 }

@@ -80,9 +80,9 @@ func (m *mask) headers(header http.Header) []string {
 
 func (m *mask) body(got reply) string {
 	if strings.HasPrefix(got.header.Get("Content-Type"), forms["protobuf"]) {
-		return m.text(fromProtobuf(got.body))
+		return sortOwners(m.text(fromProtobuf(got.body)))
 	}
-	return m.text(string(got.body))
+	return sortOwners(m.text(string(got.body)))
 }
 
 func (m *mask) text(text string) string {
