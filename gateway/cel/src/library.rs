@@ -21,6 +21,7 @@ pub(crate) mod url;
 
 use crate::program::Error;
 use crate::value::{Outcome, Value};
+pub(crate) use model::field::quote;
 
 /// A function's code: nothing where no overload takes such arguments.
 pub(crate) type Code = for<'a> fn(&[Value<'a>]) -> Option<Outcome<'a>>;
@@ -55,27 +56,4 @@ pub(crate) fn some(value: Value<'_>) -> Option<Outcome<'_>> {
 /// A failure with its message.
 pub(crate) fn fail<'a>(message: impl Into<String>) -> Option<Outcome<'a>> {
     Some(Err(Error::Failed(message.into())))
-}
-
-/// Text as Go's `%q` quotes it.
-pub(crate) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

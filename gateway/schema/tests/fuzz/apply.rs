@@ -53,7 +53,7 @@ fn live() -> Value {
 }
 
 /// Documents to damage, which still say which kind they are of, so that more than that is tried.
-fn each_document(property: impl Fn(&Value) + std::panic::RefUnwindSafe) {
+fn each_document(property: impl Fn(&Value)) {
     let seeds: Vec<Value> =
         seeds::APPLIED.iter().chain(seeds::PODS).map(|text| codec::json::parse(text).unwrap().value).collect();
     each_value(&seeds, ROUNDS, |input| {
