@@ -121,7 +121,7 @@ fn two_who_apply_conflict_or_agree() {
         match (asked, forced) {
             (Ok(asked), Ok(forced)) => assert_eq!(text(&asked), text(&forced), "force changes nothing where nothing conflicts"),
             (Err(refused), Ok(forced)) => {
-                assert_eq!((refused.code, refused.reason), (409, "Conflict"), "only a conflict can be forced");
+                assert_eq!((refused.code, &*refused.reason), (409, "Conflict"), "only a conflict can be forced");
                 let causes = refused.details.map_or(0, |details| details.causes.len());
                 assert!(causes > 0, "a conflict names its fields");
                 let settled = applied(&forced, patch, "two", Force::No).expect("what was forced is owned");
