@@ -1,39 +1,167 @@
 //! `gatehouse policy …`: what an author of policies does all day. Every verdict comes from the server's own evaluator.
 
 mod arguments;
+mod bench;
 mod build;
 mod cases;
+mod check;
+mod corpus;
+mod diff;
+mod document;
+mod fake;
 mod manifest;
 mod new;
+mod record;
+mod replay;
+mod report;
+mod run;
+mod scan;
+mod subject;
 mod test;
-mod trial;
 
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::{Arguments, Known};
 
 /// What went wrong, for a person.
 type Outcome = Result<(), String>;
 
 type Run = fn(&Arguments) -> Outcome;
 
-/// The commands: name, arguments, what it does, and the code.
-const COMMANDS: &[(&str, &str, &str, Run)] = &[
-    ("new", "NAME", "makes a folder with a policy that works, its cases and its binding", new::run),
-    ("build", "[FOLDER] [--out FOLDER]", "builds the policies of a folder to wasm", build::run),
-    ("test", "[FOLDER]", "builds, and runs cases/*.yaml in wasm", test::run),
-    ("manifest", "[FOLDER]", "builds, and prints what kubectl applies: the module and its binding", manifest::run),
-    ("run", "[FOLDER] --object FILE [--settings FILE]", "builds, and judges one object", trial::run),
-    ("bench", "[FOLDER] [--object FILE] [--settings FILE]", "builds, and measures calls", trial::bench),
+/// One command.
+struct Command {
+    name: &'static str,
+    /// The words without a name, as help shows them, and how many there may be.
+    words: (&'static str, usize),
+    what: &'static str,
+    options: &'static [Known],
+    run: Run,
+}
+
+const SETTINGS: Known = ("settings", "FILE", "settings instead of those in binding.yaml");
+const CLUSTER: Known =
+    ("cluster", "FILE", "objects that the policy finds in its cluster; a file or a folder, as often as needed");
+const CORPUS: Known =
+    ("corpus", "FILE", "requests to judge: what record wrote, or objects (a file, a folder, or - for what is piped in)");
+const RESOURCES: Known =
+    ("resources", "LIST", "what to read of the cluster, such as pods,deployments.apps; what binding.yaml matches when left out");
+const CONTEXT: Known = ("context", "NAME", "kubectl's context; the current one when left out");
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "new",
+        words: ("NAME", 1),
+        what: "makes a folder with a policy that works, its cases and its binding",
+        options: &[],
+        run: new::run,
+    },
+    Command {
+        name: "build",
+        words: ("[FOLDER]", 1),
+        what: "builds the policies of a folder to wasm",
+        options: &[("out", "FOLDER", "where to; target/policies beside each policy when left out")],
+        run: build::run,
+    },
+    Command {
+        name: "check",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "says what a server would refuse, and what reviewers would ask: imports against grants, settings against their schema, size, cases",
+        options: &[],
+        run: check::run,
+    },
+    Command {
+        name: "test",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "runs cases/*.yaml in wasm; no case at all is a failure",
+        options: &[
+            ("output", "human|json|junit", "how the outcome is written to standard output"),
+            ("cases", "FOLDER", "cases from there instead of cases/"),
+        ],
+        run: test::run,
+    },
+    Command {
+        name: "run",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "judges one object, a rendered chart (helm template … | gatehouse policy run --object -) or what is live",
+        options: &[
+            ("object", "FILE", "what to judge: YAML or JSON, several documents or one; - for standard input"),
+            ("live", "WORDS", "what to judge, read by kubectl get WORDS, such as \"pod web -n shop\""),
+            ("old", "FILE", "the object as it was before"),
+            ("operation", "WORD", "CREATE, UPDATE, DELETE or CONNECT; what fits the objects when left out"),
+            ("user", "NAME", "who asks"),
+            ("group", "NAME", "a group of theirs, as often as needed"),
+            ("params", "FILE", "the object that the binding would name under paramRef"),
+            SETTINGS,
+            CLUSTER,
+            CONTEXT,
+        ],
+        run: run::run,
+    },
+    Command {
+        name: "bench",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "measures calls: processor time, wall time, and the instructions of the guest (fuel), which are the same on every machine",
+        options: &[
+            ("object", "FILE", "what to judge; the first case's object when left out"),
+            ("calls", "NUMBER", "how many; 20000 when left out"),
+            ("save", "FILE", "writes the numbers as JSON"),
+            ("compare", "FILE", "fails when more fuel is needed than in these numbers"),
+            ("threshold", "PERCENT", "how much more is fine; 5 when left out"),
+            SETTINGS,
+        ],
+        run: bench::run,
+    },
+    Command {
+        name: "record",
+        words: ("[FOLDER]", 1),
+        what: "writes requests down for replay and diff: those of an audit log, or what a cluster holds as if it were made now",
+        options: &[
+            ("out", "FILE", "where to; one request a line"),
+            ("audit", "FILE", "an audit log of level RequestResponse (kube-apiserver's or Gatehouse's)"),
+            RESOURCES,
+            CONTEXT,
+        ],
+        run: record::run,
+    },
+    Command {
+        name: "replay",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "judges recorded requests and tells the verdicts",
+        options: &[CORPUS, ("save", "FILE", "writes the verdicts, one a line"), SETTINGS, CLUSTER],
+        run: replay::run,
+    },
+    Command {
+        name: "diff",
+        words: ("OLD NEW", 2),
+        what: "tells which verdicts change from one policy to another, over recorded requests or a cluster",
+        options: &[CORPUS, RESOURCES, CONTEXT, SETTINGS, CLUSTER],
+        run: diff::run,
+    },
+    Command {
+        name: "scan",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "judges what a cluster holds now; fails when something is wrong",
+        options: &[RESOURCES, CONTEXT, CORPUS, SETTINGS],
+        run: scan::run,
+    },
+    Command {
+        name: "manifest",
+        words: ("[FOLDER|FILE.wasm]", 1),
+        what: "prints what kubectl applies: the module and its binding",
+        options: &[],
+        run: manifest::run,
+    },
 ];
 
 /// Runs one of the commands.
 pub(crate) fn run(words: &[String]) -> ExitCode {
-    let command = words.first().and_then(|word| COMMANDS.iter().find(|(name, ..)| name == word));
-    let Some((.., run)) = command else {
-        return help(words);
-    };
-    match Arguments::read(&words[1..]).and_then(|arguments| run(&arguments)) {
+    let command = words.first().and_then(|word| COMMANDS.iter().find(|command| command.name == word));
+    let Some(command) = command else { return help(words) };
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        explain(command);
+        return ExitCode::SUCCESS;
+    }
+    match Arguments::read(&words[1..], command.words.1, command.options).and_then(|arguments| (command.run)(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("Error: {why}");
@@ -44,14 +172,29 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
 
 fn help(words: &[String]) -> ExitCode {
     println!("gatehouse policy: write, build, test and ship admission policies.\n");
-    for (name, arguments, what, _) in COMMANDS {
-        println!("  {:<58} {what}", format!("gatehouse policy {name} {arguments}"));
+    for Command { name, words, what, .. } in COMMANDS {
+        println!("  {:<38} {what}", format!("{name} {}", words.0));
     }
+    println!(
+        "\nA policy is a folder that gatehouse policy new wrote, or a component. Use \"gatehouse policy <command> --help\"."
+    );
     match words.first().map(String::as_str) {
         None | Some("help" | "--help" | "-h") => ExitCode::SUCCESS,
         Some(other) => {
             eprintln!("\nError: unknown command {other:?} for \"gatehouse policy\"");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn explain(command: &Command) {
+    let Command { name, words, what, options, .. } = command;
+    let rest = if options.is_empty() { "" } else { " [options]" };
+    println!("gatehouse policy {name} {}{rest}\n\n{what}.", words.0);
+    if !options.is_empty() {
+        println!("\nOptions:");
+    }
+    for (name, value, what) in *options {
+        println!("  {:<28} {what}", format!("--{name} {value}"));
     }
 }

@@ -19,11 +19,14 @@ pub struct Options {
     pub artifacts: Option<PathBuf>,
     /// Threads that run guests; one for each processor when 0.
     pub threads: usize,
+    /// Count the instructions of guests. It costs time, so that a server never does.
+    pub count_fuel: bool,
 }
 
 /// Everything that running policies needs. One per process.
 pub struct Runtime {
     pub(crate) engine: Engine,
+    pub(crate) counts_fuel: bool,
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) pool: Pool,
@@ -33,7 +36,7 @@ impl Runtime {
     /// Starts the engine and its threads. Fails when memory for the pool cannot be reserved or the directory for
     /// compiled modules cannot be used.
     pub fn start(options: &Options) -> Result<Arc<Self>, StartError> {
-        let engine = Engine::new(&config()).map_err(StartError::Engine)?;
+        let engine = Engine::new(config().consume_fuel(options.count_fuel)).map_err(StartError::Engine)?;
         let artifacts = options.artifacts.as_deref().map(|path| Artifacts::open(path, &engine)).transpose()?;
         let ticker = Ticker::start(engine.clone()).map_err(StartError::Thread)?;
         let threads = match options.threads {
@@ -41,7 +44,8 @@ impl Runtime {
             threads => threads,
         };
         let pool = Pool::start(threads).map_err(StartError::Thread)?;
-        Ok(Arc::new(Self { engine, artifacts, ticker, pool }))
+        let counts_fuel = options.count_fuel;
+        Ok(Arc::new(Self { engine, counts_fuel, artifacts, ticker, pool }))
     }
 
     /// The threads that run guests.

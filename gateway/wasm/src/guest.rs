@@ -68,6 +68,10 @@ pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State, re
     let mut store = Store::new(&runtime.engine, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);
+    if runtime.counts_fuel {
+        // Refused only by an engine that does not count.
+        let _ = store.set_fuel(u64::MAX);
+    }
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut context| {
         context.data_mut().tick().map_err(wasmtime::Error::new)?;

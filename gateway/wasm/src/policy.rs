@@ -102,6 +102,8 @@ pub struct Answer<T> {
     pub took: Duration,
     /// What the policy logged.
     pub log: Vec<LogLine>,
+    /// Instructions of the guest, where the runtime counts them.
+    pub fuel: u64,
     /// It asked what the requester may do, and there is none: its answer is not one about a request.
     pub needs_user: bool,
 }
@@ -176,8 +178,9 @@ impl Policy {
         };
         let log = std::mem::take(&mut store.data_mut().log);
         let needs_user = store.data().asked.for_a_user;
+        let fuel = if runtime.counts_fuel { store.get_fuel().map_or(0, |left| u64::MAX - left) } else { 0 };
         drop(store);
-        Answer { outcome, took: started.elapsed(), log, needs_user }
+        Answer { outcome, took: started.elapsed(), log, fuel, needs_user }
     }
 
     fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<(Instance, Configured)> {

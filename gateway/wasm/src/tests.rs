@@ -14,7 +14,7 @@ use component::{LOG, component, validator};
 const OK: &str = "(i32.const 2048)";
 
 fn runtime() -> Arc<Runtime> {
-    Runtime::start(&Options { artifacts: None, threads: 2 }).unwrap()
+    Runtime::start(&Options { artifacts: None, threads: 2, count_fuel: false }).unwrap()
 }
 
 fn request() -> Request {
@@ -249,7 +249,8 @@ fn what_is_no_policy_is_not_loaded() {
 #[test]
 fn compiled_code_is_taken_only_from_ourselves() {
     let directory = tempfile::tempdir().unwrap();
-    let start = || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1 }).unwrap();
+    let start =
+        || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1, count_fuel: false }).unwrap();
     let bytes = validator(OK);
     assert_ne!(start().load(&bytes).unwrap().compile_ms, 0);
     assert_eq!(start().load(&bytes).unwrap().compile_ms, 0, "found compiled");
@@ -269,7 +270,10 @@ fn compiled_code_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("modules");
-    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1 }).unwrap().load(&validator(OK)).unwrap();
+    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1, count_fuel: false })
+        .unwrap()
+        .load(&validator(OK))
+        .unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     for entry in std::fs::read_dir(&path).unwrap() {
         assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);

@@ -189,5 +189,5 @@ pub(super) async fn mutate(runtime: &Runtime, call: Call) -> Answer<Mutation> {
 }
 
 fn failed<T>(failure: Failure) -> Answer<T> {
-    Answer { outcome: Err(failure), took: Duration::ZERO, log: Vec::new(), needs_user: false }
+    Answer { outcome: Err(failure), took: Duration::ZERO, log: Vec::new(), fuel: 0, needs_user: false }
 }

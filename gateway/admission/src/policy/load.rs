@@ -64,7 +64,11 @@ impl Policies {
     /// Starts the runtime and loads `--policy-dir`. Blocks for as long as compiling takes; a module compiled before takes
     /// a millisecond. Fails when anything in that directory cannot be enforced.
     pub fn start(options: Options) -> Result<Arc<Self>, StartError> {
-        let runtime = wasm::Runtime::start(&wasm::Options { artifacts: options.artifacts.clone(), threads: options.threads })?;
+        let runtime = wasm::Runtime::start(&wasm::Options {
+            artifacts: options.artifacts.clone(),
+            threads: options.threads,
+            count_fuel: false,
+        })?;
         let fixed = match &options.policy_dir {
             Some(path) => directory::read(&runtime, path).map_err(StartError::Directory)?,
             None => Fixed::default(),

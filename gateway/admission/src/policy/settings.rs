@@ -22,10 +22,8 @@ impl Check<'_> {
             return errors.too_many(path, depth, DEPTH_MAX);
         }
         let Some(schema) = self.resolve(schema) else { return };
-        if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
-            && !allowed.contains(value)
-        {
-            let texts: Vec<String> = allowed.iter().map(text).collect();
+        if let Some(allowed) = allowed(schema).filter(|allowed| !allowed.contains(&value)) {
+            let texts: Vec<String> = allowed.into_iter().map(text).collect();
             return errors.not_supported(path, value.clone(), &texts.iter().map(String::as_str).collect::<Vec<_>>());
         }
         if let Some(wanted) = wrong_type(schema, value) {
@@ -110,6 +108,15 @@ impl Check<'_> {
     }
 }
 
+/// The values that a schema lists: as `enum`, or one by one where each has a description.
+fn allowed(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
+    if let Some(listed) = schema.get("enum").and_then(Value::as_array) {
+        return Some(listed.iter().collect());
+    }
+    let listed = ["oneOf", "anyOf"].iter().find_map(|word| schema.get(*word)?.as_array())?;
+    listed.iter().map(|choice| choice.get("const")).collect()
+}
+
 fn string(schema: &Map<String, Value>, text: &str, path: &Path<'_>, errors: &mut Errors) {
     let length = text.chars().count();
     if let Some(min) = limit(schema, "minLength").filter(|min| length < *min) {
@@ -169,6 +176,13 @@ mod tests {
         let spec = Path::new("spec");
         check(schema, settings, &spec.child("settings"), &mut errors);
         errors.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn values_that_are_described_one_by_one_are_a_list_too() {
+        let schema = json!({"oneOf": [{"const": "a", "description": "A."}, {"const": "b", "description": "B."}]});
+        assert_eq!(faults(&schema, &json!("b")), Vec::<String>::new());
+        assert_eq!(faults(&schema, &json!("c")), ["spec.settings: Unsupported value: \"c\": supported values: \"a\", \"b\""]);
     }
 
     #[test]

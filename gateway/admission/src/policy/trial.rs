@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{GroupVersionKind, Value, meta};
+use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value, meta};
+use serde_json::json;
 use wasm::{Failure, LogLine, Violation, World};
 
+use super::binding::Binding;
 use super::mutate;
 use super::set::Entry;
+use crate::{Operation, Review};
 
 /// What came of it.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Trial {
     pub took: Duration,
     /// What the policy logged.
     pub log: Vec<LogLine>,
+    /// Instructions of the guest, where the runtime counts them.
+    pub fuel: u64,
 }
 
 /// What a policy is given besides the request and its objects.
@@ -56,7 +61,7 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
     let policy = match &entry.policy {
         Ok(policy) => policy,
         Err(why) => {
-            return Trial { outcome: Err(Failure::Refused(why.clone())), took: Duration::ZERO, log: Vec::new() };
+            return Trial { outcome: Err(Failure::Refused(why.clone())), took: Duration::ZERO, log: Vec::new(), fuel: 0 };
         }
     };
     let project = |value: &Value| entry.reads.project(value);
@@ -72,7 +77,7 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
                 warnings: verdict.warnings,
                 changed: None,
             });
-            Trial { outcome, took: answer.took, log: answer.log }
+            Trial { outcome, took: answer.took, log: answer.log, fuel: answer.fuel }
         }
         World::Mutator => {
             let answer = policy.mutate(&call);
@@ -80,9 +85,44 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
                 let changed = mutate::apply(entry, object.unwrap_or(&Value::Null), mutation.patch.as_deref())?;
                 Ok(Outcome { violations: Vec::new(), warnings: mutation.warnings, changed })
             });
-            Trial { outcome, took: answer.took, log: answer.log }
+            Trial { outcome, took: answer.took, log: answer.log, fuel: answer.fuel }
         }
     }
+}
+
+/// Whether a binding concerns a request, as far as that can be known without a cluster: of a namespace only its name.
+pub fn concerns(binding: &Binding, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>) -> bool {
+    let wasm::GroupVersionResource { group, version, resource } = &request.resource;
+    let resource = GroupVersionResource::new(group, version, resource);
+    let kind = GroupVersionKind::new(&request.kind.group, &request.kind.version, &request.kind.kind);
+    let (info, user) = (RequestInfo::default(), User::default());
+    let review = Review {
+        request: &info,
+        user: &user,
+        operation: match request.operation {
+            wasm::Operation::Create => Operation::Create,
+            wasm::Operation::Update => Operation::Update,
+            wasm::Operation::Delete => Operation::Delete,
+            wasm::Operation::Connect => Operation::Connect,
+        },
+        resource: &resource,
+        kind: &kind,
+        subresource: &request.subresource,
+        namespace: &request.namespace,
+        name: &request.name,
+        old,
+        options: &Value::Null,
+        dry_run: request.dry_run,
+        uid: &request.uid,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let namespace = json!({"metadata": {
+        "name": request.namespace,
+        "labels": {"kubernetes.io/metadata.name": request.namespace},
+    }});
+    let constraints = &binding.constraints;
+    let is_inside = !constraints.needs_namespace(&review) || constraints.matches_namespace(&namespace);
+    is_inside && constraints.matches_exactly(&review, object)
 }
 
 /// The request that would write an object. `said` overrides what the object tells: `operation`, `user`, `groups`,
@@ -98,19 +138,20 @@ pub fn request(said: &Value, object: &Value) -> Result<wasm::Request, String> {
         "CONNECT" => wasm::Operation::Connect,
         other => return Err(format!("request.operation: {other:?} is none of CREATE, UPDATE, DELETE, CONNECT")),
     };
+    let origin = if text("origin") == Some("scan") { wasm::Origin::Scan } else { wasm::Origin::Write };
     let groups = said.get("groups").and_then(Value::as_array).into_iter().flatten();
     let owned = |text: &str| text.to_owned();
     Ok(wasm::Request {
         uid: "00000000-0000-0000-0000-000000000000".to_owned(),
         time: wasm::Timestamp { seconds: 1_767_225_600, nanoseconds: 0 },
-        user: Some(wasm::User {
+        user: (origin == wasm::Origin::Write).then(|| wasm::User {
             name: owned(text("user").unwrap_or("somebody")),
             uid: String::new(),
             groups: groups.filter_map(Value::as_str).map(owned).collect(),
             extra: Vec::new(),
         }),
         operation,
-        origin: wasm::Origin::Write,
+        origin,
         resource: wasm::GroupVersionResource {
             group: kind.group.to_string(),
             version: kind.version.to_string(),

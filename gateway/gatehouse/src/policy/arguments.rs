@@ -1,51 +1,78 @@
-//! The words after a command: one for its place, the others by name.
+//! The words after a command: what it is about, and options by name. Which options a command has stands in its row.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Options that the commands know; each has a value.
-const KNOWN: &[&str] = &["object", "out", "settings"];
+/// An option of a command: its name, what its value is called (nothing for one that is said or not), and what it does.
+pub(super) type Known = (&'static str, &'static str, &'static str);
 
 /// What was said.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
-    /// The word without a name.
-    pub(super) place: Option<String>,
-    options: BTreeMap<String, String>,
+    /// The words without a name, in order.
+    pub(super) places: Vec<String>,
+    options: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Arguments {
-    pub(super) fn read(words: &[String]) -> Result<Self, String> {
+    /// Reads the words after a command that takes `most` words without a name and these options.
+    pub(super) fn read(words: &[String], most: usize, known: &[Known]) -> Result<Self, String> {
         let mut arguments = Self::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let Some(option) = word.strip_prefix("--") else {
-                if arguments.place.replace(word.clone()).is_some() {
-                    return Err(format!("{word:?} is one word too many"));
-                }
+            let Some(option) = word.strip_prefix("--").or_else(|| word.strip_prefix('-').filter(|rest| rest.len() == 1)) else {
+                arguments.places.push(word.clone());
                 continue;
             };
             let (name, value) = match option.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (option, None),
             };
-            if !KNOWN.contains(&name) {
-                return Err(format!("unknown option --{name}"));
-            }
-            let value = value.or_else(|| words.next().cloned()).ok_or_else(|| format!("--{name} needs a value"))?;
-            arguments.options.insert(name.to_owned(), value);
+            let (name, kind, _) = *known
+                .iter()
+                .find(|(known, ..)| *known == name || known.starts_with(name) && name.len() == 1)
+                .ok_or_else(|| format!("unknown option {word}; --help lists those there are"))?;
+            let value = match (kind, value) {
+                ("", Some(_)) => return Err(format!("--{name} has no value")),
+                ("", None) => String::new(),
+                (_, value) => value.or_else(|| words.next().cloned()).ok_or_else(|| format!("--{name} needs a value"))?,
+            };
+            arguments.options.entry(name).or_default().push(value);
         }
-        Ok(arguments)
+        match arguments.places.get(most) {
+            Some(word) => Err(format!("{word:?} is one word too many")),
+            None => Ok(arguments),
+        }
     }
 
-    /// An option's value.
+    /// An option's value; the last one, when it was said more often.
     pub(super) fn option(&self, name: &str) -> Option<&str> {
-        self.options.get(name).map(String::as_str)
+        self.options.get(name)?.last().map(String::as_str)
     }
 
-    /// The folder that is meant: the one said, or this one.
+    /// Every value of an option.
+    pub(super) fn all(&self, name: &str) -> &[String] {
+        self.options.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an option was said.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.options.contains_key(name)
+    }
+
+    /// An option that must be said; `why` tells what it is for.
+    pub(super) fn needed(&self, name: &str, why: &str) -> Result<&str, String> {
+        self.option(name).ok_or_else(|| format!("--{name} is needed: {why}"))
+    }
+
+    /// A word that must be said.
+    pub(super) fn place(&self, at: usize, what: &str) -> Result<&str, String> {
+        self.places.get(at).map(String::as_str).ok_or_else(|| format!("{what} is missing; --help shows how it is said"))
+    }
+
+    /// The policy or folder that is meant: the one said, or this folder.
     pub(super) fn folder(&self) -> PathBuf {
-        PathBuf::from(self.place.as_deref().unwrap_or("."))
+        PathBuf::from(self.places.first().map_or(".", String::as_str))
     }
 }
 
@@ -53,19 +80,24 @@ impl Arguments {
 mod tests {
     use super::*;
 
+    const KNOWN: &[Known] = &[("out", "FOLDER", ""), ("object", "FILE", ""), ("update", "", "")];
+
     fn read(words: &[&str]) -> Result<Arguments, String> {
-        Arguments::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        Arguments::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(), 1, KNOWN)
     }
 
     #[test]
     fn options_take_their_value_in_both_spellings() {
-        let arguments = read(&["a", "--out", "b", "--object=c"]).unwrap();
+        let arguments = read(&["a", "--out", "b", "--object=c", "--update", "--object", "d"]).unwrap();
         assert_eq!(
-            (arguments.place.as_deref(), arguments.option("out"), arguments.option("object")),
-            (Some("a"), Some("b"), Some("c"))
+            (&*arguments.places, arguments.option("out"), arguments.option("object")),
+            (&["a".to_owned()][..], Some("b"), Some("d"))
         );
-        assert!(read(&["a", "b"]).is_err());
-        assert_eq!(read(&["--nothing=1"]).unwrap_err(), "unknown option --nothing");
+        assert_eq!((arguments.all("object").len(), arguments.has("update")), (2, true));
+        assert_eq!(read(&["a", "b"]).unwrap_err(), "\"b\" is one word too many");
+        assert!(read(&["--nothing=1"]).unwrap_err().starts_with("unknown option --nothing"));
         assert_eq!(read(&["--out"]).unwrap_err(), "--out needs a value");
+        assert_eq!(read(&["--update=1"]).unwrap_err(), "--update has no value");
+        assert_eq!(read(&["-"]).unwrap().places, ["-"]);
     }
 }

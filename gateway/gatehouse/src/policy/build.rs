@@ -11,8 +11,8 @@ use serde_json::Value;
 use wasm::{Module, Runtime};
 use wit_component::ComponentEncoder;
 
-use super::Outcome;
 use super::arguments::Arguments;
+use super::{Outcome, subject};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// A small stack of the guest's own: fewer pages to touch and to give back for every call. Recursion over a deep object
@@ -32,7 +32,7 @@ pub(super) struct Built {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let runtime = runtime()?;
+    let runtime = subject::runtime()?;
     let all = all(&runtime, &arguments.folder())?;
     let out = arguments.option("out").map(PathBuf::from);
     for built in &all {
@@ -52,11 +52,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-/// A runtime that keeps nothing.
-pub(super) fn runtime() -> Result<Arc<Runtime>, String> {
-    Runtime::start(&wasm::Options { artifacts: None, threads: 1 }).map_err(|error| error.to_string())
-}
-
 /// Builds every policy of a folder; at least one, or it fails.
 pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, String> {
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -66,15 +61,6 @@ pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, S
         return Err(format!("{} has no policy: a crate of type cdylib that calls validator! or mutator!", folder.display()));
     }
     Ok(built)
-}
-
-/// The only policy of a folder.
-pub(super) fn one(runtime: &Arc<Runtime>, folder: &Path) -> Result<Built, String> {
-    let mut all = all(runtime, folder)?;
-    match (all.pop(), all.is_empty()) {
-        (Some(built), true) => Ok(built),
-        _ => Err(format!("{} has several policies; name the folder of one", folder.display())),
-    }
 }
 
 struct Artifact {

@@ -1,15 +1,16 @@
 //! Cases of a policy, as `cases/*.yaml` holds them, and whether an answer is the one expected.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use admission::policy::binding::Binding;
 use admission::policy::set::{Entry, Unfit};
-use admission::policy::trial;
+use admission::policy::trial::{self, Given};
 use serde_json::{Value, json};
 use wasm::{Module, Violation};
+
+use super::fake::Fake;
+use super::{document, subject};
 
 /// Running time in cases: a slow machine that tests must not fail them. `bench` says what a call costs.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -20,76 +21,143 @@ pub(super) struct Case {
     pub(super) file: String,
     /// What it is about.
     pub(super) name: String,
-    /// `settings`, `request`, `object`, `old`, `expect`.
+    /// `settings`, `request`, `object`, `old`, `params`, `cluster`, `authorizer`, `expect`.
     pub(super) body: Value,
+    /// Where files are that a case names.
+    folder: PathBuf,
 }
 
-/// Every case of a policy's folder; none is an error.
+/// Every case of a folder; none is an error.
 pub(super) fn read(folder: &Path) -> Result<Vec<Case>, String> {
-    let folder = folder.join("cases");
     let failed = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let entries = fs::read_dir(&folder).map_err(|error| failed(&folder, &error))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    files.sort();
+    let hint = "there is no case; write one into a file NAME.yaml there, `gatehouse policy new` shows the form";
     let mut cases = Vec::new();
-    for path in files {
-        let text = fs::read(&path).map_err(|error| failed(&path, &error))?;
-        let parsed = codec::yaml::parse(&text).map_err(|error| failed(&path, &error))?;
-        let listed = parsed.value.get("cases").and_then(Value::as_array).cloned();
+    for path in document::files(folder).map_err(|_| failed(folder, &hint))? {
+        let body = document::one(&path.display().to_string())?;
+        let listed = body.get("cases").and_then(Value::as_array).cloned();
         for body in listed.ok_or_else(|| failed(&path, &"there is no list `cases`"))? {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let name = body["name"].as_str().unwrap_or("a case without a name").to_owned();
-            cases.push(Case { file, name, body });
+            spread(Case { file, name, body, folder: folder.to_owned() }, &mut cases)?;
         }
     }
-    if cases.is_empty() { Err(failed(&folder, &"there is no case")) } else { Ok(cases) }
+    if cases.is_empty() { Err(failed(folder, &hint)) } else { Ok(cases) }
 }
 
-/// The policy with some settings. `granted` comes from binding.yaml.
-pub(super) fn bind(module: &Arc<Module>, settings: &Value, granted: &Value) -> Result<Entry, Unfit> {
-    let settings = if settings.is_null() { json!({}) } else { settings.clone() };
-    let object = json!({"metadata": {"name": module.metadata.name}, "spec": {"settings": settings, "grants": granted}});
-    let mut binding = Binding::from_object(&object).map_err(Unfit::Module)?;
-    binding.deadline = DEADLINE;
-    Entry::bind(binding, module)
-}
-
-/// Runs a case. Fails with how the answer differs from the one expected.
-pub(super) fn judge(case: &Case, module: &Arc<Module>, granted: &Value) -> Result<(), String> {
-    let expect = &case.body["expect"];
-    let entry = match (bind(module, &case.body["settings"], granted), expect["settings"].as_str()) {
-        (Ok(entry), None) => entry,
-        (Ok(_), Some(field)) => return Err(format!("the settings are accepted, but spec.settings.{field} should be refused")),
-        (Err(Unfit::Spec(errors)), Some(field)) => {
-            let field = format!("spec.settings.{field}");
-            return match errors.0.iter().any(|error| error.field == field) {
-                true => Ok(()),
-                false => Err(format!("{field} should be refused, but what is refused is {}", Unfit::Spec(errors))),
-            };
-        }
-        (Err(unfit), _) => return Err(unfit.to_string()),
+/// A case with `each: FILES` is one case for every object in these files.
+fn spread(case: Case, cases: &mut Vec<Case>) -> Result<(), String> {
+    let Some(each) = case.body["each"].as_str() else {
+        cases.push(case);
+        return Ok(());
     };
+    for file in document::files(&case.folder.join(each)).map_err(|why| format!("{}: each: {why}", case.file))? {
+        for object in document::objects(&file.display().to_string())? {
+            let mut body = case.body.clone();
+            body["object"] = object;
+            let name = format!("{}: {}", case.name, file.file_stem().unwrap_or_default().to_string_lossy());
+            cases.push(Case { file: case.file.clone(), name, body, folder: case.folder.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Cases of one policy: binds it once for all that have the same settings.
+pub(super) struct Judge<'a> {
+    module: &'a Arc<Module>,
+    /// binding.yaml.
+    binding: &'a Value,
+    bound: Option<(Value, Result<Entry, Unfit>)>,
+}
+
+impl<'a> Judge<'a> {
+    /// For a module with what binding.yaml grants it.
+    pub(super) fn of(module: &'a Arc<Module>, binding: &'a Value) -> Self {
+        Self { module, binding, bound: None }
+    }
+
+    fn bind(&mut self, settings: &Value) -> &Result<Entry, Unfit> {
+        let settings = if settings.is_null() { json!({}) } else { settings.clone() };
+        let (module, binding) = (self.module, self.binding);
+        let again = || {
+            let mut binding = binding.clone();
+            binding["spec"]["settings"] = settings.clone();
+            (settings.clone(), subject::bind(module, &binding, DEADLINE))
+        };
+        if self.bound.as_ref().is_none_or(|(known, _)| *known != settings) {
+            self.bound = None;
+        }
+        &self.bound.get_or_insert_with(again).1
+    }
+
+    /// Runs a case. Fails with how the answer differs from the one expected.
+    pub(super) fn judge(&mut self, case: &Case) -> Result<(), String> {
+        let (expect, world) = (&case.body["expect"], self.module.world);
+        let entry = match (self.bind(&case.body["settings"]), expect["settings"].as_str()) {
+            (Ok(entry), None) => entry,
+            (Ok(_), Some(field)) => {
+                return Err(format!("the settings are accepted, but spec.settings.{field} should be refused"));
+            }
+            (Err(Unfit::Spec(errors)), Some(field)) => {
+                let field = format!("spec.settings.{field}");
+                return match errors.0.iter().any(|error| error.field == field) {
+                    true => Ok(()),
+                    false => Err(format!("{field} should be refused, but what is refused is {errors:?}")),
+                };
+            }
+            (Err(unfit), _) => return Err(unfit.to_string()),
+        };
+        answer(case, entry, world)
+    }
+}
+
+fn answer(case: &Case, entry: &Entry, world: wasm::World) -> Result<(), String> {
+    let expect = &case.body["expect"];
     let given = |field: &str| Some(&case.body[field]).filter(|value| !value.is_null());
     let (object, old) = (given("object"), given("old"));
     let about = object.or(old).ok_or("the case has neither `object` nor `old`")?;
     let request = trial::request(&case.body["request"], about)?;
-    let outcome = trial::run(&entry, &request, object, old).outcome.map_err(|failure| failure.to_string())?;
+    let cluster = Fake::of(cluster(case)?, &case.body["authorizer"], &entry.binding)?;
+    let tried = |object| {
+        let given = Given { params: given("params"), reach: cluster.clone() };
+        trial::run_with(entry, &request, object, old, given).outcome
+    };
+    let outcome = match (tried(object), expect["error"].as_str()) {
+        (Ok(outcome), None) => outcome,
+        (Err(failure), Some(part)) if failure.to_string().contains(part) => return Ok(()),
+        (Err(failure), _) => return Err(failure.to_string()),
+        (Ok(_), Some(part)) => return Err(format!("it judges, but should fail with {part:?}")),
+    };
     each(&expect["warnings"], |wanted| outcome.warnings.iter().any(|text| text.contains(wanted.as_str().unwrap_or("\0"))))
         .map_err(|wanted| format!("expected the warning {wanted}, got {:?}", outcome.warnings))?;
-    match module.world {
+    match world {
         wasm::World::Validator => verdict(expect, &outcome.violations),
         wasm::World::Mutator => {
             let before = object.unwrap_or(&Value::Null);
             let after = outcome.changed.as_ref().unwrap_or(before);
             mutation(expect, before, after)?;
-            let again = trial::run(&entry, &request, Some(after), old).outcome.map_err(|failure| failure.to_string())?;
-            match again.changed {
+            match tried(Some(after)).map_err(|failure| failure.to_string())?.changed {
                 None => Ok(()),
                 Some(other) => Err(format!("asked again it changes its own work: {other}")),
             }
         }
     }
+}
+
+/// `cluster` of a case: objects, or files of objects.
+fn cluster(case: &Case) -> Result<Vec<Value>, String> {
+    let listed = match &case.body["cluster"] {
+        Value::Array(listed) => listed.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    };
+    let mut objects = Vec::new();
+    for one in listed {
+        match one.as_str() {
+            Some(file) => objects.extend(document::objects(&case.folder.join(file).display().to_string())?),
+            None => objects.push(one),
+        }
+    }
+    Ok(objects)
 }
 
 fn verdict(expect: &Value, violations: &[Violation]) -> Result<(), String> {

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use wasm::Runtime;
 
 use super::arguments::Arguments;
-use super::{Outcome, build};
+use super::{Outcome, document, subject};
 
 /// The binding beside a policy's manifest.
 const BINDING: &str = "binding.yaml";
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let runtime = build::runtime()?;
-    let built = build::one(&runtime, &arguments.folder())?;
+    let runtime = subject::runtime()?;
+    let built = subject::one(&runtime, &arguments.folder())?;
     let module = json!({
         "apiVersion": "policy.gatehouse.dev/v1alpha1",
         "kind": "PolicyModule",
@@ -41,21 +41,8 @@ fn packed(component: &[u8]) -> Result<Vec<u8>, String> {
     packed.map_err(|error| format!("pack the component: {error}"))
 }
 
-/// What the binding beside a policy grants it.
-pub(super) fn grants(folder: &Path) -> Result<Value, String> {
-    Ok(binding(folder)?.pointer("/spec/grants").cloned().unwrap_or_else(|| json!([])))
-}
-
-/// The settings in the binding beside a policy.
-pub(super) fn settings(folder: &Path) -> Result<Value, String> {
-    Ok(binding(folder)?.pointer("/spec/settings").cloned().unwrap_or_else(|| json!({})))
-}
-
-fn binding(folder: &Path) -> Result<Value, String> {
+/// The binding beside a policy; null when there is none.
+pub(super) fn binding(folder: &Path) -> Result<Value, String> {
     let path = folder.join(BINDING);
-    if !path.exists() {
-        return Ok(Value::Null);
-    }
-    let text = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    codec::yaml::parse(&text).map(|parsed| parsed.value).map_err(|error| format!("{}: {error}", path.display()))
+    if path.exists() { document::one(&path.display().to_string()) } else { Ok(Value::Null) }
 }

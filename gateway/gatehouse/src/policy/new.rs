@@ -39,7 +39,7 @@ const CARRIED: &[(&str, &str)] = &[
 const NAME_BYTES_MAX: usize = 63;
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let name = arguments.place.as_deref().ok_or("a name is needed: gatehouse policy new NAME")?;
+    let name = arguments.place(0, "the policy's name")?;
     if !is_name(name) {
         return Err(format!("{name:?} cannot be a name: lower-case letters, digits and dashes, beginning with a letter"));
     }

@@ -1,25 +1,39 @@
 //! `gatehouse policy test`: every case of every policy of a folder, in wasm.
 
+use std::path::PathBuf;
+use std::time::Instant;
+
 use super::arguments::Arguments;
-use super::{Outcome, build, cases, manifest};
+use super::cases::Judge;
+use super::report::{self, Form, Ran};
+use super::{Outcome, cases, manifest, subject};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let runtime = build::runtime()?;
-    let (mut count, mut failed) = (0, 0);
-    for built in build::all(&runtime, &arguments.folder())? {
-        println!("\n{} ({})", built.name, built.module.world.as_str());
-        let granted = manifest::grants(&built.folder)?;
-        for case in cases::read(&built.folder)? {
-            count += 1;
-            match cases::judge(&case, &built.module, &granted) {
-                Ok(()) => println!("  ok      {}", case.name),
-                Err(why) => {
-                    failed += 1;
-                    println!("  FAILED  {} ({})\n      {why}", case.name, case.file);
-                }
+    let form = Form::parse(arguments.option("output"))?;
+    let runtime = subject::runtime()?;
+    let mut all = Vec::new();
+    for built in subject::all(&runtime, &arguments.folder())? {
+        if form == Form::Human {
+            println!("\n{} ({})", built.name, built.module.world.as_str());
+        }
+        let folder = arguments.option("cases").map_or_else(|| built.folder.join("cases"), PathBuf::from);
+        let binding = manifest::binding(&built.folder)?;
+        let mut judge = Judge::of(&built.module, &binding);
+        for case in cases::read(&folder)? {
+            let started = Instant::now();
+            let failure = judge.judge(&case).err();
+            match &failure {
+                _ if form != Form::Human => {}
+                None => println!("  ok      {}", case.name),
+                Some(why) => println!("  FAILED  {} ({})\n      {why}", case.name, case.file),
             }
+            let (policy, took) = (built.name.clone(), started.elapsed());
+            all.push(Ran { policy, file: case.file, name: case.name, took, failure });
         }
     }
-    println!("\n{} of {count} cases passed", count - failed);
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {count} cases failed")) }
+    println!("{}", report::write(form, &all));
+    match all.iter().filter(|ran| ran.failure.is_some()).count() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} of {} cases failed", all.len())),
+    }
 }

@@ -1,0 +1,130 @@
+//! `gatehouse policy check`: what a server would refuse, and what a reviewer would ask. Runs no case.
+
+use serde_json::Value;
+
+use super::arguments::Arguments;
+use super::build::Built;
+use super::{Outcome, document, manifest, subject};
+
+/// A module of this size still fits into an object after gzip, as `manifest` puts it there.
+const INLINE_BYTES: usize = 2 << 20;
+
+/// How much one finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    /// A server would refuse it.
+    Refused,
+    /// It works; somebody will ask.
+    Asked,
+}
+
+type Finding = (Weight, String);
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let runtime = subject::runtime()?;
+    let mut refused = 0;
+    for built in subject::all(&runtime, &arguments.folder())? {
+        let module = &built.module;
+        let size = module.bytes.div_ceil(1024);
+        println!(
+            "\n{} ({} {}, {size} KB, compiled in {} ms)",
+            built.name,
+            module.world.as_str(),
+            module.metadata.version,
+            module.compile_ms
+        );
+        let binding = manifest::binding(&built.folder)?;
+        let findings = findings(&built, &binding);
+        for (weight, finding) in &findings {
+            println!("  {}  {finding}", if *weight == Weight::Refused { "FAILED " } else { "warning" });
+        }
+        if findings.is_empty() {
+            println!("  ok       imports: {}", named(&module.imports));
+        }
+        refused += findings.iter().filter(|(weight, _)| *weight == Weight::Refused).count();
+    }
+    match refused {
+        0 => Ok(()),
+        count => Err(format!("a server would refuse this: {count} findings")),
+    }
+}
+
+fn named(imports: &[String]) -> String {
+    if imports.is_empty() { "none".to_owned() } else { imports.join(", ") }
+}
+
+fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut add = |weight, text: String| found.push((weight, text));
+    let metadata = &built.module.metadata;
+    if binding.is_null() {
+        add(Weight::Asked, "there is no binding.yaml beside it; nothing says for which requests it is asked".to_owned());
+    } else {
+        if let Err(unfit) = subject::bind(&built.module, binding, wasm::limits::DEADLINE_MAX) {
+            add(Weight::Refused, format!("binding.yaml: {unfit}"));
+        }
+        for grant in binding["spec"]["grants"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !built.module.imports.iter().any(|import| import.contains(&format!("/{grant}@"))) {
+                add(Weight::Asked, format!("binding.yaml grants {grant}, which the module does not import"));
+            }
+        }
+        if binding["spec"]["matchConstraints"]["resourceRules"].as_array().is_none_or(Vec::is_empty) {
+            add(Weight::Asked, "binding.yaml has no resourceRules: the policy is asked about every write".to_owned());
+        }
+    }
+    if built.module.bytes > INLINE_BYTES {
+        add(
+            Weight::Asked,
+            "the module is too large to stand in an object; push it to a registry or put it into --policy-dir".to_owned(),
+        );
+    }
+    if metadata.description.is_empty() || metadata.rules.is_empty() {
+        add(Weight::Asked, "it does not say what it demands: a description and rules".to_owned());
+    }
+    if metadata.reads.is_empty() {
+        add(Weight::Asked, "it reads whole objects; naming the fields makes calls cheaper".to_owned());
+    }
+    for setting in undescribed(&metadata.settings_schema) {
+        add(Weight::Asked, format!("the setting {setting} has no description"));
+    }
+    verdicts(built, &mut add);
+    found
+}
+
+/// Settings that the schema does not describe.
+fn undescribed(schema: &str) -> Vec<String> {
+    let schema: Value = serde_json::from_str(schema).unwrap_or(Value::Null);
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties.filter(|(_, property)| property["description"].is_null()).map(|(name, _)| name.clone()).collect()
+}
+
+/// Cases of both verdicts, or somebody will ask.
+fn verdicts(built: &Built, add: &mut impl FnMut(Weight, String)) {
+    let cases = document::files(&built.folder.join("cases")).unwrap_or_default();
+    let bodies = cases.iter().filter_map(|file| document::one(&file.display().to_string()).ok());
+    let expects: Vec<Value> = bodies
+        .flat_map(|body| body["cases"].as_array().cloned().unwrap_or_default())
+        .map(|case| case["expect"].clone())
+        .collect();
+    let (good, bad, what) = match built.module.world {
+        wasm::World::Validator => ("allowed", "allowed", "an object that is fine and one that is refused"),
+        wasm::World::Mutator => ("unchanged", "object", "an object that stays and one that changes"),
+    };
+    let has_good = expects.iter().any(|expect| expect[good] == Value::Bool(true));
+    let has_bad = expects.iter().any(|expect| !expect[bad].is_null() && expect[bad] != Value::Bool(true));
+    if !has_good || !has_bad {
+        add(Weight::Asked, format!("cases/ should have {what}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::undescribed;
+
+    #[test]
+    fn settings_want_a_description() {
+        let schema = r#"{"properties": {"a": {"description": "A."}, "b": {"type": "string"}}}"#;
+        assert_eq!(undescribed(schema), ["b"]);
+        assert!(undescribed("").is_empty());
+    }
+}

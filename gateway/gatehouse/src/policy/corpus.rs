@@ -1,0 +1,223 @@
+//! Requests to judge: recorded ones, objects of files as if they were made now, and what a cluster holds. Reads the cluster
+//! by kubectl, which knows everybody's way to theirs.
+
+use std::process::{Command, Stdio};
+
+use admission::policy::set::Entry;
+use admission::policy::trial::{self, Given, Trial};
+use serde_json::{Map, Value, json};
+
+use super::arguments::Arguments;
+use super::fake::Fake;
+use super::{cases, document};
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    /// As `request` of a case.
+    pub(super) request: Value,
+    pub(super) object: Option<Value>,
+    pub(super) old: Option<Value>,
+}
+
+/// Why an object is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// As if somebody wrote it now.
+    Write,
+    /// It is there.
+    Scan,
+}
+
+/// What `--corpus` names, or what the cluster holds where it is not said.
+pub(super) fn read(arguments: &Arguments, entry: &Entry, binding: &Value, origin: Origin) -> Result<Vec<Recorded>, String> {
+    let all = match arguments.option("corpus") {
+        Some(place) => document::objects(place)?.into_iter().map(|value| Recorded::of(value, origin)).collect(),
+        None => cluster(arguments, binding, origin)?,
+    };
+    let concerned: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.concerns(entry)).collect();
+    match concerned.is_empty() {
+        true => Err("nothing there concerns the policy; binding.yaml says what does".to_owned()),
+        false => Ok(concerned),
+    }
+}
+
+/// What the cluster holds of the resources that are meant.
+pub(super) fn cluster(arguments: &Arguments, binding: &Value, origin: Origin) -> Result<Vec<Recorded>, String> {
+    let resources = match arguments.option("resources") {
+        Some(list) => list.split(',').map(str::to_owned).collect(),
+        None => matched(binding)?,
+    };
+    let mut all = Vec::new();
+    for (n, resource) in resources.iter().enumerate() {
+        eprintln!("reading {resource} ({} of {})", n + 1, resources.len());
+        let listed = kubectl(arguments, &["get", resource, "--all-namespaces", "--ignore-not-found", "--output=json"])?;
+        all.extend(items(listed).into_iter().map(|object| Recorded::of(object, origin)));
+    }
+    Ok(all)
+}
+
+/// The objects that `--cluster` names, for policies that read one.
+pub(super) fn in_files(arguments: &Arguments) -> Result<Vec<Value>, String> {
+    let files = arguments.all("cluster").iter().map(|file| document::objects(file));
+    Ok(files.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The objects of a list; one object is a list of itself.
+pub(super) fn items(mut listed: Value) -> Vec<Value> {
+    match listed.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ if listed.is_null() => Vec::new(),
+        _ => vec![listed],
+    }
+}
+
+/// The resources that a binding's rules name, as kubectl writes them; subresources hold no objects of their own.
+fn matched(binding: &Value) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for rule in binding["spec"]["matchConstraints"]["resourceRules"].as_array().into_iter().flatten() {
+        let texts = |field: &str| rule[field].as_array().cloned().unwrap_or_default();
+        for (group, resource) in
+            texts("apiGroups").iter().flat_map(|g| texts("resources").into_iter().map(move |r| (g.clone(), r)))
+        {
+            let (group, resource) = (group.as_str().unwrap_or_default(), resource.as_str().unwrap_or_default());
+            let name = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+            if !resource.contains(['/', '*']) && group != "*" && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    if names.is_empty() { Err("binding.yaml names no resource; say --resources".to_owned()) } else { Ok(names) }
+}
+
+/// Asks kubectl for JSON.
+pub(super) fn kubectl(arguments: &Arguments, words: &[&str]) -> Result<Value, String> {
+    let mut command = Command::new("kubectl");
+    command.args(words).stdin(Stdio::null()).stderr(Stdio::inherit());
+    if let Some(context) = arguments.option("context") {
+        command.arg(format!("--context={context}"));
+    }
+    let output = command.output().map_err(|error| format!("kubectl: {error}; install it, or name files by --corpus"))?;
+    match output.status.success() {
+        true if output.stdout.is_empty() => Ok(Value::Null),
+        true => serde_json::from_slice(&output.stdout).map_err(|error| format!("kubectl {}: {error}", words.join(" "))),
+        false => Err(format!("kubectl {} failed; what is wrong stands above", words.join(" "))),
+    }
+}
+
+impl Recorded {
+    /// A line of `record`, or an object.
+    fn of(mut value: Value, origin: Origin) -> Self {
+        if let Some(request) = value.get_mut("request").map(Value::take).filter(|_| value["apiVersion"].is_null()) {
+            let mut taken = |field: &str| value.get_mut(field).map(Value::take).filter(|part| !part.is_null());
+            return Self { request, object: taken("object"), old: taken("old") };
+        }
+        let request = if origin == Origin::Scan { json!({"origin": "scan"}) } else { Value::Null };
+        Self { request, object: Some(value), old: None }
+    }
+
+    /// The line that `record` writes.
+    pub(super) fn line(&self) -> String {
+        let mut line = Map::new();
+        line.insert("request".to_owned(), if self.request.is_null() { json!({}) } else { self.request.clone() });
+        for (field, value) in [("object", &self.object), ("old", &self.old)] {
+            line.extend(value.clone().map(|value| (field.to_owned(), value)));
+        }
+        Value::Object(line).to_string()
+    }
+
+    fn about(&self) -> Option<&Value> {
+        self.object.as_ref().or(self.old.as_ref())
+    }
+
+    /// What people call it.
+    pub(super) fn called(&self) -> String {
+        let Some(object) = self.about() else { return "nothing".to_owned() };
+        let (namespace, name) = (model::meta::namespace(object), model::meta::name(object));
+        let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+        let operation = self.request["operation"].as_str().map(|word| format!("{word} ")).unwrap_or_default();
+        format!("{operation}{} {place}{name}", object["kind"].as_str().unwrap_or("an object"))
+    }
+
+    fn concerns(&self, entry: &Entry) -> bool {
+        let Some(request) = self.about().and_then(|about| trial::request(&self.request, about).ok()) else { return false };
+        trial::concerns(&entry.binding, &request, self.object.as_ref(), self.old.as_ref())
+    }
+
+    /// Tries a policy on it.
+    pub(super) fn judge(&self, entry: &Entry, cluster: &[Value], params: Option<&Value>) -> Result<Trial, String> {
+        let about = self.about().ok_or("a request without an object")?;
+        let request = trial::request(&self.request, about)?;
+        let given = Given { params, reach: Fake::of(cluster.to_vec(), &Value::Null, &entry.binding)? };
+        Ok(trial::run_with(entry, &request, self.object.as_ref(), self.old.as_ref(), given))
+    }
+
+    /// What a policy says of it, in a word or a line: what `replay` writes and `diff` compares.
+    pub(super) fn verdict(&self, entry: &Entry, cluster: &[Value]) -> Result<String, String> {
+        let outcome = match self.judge(entry, cluster, None)?.outcome {
+            Ok(outcome) => outcome,
+            Err(failure) => return Ok(format!("no verdict: {failure}")),
+        };
+        let mut told: Vec<String> = outcome.violations.iter().map(cases::tell).collect();
+        told.sort();
+        Ok(match (&outcome.changed, told.is_empty()) {
+            (Some(changed), _) => format!("changed: {}", changes(self.object.as_ref().unwrap_or(&Value::Null), changed)),
+            (None, true) => "allowed".to_owned(),
+            (None, false) => format!("refused: {}", told.join("; ")),
+        })
+    }
+}
+
+/// The fields in which two objects differ, with their new values.
+fn changes(before: &Value, after: &Value) -> String {
+    let mut found = Vec::new();
+    differences("", before, after, &mut found);
+    found.join(", ")
+}
+
+fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+    match (before, after) {
+        (before, after) if before == after => {}
+        (Value::Object(old), Value::Object(new)) => {
+            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                let dot = if path.is_empty() { "" } else { "." };
+                let of = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
+                differences(&format!("{path}{dot}{name}"), &of(old), &of(new), found);
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (n, (old, new)) in old.iter().zip(new).enumerate() {
+                differences(&format!("{path}[{n}]"), old, new, found);
+            }
+        }
+        (_, after) => found.push(format!("{path} = {after}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_line_reads_back() {
+        let request = json!({"operation": "UPDATE", "user": "jane"});
+        let recorded = Recorded { request, object: Some(json!({"kind": "Pod", "metadata": {"name": "a"}})), old: None };
+        let again = Recorded::of(serde_json::from_str(&recorded.line()).unwrap(), Origin::Write);
+        assert_eq!((again.called(), again.line()), ("UPDATE Pod a".to_owned(), recorded.line()));
+    }
+
+    #[test]
+    fn changes_are_told_by_field() {
+        let (before, after) = (json!({"a": {"b": 1}, "c": [{"d": 1}]}), json!({"a": {"b": 1, "e": 2}, "c": [{"d": 2}]}));
+        assert_eq!(changes(&before, &after), "a.e = 2, c[0].d = 2");
+    }
+
+    #[test]
+    fn a_binding_says_what_to_read() {
+        let binding = json!({"spec": {"matchConstraints": {"resourceRules": [
+            {"apiGroups": ["", "apps"], "resources": ["pods", "pods/scale"]}, {"apiGroups": [""], "resources": ["pods", "*"]}]}}});
+        assert_eq!(matched(&binding).unwrap(), ["pods", "pods.apps"]);
+        assert!(matched(&Value::Null).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! A cluster made of files, for policies that read one: the objects of a case, and what its author says somebody may do.
+//! Refuses what the binding does not name, as the server does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use admission::policy::binding::Binding;
+use admission::policy::fields::Fields;
+use admission::policy::trial;
+use model::selector::label::Selector;
+use model::{Value, meta};
+use wasm::GroupVersionResource;
+use wasm::reach::{Attributes, Decision, Place, Reach, Read, ReadError, Subject};
+
+/// The cluster.
+pub(super) struct Fake {
+    /// Says how far the policy may look.
+    binding: Binding,
+    objects: Vec<(GroupVersionResource, Value)>,
+    /// What is allowed: `verb`, `group`, `resource`, `namespace`, `name`, `user`; what is left out is any.
+    allowed: Vec<Value>,
+}
+
+impl Fake {
+    /// A cluster that holds these, as a binding reaches it.
+    pub(super) fn of(objects: Vec<Value>, allowed: &Value, binding: &Binding) -> Result<Arc<dyn Reach>, String> {
+        let of = |object: Value| {
+            let request = trial::request(&Value::Null, &object).map_err(|why| format!("an object of the cluster: {why}"))?;
+            Ok((request.resource, object))
+        };
+        let objects = objects.into_iter().map(of).collect::<Result<_, String>>()?;
+        let binding = binding.clone();
+        Ok(Arc::new(Self { binding, objects, allowed: allowed.as_array().cloned().unwrap_or_default() }))
+    }
+
+    fn found<'a>(&'a self, of: &'a GroupVersionResource, namespace: &'a str) -> impl Iterator<Item = &'a Value> {
+        let same = move |resource: &GroupVersionResource| resource.group == of.group && resource.resource == of.resource;
+        let inside = move |object: &Value| namespace.is_empty() || meta::namespace(object) == namespace;
+        self.objects.iter().filter(move |(resource, object)| same(resource) && inside(object)).map(|(_, object)| object)
+    }
+}
+
+fn fields(paths: &[String]) -> Read<Fields> {
+    if paths.is_empty() { Ok(Fields::whole()) } else { Fields::parse(paths).map_err(ReadError::Invalid) }
+}
+
+impl Reach for Fake {
+    fn get(&self, of: &GroupVersionResource, place: Place<'_>, paths: &[String], _: Duration) -> Read<Option<Vec<u8>>> {
+        self.binding.may_read(&of.group, &of.resource, place.namespace).map_err(ReadError::Forbidden)?;
+        let fields = fields(paths)?;
+        let object = self.found(of, place.namespace).find(|object| meta::name(object) == place.selected);
+        Ok(object.map(|object| fields.project(object)))
+    }
+
+    fn list(&self, of: &GroupVersionResource, place: Place<'_>, paths: &[String], _: Duration) -> Read<Vec<Vec<u8>>> {
+        self.binding.may_read(&of.group, &of.resource, place.namespace).map_err(ReadError::Forbidden)?;
+        let fields = fields(paths)?;
+        let selector = Selector::parse(place.selected).map_err(|why| ReadError::Invalid(why.to_string()))?;
+        let mut objects: Vec<&Value> = self.found(of, place.namespace).filter(|object| selector.matches_object(object)).collect();
+        objects.sort_by_key(|object| (meta::namespace(object), meta::name(object)));
+        Ok(objects.into_iter().map(|object| fields.project(object)).collect())
+    }
+
+    fn check(&self, who: &Subject, what: &Attributes, _: Duration) -> Result<Decision, String> {
+        let user = match who {
+            Subject::Requester => "requester".to_owned(),
+            Subject::ServiceAccount((namespace, name)) => format!("system:serviceaccount:{namespace}:{name}"),
+        };
+        let asked = [
+            ("user", user.as_str()),
+            ("verb", &what.verb),
+            ("group", &what.group),
+            ("resource", &what.resource),
+            ("subresource", &what.subresource),
+            ("namespace", &what.namespace),
+            ("name", &what.name),
+        ];
+        let fits = |rule: &Value| asked.iter().all(|(field, value)| rule[field].as_str().is_none_or(|wanted| wanted == *value));
+        Ok(Decision { allowed: self.allowed.iter().any(fits), reason: String::new() })
+    }
+}
