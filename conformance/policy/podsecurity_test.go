@@ -28,7 +28,7 @@ func TestPodSecurityStandards(t *testing.T) {
 	}
 }
 
-// cases writes one case for each version and verdict, and for those that the newest version answers also as "latest".
+// cases writes one case for each version and verdict.
 func cases(t *testing.T, level string) string {
 	t.Helper()
 	versions, err := os.ReadDir(level)
@@ -38,9 +38,9 @@ func cases(t *testing.T, level string) string {
 	var text strings.Builder
 	text.WriteString("cases:\n")
 	for _, version := range versions {
-		for folder, allowed := range map[string]bool{"pass": true, "fail": false} {
+		for _, verdict := range []string{"pass", "fail"} {
 			fmt.Fprintf(&text, "  - {name: %s %s, settings: {version: %s}, each: %s, expect: {allowed: %t}}\n",
-				version.Name(), folder, version.Name(), filepath.Join(level, version.Name(), folder), allowed)
+				version.Name(), verdict, version.Name(), filepath.Join(level, version.Name(), verdict), verdict == "pass")
 		}
 	}
 	folder := t.TempDir()
