@@ -118,7 +118,7 @@ fn compare(before: &Value, now: &Value, threshold: f64) -> Outcome {
     let (Some(old), Some(new)) = (fuel(before), fuel(now)) else {
         return Err("--compare: there is no fuel in these numbers; write them by --save".to_owned());
     };
-    let more = (new / old - 1.0) * 100.0;
+    let more = (new - old) * 100.0 / old;
     println!("  compared: {more:+.1} % fuel, {} µs of processor time before", before["processorMicroseconds"]);
     match more > threshold {
         true => Err(format!("a call needs {more:.1} % more fuel than before, {threshold} % are fine")),
