@@ -86,8 +86,9 @@ fn capabilities(pod: &Pod, found: &mut Found<'_>) {
 fn volumes(pod: &Pod, found: &mut Found<'_>) {
     for (n, volume) in pod.spec.volumes.iter().enumerate() {
         let kinds = || volume.iter().filter(|(name, value)| *name != "name" && value.is_some()).map(|(name, _)| name.as_str());
+        // A volume that names no source is an emptyDir: the API makes it one.
+        let Some(kind) = kinds().next() else { continue };
         if !kinds().any(|kind| VOLUMES.contains(&kind)) {
-            let kind = kinds().next().unwrap_or("unknown");
             let message = format!("a volume of kind {kind} is not allowed; use one of: {}", VOLUMES.join(", "));
             found.add(pod.at(format_args!("spec.volumes[{n}]")), message);
         }

@@ -74,7 +74,8 @@ pub fn mutate<P: Mutator>(
 ) -> Result<types::Mutation, String> {
     let settings = settings.get().ok_or("mutate was called before configure")?;
     let mut patch = Patch::of(parse(Some(&object))?.unwrap_or_default());
-    let review = Review { request, object: parse(Some(&object))?, old: parse(old.as_deref())?, params: parse(params.as_deref())? };
+    let review =
+        Review { request, object: parse(Some(&object))?, old: parse(old.as_deref())?, params: parse(params.as_deref())? };
     P::mutate(settings, &review, &mut patch);
     let operations = patch.operations();
     let bytes = (!operations.is_empty()).then(|| serde_json::to_vec(operations)).transpose();
