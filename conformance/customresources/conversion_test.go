@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -81,7 +82,7 @@ func TestConversionWebhook(t *testing.T) {
 	})
 	s := harness.Start(t)
 	s.OK(fmt.Sprintf(hosts, address, bundle), "create", "-f", "-")
-	s.OK("", "wait", "--for=condition=Established", "crd/hosts.net.example.com", "--timeout=30s")
+	established(t, s, "hosts.net.example.com")
 	client, err := dynamic.NewForConfig(s.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +136,44 @@ func TestConversionWebhook(t *testing.T) {
 	}
 }
 
+// TestConversionWebhookBehindService has the webhook called by the name of a Service, whose certificate it must have.
+func TestConversionWebhookBehindService(t *testing.T) {
+	address, bundle := webhook(t, func(review *apiextensionsv1.ConversionReview) {
+		for _, raw := range review.Request.Objects {
+			object := &unstructured.Unstructured{}
+			if err := object.UnmarshalJSON(raw.Raw); err != nil {
+				t.Error(err)
+			}
+			convert(object, review.Request.DesiredAPIVersion)
+			review.Response.ConvertedObjects = append(review.Response.ConvertedObjects, runtime.RawExtension{Object: object})
+		}
+		review.Response.Result = metav1.Status{Status: metav1.StatusSuccess}
+	})
+	at, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := harness.Start(t)
+	service := fmt.Sprintf("service: {namespace: default, name: converter, path: %s, port: %s}", at.Path, at.Port())
+	s.OK(strings.Replace(fmt.Sprintf(hosts, address, bundle), fmt.Sprintf("url: %q", address), service, 1), "create", "-f", "-")
+	established(t, s, "hosts.net.example.com")
+	object := `{"apiVersion":"net.example.com/v2","kind":"Host","metadata":{"name":"a","namespace":"default"},"host":"example.com","port":"80"}`
+	harness.Contains(t, s.Refused(object, "create", "-f", "-"),
+		fmt.Sprintf(`conversion webhook for net.example.com/v2, Kind=Host failed: Post "https://converter.default.svc:%s/convert?timeout=30s": service "converter" not found`, at.Port()))
+	s.OK(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"converter","namespace":"default"},"spec":{"type":"ExternalName","externalName":"localhost"}}`, "create", "-f", "-")
+	s.OK(object, "create", "-f", "-")
+	harness.Contains(t, s.OK("", "get", "hosts.v1.net.example.com", "a", "-o", "jsonpath={.hostPort}"), "example.com:80")
+}
+
+// established waits until a definition is served. Until it is judged it has no conditions, over which kubectl's filter fails.
+func established(t *testing.T, s *harness.Server, definition string) {
+	t.Helper()
+	harness.Eventually(t, definition+" is established", func() bool {
+		status, _, err := s.Run("", "get", "crd", definition, "-o", `jsonpath={.status.conditions[?(@.type=="Established")].status}`)
+		return err == nil && status == "True"
+	})
+}
+
 // convert turns a host and a port into one field or back.
 func convert(object *unstructured.Unstructured, to string) {
 	if strings.HasSuffix(to, "/v1") {
@@ -169,13 +208,14 @@ func webhook(t *testing.T, answer func(*apiextensionsv1.ConversionReview)) (addr
 	return server.URL + "/convert", base64.StdEncoding.EncodeToString(authority)
 }
 
-// certificates makes an authority and a certificate for the loopback address that it signed.
+// certificates makes an authority and a certificate for the loopback address and a service that it signed.
 func certificates(t *testing.T) (tls.Certificate, []byte) {
 	issuerKey, issuer := key(t), template("webhook authority")
 	issuer.IsCA, issuer.BasicConstraintsValid, issuer.KeyUsage = true, true, x509.KeyUsageCertSign
 	issuerDER := sign(t, issuer, issuer, issuerKey, issuerKey)
 	leafKey, leaf := key(t), template("webhook")
-	leaf.IPAddresses, leaf.ExtKeyUsage = []net.IP{net.IPv4(127, 0, 0, 1)}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	leaf.IPAddresses, leaf.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"converter.default.svc"}
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	leafDER := sign(t, leaf, issuer, leafKey, issuerKey)
 	return tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuerDER})
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use model::{GroupVersionResource, Status, Value, World, meta};
 
+use crate::apiservice;
 use crate::feed::{Change, Listener, What};
 use crate::queue::Queue;
 use crate::runtime::{Error, Next, Runtime, step};
@@ -54,9 +55,15 @@ pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -
         repair::ports(world, settings, &mut repair::Suspects::default()).await?;
         kubernetes_service::ensure(world, settings).await
     };
-    let (rbac, flow, priority, service) =
-        futures::join!(rbac::ensure(world), flow::ensure(world, now), priority::ensure(world), service);
+    let (rbac, flow, priority, apiservices, service) = futures::join!(
+        rbac::ensure(world),
+        flow::ensure(world, now),
+        priority::ensure(world),
+        apiservice::ensure(world),
+        service
+    );
     rbac?;
+    apiservices?;
     flow?;
     priority?;
     service

@@ -1,6 +1,7 @@
 //! What keeps the cluster as it should be, from inside the process: one file a controller, each a client of the API
 //! through [`model::World`]. Does not know how the API is served (`server`).
 
+mod apiservice;
 pub mod bootstrap;
 pub mod clusterrole_aggregation;
 pub mod customresourcedefinition;
@@ -37,6 +38,7 @@ pub fn start(context: Context, controllers: &[String], upkeep: Option<bootstrap:
     if let Some(settings) = upkeep {
         bootstrap::add(&mut runtime, settings);
         customresourcedefinition::add(&mut runtime);
+        runtime.add(&apiservice::CONTROLLER);
     }
     for controller in ALL {
         if names::is_enabled(controller.name, names::Default::On, controllers) {

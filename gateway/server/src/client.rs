@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod connection;
+mod pinned;
 mod trust;
 
 use std::collections::HashMap;

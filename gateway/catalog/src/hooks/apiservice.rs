@@ -2,6 +2,7 @@
 
 use model::field::{Errors, Path, quote};
 use model::{Value, content, meta, name};
+use serde_json::json;
 
 use super::Hooks;
 use super::rules::{get, text};
@@ -10,11 +11,22 @@ const GROUP_PRIORITY_MAX: i64 = 20_000;
 const VERSION_PRIORITY_MAX: i64 = 1000;
 
 pub(super) const HOOKS: Hooks = Hooks {
+    stamp: Some(stamp),
     validate: Some(validate),
     validate_update: Some(|new, _, errors| validate(new, errors)),
     validate_status: Some(validate_status),
     ..Hooks::NONE
 };
+
+/// A local one is available from the start.
+fn stamp(service: &mut Value, old: Option<&Value>, now: &str) {
+    if old.is_none() && get::object(get::at(service, "spec"), "service").is_none() {
+        service["status"] = json!({"conditions": [{
+            "type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Local",
+            "message": "Local APIServices are always available",
+        }]});
+    }
+}
 
 fn validate(service: &Value, errors: &mut Errors) {
     let (spec, path) = (get::at(service, "spec"), Path::new("spec"));
@@ -84,7 +96,6 @@ fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn faults(called: &str, spec: Value) -> Vec<String> {
         let mut errors = Errors::new();

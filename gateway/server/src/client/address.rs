@@ -44,10 +44,7 @@ impl Address {
         let (namespace, name) = (text(service, "namespace"), text(service, "name"));
         let port = service.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(443);
         let server_name = format!("{name}.{namespace}.svc");
-        let path = match text(service, "path") {
-            path if path.starts_with('/') => path.to_owned(),
-            path => format!("/{path}"),
-        };
+        let path = clean(text(service, "path"));
         let target = Target { authority: format!("{server_name}:{port}"), server_name, host: String::new(), port };
         Self { target, path, service: Some((namespace.to_owned(), name.to_owned())) }
     }
@@ -64,7 +61,7 @@ impl Address {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let target = Target { authority: authority.to_owned(), server_name: host.clone(), host, port };
-        Ok(Self { target, path: if path.is_empty() { "/".to_owned() } else { path.to_owned() }, service: None })
+        Ok(Self { target, path: clean(path), service: None })
     }
 
     /// Host and port as they stand in the address.
@@ -85,6 +82,19 @@ impl Address {
         let host = cluster_ip(gate, namespace, name, self.target.port)?;
         Ok(Cow::Owned(Target { host, ..self.target.clone() }))
     }
+}
+
+/// A path as upstream's client joins it: one slash between segments and none at the end.
+fn clean(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/"))
 }
 
 /// The address of a service, as upstream's resolver finds it.
@@ -130,6 +140,7 @@ mod tests {
         assert_eq!(address.path_within(Duration::from_millis(1500)), "/hook?timeout=2s");
         let address = read("https://example.com").unwrap_or_else(|why| panic!("{why}"));
         assert_eq!((address.target.port, address.path_within(Duration::from_secs(30)).as_str()), (443, "/?timeout=30s"));
+        assert_eq!([clean("//a/./b/../c/"), clean("/"), clean("..")], ["/a/c", "/", "/"]);
         assert_eq!(read("").err(), Some("webhook configuration must have either service or URL".to_owned()));
     }
 

@@ -3,9 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+
+use super::pinned::Pinned;
 
 /// Where systems keep the roots that everybody trusts.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -18,7 +21,7 @@ impl Trust {
     /// Certificates in PEM; the system's where there are none. Fails with the reason.
     pub fn new(bundle: &[u8]) -> Result<Self, String> {
         let failed = |why: &dyn std::fmt::Display| format!("unable to load root certificates: {why}");
-        let mut roots = RootCertStore::empty();
+        let (mut roots, mut trusted) = (RootCertStore::empty(), Vec::new());
         if bundle.iter().all(u8::is_ascii_whitespace) {
             let system =
                 CertificateDer::pem_file_iter(SYSTEM_ROOTS).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
@@ -26,18 +29,23 @@ impl Trust {
         } else {
             for certificate in CertificateDer::pem_slice_iter(bundle) {
                 let certificate = certificate.map_err(|error| failed(&error))?;
-                roots.add(certificate).map_err(|error| failed(&error))?;
+                roots.add(certificate.clone()).map_err(|error| failed(&error))?;
+                trusted.push(certificate);
             }
             if roots.is_empty() {
                 return Err(failed(&"unable to parse bytes as PEM block"));
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .map_err(|error| error.to_string())?;
+        // Nobody at all may be trusted on a system without certificates.
+        let config = match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
+            Ok(others) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { trusted, others })),
+            Err(_) => builder.with_root_certificates(RootCertStore::empty()),
+        };
+        let config = config.with_no_client_auth();
         Ok(Self(Arc::new(config)))
     }
 }

@@ -1,0 +1,216 @@
+//! The APIServices of what this server serves itself: one for each version of a group, built in or of custom resources. They
+//! run with the server, whatever `--controllers` says. Passing requests on to extension servers is not built.
+//! Follows `k8s.io/kube-aggregator/pkg/controllers/{autoregister,status/local}` and
+//! `pkg/controlplane/controller/crdregistration`.
+
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt};
+use model::world::DeleteOptions;
+use model::{GroupVersionResource, Value, World, meta};
+use serde_json::json;
+
+use crate::feed::Change;
+use crate::runtime::{Context, Controller, Error, Next, step};
+
+const GROUP: &str = "apiregistration.k8s.io";
+const PLURAL: &str = "apiservices";
+const DEFINITIONS: &str = "customresourcedefinitions";
+/// Tells which APIServices are kept up here: made at start and left alone afterwards, or as long as a definition stands.
+const LABEL: &str = "kube-aggregator.kubernetes.io/automanaged";
+const ON_START: &str = "onstart";
+const ALWAYS: &str = "true";
+/// Custom resources stand behind what is built in.
+const CUSTOM: (i64, i64) = (1000, 100);
+/// Objects written at the same time: enough for the store to commit them in groups.
+const AT_ONCE: usize = 32;
+
+/// Versions that are built in, with the priorities of group and version. Upstream: `apiVersionPriorities`. The group of
+/// APIServices itself has none.
+const BUILTIN: &[(&str, &str, i64, i64)] = &[
+    ("", "v1", 18000, 1),
+    ("apps", "v1", 17800, 15),
+    ("events.k8s.io", "v1", 17750, 15),
+    ("authentication.k8s.io", "v1", 17700, 15),
+    ("authorization.k8s.io", "v1", 17600, 15),
+    ("autoscaling", "v1", 17500, 15),
+    ("autoscaling", "v2", 17500, 30),
+    ("batch", "v1", 17400, 15),
+    ("certificates.k8s.io", "v1", 17300, 15),
+    ("networking.k8s.io", "v1", 17200, 15),
+    ("policy", "v1", 17100, 15),
+    ("rbac.authorization.k8s.io", "v1", 17000, 15),
+    ("storage.k8s.io", "v1", 16800, 15),
+    ("apiextensions.k8s.io", "v1", 16700, 15),
+    ("admissionregistration.k8s.io", "v1", 16700, 15),
+    ("scheduling.k8s.io", "v1", 16600, 15),
+    ("coordination.k8s.io", "v1", 16500, 15),
+    ("node.k8s.io", "v1", 16300, 15),
+    ("discovery.k8s.io", "v1", 16200, 15),
+    ("flowcontrol.apiserver.k8s.io", "v1", 16100, 21),
+    ("resource.k8s.io", "v1", 16200, 21),
+    ("storagemigration.k8s.io", "v1", 15800, 15),
+];
+
+/// Keeps those of custom resources, a group at a time.
+pub(crate) const CONTROLLER: Controller = Controller {
+    name: "autoregister",
+    watches: &[(GROUP, "v1", PLURAL, group_of), ("apiextensions.k8s.io", "v1", DEFINITIONS, group_of)],
+    workers: 2,
+    reconcile,
+};
+
+/// What to do about one APIService.
+#[derive(Debug, PartialEq)]
+enum Action {
+    Create(Value),
+    Update(Value),
+    Delete(String),
+}
+
+/// Makes those of what is built in. One that somebody deleted comes again with the next start only.
+pub(crate) async fn ensure(world: &dyn World) -> Result<(), Error> {
+    let missing = futures::stream::iter(BUILTIN.iter().map(|row| async move {
+        let (group, version, group_priority, version_priority) = *row;
+        match world.get(&resource(), "", &name(group, version)).await {
+            Ok(_) => Ok(()),
+            Err(status) if status.code == 404 => {
+                let object = object(group, version, (group_priority, version_priority), ON_START);
+                carry_out(world, Action::Create(object)).await
+            }
+            Err(status) => Err(step("read APIService")(status)),
+        }
+    }));
+    missing.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+fn reconcile<'a>(context: &'a Context, group: &'a str) -> BoxFuture<'a, Result<Next, Error>> {
+    Box::pin(async move {
+        let world = &*context.world;
+        let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", DEFINITIONS);
+        let (definitions, _) = world.list(&definitions, "", "").await.map_err(step("list definitions"))?;
+        let (known, _) = world.list(&resource(), "", "").await.map_err(step("list APIServices"))?;
+        for action in decide(group, &definitions, &known) {
+            carry_out(world, action).await?;
+        }
+        Ok(Next::Wait)
+    })
+}
+
+/// What is missing, differs or outlived its definition in one group.
+fn decide(group: &str, definitions: &[Value], known: &[Value]) -> Vec<Action> {
+    let of_group = definitions.iter().filter(|definition| text(definition, "/spec/group") == group);
+    let served =
+        of_group.flat_map(|definition| definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten());
+    let served = served.filter(|version| version.get("served") == Some(&Value::Bool(true)));
+    let mut wanted: Vec<&str> = served.map(|version| text(version, "/name")).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted.retain(|version| !BUILTIN.iter().any(|row| (row.0, row.1) == (group, version)));
+    let mut actions = Vec::new();
+    for version in &wanted {
+        let called = name(group, version);
+        let object = object(group, version, CUSTOM, ALWAYS);
+        match known.iter().find(|known| meta::name(known) == called) {
+            None => actions.push(Action::Create(object)),
+            Some(known) if is_kept(known) && known.get("spec") != object.get("spec") => {
+                let mut known = known.clone();
+                known["spec"] = object["spec"].clone();
+                actions.push(Action::Update(known));
+            }
+            Some(_) => {}
+        }
+    }
+    let left = known.iter().filter(|known| is_kept(known) && text(known, "/spec/group") == group);
+    let left = left.filter(|known| !wanted.contains(&text(known, "/spec/version")));
+    actions.extend(left.map(|known| Action::Delete(meta::name(known).to_owned())));
+    actions
+}
+
+/// What was changed, made or deleted meanwhile comes again by itself.
+async fn carry_out(world: &dyn World, action: Action) -> Result<(), Error> {
+    let done = match action {
+        Action::Create(object) => world.create(&resource(), "", object).await.map(drop),
+        Action::Update(object) => world.update(&resource(), "", object).await.map(drop),
+        Action::Delete(name) => world.delete(&resource(), "", &name, DeleteOptions::default()).await,
+    };
+    match done {
+        Err(status) if !matches!(status.code, 404 | 409) => Err(step("keep APIService")(status)),
+        _ => Ok(()),
+    }
+}
+
+fn object(group: &str, version: &str, (group_priority, version_priority): (i64, i64), kept: &str) -> Value {
+    let mut spec = json!({"version": version, "groupPriorityMinimum": group_priority, "versionPriority": version_priority});
+    if !group.is_empty() {
+        spec["group"] = group.into();
+    }
+    json!({"metadata": {"name": name(group, version), "labels": {LABEL: kept}}, "spec": spec})
+}
+
+/// Whether it lives and goes with a definition.
+fn is_kept(known: &Value) -> bool {
+    meta::labels(known).any(|(key, value)| key == LABEL && value == ALWAYS)
+}
+
+fn name(group: &str, version: &str) -> String {
+    format!("{version}.{group}")
+}
+
+fn resource() -> GroupVersionResource {
+    GroupVersionResource::new(GROUP, "v1", PLURAL)
+}
+
+/// Names of both kinds end in the group, behind the first dot.
+fn group_of(change: &Change<'_>) -> Vec<String> {
+    let group = meta::name(change.object).split_once('.').map_or("", |(_, group)| group);
+    if group.is_empty() { Vec::new() } else { vec![group.to_owned()] }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(versions: &[(&str, bool)]) -> Value {
+        let versions: Vec<Value> = versions.iter().map(|(name, served)| json!({"name": name, "served": served})).collect();
+        json!({"metadata": {"name": "hosts.net.example.com"}, "spec": {"group": "net.example.com", "versions": versions}})
+    }
+
+    #[test]
+    fn served_versions_have_one_each() {
+        let made = object("net.example.com", "v1", CUSTOM, ALWAYS);
+        let spec = json!({"group": "net.example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 100});
+        assert_eq!(made["spec"], spec);
+        let definitions = [definition(&[("v1", true), ("v2", false)]), definition(&[("v1", true)])];
+        assert_eq!(decide("net.example.com", &definitions, &[]), [Action::Create(made.clone())]);
+        assert_eq!(decide("net.example.com", &definitions, &[made.clone()]), []);
+        assert_eq!(decide("net.example.com", &[], &[made.clone()]), [Action::Delete("v1.net.example.com".to_owned())]);
+        let mut changed = made.clone();
+        changed["spec"]["versionPriority"] = 7.into();
+        assert_eq!(decide("net.example.com", &definitions, &[changed.clone()]), [Action::Update(made)]);
+        changed["metadata"]["labels"] = json!({});
+        assert_eq!(decide("net.example.com", &[], &[changed]), [], "one that somebody else keeps is left alone");
+    }
+
+    #[test]
+    fn what_is_built_in_is_never_taken_away() {
+        let own = object("apps", "v1", (17800, 15), ON_START);
+        assert_eq!(decide("apps", &[], &[own]), []);
+    }
+
+    /// The table names what the catalog serves.
+    #[test]
+    fn every_version_that_is_built_in_has_one() {
+        let catalog = catalog::Catalog::builtin().expect("the committed tables are readable");
+        let groups = catalog.groups().iter().filter(|group| &*group.name != "policy.gatehouse.dev" && &*group.name != GROUP);
+        let mut served: Vec<String> =
+            groups.flat_map(|group| group.versions.iter().map(|v| name(&group.name, &v.name))).collect();
+        let mut listed: Vec<String> = BUILTIN.iter().map(|row| name(row.0, row.1)).collect();
+        served.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, served);
+    }
+}
