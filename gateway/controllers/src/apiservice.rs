@@ -10,7 +10,7 @@ use model::{GroupVersionResource, Value, World, meta};
 use serde_json::json;
 
 use crate::feed::Change;
-use crate::runtime::{Context, Controller, Error, Next, step};
+use crate::runtime::{Context, Controller, Error, Next, Watch, step};
 
 const GROUP: &str = "apiregistration.k8s.io";
 const PLURAL: &str = "apiservices";
@@ -54,7 +54,7 @@ const BUILTIN: &[(&str, &str, i64, i64)] = &[
 /// Keeps those of custom resources, a group at a time.
 pub(crate) const CONTROLLER: Controller = Controller {
     name: "autoregister",
-    watches: &[(GROUP, "v1", PLURAL, group_of), ("apiextensions.k8s.io", "v1", DEFINITIONS, group_of)],
+    watches: &[Watch::new(GROUP, "v1", PLURAL, group_of), Watch::new("apiextensions.k8s.io", "v1", DEFINITIONS, group_of)],
     workers: 2,
     reconcile,
 };
