@@ -83,7 +83,10 @@ spec: {bindings: [shop/team], reason: until it is migrated, expires: "%s", scope
 			out, _, _ := s.Run("", "get", "reports.openreports.io", "configmaps-web", "-n", "default", "-o", "jsonpath={.results[*].policy} {.results[*].result}")
 			return out == "everywhere warn"
 		})
-		harness.Contains(t, s.OK("", "get", "reports.openreports.io", "-n", "default"), "configmaps-web", "configmaps-judged")
+		harness.Eventually(t, "both are listed", func() bool {
+			out := s.OK("", "get", "reports.openreports.io", "-n", "default", "-o", "name")
+			return strings.Contains(out, "/configmaps-web") && strings.Contains(out, "/configmaps-judged")
+		})
 		s.OK("", "delete", "clusterpolicybinding", "everywhere")
 		harness.Eventually(t, "nobody is left to report", func() bool {
 			return s.OK("", "get", "reports.openreports.io", "-n", "default", "-o", "name") == ""
