@@ -68,13 +68,13 @@ impl Encryption {
 
 #[async_trait]
 impl Transformer for Encryption {
-    async fn to_storage(&self, prefix: &str, key: &str, stored: Vec<u8>) -> Result<Vec<u8>, String> {
+    async fn write_storage(&self, prefix: &str, key: &str, stored: Vec<u8>) -> Result<Vec<u8>, String> {
         let providers = self.providers(prefix);
         let Some(first) = providers.first() else { return Ok(stored) };
         Ok([&first.prefix[..], &first.cipher.seal(key, stored).await?].concat())
     }
 
-    async fn from_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String> {
+    async fn read_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String> {
         let mut faults = Vec::new();
         for provider in self.providers(prefix).iter().filter(|provider| !provider.prefix.is_empty()) {
             if let Some(sealed) = bytes.strip_prefix(&provider.prefix[..]) {

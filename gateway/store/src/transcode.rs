@@ -34,8 +34,8 @@ pub struct Decoded {
 #[async_trait]
 pub trait Transformer: Send + Sync {
     /// What is stored of an object under a resource's prefix. `key` is the storage's full key, to which the bytes are bound.
-    async fn to_storage(&self, prefix: &str, key: &str, stored: Vec<u8>) -> Result<Vec<u8>, String>;
+    async fn write_storage(&self, prefix: &str, key: &str, stored: Vec<u8>) -> Result<Vec<u8>, String>;
 
     /// What it was made from.
-    async fn from_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String>;
+    async fn read_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String>;
 }

@@ -92,6 +92,9 @@ struct EncryptedObject {
     source_kind: i32,
 }
 
+/// A seed or key in its encrypted form, and the name of the key that it was encrypted with.
+type Sealed = (Vec<u8>, String);
+
 /// One plugin.
 pub(super) struct Kms {
     name: String,
@@ -99,7 +102,7 @@ pub(super) struct Kms {
     timeout: Duration,
     seal: tokio::sync::Mutex<Option<Seal>>,
     /// Seeds and keys by their encrypted form.
-    opened: Mutex<HashMap<(Vec<u8>, String), Vec<u8>>>,
+    opened: Mutex<HashMap<Sealed, Vec<u8>>>,
 }
 
 /// What is written with now.

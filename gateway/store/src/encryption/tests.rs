@@ -42,20 +42,20 @@ async fn every_cipher_reads_what_it_wrote_and_nothing_that_was_changed() {
     for (kind, len) in ciphers {
         let encryption = encryption(&["secrets"], &json!([keyed(kind, &[("one", 7, len)])]));
         for clear in [&b""[..], b"x", b"sixteen bytes 16", &[0xab; 5000]] {
-            let stored = encryption.to_storage(PREFIX, KEY, clear.to_vec()).await.expect("encrypts");
+            let stored = encryption.write_storage(PREFIX, KEY, clear.to_vec()).await.expect("encrypts");
             assert!(stored.starts_with(format!("k8s:enc:{kind}:v1:one:").as_bytes()), "{kind}");
             assert!(clear.len() < 16 || !stored.windows(clear.len()).any(|part| part == clear));
             assert_eq!(
-                encryption.from_storage(PREFIX, KEY, stored.clone().into()).await.expect("decrypts"),
+                encryption.read_storage(PREFIX, KEY, stored.clone().into()).await.expect("decrypts"),
                 clear,
                 "{kind} {len}"
             );
             if kind != "aescbc" {
                 let mut damaged = stored.clone();
                 *damaged.last_mut().expect("some") ^= 1;
-                assert!(encryption.from_storage(PREFIX, KEY, damaged.into()).await.is_err(), "{kind}: damaged");
+                assert!(encryption.read_storage(PREFIX, KEY, damaged.into()).await.is_err(), "{kind}: damaged");
             }
-            let moved = encryption.from_storage(PREFIX, "/registry/secrets/default/b", stored.into()).await;
+            let moved = encryption.read_storage(PREFIX, "/registry/secrets/default/b", stored.into()).await;
             assert_eq!(moved.is_err(), kind == "aesgcm", "{kind}: only some bind to the place");
         }
     }
@@ -64,31 +64,31 @@ async fn every_cipher_reads_what_it_wrote_and_nothing_that_was_changed() {
 #[tokio::test]
 async fn the_first_key_writes_and_all_read() {
     let old = encryption(&["secrets"], &json!([keyed("aesgcm", &[("old", 1, 32)])]));
-    let stored = old.to_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
+    let stored = old.write_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
     let rotated = configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32), ("old", 1, 32)]), {"identity": {}}]));
     old.replace(&rotated).expect("sound");
-    assert_eq!(old.from_storage(PREFIX, KEY, stored.clone().into()).await.expect("the old key reads"), b"secret"[..]);
-    let again = old.to_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
+    assert_eq!(old.read_storage(PREFIX, KEY, stored.clone().into()).await.expect("the old key reads"), b"secret"[..]);
+    let again = old.write_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
     assert!(again.starts_with(b"k8s:enc:aesgcm:v1:new:"));
     assert_eq!(
-        old.from_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.expect("identity reads"),
+        old.read_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.expect("identity reads"),
         b"k8s\0clear"[..]
     );
 
     old.replace(&configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32)])]))).expect("sound");
-    assert!(old.from_storage(PREFIX, KEY, stored.into()).await.is_err(), "the old key is gone");
-    assert!(old.from_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.is_err(), "nothing in the clear is read");
+    assert!(old.read_storage(PREFIX, KEY, stored.into()).await.is_err(), "the old key is gone");
+    assert!(old.read_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.is_err(), "nothing in the clear is read");
     assert!(old.replace(&json!({})).is_err());
-    assert!(old.from_storage(PREFIX, KEY, again.into()).await.is_ok(), "what is wrong changes nothing");
+    assert!(old.read_storage(PREFIX, KEY, again.into()).await.is_ok(), "what is wrong changes nothing");
 }
 
 #[tokio::test]
 async fn what_nobody_speaks_of_stays_as_it_is() {
     let encryption = encryption(&["secrets"], &json!([keyed("secretbox", &[("k", 1, 32)])]));
     let elsewhere = "/registry/configmaps/";
-    assert_eq!(encryption.to_storage(elsewhere, "k", b"x".to_vec()).await.expect("as it is"), b"x");
-    let sealed = encryption.to_storage(PREFIX, KEY, b"x".to_vec()).await.expect("encrypts");
-    let fault = encryption.from_storage(elsewhere, "k", sealed.into()).await.expect_err("not its provider");
+    assert_eq!(encryption.write_storage(elsewhere, "k", b"x".to_vec()).await.expect("as it is"), b"x");
+    let sealed = encryption.write_storage(PREFIX, KEY, b"x".to_vec()).await.expect("encrypts");
+    let fault = encryption.read_storage(elsewhere, "k", sealed.into()).await.expect_err("not its provider");
     assert_eq!(fault, "identity transformer tried to read encrypted data");
 }
 

@@ -82,7 +82,7 @@ impl Form {
         match &self.transformer {
             None => Ok(stored.into()),
             Some(transformer) => {
-                Ok(transformer.to_storage(key.prefix(), &String::from_utf8_lossy(&outside), stored).await?.into())
+                Ok(transformer.write_storage(key.prefix(), &String::from_utf8_lossy(&outside), stored).await?.into())
             }
         }
     }
@@ -119,7 +119,7 @@ impl Form {
         let stored = match &self.transformer {
             None => kv.value.clone(),
             Some(transformer) => {
-                transformer.from_storage(key.prefix(), &String::from_utf8_lossy(&kv.key), kv.value.clone()).await?
+                transformer.read_storage(key.prefix(), &String::from_utf8_lossy(&kv.key), kv.value.clone()).await?
             }
         };
         let decoded = self.transcoder.decode(key.prefix(), &stored)?;
