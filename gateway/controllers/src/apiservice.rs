@@ -186,8 +186,11 @@ mod tests {
         assert_eq!(made["spec"], spec);
         let definitions = [definition(&[("v1", true), ("v2", false)]), definition(&[("v1", true)])];
         assert_eq!(decide("net.example.com", &definitions, &[]), [Action::Create(made.clone())]);
-        assert_eq!(decide("net.example.com", &definitions, &[made.clone()]), []);
-        assert_eq!(decide("net.example.com", &[], &[made.clone()]), [Action::Delete("v1.net.example.com".to_owned())]);
+        assert_eq!(decide("net.example.com", &definitions, std::slice::from_ref(&made)), []);
+        assert_eq!(
+            decide("net.example.com", &[], std::slice::from_ref(&made)),
+            [Action::Delete("v1.net.example.com".to_owned())]
+        );
         let mut changed = made.clone();
         changed["spec"]["versionPriority"] = 7.into();
         assert_eq!(decide("net.example.com", &definitions, &[changed.clone()]), [Action::Update(made)]);

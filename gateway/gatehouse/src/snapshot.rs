@@ -30,9 +30,10 @@ const TOLD_EVERY_BYTES: u64 = 16 << 20;
 const TOLD_EVERY_OBJECTS: u64 = 10_000;
 
 type Outcome = Result<(), Box<dyn Error>>;
+type Run = fn(&Path, &Config) -> Outcome;
 
 /// The commands: name, arguments, what it does, and the code.
-const COMMANDS: &[(&str, &str, &str, fn(&Path, &Config) -> Outcome)] = &[
+const COMMANDS: &[(&str, &str, &str, Run)] = &[
     ("save", "FILE [--data-dir FOLDER | --etcd-servers URLS ...]", "saves everything, of a running server too", save),
     (
         "restore",
