@@ -1,16 +1,21 @@
 //! The APIServices of what this server serves itself: one for each version of a group, built in or of custom resources. They
 //! run with the server, whatever `--controllers` says. Passing requests on to extension servers is not built.
+//! Keeps little of each definition by group: with a thousand of them, reading all for each would take minutes.
 //! Follows `k8s.io/kube-aggregator/pkg/controllers/{autoregister,status/local}` and
 //! `pkg/controlplane/controller/crdregistration`.
 
-use futures::future::BoxFuture;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use futures::{StreamExt, TryStreamExt};
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, Value, World, meta};
 use serde_json::json;
+use tokio::sync::watch;
 
-use crate::feed::Change;
-use crate::runtime::{Context, Controller, Error, Next, Watch, step};
+use crate::feed::{Change, Reads, What};
+use crate::queue::Queue;
+use crate::runtime::{Error, Next, Runtime, step};
 
 const GROUP: &str = "apiregistration.k8s.io";
 const PLURAL: &str = "apiservices";
@@ -23,6 +28,8 @@ const ALWAYS: &str = "true";
 const CUSTOM: (i64, i64) = (1000, 100);
 /// Objects written at the same time: enough for the store to commit them in groups.
 const AT_ONCE: usize = 32;
+/// Groups worked on at the same time.
+const WORKERS: usize = 2;
 
 /// Versions that are built in, with the priorities of group and version. Upstream: `apiVersionPriorities`. The group of
 /// APIServices itself has none.
@@ -51,13 +58,76 @@ const BUILTIN: &[(&str, &str, i64, i64)] = &[
     ("storagemigration.k8s.io", "v1", 15800, 15),
 ];
 
+const NAME: &str = "autoregister";
+/// What counts of a definition.
+const READS: Reads =
+    &["metadata.name", "metadata.namespace", "metadata.uid", "spec.group", "spec.versions.name", "spec.versions.served"];
+
+/// Objects by group and name.
+type ByGroup = Mutex<HashMap<String, BTreeMap<String, Value>>>;
+
 /// Keeps those of custom resources, a group at a time.
-pub(crate) const CONTROLLER: Controller = Controller {
-    name: "autoregister",
-    watches: &[Watch::new(GROUP, "v1", PLURAL, group_of), Watch::new("apiextensions.k8s.io", "v1", DEFINITIONS, group_of)],
-    workers: 2,
-    reconcile,
-};
+struct Keeper {
+    definitions: ByGroup,
+    known: ByGroup,
+    queue: Arc<Queue<String>>,
+    /// Before all definitions were listed, each APIService would seem to have outlived its own.
+    synced: watch::Receiver<bool>,
+}
+
+/// Adds the controller.
+pub(crate) fn add(runtime: &mut Runtime) {
+    let (sender, synced) = watch::channel(false);
+    let keeper = Arc::new(Keeper { definitions: ByGroup::default(), known: ByGroup::default(), queue: Arc::default(), synced });
+    let heard = keeper.clone();
+    let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", DEFINITIONS);
+    runtime.listen_to(definitions, READS, Arc::new(move |change| heard.hear(&heard.definitions, change)));
+    let heard = keeper.clone();
+    runtime.listen(resource(), Arc::new(move |change| heard.hear(&heard.known, change)));
+    runtime.once_synced(move || {
+        let _ = sender.send(true);
+    });
+    let queue = keeper.queue.clone();
+    runtime.work(NAME, WORKERS, queue, move |context, group: String| {
+        let keeper = keeper.clone();
+        Box::pin(async move { keeper.reconcile(&*context.world, &group).await })
+    });
+}
+
+impl Keeper {
+    fn hear(&self, objects: &ByGroup, change: &Change<'_>) {
+        let name = meta::name(change.object);
+        let Some(group) = group_of(name) else { return };
+        let mut all = objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_group = all.entry(group.to_owned()).or_default();
+        match change.what {
+            What::Added | What::Modified => drop(of_group.insert(name.to_owned(), change.object.clone())),
+            What::Deleted => drop(of_group.remove(name)),
+        }
+        if of_group.is_empty() {
+            all.remove(group);
+        }
+        drop(all);
+        self.queue.add(group.to_owned());
+    }
+
+    async fn reconcile(&self, world: &dyn World, group: &str) -> Result<Next, Error> {
+        let mut synced = self.synced.clone();
+        if synced.wait_for(|synced| *synced).await.is_err() {
+            return Ok(Next::Wait);
+        }
+        for action in decide(group, &of(&self.definitions, group), &of(&self.known, group)) {
+            carry_out(world, action).await?;
+        }
+        Ok(Next::Wait)
+    }
+}
+
+fn of(objects: &ByGroup, group: &str) -> Vec<Value> {
+    // No change to the map is left half done by a panic that could strike there.
+    let objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+    objects.get(group).into_iter().flat_map(BTreeMap::values).cloned().collect()
+}
 
 /// What to do about one APIService.
 #[derive(Debug, PartialEq)]
@@ -81,19 +151,6 @@ pub(crate) async fn ensure(world: &dyn World) -> Result<(), Error> {
         }
     }));
     missing.buffer_unordered(AT_ONCE).try_collect().await
-}
-
-fn reconcile<'a>(context: &'a Context, group: &'a str) -> BoxFuture<'a, Result<Next, Error>> {
-    Box::pin(async move {
-        let world = &*context.world;
-        let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", DEFINITIONS);
-        let (definitions, _) = world.list(&definitions, "", "").await.map_err(step("list definitions"))?;
-        let (known, _) = world.list(&resource(), "", "").await.map_err(step("list APIServices"))?;
-        for action in decide(group, &definitions, &known) {
-            carry_out(world, action).await?;
-        }
-        Ok(Next::Wait)
-    })
 }
 
 /// What is missing, differs or outlived its definition in one group.
@@ -161,9 +218,8 @@ fn resource() -> GroupVersionResource {
 }
 
 /// Names of both kinds end in the group, behind the first dot.
-fn group_of(change: &Change<'_>) -> Vec<String> {
-    let group = meta::name(change.object).split_once('.').map_or("", |(_, group)| group);
-    if group.is_empty() { Vec::new() } else { vec![group.to_owned()] }
+fn group_of(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(_, group)| group).filter(|group| !group.is_empty())
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {

@@ -38,7 +38,7 @@ pub fn start(context: Context, controllers: &[String], upkeep: Option<bootstrap:
     if let Some(settings) = upkeep {
         bootstrap::add(&mut runtime, settings);
         customresourcedefinition::add(&mut runtime);
-        runtime.add(&apiservice::CONTROLLER);
+        apiservice::add(&mut runtime);
     }
     for controller in ALL {
         if names::is_enabled(controller.name, names::Default::On, controllers) {

@@ -114,7 +114,7 @@ type Probe = Arc<dyn Fn() -> (usize, [u64; 3]) + Send + Sync>;
 pub struct Runtime {
     context: Context,
     listeners: BTreeMap<(GroupVersionResource, Reads), Vec<Listener>>,
-    synced: Vec<watch::Receiver<bool>>,
+    once_synced: Vec<Box<dyn FnOnce() + Send>>,
     probes: Vec<(&'static str, Probe)>,
     tasks: JoinSet<()>,
 }
@@ -122,7 +122,7 @@ pub struct Runtime {
 impl Runtime {
     /// Nothing runs yet. Must be made, and used, inside a tokio runtime.
     pub fn new(context: Context) -> Self {
-        Self { context, listeners: BTreeMap::new(), synced: Vec::new(), probes: Vec::new(), tasks: JoinSet::new() }
+        Self { context, listeners: BTreeMap::new(), once_synced: Vec::new(), probes: Vec::new(), tasks: JoinSet::new() }
     }
 
     /// What controllers are given.
@@ -182,24 +182,26 @@ impl Runtime {
 
     /// Starts the watches. Everything must have been added.
     pub fn follow(&mut self) {
+        let mut synced = Vec::new();
         for (followed, listeners) in std::mem::take(&mut self.listeners) {
             let (sender, receiver) = watch::channel(false);
-            self.synced.push(receiver);
+            synced.push(receiver);
             self.tasks.spawn(feed::follow(self.context.world.clone(), followed, listeners, sender));
         }
-    }
-
-    /// Runs something once everything was listed for the first time.
-    pub(crate) fn once_synced(&mut self, then: impl FnOnce() + Send + 'static) {
-        let synced = self.synced.clone();
+        let then = std::mem::take(&mut self.once_synced);
         self.tasks.spawn(async move {
             for mut receiver in synced {
                 if receiver.wait_for(|synced| *synced).await.is_err() {
                     return;
                 }
             }
-            then();
+            then.into_iter().for_each(|then| then());
         });
+    }
+
+    /// Runs something once everything was listed for the first time; only before [`Runtime::follow`].
+    pub(crate) fn once_synced(&mut self, then: impl FnOnce() + Send + 'static) {
+        self.once_synced.push(Box::new(then));
     }
 
     /// How the queues are doing.
