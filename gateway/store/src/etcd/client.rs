@@ -22,6 +22,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(20);
 /// A connection on which nothing has come for so long is asked whether it is alive, as upstream does.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEPALIVE_MAX: Duration = Duration::from_secs(10);
+/// How much an etcd may send before it is told to go on: enough for lists. A window that adapts itself sends pings, and after
+/// a few of those that come faster than its policy allows etcd closes the connection, with whatever is under way on it.
+const WINDOW_BYTES: u32 = 8 << 20;
 /// Pauses between attempts: short at first, because a leader is elected within a second.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
@@ -104,7 +107,8 @@ impl Client {
                 .http2_keep_alive_interval(KEEPALIVE_EVERY)
                 .keep_alive_timeout(KEEPALIVE_MAX)
                 .keep_alive_while_idle(true)
-                .http2_adaptive_window(true);
+                .initial_stream_window_size(WINDOW_BYTES)
+                .initial_connection_window_size(WINDOW_BYTES);
             Ok(endpoint.connect_lazy())
         };
         let servers = servers.urls.iter().map(channel).collect::<Result<_, _>>()?;
