@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use model::{GroupVersionResource, Status, Value};
 
-use crate::followed::{Followed, Kept};
+use crate::followed::{Followed, Kept, Newest};
 use crate::{Cluster, Notes, Operation, Plugin, Review};
 
 mod access;
@@ -97,7 +97,7 @@ impl Policies {
 struct OfPolicies(Arc<Policies>);
 
 impl Followed for OfPolicies {
-    fn followed(&self, newest: Box<dyn Fn() -> model::Revision + Send + Sync>) {
+    fn followed(&self, newest: Newest) {
         self.0.policies.followed(newest);
     }
 
@@ -124,7 +124,7 @@ impl Followed for OfPolicies {
 struct OfBindings(Arc<Policies>);
 
 impl Followed for OfBindings {
-    fn followed(&self, newest: Box<dyn Fn() -> model::Revision + Send + Sync>) {
+    fn followed(&self, newest: Newest) {
         self.0.bindings.followed(newest);
     }
 

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 /// this gets what is in force.
 const BEHIND_MAX: Duration = Duration::from_secs(5);
 
-type Newest = Box<dyn Fn() -> Revision + Send + Sync>;
+/// Tells the revision up to which there is something to follow.
+pub type Newest = Box<dyn Fn() -> Revision + Send + Sync>;
 
 /// Who is told of the objects of one resource.
 pub trait Followed: Send + Sync {
@@ -78,7 +79,7 @@ impl<T: Clone> Kept<T> {
         // The sender lives as long as this.
         let waiting = reached.wait_for(|reached| *reached >= wanted);
         if tokio::time::timeout(BEHIND_MAX, waiting).await.is_err() {
-            tracing::warn!(wanted, "admission policies lag behind the store");
+            tracing::warn!(wanted, "what admission asks lags behind the store");
         }
     }
 }

@@ -71,9 +71,9 @@ impl Kind {
 /// Everything about admission webhooks in one server.
 pub struct Webhooks {
     /// The mutating ones that are configured.
-    pub mutating: Hooks,
+    pub mutating: Arc<Hooks>,
     /// The validating ones that are configured.
-    pub validating: Hooks,
+    pub validating: Arc<Hooks>,
     cluster: Cluster,
     metrics: metrics::Metrics,
 }

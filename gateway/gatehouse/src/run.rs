@@ -71,7 +71,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     };
     let gate = build::gate(&config, parts)?;
     tokio::spawn(customs::start(&gate));
-    tokio::spawn(webhooks::start(&gate, hooks));
+    tokio::spawn(webhooks::start(&gate, &hooks));
     admission_policies.follow(&gate);
     let listener = listen::bind(config.serving.address, config.serving.sharing)
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;

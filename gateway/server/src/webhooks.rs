@@ -4,14 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use admission::webhook::{Caller, Endpoint, Hooks, Kind, Unanswered, Webhooks};
-use model::{Revision, Value};
-use store::{Entry, Event, Interest, Kind as Change, ResourceCache, WatchError, Watcher};
+use admission::webhook::{Caller, Endpoint, Unanswered, Webhooks};
+use model::Value;
 
-use crate::client;
 use crate::gate::Gate;
-use crate::row::Row;
 use crate::world::Slot;
+use crate::{client, following};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 const VERSION: &str = "v1";
@@ -43,90 +41,10 @@ impl Endpoint for Side {
 }
 
 /// Puts in force what is stored now, then follows it until dropped.
-pub fn start(gate: &Arc<Gate>, webhooks: Arc<Webhooks>) -> impl Future<Output = ()> + Send + use<> {
-    let mut mutating = Follower::new(gate, webhooks.clone(), Kind::Mutating);
-    let mut validating = Follower::new(gate, webhooks, Kind::Validating);
-    let from = (mutating.load(), validating.load());
+pub fn start(gate: &Arc<Gate>, webhooks: &Webhooks) -> impl Future<Output = ()> + Send + use<> {
+    let mutating = following::start(gate, (GROUP, VERSION, "mutatingwebhookconfigurations"), webhooks.mutating.clone());
+    let validating = following::start(gate, (GROUP, VERSION, "validatingwebhookconfigurations"), webhooks.validating.clone());
     async move {
-        tokio::join!(mutating.follow(from.0), validating.follow(from.1));
-    }
-}
-
-/// Follows the configurations of one kind.
-struct Follower {
-    row: Option<Row>,
-    store: Arc<ResourceCache>,
-    webhooks: Arc<Webhooks>,
-    kind: Kind,
-}
-
-impl Follower {
-    fn new(gate: &Arc<Gate>, webhooks: Arc<Webhooks>, kind: Kind) -> Self {
-        let plural = match kind {
-            Kind::Mutating => "mutatingwebhookconfigurations",
-            Kind::Validating => "validatingwebhookconfigurations",
-        };
-        let row = Row::named(gate, GROUP, VERSION, plural);
-        let store = gate.store.resource(&row.as_ref().map_or_else(|| format!("/registry/{plural}/").into(), Row::prefix));
-        let follower = Self { row, store, webhooks, kind };
-        let newest = follower.store.clone();
-        follower.hooks().followed(move || newest.changed());
-        follower
-    }
-
-    fn hooks(&self) -> &Hooks {
-        match self.kind {
-            Kind::Mutating => &self.webhooks.mutating,
-            Kind::Validating => &self.webhooks.validating,
-        }
-    }
-
-    /// Reads all; gives the revision up to which that was.
-    fn load(&mut self) -> Revision {
-        let snapshot = self.store.snapshot();
-        let all: Vec<Value> = snapshot.range("", self.store.prefix()).filter_map(|entry| self.read(entry)).collect();
-        self.hooks().replace(&all);
-        self.hooks().reach(snapshot.revision());
-        snapshot.revision()
-    }
-
-    fn read(&self, entry: &Entry) -> Option<Value> {
-        let read = self.row.as_ref()?.parse(entry);
-        read.inspect_err(|error| tracing::error!(key = %entry.key, %error, "stored webhooks cannot be read")).ok()
-    }
-
-    async fn follow(&mut self, mut from: Revision) {
-        loop {
-            let ended = match self.store.watch(from, Interest::default()) {
-                Ok(watcher) => self.apply(watcher).await,
-                Err(error) => error,
-            };
-            if matches!(ended, WatchError::Closed) {
-                return;
-            }
-            from = self.load();
-        }
-    }
-
-    /// Follows until the watch ends.
-    async fn apply(&mut self, mut watcher: Watcher) -> WatchError {
-        loop {
-            match watcher.next_batch().await {
-                Ok(batch) => batch.iter().for_each(|event| self.event(event)),
-                Err(error) => return error,
-            }
-        }
-    }
-
-    fn event(&self, event: &Event) {
-        match event.kind {
-            Change::Deleted => self.hooks().remove(event.entry.key.name()),
-            Change::Added | Change::Modified => {
-                if let Some(configuration) = self.read(&event.entry) {
-                    self.hooks().put(&configuration);
-                }
-            }
-        }
-        self.hooks().reach(event.revision());
+        tokio::join!(mutating, validating);
     }
 }

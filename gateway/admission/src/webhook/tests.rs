@@ -1,5 +1,6 @@
 //! Both plugins over webhooks that answer by a script, and the reading of answers.
 
+use crate::followed::Followed as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

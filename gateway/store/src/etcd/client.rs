@@ -122,17 +122,7 @@ impl Client {
         request: &Q,
         patience: Duration,
     ) -> Result<A, Failure> {
-        let deadline = Instant::now() + patience;
-        let mut pause = RETRY_FIRST;
-        loop {
-            match self.call(path, request.clone(), deadline).await {
-                Err(failure) if is_passing(failure.status()) && Instant::now() + pause < deadline => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(RETRY_MAX);
-                }
-                answer => return answer,
-            }
-        }
+        self.ask(path, request, patience, |failure| is_passing(failure.status())).await
     }
 
     /// Asks something that may have an effect: once, or again only where it certainly has not had one.
@@ -142,11 +132,22 @@ impl Client {
         request: &Q,
         patience: Duration,
     ) -> Result<A, Failure> {
+        self.ask(path, request, patience, |failure| matches!(failure, Failure::Refused(status) if is_passing(status))).await
+    }
+
+    /// Asks, with growing pauses, as long as what failed may be tried again.
+    async fn ask<Q: Message + Clone + 'static, A: Message + Default + 'static>(
+        &self,
+        path: &'static str,
+        request: &Q,
+        patience: Duration,
+        again: fn(&Failure) -> bool,
+    ) -> Result<A, Failure> {
         let deadline = Instant::now() + patience;
         let mut pause = RETRY_FIRST;
         loop {
             match self.call(path, request.clone(), deadline).await {
-                Err(Failure::Refused(status)) if is_passing(&status) && Instant::now() + pause < deadline => {
+                Err(failure) if again(&failure) && Instant::now() + pause < deadline => {
                     sleep(pause).await;
                     pause = (pause * 2).min(RETRY_MAX);
                 }
