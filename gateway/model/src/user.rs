@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 /// The group of cluster administrators, allowed everything.
 pub const MASTERS: &str = "system:masters";
 /// The group of everyone who proved an identity.
@@ -43,5 +45,31 @@ impl User {
     /// Namespace and name when the user is a service account.
     pub fn service_account(&self) -> Option<(&str, &str)> {
         self.name.strip_prefix("system:serviceaccount:")?.split_once(':')
+    }
+
+    /// The identity as a `UserInfo` object, without what is empty.
+    pub fn to_info(&self) -> Value {
+        let mut info = json!({});
+        for (field, text) in [("username", &self.name), ("uid", &self.uid)].into_iter().filter(|(_, text)| !text.is_empty()) {
+            info[field] = text.as_str().into();
+        }
+        if !self.groups.is_empty() {
+            info["groups"] = json!(self.groups);
+        }
+        if !self.extra.is_empty() {
+            info["extra"] = json!(self.extra);
+        }
+        info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        assert_eq!(User::new("jane", &["devs"]).to_info(), json!({"username": "jane", "groups": ["devs"]}));
+        assert_eq!(User::default().to_info(), json!({}));
     }
 }

@@ -105,7 +105,7 @@ fn request(review: &Review<'_>, matched: &Matched) -> Value {
         "requestKind": kind(review.kind),
         "requestResource": resource(review.resource),
         "operation": review.operation.as_str(),
-        "userInfo": user(review.user),
+        "userInfo": review.user.to_info(),
         "dryRun": review.dry_run,
         "options": review.options,
     });
@@ -120,20 +120,6 @@ fn request(review: &Review<'_>, matched: &Matched) -> Value {
         request[field] = text.into();
     }
     request
-}
-
-fn user(user: &User) -> Value {
-    let mut info = json!({});
-    for (field, text) in [("username", &user.name), ("uid", &user.uid)].into_iter().filter(|(_, text)| !text.is_empty()) {
-        info[field] = text.as_str().into();
-    }
-    if !user.groups.is_empty() {
-        info["groups"] = json!(user.groups);
-    }
-    if !user.extra.is_empty() {
-        info["extra"] = json!(user.extra);
-    }
-    info
 }
 
 /// An authorizer whose answers are at hand: an expression cannot wait.

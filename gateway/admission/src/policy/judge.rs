@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use model::{User, Value};
+use model::{GroupVersionKind, GroupVersionResource, User, Value};
 use tokio::sync::mpsc;
 use wasm::{Answer, Failure, Grant, Mutation, Reach, Runtime, Verdict};
 
@@ -105,16 +105,8 @@ pub(super) fn request(review: &Review<'_>) -> wasm::Request {
             Operation::Connect => wasm::Operation::Connect,
         },
         origin: wasm::Origin::Write,
-        kind: wasm::GroupVersionKind {
-            group: kind.group.to_string(),
-            version: kind.version.to_string(),
-            kind: kind.kind.to_string(),
-        },
-        resource: wasm::GroupVersionResource {
-            group: resource.group.to_string(),
-            version: resource.version.to_string(),
-            resource: resource.resource.to_string(),
-        },
+        kind: kind_of(kind),
+        resource: resource_of(resource),
         subresource: review.subresource.to_owned(),
         namespace: review.namespace.to_owned(),
         name: review.name.to_owned(),
@@ -123,22 +115,20 @@ pub(super) fn request(review: &Review<'_>) -> wasm::Request {
     }
 }
 
+fn kind_of(kind: &GroupVersionKind) -> wasm::GroupVersionKind {
+    let GroupVersionKind { group, version, kind } = kind;
+    wasm::GroupVersionKind { group: group.to_string(), version: version.to_string(), kind: kind.to_string() }
+}
+
+fn resource_of(resource: &GroupVersionResource) -> wasm::GroupVersionResource {
+    let GroupVersionResource { group, version, resource } = resource;
+    wasm::GroupVersionResource { group: group.to_string(), version: version.to_string(), resource: resource.to_string() }
+}
+
 /// The request as if it had been made for another version of its resource.
 fn in_version(request: &wasm::Request, matched: &Matched) -> wasm::Request {
     let Matched { resource, kind } = matched;
-    wasm::Request {
-        kind: wasm::GroupVersionKind {
-            group: kind.group.to_string(),
-            version: kind.version.to_string(),
-            kind: kind.kind.to_string(),
-        },
-        resource: wasm::GroupVersionResource {
-            group: resource.group.to_string(),
-            version: resource.version.to_string(),
-            resource: resource.resource.to_string(),
-        },
-        ..request.clone()
-    }
+    wasm::Request { kind: kind_of(kind), resource: resource_of(resource), ..request.clone() }
 }
 
 /// Calls all validators; answers come in the order of the calls.

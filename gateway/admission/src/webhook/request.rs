@@ -2,7 +2,7 @@
 //! see them in the same version.
 //! Follows `k8s.io/apiserver/pkg/admission/plugin/webhook/request`.
 
-use model::{GroupVersionKind, GroupVersionResource, Map, Status, User, Value};
+use model::{GroupVersionKind, GroupVersionResource, Map, Status, Value};
 use serde_json::json;
 
 use super::configuration::Version;
@@ -82,7 +82,7 @@ fn head_of(uid: &str, review: &Review<'_>, matched: &Matched) -> Value {
     put("name", review.name.into());
     put("namespace", review.namespace.into());
     put("operation", review.operation.as_str().into());
-    put("userInfo", user(review.user));
+    put("userInfo", review.user.to_info());
     Value::Object(head)
 }
 
@@ -92,20 +92,4 @@ fn kind(kind: &GroupVersionKind) -> Value {
 
 fn resource(resource: &GroupVersionResource) -> Value {
     json!({"group": &*resource.group, "version": &*resource.version, "resource": &*resource.resource})
-}
-
-fn user(user: &User) -> Value {
-    let mut info = Map::new();
-    for (field, text) in [("username", &user.name), ("uid", &user.uid)] {
-        if !text.is_empty() {
-            info.insert(field.to_owned(), text.as_str().into());
-        }
-    }
-    if !user.groups.is_empty() {
-        info.insert("groups".to_owned(), json!(user.groups));
-    }
-    if !user.extra.is_empty() {
-        info.insert("extra".to_owned(), json!(user.extra));
-    }
-    Value::Object(info)
 }

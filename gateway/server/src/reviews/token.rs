@@ -23,7 +23,7 @@ pub(super) fn whose(gate: &Gate, call: &Call, mut review: Value) -> Result<Value
 fn status(outcome: Result<Option<Identity>, Refused>) -> Value {
     match outcome {
         Ok(Some(identity)) => {
-            let mut status = json!({"authenticated": true, "user": super::identity::user_info(&identity.user)});
+            let mut status = json!({"authenticated": true, "user": identity.user.to_info()});
             if !identity.audiences.is_empty() {
                 status["audiences"] = json!(identity.audiences);
             }
