@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -135,6 +136,9 @@ func (s *server) ok(method, path string, body any) []byte {
 	return raw
 }
 
+// definition is the kind of what custom makes; the others are named by the corpus.
+const definition = "definition"
+
 // object is something that was made, and what was read of it last.
 type object struct {
 	corpus.Bare
@@ -169,7 +173,7 @@ func (s *server) make(namespace string) []*object {
 		}
 	}
 	for _, o := range made {
-		o.read = s.ok(http.MethodGet, o.at(), nil)
+		s.see(o)
 	}
 	return made
 }
@@ -202,8 +206,33 @@ func (s *server) change(objects []*object, mark string) {
 			s.t.Errorf("%s: PATCH %s: %d %s", s.name, o.at(), code, raw)
 		}
 		s.ok(http.MethodPatch, o.at(), map[string]any{"metadata": map[string]any{"labels": map[string]any{"changed-by": mark}}})
-		o.read = s.ok(http.MethodGet, o.at(), nil)
+		s.see(o)
 	}
+}
+
+// see keeps what an object is, once the server's own controllers have written what they have to say about it.
+func (s *server) see(o *object) {
+	s.t.Helper()
+	harness.Eventually(s.t, "the status of "+o.at()+" at "+s.name, func() bool {
+		o.read = s.ok(http.MethodGet, o.at(), nil)
+		return o.Kind != definition || established(s.t, o.read)
+	})
+}
+
+// established says whether a definition is served under the names that it asks for.
+func established(t *testing.T, raw []byte) bool {
+	t.Helper()
+	var d struct {
+		Spec   struct{ Names any }
+		Status struct {
+			AcceptedNames any
+			Conditions    []struct{ Type, Status string }
+		}
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(d.Spec.Names, d.Status.AcceptedNames) && len(d.Status.Conditions) == 2 && d.Status.Conditions[1].Status == "True"
 }
 
 func (s *server) remove(objects []*object) {
@@ -263,12 +292,12 @@ func (s *server) custom(name string) []*object {
 		return map[string]any{"name": version, "served": true, "storage": storage, "schema": schema, "additionalPrinterColumns": column,
 			"subresources": map[string]any{"status": map[string]any{}}, "selectableFields": []any{map[string]any{"jsonPath": ".spec.text"}}}
 	}
-	definition := corpus.Bare{Kind: "definition", Path: definitions, Name: "widgets." + group, Object: map[string]any{
+	widgets := corpus.Bare{Kind: definition, Path: definitions, Name: "widgets." + group, Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "widgets." + group},
 		"spec": map[string]any{"group": group, "scope": "Namespaced", "names": map[string]any{"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
 			"versions": []any{version("v1", true), version("v1beta1", false)}},
 	}, Change: map[string]any{"spec": map[string]any{"names": map[string]any{"shortNames": []any{"wg"}}}}}
-	s.ok(http.MethodPost, definitions, definition.Object)
+	s.ok(http.MethodPost, definitions, widgets.Object)
 	widget := corpus.Bare{Kind: "widget", Path: "/apis/" + group + "/v1/namespaces/default/widgets", Name: "a", Object: map[string]any{
 		"apiVersion": group + "/v1", "kind": "Widget", "metadata": map[string]any{"name": "a"}, "spec": map[string]any{"text": "<&>", "size": 7},
 	}, Change: map[string]any{"spec": map[string]any{"size": 8}}}
@@ -276,11 +305,9 @@ func (s *server) custom(name string) []*object {
 		code, _ := s.do(http.MethodPost, widget.Path, widget.Object)
 		return code == http.StatusCreated
 	})
-	made := []*object{{Bare: widget}, {Bare: definition}}
-	harness.Eventually(s.t, "conditions of a definition at "+s.name, func() bool {
-		made[1].read = s.ok(http.MethodGet, made[1].at(), nil)
-		return bytes.Contains(made[1].read, []byte(`"InitialNamesAccepted"`))
-	})
-	made[0].read = s.ok(http.MethodGet, made[0].at(), nil)
+	made := []*object{{Bare: widget}, {Bare: widgets}}
+	for _, o := range made {
+		s.see(o)
+	}
 	return made
 }
