@@ -88,6 +88,9 @@ func StartOn(ctx context.Context, apiserver, store, dir string, flags ...string)
 	return p, nil
 }
 
+// Pid is the number of kube-apiserver's process.
+func (p *Peer) Pid() int { return p.apiserver.Process.Pid }
+
 // Stop ends it, and its etcd where that was started with it.
 func (p *Peer) Stop() {
 	if p.apiserver != nil {

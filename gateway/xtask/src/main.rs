@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, &str, Run)] = &[
     ("test", "everything: check, all tests, real clients against a running server", |_| test()),
     ("policies", "builds the policies in policies/ to .build/policies", |_| policies::build()),
     ("import", "derives the tables in gateway/catalog/data and upstream's answers in its tests again", |_| import()),
+    ("bench", "measures Gatehouse on both engines beside kube-apiserver with etcd; takes the flags of conformance/bench", bench),
     ("record", "asks the real kube-apiserver everything of the corpus and writes its answers down", |_| record()),
 ];
 
@@ -56,6 +57,12 @@ fn import() -> Result<(), Failed> {
 /// Upstream's answers, which the corpus' test compares with. The first time it builds kube-apiserver and etcd.
 fn record() -> Result<(), Failed> {
     Step::go("run ./record").run()
+}
+
+/// The comparison with kube-apiserver, on this machine.
+fn bench(flags: &[String]) -> Result<(), Failed> {
+    server()?;
+    Step::go("run ./bench").args(flags).run()
 }
 
 /// What CI runs first and everybody before a commit.

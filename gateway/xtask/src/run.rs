@@ -65,6 +65,12 @@ impl Step {
         self
     }
 
+    /// The same with further arguments, as they were given.
+    pub(crate) fn args(mut self, more: &[String]) -> Self {
+        self.arguments.extend_from_slice(more);
+        self
+    }
+
     /// Runs it; its output goes to the terminal.
     pub(crate) fn run(self) -> Result<(), Failed> {
         let status = self.command().status();
