@@ -38,9 +38,9 @@ func TestCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{}
-	for _, part := range strings.Split(string(recorded), "== ")[1:] {
+	for _, part := range strings.Split("\n"+string(recorded), "\n== ")[1:] {
 		name, _, _ := strings.Cut(part, "\n")
-		want[name] = "== " + part
+		want[name] = "== " + strings.TrimSuffix(part, "\n") + "\n"
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {

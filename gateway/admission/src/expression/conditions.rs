@@ -52,8 +52,20 @@ impl Conditions {
         variables: Option<&Variables>,
         on_error: OnError,
     ) -> Result<bool, String> {
+        self.evaluate(sight, params, variables, on_error).holds
+    }
+
+    /// Whether all hold, and how many were found wrong on the way.
+    pub(crate) fn evaluate(
+        &self,
+        sight: &Sight<'_>,
+        params: Option<&Value>,
+        variables: Option<&Variables>,
+        on_error: OnError,
+    ) -> Evaluated {
+        let told = |holds, errors| Evaluated { holds, errors };
         if self.0.is_empty() {
-            return Ok(true);
+            return told(Ok(true), 0);
         }
         let refuse = |why: String| if on_error == OnError::Fail { Err(why) } else { Ok(false) };
         // Upstream gives conditions no namespace.
@@ -62,21 +74,34 @@ impl Conditions {
         let results: Result<Vec<_>, Exhausted> = self.0.iter().map(|condition| pass.eval(condition)).collect();
         let results = match results {
             Ok(results) => results,
-            Err(exhausted) => return refuse(exhausted.to_string()),
+            Err(exhausted) => return told(refuse(exhausted.to_string()), 0),
         };
-        let mut errors: Vec<String> = Vec::new();
+        let (mut count, mut errors) = (0, Vec::<String>::new());
         for result in results {
             match result {
-                Ok(value) if value.as_bool() == Some(false) => return Ok(false),
+                Ok(value) if value.as_bool() == Some(false) => return told(Ok(false), count),
                 Ok(_) => {}
-                Err(why) if errors.contains(&why) => {}
-                Err(why) => errors.push(why),
+                Err(why) => {
+                    count += 1;
+                    if !errors.contains(&why) {
+                        errors.push(why);
+                    }
+                }
             }
         }
-        match &errors[..] {
+        let holds = match &errors[..] {
             [] => Ok(true),
             [one] => refuse(one.clone()),
             several => refuse(format!("[{}]", several.join(", "))),
-        }
+        };
+        told(holds, count)
     }
+}
+
+/// What came of an evaluation.
+pub(crate) struct Evaluated {
+    /// Whether all hold; or what refuses the request.
+    pub(crate) holds: Result<bool, String>,
+    /// How many could not be evaluated, before one that does not hold.
+    pub(crate) errors: u64,
 }

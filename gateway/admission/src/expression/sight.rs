@@ -35,18 +35,25 @@ impl<'a> Sight<'a> {
         matched: &Matched,
         cluster: &Cluster,
     ) -> Result<Self, Status> {
-        let versioned = async |object: Option<&'a Value>| match object {
-            None => Ok(None),
-            Some(object) if matched.kind == *review.kind => Ok(Some(Cow::Borrowed(object))),
-            Some(object) => {
-                let converted = cluster.kinds.convert(object, review.resource, &matched.resource, review.subresource).await?;
-                Ok::<_, Status>(Some(Cow::Owned(converted)))
-            }
-        };
-        Ok(Self::of(review, versioned(object).await?, versioned(review.old).await?, matched, cluster))
+        let object = versioned(review, object, matched, cluster).await?;
+        Ok(Self::of(review, object, versioned(review, review.old, matched, cluster).await?, matched, cluster))
     }
 
-    /// The same where the objects are in that version already.
+    /// The same where the object to be written is in that version already.
+    ///
+    /// # Errors
+    /// The old one cannot be converted.
+    pub(crate) async fn of_seen(
+        review: &Review<'a>,
+        object: Option<&'a Value>,
+        matched: &Matched,
+        cluster: &Cluster,
+    ) -> Result<Self, Status> {
+        let old = versioned(review, review.old, matched, cluster).await?;
+        Ok(Self::of(review, object.map(Cow::Borrowed), old, matched, cluster))
+    }
+
+    /// The same where both objects are.
     pub(crate) fn of(
         review: &Review<'_>,
         object: Option<Cow<'a, Value>>,
@@ -94,6 +101,23 @@ impl<'a> Sight<'a> {
     pub(super) fn request_resource<'v>(&self) -> Cel<'v> {
         cel::resource_check(self.user.clone(), self.authority.clone(), self.resource.clone())
     }
+}
+
+/// An object of the request's version in the one that a rule named.
+async fn versioned<'a>(
+    review: &Review<'a>,
+    object: Option<&'a Value>,
+    matched: &Matched,
+    cluster: &Cluster,
+) -> Result<Option<Cow<'a, Value>>, Status> {
+    Ok(match object {
+        None => None,
+        Some(object) if matched.kind == *review.kind => Some(Cow::Borrowed(object)),
+        Some(object) => {
+            let converted = cluster.kinds.convert(object, review.resource, &matched.resource, review.subresource).await?;
+            Some(Cow::Owned(converted))
+        }
+    })
 }
 
 fn request(review: &Review<'_>, matched: &Matched) -> Value {

@@ -7,10 +7,11 @@ use model::field::quote;
 use model::{Status, Value};
 
 use super::answer::{self, Answer, Fault, Said};
-use super::configuration::{FailurePolicy, Hook, SideEffects};
+use super::configuration::{Hook, SideEffects};
 use super::metrics;
 use super::request::{self, Objects};
 use super::{Kind, Webhooks};
+use crate::expression::{OnError, Sight};
 use crate::matching::Matched;
 use crate::{Notes, Review};
 
@@ -82,7 +83,7 @@ pub(super) fn note(hook: &Hook, said: &Said, notes: &mut Notes) {
 
 /// Counts a call.
 pub(super) fn count(webhooks: &Webhooks, hook: &Hook, kind: Kind, review: &Review<'_>, begun: Instant, failed: Option<&Failed>) {
-    let ignored = hook.failure_policy == FailurePolicy::Ignore;
+    let ignored = hook.failure_policy == OnError::Ignore;
     let (code, rejected) = match failed {
         None => (200, None),
         Some(Failed::Calling { code, .. }) => (*code, (!ignored).then_some(metrics::Error::Calling)),
@@ -106,7 +107,7 @@ pub(super) fn settle(
         Failed::Rejected(status) | Failed::Server(status) => Err(status),
         Failed::Calling { reason, .. } => {
             let told = format!("failed calling webhook {}: {reason}", quote(&hook.name));
-            if hook.failure_policy == FailurePolicy::Fail {
+            if hook.failure_policy == OnError::Fail {
                 tracing::warn!(webhook = %hook.name, %reason, "webhook failed, the write is refused");
                 return Err(Status::internal(told));
             }
@@ -118,7 +119,7 @@ pub(super) fn settle(
     }
 }
 
-/// As what a webhook is called about a write, if it is.
+/// As what a webhook is called about a write, if it is and its conditions hold (`holds`).
 pub(super) async fn concerns(
     webhooks: &Webhooks,
     hook: &Hook,
@@ -127,4 +128,30 @@ pub(super) async fn concerns(
 ) -> Result<Option<Matched>, Status> {
     let constraints = hook.constraints.as_ref().map_err(Status::internal)?;
     constraints.matches(review, object, &webhooks.cluster).await
+}
+
+/// Whether a webhook's conditions hold of what it would be shown. The request is refused where they cannot be evaluated and
+/// failures are not ignored.
+pub(super) fn holds(
+    webhooks: &Webhooks,
+    hook: &Hook,
+    kind: Kind,
+    review: &Review<'_>,
+    sight: &Sight<'_>,
+) -> Result<bool, Status> {
+    let begun = Instant::now();
+    let evaluated = hook.conditions.evaluate(sight, None, None, hook.failure_policy);
+    let excluded = evaluated.holds == Ok(false);
+    webhooks.metrics.conditions(metrics::Evaluation {
+        webhook: &hook.name,
+        kind,
+        operation: review.operation,
+        took: begun.elapsed(),
+        errors: evaluated.errors,
+        excluded,
+    });
+    evaluated.holds.map_err(|why| {
+        tracing::warn!(webhook = %hook.name, %why, "match conditions failed, the write is refused");
+        Status::forbidden(&review.resource.group_resource(), review.name, why)
+    })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::{Value, meta};
 
 use super::{Caller, Endpoint};
+use crate::expression::{Conditions, OnError};
 use crate::matching::Constraints;
 
 /// Versions of AdmissionReview that are spoken.
@@ -27,15 +28,6 @@ impl Version {
             Self::V1Beta1 => "admission.k8s.io/v1beta1",
         }
     }
-}
-
-/// What a call leads to that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailurePolicy {
-    /// The write is refused.
-    Fail,
-    /// The webhook is passed over.
-    Ignore,
 }
 
 /// Whether a webhook has effects beside its answer.
@@ -59,8 +51,10 @@ pub struct Hook {
     pub uid: String,
     /// Which writes it is about; or the fault of a selector.
     pub constraints: Result<Constraints, String>,
-    /// What a failure leads to.
-    pub failure_policy: FailurePolicy,
+    /// Which of those, by CEL.
+    pub conditions: Conditions,
+    /// What a failure leads to, of a condition or of a call.
+    pub failure_policy: OnError,
     /// Whether it can be asked about a dry run.
     pub side_effects: SideEffects,
     /// How long its answer is waited for.
@@ -97,7 +91,8 @@ impl Hook {
             configuration: configuration.to_owned(),
             uid: format!("{configuration}/{name}/{count}"),
             constraints: Constraints::from_webhook(hook),
-            failure_policy: if text(hook, "failurePolicy") == "Ignore" { FailurePolicy::Ignore } else { FailurePolicy::Fail },
+            conditions: Conditions::compile(hook, false),
+            failure_policy: if text(hook, "failurePolicy") == "Ignore" { OnError::Ignore } else { OnError::Fail },
             side_effects: match text(hook, "sideEffects") {
                 "" => SideEffects::Unsaid,
                 "None" | "NoneOnDryRun" => SideEffects::NoneOnDryRun,

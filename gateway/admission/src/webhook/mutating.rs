@@ -17,6 +17,7 @@ use super::call::{self, Failed};
 use super::form::Form;
 use super::request::Objects;
 use super::{Hook, Kind, Round, Webhooks};
+use crate::expression::Sight;
 use crate::matching::Matched;
 use crate::{Notes, Review};
 
@@ -75,6 +76,13 @@ async fn dispatch(
 ) -> Result<(), Status> {
     for (index, hook) in hooks.iter().enumerate() {
         let Some(matched) = call::concerns(webhooks, hook, review, subject.object.as_deref()).await? else { continue };
+        if !hook.conditions.is_empty() {
+            subject.convert(webhooks, review, &matched.resource).await?;
+            let sight = Sight::of_seen(review, subject.object.as_deref(), &matched, &webhooks.cluster).await;
+            if !call::holds(webhooks, hook, Kind::Mutating, review, &sight.map_err(Status::internal)?)? {
+                continue;
+            }
+        }
         // Who was not called in the first round is not called in the second, whatever matches by now.
         if notes.round > 0 && !round.calls(&hook.uid) {
             continue;

@@ -274,6 +274,35 @@ async fn nobody_is_locked_out_of_the_configuration() {
     assert!(stage.admit(operation, false, &mut map()).await.0.is_err());
 }
 
+/// Conditions of one webhook about a config map in `shop` that alice makes.
+async fn conditions(kind: Kind, policy: &str, expressions: &[&str]) -> (Result<(), String>, usize) {
+    let named = expressions.iter().enumerate().map(|(i, text)| json!({"name": format!("c{i}"), "expression": text}));
+    let more = json!({"failurePolicy": policy, "matchConditions": named.collect::<Vec<_>>()});
+    let stage = stage(kind, &[hook("a.b.c", &more)], |_, _| Ok(json!({"allowed": true})));
+    let (outcome, _) = stage.admit(Operation::Create, false, &mut map()).await;
+    (outcome.map_err(|status| format!("{} {}", status.code, status.message)), stage.asked().len())
+}
+
+#[tokio::test]
+async fn conditions_tell_whether_a_webhook_is_called() {
+    let broken = "object.data.x == '1'";
+    for kind in [Kind::Mutating, Kind::Validating] {
+        for (policy, expressions, calls) in [
+            ("Fail", &["request.userInfo.username == 'alice'", "object.data.k == 'v'", "oldObject == null"][..], 1),
+            ("Fail", &["object.data.k == 'w'"], 0),
+            ("Fail", &[broken, "false"], 0),
+            ("Ignore", &[broken, "true"], 0),
+            ("Fail", &["authorizer.group('').resource('configmaps').namespace('shop').check('create').allowed()"], 0),
+            ("Fail", &["!authorizer.requestResource.check('create').allowed()"], 1),
+        ] {
+            assert_eq!(conditions(kind, policy, expressions).await, (Ok(()), calls), "{kind:?} {policy} {expressions:?}");
+        }
+        let (refused, calls) = conditions(kind, "Fail", &[broken, "true", broken]).await;
+        let why = "403 configmaps \"a\" is forbidden: expression 'object.data.x == '1'' resulted in error: no such key: x";
+        assert_eq!((refused.unwrap_err().as_str(), calls), (why, 0));
+    }
+}
+
 /// A response read: a refusal's code and message, or the fault.
 fn answer_of(response: &Value, kind: Kind) -> Result<Result<(), (u16, String)>, Fault> {
     let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string();

@@ -12,6 +12,7 @@ use super::answer::Said;
 use super::call::{self, Failed};
 use super::request::Objects;
 use super::{Hook, Kind, Webhooks};
+use crate::expression::Sight;
 use crate::matching::Matched;
 use crate::{Notes, Review};
 
@@ -31,6 +32,12 @@ pub(super) async fn run(
     let (mut concerned, mut versions) = (Vec::new(), Versions::new());
     for hook in hooks.iter() {
         let Some(matched) = call::concerns(webhooks, hook, review, object).await? else { continue };
+        if !hook.conditions.is_empty() {
+            let sight = Sight::new(review, object, &matched, &webhooks.cluster).await.map_err(Status::internal)?;
+            if !call::holds(webhooks, hook, Kind::Validating, review, &sight)? {
+                continue;
+            }
+        }
         if !versions.iter().any(|(version, _)| *version == matched.resource) {
             let objects = write(webhooks, review, &matched.resource, object).await?;
             versions.push((matched.resource.clone(), objects));
