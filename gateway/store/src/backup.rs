@@ -18,8 +18,6 @@ pub use replay::{check, replay};
 const MAGIC: &[u8; 16] = b"gatehouse-store1";
 /// After the last record, so that a stream that was cut short is noticed.
 const END: u32 = u32::MAX;
-/// The store's file while it is being made.
-const UNFINISHED: &str = "store.redb.unfinished";
 /// Longest record or key accepted from a stream: a body and as much again for what comes before it.
 const PIECE_BYTES_MAX: usize = 2 * crate::BODY_BYTES_MAX;
 /// How far a restored store's revision lies beyond that of the stream. Clients may have seen later revisions than the stream
@@ -106,7 +104,7 @@ fn put(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
 
 /// Makes a new store in a directory that holds none. The store appears there only when it is complete.
 pub fn restore(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
-    let (unfinished, finished) = (dir.join(UNFINISHED), dir.join(disk::FILE));
+    let (unfinished, finished) = (dir.join(disk::UNFINISHED), dir.join(disk::FILE));
     if finished.exists() {
         return Err(BackupError::Occupied(dir.display().to_string()));
     }
@@ -115,6 +113,13 @@ pub fn restore(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
         std::fs::remove_file(&unfinished).map_err(io("remove what is left of an earlier attempt to restore"))?;
     }
     let saved = fill(input, dir)?;
+    // What was acknowledged of a store that was there before says nothing of this one.
+    match std::fs::remove_file(dir.join(disk::ACKNOWLEDGED_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io("remove what is left of an earlier store")(error));
+        }
+        _ => {}
+    }
     std::fs::rename(&unfinished, &finished).map_err(io("name the store made from"))?;
     disk::sync_directory(dir)?;
     Ok(saved)
@@ -123,7 +128,7 @@ pub fn restore(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
 fn fill(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
     let mut stream = Stream { input, objects: 0 };
     let saved = stream.head()?;
-    let (mut disk, _) = disk::open_file(dir, UNFINISHED)?;
+    let (mut disk, _) = disk::open_unfinished(dir)?;
     let failed = |failure: Failure| BackupError::Write(failure.0);
     let mut batch: Vec<(String, Change)> = Vec::new();
     loop {

@@ -18,17 +18,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use model::Revision;
 use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use crate::batch::{Batch, Write};
 use crate::embedded::Loaded;
 use crate::ledger::{Failure, Ledger};
+use crate::room::{FileSystem, Room, Volume};
+use crate::witness::Witness;
 use crate::{Damage, FIRST_REVISION, record};
 
 /// The store's file in its directory.
 pub const FILE: &str = "store.redb";
 /// The file whose lock keeps a second process out.
 pub const LOCK_FILE: &str = "lock";
+/// The file that says up to which revision everything was acknowledged, see `witness`.
+pub const ACKNOWLEDGED_FILE: &str = "acknowledged";
+/// The store's file while it is being made.
+pub(crate) const UNFINISHED: &str = "store.redb.unfinished";
 /// Version of the file's layout: which tables there are and what they mean.
 pub const FORMAT: u64 = 1;
 
@@ -84,6 +91,21 @@ pub enum OpenError {
         /// What is wrong with it.
         damage: Damage,
     },
+    /// It is sound, and yet not all of it.
+    #[error(
+        "{} ends at revision {found}, but {acknowledged} was acknowledged: its newest commits are lost; restore it from a backup, \
+         or remove {} to go on without them", file.display(), witness.display()
+    )]
+    Behind {
+        /// The store's file.
+        file: PathBuf,
+        /// Its last revision.
+        found: Revision,
+        /// The file that knows better.
+        witness: PathBuf,
+        /// What it says.
+        acknowledged: Revision,
+    },
     /// The file is damaged where no single record can be blamed.
     #[error("{} is damaged: {reason}; restore the file from a backup", file.display())]
     Damaged {
@@ -94,36 +116,72 @@ pub enum OpenError {
     },
 }
 
-/// An open redb file and the lock of its directory.
+/// An open redb file with what belongs to it, and the lock of its directory.
 pub(crate) struct Disk {
     database: Database,
+    witness: Option<Witness>,
+    room: Room,
     _lock: Option<File>,
 }
 
 /// Opens or makes the store in a directory.
 pub(crate) fn open(dir: &Path) -> Result<(Disk, Loaded), OpenError> {
-    open_file(dir, FILE)
+    let lock = lock(dir)?;
+    if !dir.join(FILE).exists() {
+        make(dir)?;
+    }
+    let (disk, loaded) = open_named(dir, FILE)?;
+    let path = dir.join(ACKNOWLEDGED_FILE);
+    let disk = disk.beside(Box::new(file(&path)?), &path, &dir.join(FILE), &loaded)?;
+    sync_directory(dir)?;
+    let disk = disk.on(Box::new(FileSystem(dir.to_owned())));
+    Ok((Disk { _lock: Some(lock), ..disk }, loaded))
 }
 
-/// The same under another file name, for a store that is still being made.
-pub(crate) fn open_file(dir: &Path, name: &str) -> Result<(Disk, Loaded), OpenError> {
-    let io = |step, path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::Io { step, path, source }
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io("create", dir))?;
+/// Makes a new store under another name first: what a power cut leaves of a file that is just being made is no store, and could
+/// not be told from a damaged one.
+fn make(dir: &Path) -> Result<(), OpenError> {
+    let (unfinished, finished) = (dir.join(UNFINISHED), dir.join(FILE));
+    match std::fs::remove_file(&unfinished) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(OpenError::Io { step: "remove", path: unfinished, source });
+        }
+        _ => {}
+    }
+    let (made, _) = open_named(dir, UNFINISHED)?;
+    Box::new(made).close().map_err(|failure| damaged(&unfinished, &failure.0))?;
+    std::fs::rename(&unfinished, &finished).map_err(|source| OpenError::Io { step: "make", path: finished, source })?;
+    sync_directory(dir)
+}
+
+/// A store in a directory under another file name, which is still being filled.
+pub(crate) fn open_unfinished(dir: &Path) -> Result<(Disk, Loaded), OpenError> {
     let lock = lock(dir)?;
+    let (disk, loaded) = open_named(dir, UNFINISHED)?;
+    Ok((Disk { _lock: Some(lock), ..disk }, loaded))
+}
+
+fn open_named(dir: &Path, name: &str) -> Result<(Disk, Loaded), OpenError> {
     let path = dir.join(name);
-    // Secrets lie in it.
-    let options = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let backend = || {
-        let file = options().map_err(io("open", &path))?;
-        redb::backends::FileBackend::new(file).map_err(|error| damaged(&path, &error))
-    };
-    let opened = open_on(&path, &backend)?;
+    let opened = open_on(&path, &|| file(&path))?;
     // The names of new files are durable only once their directory is.
     sync_directory(dir)?;
-    Ok((Disk { _lock: Some(lock), ..opened.0 }, opened.1))
+    Ok(opened)
+}
+
+/// A file, made when there is none. Secrets lie in it.
+fn file(path: &Path) -> Result<redb::backends::FileBackend, OpenError> {
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = options.map_err(|source| OpenError::Io { step: "open", path: path.to_owned(), source })?;
+    redb::backends::FileBackend::new(file).map_err(|error| damaged(path, &error))
+}
+
+/// The store on a disk of a test.
+pub(crate) fn open_test(disk: &crate::fault::Disk) -> Result<(Disk, Loaded), OpenError> {
+    let path = Path::new("(a disk in memory)");
+    let (opened, loaded) = open_on(path, &|| Ok(disk.clone()))?;
+    let opened = opened.beside(Box::new(disk.beside()), Path::new(ACKNOWLEDGED_FILE), path, &loaded)?;
+    Ok((opened.on(Box::new(disk.clone())), loaded))
 }
 
 /// Makes the names in a directory durable.
@@ -144,7 +202,7 @@ pub(crate) fn open_on<B: StorageBackend>(
         let database = builder.create_with_backend(first).map_err(|error| damaged(path, &error))?;
         prepare(path, &database)?;
         let loaded = load(path, &database)?;
-        Ok((Disk { database, _lock: None }, loaded))
+        Ok((Disk { database, witness: None, room: Room::default(), _lock: None }, loaded))
     });
     match opened {
         Err(error @ OpenError::Damaged { .. }) => Err(damaged_record_of(path, backend()?).unwrap_or(error)),
@@ -166,7 +224,10 @@ fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenError>) -> Resul
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(damaged(path, &"its pages contradict each other")))
 }
 
+/// Makes the directory where there is none, and keeps others out of it.
 fn lock(dir: &Path) -> Result<File, OpenError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| OpenError::Io { step: "create", path: dir.to_owned(), source })?;
     let path = dir.join(LOCK_FILE);
     let io = |step| {
         let path = path.clone();
@@ -253,6 +314,25 @@ fn damaged_record(path: &Path, key: &str, damage: Damage) -> OpenError {
 }
 
 impl Disk {
+    /// With the file that says what was acknowledged, which must not be more than was loaded.
+    fn beside(self, file: Box<dyn StorageBackend>, witness: &Path, store: &Path, loaded: &Loaded) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { step: "read", path: witness.to_owned(), source };
+        let (opened, acknowledged) = Witness::open(file).map_err(io)?;
+        let found = loaded.revision();
+        match acknowledged.filter(|acknowledged| *acknowledged > found) {
+            None => Ok(Self { witness: Some(opened), ..self }),
+            Some(acknowledged) => {
+                let (file, witness) = (store.to_owned(), witness.to_owned());
+                Err(OpenError::Behind { file, found, witness, acknowledged })
+            }
+        }
+    }
+
+    /// On a volume that may be full.
+    fn on(self, volume: Box<dyn Volume>) -> Self {
+        Self { room: Room::on(volume), ..self }
+    }
+
     /// Makes writes durable, and with them numbers under names of [`META`].
     pub(crate) fn write<'a>(
         &mut self,
@@ -295,7 +375,18 @@ impl Ledger for Disk {
             let last = changes.iter().rfind(|change| change.new.is_none())?;
             Some((format!("{META_REMOVED}{}", resource.prefix()), last.revision))
         });
-        self.write(batch.writes.iter().map(|(key, write)| (key.as_str(), write)), removed)
+        self.write(batch.writes.iter().map(|(key, write)| (key.as_str(), write)), removed)?;
+        if let Some(witness) = &mut self.witness {
+            witness.note(batch.revision).map_err(|error| Failure(format!("note what is durable: {error}")))?;
+        }
+        let changes = || batch.changes.iter().flat_map(|(_, changes)| changes);
+        let bytes = |entry: &Option<Arc<crate::Entry>>| entry.as_ref().map_or(0, |entry| entry.body.len() as u64);
+        self.room.committed(changes().map(|change| bytes(&change.new)).sum(), changes().map(|change| bytes(&change.old)).sum());
+        Ok(())
+    }
+
+    fn room_bytes(&mut self) -> u64 {
+        self.room.bytes()
     }
 
     fn close(self: Box<Self>) -> Result<(), Failure> {

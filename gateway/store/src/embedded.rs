@@ -26,6 +26,14 @@ pub(crate) struct Loaded {
     pub(crate) entries: Vec<Arc<Entry>>,
 }
 
+impl Loaded {
+    /// The last revision that left a trace.
+    pub(crate) fn revision(&self) -> Revision {
+        let removed = self.removed.iter().map(|(_, revision)| *revision);
+        self.entries.iter().map(|entry| entry.revision).chain(removed).fold(self.floor, Revision::max)
+    }
+}
+
 /// An engine that keeps everything in this process.
 pub(crate) struct Embedded {
     cache: Arc<Cache>,

@@ -1,11 +1,18 @@
 //! A disk in memory that fails when it is told to and forgets what was not synced: for tests of this crate and of whole
-//! servers. Not a disk to keep anything on.
+//! servers. Not a disk to keep anything on. What lies on it and what a crash leaves of that is `platter`'s.
+
+mod platter;
 
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use redb::{BackendError, StorageBackend};
+use parking_lot::{Condvar, Mutex};
+use redb::StorageBackend;
+
+use self::platter::{Act, Beside, Platter, STORE};
+use crate::room::Volume;
+
+pub use self::platter::Dice;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,28 +24,16 @@ pub enum Fault {
     Sync(usize),
 }
 
-/// A disk in memory. Clones are the same disk.
+/// A disk in memory with the two files of a store. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(Arc<Mutex<Platter>>);
+pub struct Disk(Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct Platter {
-    /// What a reader sees.
-    seen: Vec<u8>,
-    /// What survives a crash for certain.
-    synced: Vec<u8>,
-    /// What was done since the last sync, in order.
-    pending: Vec<Pending>,
-    fault: Option<Fault>,
-    syncs: usize,
-    syncs_after_failure: usize,
-    failed: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Pending {
-    Write(usize, Vec<u8>),
-    Resize(usize),
+struct Shared {
+    platter: Mutex<Platter>,
+    /// Whether fsyncs hang, and those that wait for their end.
+    hangs: Mutex<bool>,
+    goes_on: Condvar,
 }
 
 impl Disk {
@@ -47,124 +42,154 @@ impl Disk {
         Self::default()
     }
 
+    fn of(platter: Platter) -> Self {
+        Self(Arc::new(Shared { platter: Mutex::new(platter), ..Shared::default() }))
+    }
+
+    /// Remembers from now on everything that is done to it, for [`Disk::cuts`], and counts fsyncs anew.
+    pub fn record(&self) {
+        self.0.platter.lock().record();
+    }
+
     /// Arms a fault.
     pub fn fail(&self, fault: Fault) {
-        self.0.lock().fault = Some(fault);
+        self.0.platter.lock().fault = Some(fault);
+    }
+
+    /// Lets every fsync hang until [`Disk::go_on`].
+    pub fn hang(&self) {
+        *self.0.hangs.lock() = true;
+    }
+
+    /// Lets fsyncs end again.
+    pub fn go_on(&self) {
+        *self.0.hangs.lock() = false;
+        self.0.goes_on.notify_all();
+    }
+
+    /// Says how many bytes may lie on the disk; what was never written takes none. `None` for as many as there is memory.
+    pub fn limit(&self, bytes: Option<u64>) {
+        self.0.platter.lock().limit_bytes = bytes;
+    }
+
+    /// Bytes that lie on it.
+    pub fn used_bytes(&self) -> u64 {
+        self.0.platter.lock().used_bytes()
     }
 
     /// Fsyncs that succeeded.
     pub fn syncs(&self) -> usize {
-        self.0.lock().syncs
+        self.0.platter.lock().syncs
     }
 
     /// Fsyncs attempted after one failed; there must be none.
     pub fn syncs_after_failure(&self) -> usize {
-        self.0.lock().syncs_after_failure
+        self.0.platter.lock().syncs_after_failure
     }
 
     /// The disk after a power cut: what was synced, and of what was not, an arbitrary part in arbitrary pieces, chosen by
     /// `seed`. The faults are gone.
     pub fn after_power_cut(&self, seed: u64) -> Self {
-        let platter = self.0.lock();
-        let mut bytes = platter.synced.clone();
-        let mut dice = Dice(seed | 1);
-        for pending in &platter.pending {
-            match (pending, dice.roll(3)) {
-                (_, 0) => {}
-                (Pending::Write(at, data), 1) => {
-                    apply(&mut bytes, &Pending::Write(*at, data[..dice.roll(data.len() + 1)].to_vec()))
-                }
-                (pending, _) => apply(&mut bytes, pending),
-            }
-        }
-        Self(Arc::new(Mutex::new(Platter { seen: bytes.clone(), synced: bytes, ..Platter::default() })))
+        Self::of(self.0.platter.lock().cut(&mut Dice::new(seed)))
     }
-}
 
-/// A small generator of numbers that look arbitrary (xorshift), so that a failing test can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % sides
+    /// The disk as it is after the process was killed: everything that was written is there.
+    pub fn after_kill(&self) -> Self {
+        Self::of(self.0.platter.lock().kept())
     }
-}
 
-fn apply(bytes: &mut Vec<u8>, pending: &Pending) {
-    match pending {
-        Pending::Resize(len) => bytes.resize(*len, 0),
-        Pending::Write(at, data) => {
-            // A write may survive without the resize before it; the file system extends the file then.
-            let end = at + data.len();
-            if bytes.len() < end {
-                bytes.resize(end, 0);
+    /// For each fsync since [`Disk::record`], in order, the disk as a power cut in the middle of it leaves it.
+    pub fn cuts(&self, seed: u64) -> Vec<Self> {
+        let Some((mut platter, history)) = self.0.platter.lock().history() else { return Vec::new() };
+        let (mut dice, mut cuts) = (Dice::new(seed), Vec::new());
+        for act in history {
+            if matches!(act, Act::Sync) {
+                cuts.push(Self::of(platter.cut(&mut dice)));
             }
-            bytes[*at..end].copy_from_slice(data);
+            // Nothing fails here: no fault is armed.
+            let _ = platter.act(act);
         }
+        cuts
     }
-}
 
-impl Platter {
-    fn write(&mut self, pending: Pending) -> Result<(), BackendError> {
-        if let Some(Fault::Write(left)) = &mut self.fault {
-            if *left == 0 {
-                self.failed = true;
-                return Err(broken("write"));
-            }
-            *left -= 1;
+    /// Turns one bit, chosen among those of the blocks in use; says in which file and where.
+    pub fn flip(&self, dice: &mut Dice) -> (usize, usize, u32) {
+        self.0.platter.lock().flip(dice)
+    }
+
+    /// The file beside the store's own, see [`crate::ACKNOWLEDGED_FILE`].
+    pub(crate) fn beside(&self) -> Beside<Self> {
+        Beside(self.clone())
+    }
+
+    fn act(&self, act: Act) -> Result<(), io::Error> {
+        if matches!(act, Act::Sync) {
+            let mut hangs = self.0.hangs.lock();
+            self.0.goes_on.wait_while(&mut hangs, |hangs| *hangs);
         }
-        apply(&mut self.seen, &pending);
-        self.pending.push(pending);
+        self.0.platter.lock().act(act)
+    }
+
+    fn len_of(&self, file: usize) -> u64 {
+        self.0.platter.lock().seen[file].len() as u64
+    }
+
+    fn read_of(&self, file: usize, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        let platter = self.0.platter.lock();
+        let from = offset as usize;
+        let bytes = platter.seen[file].get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
         Ok(())
     }
-
-    fn sync(&mut self) -> Result<(), BackendError> {
-        self.syncs_after_failure += usize::from(self.failed);
-        match &mut self.fault {
-            Some(Fault::Sync(0)) => {
-                self.fault = None;
-                self.failed = true;
-                return Err(broken("fsync"));
-            }
-            Some(Fault::Sync(left)) => *left -= 1,
-            _ => {}
-        }
-        self.syncs += 1;
-        self.synced = self.seen.clone();
-        self.pending.clear();
-        Ok(())
-    }
-}
-
-fn broken(what: &str) -> BackendError {
-    io::Error::other(format!("injected fault: {what}")).into()
 }
 
 impl StorageBackend for Disk {
     fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.0.lock().seen.len() as u64)
+        Ok(self.len_of(STORE))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        let platter = self.0.lock();
-        let from = offset as usize;
-        let bytes = platter.seen.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(bytes);
-        Ok(())
+        self.read_of(STORE, offset, out)
     }
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        Ok(self.0.lock().write(Pending::Resize(len as usize))?)
+        self.act(Act::Resize(STORE, len as usize))
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        Ok(self.0.lock().sync()?)
+        self.act(Act::Sync)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        Ok(self.0.lock().write(Pending::Write(offset as usize, data.to_vec()))?)
+        self.act(Act::Write(STORE, offset as usize, data.to_vec()))
+    }
+}
+
+impl StorageBackend for Beside<Disk> {
+    fn len(&self) -> Result<u64, io::Error> {
+        Ok(self.0.len_of(platter::BESIDE))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        self.0.read_of(platter::BESIDE, offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.0.act(Act::Resize(platter::BESIDE, len as usize))
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.0.act(Act::Write(platter::BESIDE, offset as usize, data.to_vec()))
+    }
+}
+
+impl Volume for Disk {
+    fn free_bytes(&self) -> io::Result<u64> {
+        let platter = self.0.platter.lock();
+        Ok(platter.limit_bytes.map_or(u64::MAX, |limit| limit.saturating_sub(platter.used_bytes())))
     }
 }

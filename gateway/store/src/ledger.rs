@@ -8,6 +8,11 @@ pub(crate) trait Ledger: Send {
     /// Writes everything or fails for good: after an error it is never called again.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure>;
 
+    /// How many bytes of new objects there is room for now.
+    fn room_bytes(&mut self) -> u64 {
+        u64::MAX
+    }
+
     /// Closes the storage in good order; not called after an error.
     fn close(self: Box<Self>) -> Result<(), Failure>;
 

@@ -22,10 +22,12 @@ mod metrics;
 mod op;
 mod pin;
 mod record;
+mod room;
 mod sequencer;
 mod snapshot;
 mod transcode;
 mod watch;
+mod witness;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +38,7 @@ use model::{Clock, Revision};
 pub use backup::{BackupError, RESTORE_REVISION_STEP, Saved, check, replay, restore, save};
 pub use cache::{Cache, ResourceCache};
 pub use change::{Event, Kind};
-pub use disk::{FILE, FORMAT, LOCK_FILE, OpenError};
+pub use disk::{ACKNOWLEDGED_FILE, FILE, FORMAT, LOCK_FILE, OpenError};
 pub use encryption::{Encryption, ResourceOf};
 pub use engine::Engine;
 pub use entry::{Draft, Entry, Form, RENDERINGS_MAX};
@@ -101,9 +103,8 @@ impl Store {
 
     /// The same on a disk in memory, whose faults a test decides.
     pub fn disk_on(disk: &fault::Disk, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
-        let path = Path::new("(a disk in memory)");
-        let (disk, loaded) = disk::open_on(path, &|| Ok(disk.clone()))?;
-        Self::on_disk(path, disk, loaded, clock, limits)
+        let (disk, loaded) = disk::open_test(disk)?;
+        Self::on_disk(Path::new("(a disk in memory)"), disk, loaded, clock, limits)
     }
 
     fn on_disk(

@@ -18,6 +18,11 @@ use crate::{Cache, Committed, Error, Expect, Key, Op, Snapshot};
 
 /// How often expired objects are looked for. Upstream's are as coarse: etcd checks its leases twice a second.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
+/// What kube-apiserver's clients are told when etcd has no room left.
+const FULL: &str = "etcdserver: mvcc: database space exceeded";
+/// By how much an object may grow on a full disk: a deletion's time, a lease's renewal, a removed finalizer's traces. The
+/// reserve holds tens of thousands of these.
+const GROWTH_BYTES_MAX: usize = 512;
 
 /// What the sequencer is told.
 pub(crate) enum Message {
@@ -121,7 +126,12 @@ impl Sequencer {
         }
         let cache = self.cache.clone();
         let mut batch = Batch::new(&cache, self.now_s());
-        let results: Vec<_> = writes.into_iter().map(|(ops, answer)| (batch.apply(&ops), answer)).collect();
+        let mut room_bytes = ledger.room_bytes();
+        let mut apply = |ops: &[Op]| match fits(&cache, ops, &mut room_bytes) {
+            true => batch.apply(ops),
+            false => Err(Error::Refused(FULL.into())),
+        };
+        let results: Vec<_> = writes.into_iter().map(|(ops, answer)| (apply(&ops), answer)).collect();
         let committed = if batch.writes.is_empty() { Ok(Vec::new()) } else { self.commit(ledger, &batch) };
         for (result, answer) in results {
             self.count(&result);
@@ -249,6 +259,23 @@ impl Sequencer {
     fn now_s(&self) -> u64 {
         u64::try_from(self.clock.now().as_second()).unwrap_or(0)
     }
+}
+
+/// Whether there is room for what a transaction brings; takes it from the room.
+fn fits(cache: &Cache, ops: &[Op], room_bytes: &mut u64) -> bool {
+    if *room_bytes == u64::MAX {
+        return true;
+    }
+    let grows = |op: &Op| match op {
+        Op::Put { key, draft, .. } => {
+            let before = cache.resource(key.prefix()).get(key).map_or(0, |entry| entry.body.len() + GROWTH_BYTES_MAX);
+            draft.body.len().saturating_sub(before) as u64
+        }
+        Op::Delete { .. } => 0,
+    };
+    let left = room_bytes.checked_sub(ops.iter().map(grows).sum());
+    *room_bytes = left.unwrap_or(*room_bytes);
+    left.is_some()
 }
 
 fn body_len(op: &Op) -> usize {

@@ -1,4 +1,4 @@
-//! `kill -9` under 32 writers, again and again: what was answered is there afterwards, and the revision only rises.
+//! `kill -9` under 64 writers, again and again: what was answered is there afterwards, and the revision only rises.
 //! The writing process is this test's own binary, started anew. What a power cut does is tested in `suite/fault`.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
@@ -15,15 +15,18 @@ use store::{Draft, Expect, Header, Key, Limits, Op, Store};
 
 const DIRECTORY: &str = "STORE_KILL_DIRECTORY";
 const PREFIX: &str = "/registry/pods/";
-const WRITERS: usize = 32;
-const KILLS: usize = 50;
+/// How often, where [`KILLS`] does not say: CI's share. By hand it may be hundreds.
+const KILLS_DEFAULT: usize = 12;
+const KILLS: &str = "STORE_KILLS";
+const WRITERS: usize = 64;
 
 #[test]
-fn everything_answered_survives_fifty_kills() {
+fn everything_answered_survives_kills() {
+    let kills = std::env::var(KILLS).ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS_DEFAULT);
     let directory = tempfile::tempdir().unwrap();
     let mut held: HashMap<String, u64> = HashMap::new();
     let (mut highest, mut answered) = (0, 0);
-    for round in 0..KILLS {
+    for round in 0..kills {
         // Between a few answers and several hundred, so that the kill meets every moment of a commit.
         let answers = write_until_killed(directory.path(), 40 + (round * 37) % 300);
         answered += answers.len();
@@ -45,7 +48,7 @@ fn everything_answered_survives_fifty_kills() {
         }
         block_on(store.close()).unwrap();
     }
-    assert!(answered > KILLS * 40, "{answered} writes were answered");
+    assert!(answered > kills * 40, "{answered} writes were answered");
 }
 
 /// Starts a writer, takes its answers until there are enough, kills it, and takes what it had answered until then.

@@ -154,6 +154,13 @@ fn one(committed: Result<Committed, Error>) -> Result<Arc<Entry>, Error> {
     committed.map(|mut committed| committed.entries.remove(0))
 }
 
+/// Where a case that rolls dice begins; printed, so that what failed can be run again.
+pub fn seed() -> u64 {
+    let seed = std::env::var("STORE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    println!("STORE_SEED={seed}");
+    seed
+}
+
 /// The key of a pod, `namespace/name`.
 pub fn pod(rest: &str) -> Key {
     Key::new(PODS, rest)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::clock::SystemClock;
 use store::{Draft, Error, Expect, Interest, Key, Kind, Limits, Override, Store, WatchError};
 
-use crate::bed::{Bed, Medium, PODS, body, draft, marked, pod, short};
+use crate::bed::{Bed, Medium, PODS, body, draft, marked, pod, seed, short};
 use crate::etcd::{Etcd, plain, settings};
 use crate::proxy::{Proxy, Way};
 
@@ -158,9 +158,7 @@ pub async fn compacted_away_is_listed_anew(mut bed: Bed) {
 /// Connections that come late, end half-way or lose their end: nothing answered is lost, no watch goes back, and every
 /// write's outcome is what it was told to be, where it was told.
 pub async fn nothing_answered_is_lost_on_rough_ways(mut bed: Bed) {
-    let seed = std::env::var("STORE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
-    println!("STORE_SEED={seed}");
-    let proxy = Proxy::before(&bed.etcd_process().socket(), seed);
+    let proxy = Proxy::before(&bed.etcd_process().socket(), seed());
     let rough = open(&settings(&proxy.socket())).await;
     let mut watcher = rough.resource(PODS).watch(rough.revision(), Interest::all()).expect("now");
     proxy.set(Way::Rough);

@@ -33,6 +33,30 @@ pub async fn another_format_is_refused(bed: Bed) {
     assert!(refused.to_string().contains("store.redb has format 7"));
 }
 
+pub async fn an_older_file_is_refused(bed: Bed) {
+    bed.set("default/a", "one").await;
+    let bed = bed.reopened().await;
+    let older = std::fs::read(bed.file()).expect("a file");
+    let last = bed.set("default/a", "two").await.revision;
+    bed.store.close().await.expect("closes");
+    std::fs::write(bed.file(), &older).expect("written");
+    let refused = bed.try_open().await.err().expect("refused");
+    assert!(matches!(refused, OpenError::Behind { acknowledged, .. } if acknowledged == last), "{refused}");
+    let told = refused.to_string();
+    assert!(told.contains("store.redb ends at revision") && told.contains("backup") && told.contains("acknowledged"), "{told}");
+    std::fs::remove_file(bed.file().with_file_name(store::ACKNOWLEDGED_FILE)).expect("as was told");
+    assert!(bed.try_open().await.is_ok(), "whoever wants the older one may have it");
+}
+
+pub async fn what_a_first_start_left_half_made_is_no_store(bed: Bed) {
+    bed.store.close().await.expect("closes");
+    std::fs::remove_file(bed.file()).expect("removed");
+    std::fs::write(bed.file().with_extension("redb.unfinished"), b"half of it").expect("written");
+    let again = bed.try_open().await.expect("made anew");
+    assert_eq!(again.revision(), store::FIRST_REVISION);
+    again.close().await.expect("closes");
+}
+
 pub async fn a_damaged_record_is_named(bed: Bed) {
     for n in 0..20 {
         bed.set(&format!("default/{n}"), &format!("value number {n} of twenty")).await;

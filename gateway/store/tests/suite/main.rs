@@ -6,6 +6,7 @@
 mod backup;
 mod bed;
 mod cluster;
+mod crash;
 mod etcd;
 mod expiry;
 mod fault;
@@ -13,6 +14,8 @@ mod model;
 mod proxy;
 mod read;
 mod restart;
+mod room;
+mod slow;
 mod watch;
 mod write;
 
@@ -106,6 +109,8 @@ mod disk {
         restart::expiry_is_kept,
         fault::a_second_process_is_kept_out,
         fault::another_format_is_refused,
+        fault::an_older_file_is_refused,
+        fault::what_a_first_start_left_half_made_is_no_store,
         fault::a_damaged_record_is_named,
         fault::a_damaged_page_is_never_overlooked,
     );
@@ -116,7 +121,25 @@ mod failing_disk {
         fault::nothing_is_acknowledged_after_a_failed_fsync,
         fault::nothing_is_acknowledged_after_a_failed_write,
         fault::acknowledged_writes_survive_a_power_cut,
+        room::a_full_disk_refuses_what_is_new_and_nothing_else,
+        room::others_may_fill_the_disk_to_the_last_byte,
+        slow::nobody_waits_for_an_fsync_but_who_writes,
     );
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_fsync_may_be_cut_short() {
+        crate::crash::every_fsync_may_be_cut_short().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_flipped_bit_is_met_or_does_no_harm() {
+        crate::crash::a_flipped_bit_is_met_or_does_no_harm().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn any_fsync_may_fail_under_many_writers() {
+        crate::crash::any_fsync_may_fail_under_many_writers().await;
+    }
 }
 
 mod a_cluster {
