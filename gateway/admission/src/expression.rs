@@ -35,6 +35,15 @@ impl Expression {
         Self { text: text.to_owned(), program: cel::admission::compile(&env, text, yields) }
     }
 
+    /// Whether it reads who makes the request, or what they may do.
+    fn needs_user(&self) -> bool {
+        self.program.as_ref().is_ok_and(|program| {
+            program.uses(variable::AUTHORIZER)
+                || program.uses(variable::REQUEST_RESOURCE)
+                || program.sees(variable::REQUEST, "userInfo")
+        })
+    }
+
     /// Why it cannot be evaluated.
     pub(crate) fn fault(&self) -> Option<&str> {
         self.program.as_ref().err().map(|fault| &*fault.detail)

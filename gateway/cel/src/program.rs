@@ -125,6 +125,11 @@ impl Program {
         self.variables.iter().any(|known| **known == *name)
     }
 
+    /// Whether it can see a field of a variable: it selects that, or does something else with the variable than selecting.
+    pub fn sees(&self, name: &str, field: &str) -> bool {
+        sees(&self.checked.root, name, field)
+    }
+
     /// What evaluations can cost at least and at most.
     pub fn cost(&self, estimator: &(dyn Estimator + Sync)) -> Cost {
         with_room(self.deep, || estimate::cost(&self.checked, estimator))
@@ -147,6 +152,16 @@ impl Program {
             let result = run.node(&self.node);
             Evaluation { result, cost: run.cost }
         })
+    }
+}
+
+fn sees(expr: &Expr, name: &str, field: &str) -> bool {
+    match &*expr.kind {
+        Kind::Ident(known) => &**known == name,
+        Kind::Select { operand, field: selected, .. } if matches!(&*operand.kind, Kind::Ident(known) if &**known == name) => {
+            &**selected == field
+        }
+        _ => expr.children().into_iter().any(|child| sees(child, name, field)),
     }
 }
 

@@ -248,6 +248,14 @@ fn new_expressions_know_what_the_version_before_knew() {
 }
 
 #[test]
+fn a_program_tells_what_it_sees_of_a_variable() {
+    let env = Env::new(Stage::Stored).variable("request", cel::Type::Dyn);
+    let sees = |text: &str| env.compile(text).expect("it compiles").sees("request", "userInfo");
+    assert!(sees("has(request.userInfo) && request.userInfo.username == 'a'") && sees("[1].exists(x, request == x)"));
+    assert!(!sees("request.operation == 'CREATE' && [1].exists(x, request.name == x)"));
+}
+
+#[test]
 fn rules_with_optional_old_values() {
     let decl = Decl::int();
     let data = json!(5);

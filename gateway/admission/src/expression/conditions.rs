@@ -37,6 +37,11 @@ impl Conditions {
         self.0.is_empty()
     }
 
+    /// Whether one reads who makes the request, or what they may do.
+    pub fn needs_user(&self) -> bool {
+        self.0.iter().any(Expression::needs_user)
+    }
+
     /// Whether all hold. One that does not decides, whatever is wrong with others.
     ///
     /// # Errors

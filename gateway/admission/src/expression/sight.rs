@@ -61,12 +61,23 @@ impl<'a> Sight<'a> {
         matched: &Matched,
         cluster: &Cluster,
     ) -> Self {
+        Self::asking(review, object, old, matched, Arc::new(Asked(cluster.authorizer.clone())))
+    }
+
+    /// The same where somebody else than the server knows who may do what.
+    pub(crate) fn asking(
+        review: &Review<'_>,
+        object: Option<Cow<'a, Value>>,
+        old: Option<Cow<'a, Value>>,
+        matched: &Matched,
+        authority: Arc<dyn Authority>,
+    ) -> Self {
         Self {
             object,
             old,
             request: request(review, matched),
             user: Arc::new(review.user.clone()),
-            authority: Arc::new(Asked(cluster.authorizer.clone())),
+            authority,
             resource: Attributes {
                 resource_request: true,
                 group: review.resource.group.to_string(),

@@ -1,12 +1,14 @@
 //! A binding as it was written: which module, with what settings, for which writes, with what consequence.
 //! Was validated when it was written (`catalog/src/hooks/policybinding.rs`); does not run anything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::selector::label::Selector;
 use model::{GroupVersionKind, User, Value, meta};
 use wasm::Grant;
 
+use crate::expression::Conditions;
 use crate::matching::Constraints;
 
 /// What a violation leads to.
@@ -127,6 +129,8 @@ pub struct Binding {
     pub candidate: Option<Candidate>,
     /// Which writes.
     pub constraints: Constraints,
+    /// Which of those, by CEL.
+    pub conditions: Arc<Conditions>,
 }
 
 /// Where a Secret is one among many resources it is not meant: `*` does not name it.
@@ -137,9 +141,6 @@ impl Binding {
     pub fn from_object(object: &Value) -> Result<Self, String> {
         let spec = object.get("spec").unwrap_or(&Value::Null);
         let text = |field: &str| spec.get(field).and_then(Value::as_str).unwrap_or("");
-        if spec.get("matchConditions").and_then(Value::as_array).is_some_and(|conditions| !conditions.is_empty()) {
-            return Err("spec.matchConditions: this server does not evaluate them yet".to_owned());
-        }
         let on_failure = match text("failurePolicy") {
             "" | "Fail" => OnFailure::Fail,
             "Ignore" => OnFailure::Ignore,
@@ -155,6 +156,7 @@ impl Binding {
         let reads = spec.get("clusterReads").and_then(Value::as_array).into_iter().flatten();
         let candidate = spec.get("candidate").filter(|candidate| candidate.is_object());
         let constraints = spec.get("matchConstraints").unwrap_or(&Value::Null);
+        let reference = spec.get("paramRef").filter(|reference| reference.is_object());
         Ok(Self {
             name: key(object),
             scope: scope(object),
@@ -166,7 +168,8 @@ impl Binding {
             order: spec.get("order").and_then(Value::as_i64).unwrap_or(0),
             grants: grants.collect::<Result<_, _>>()?,
             reads: reads.map(|one| ClusterRead { groups: texts(one, "apiGroups"), resources: texts(one, "resources") }).collect(),
-            params: spec.get("paramRef").filter(|reference| reference.is_object()).map(ParamRef::from_object),
+            conditions: Arc::new(Conditions::compile(spec, reference.is_some())),
+            params: reference.map(ParamRef::from_object),
             candidate: candidate.map(|one| Candidate::from_object(one, settings(one))).transpose()?,
             constraints: Constraints::from_object(constraints).map_err(|why| format!("spec.matchConstraints.{why}"))?,
         })

@@ -1,6 +1,7 @@
-//! Which bindings a write concerns, and what each of them is given: the version that its rules name, its parameters, and
+//! Which bindings a write concerns, and what each of them is given: the version that its rules name, its parameters; and
 //! whether it decides or is judged in shadow. Does not call policies (`judge`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::{Status, Value};
@@ -12,6 +13,7 @@ use super::binding::Action;
 use super::exception::Exception;
 use super::reach::{self, Params};
 use super::set::{Entry, PolicySet};
+use crate::expression::{OnError, Sight};
 use crate::matching::{self, Matched};
 use crate::{Cluster, Notes, Review};
 
@@ -100,9 +102,38 @@ pub(super) async fn of(
             Ok(Params::Object(params)) => (Some(params), unfit.clone()),
             Err(why) => (None, Some(why)),
         };
+        let unfit = match (unfit, holds(&entry, review, object, &matched, converted.as_ref(), params.as_ref(), cluster)) {
+            (None, Ok(false)) => continue,
+            (None, Err(why)) => Some(why),
+            (unfit, _) => unfit,
+        };
         concerns.push(Concern { entry, role, matched: matched.clone(), converted: converted.clone(), params, unfit });
     }
     concerns
+}
+
+/// Whether a binding's conditions hold of what it is shown. Where nobody makes the request, those that ask who it is are left
+/// to whoever judges (`scan`).
+fn holds(
+    entry: &Entry,
+    review: &Review<'_>,
+    object: Option<&Value>,
+    matched: &Matched,
+    converted: Option<&Converted>,
+    params: Option<&Value>,
+    cluster: Option<&Cluster>,
+) -> Result<bool, String> {
+    let conditions = &entry.binding.conditions;
+    if conditions.is_empty() || (review.user.name.is_empty() && conditions.needs_user()) {
+        return Ok(true);
+    }
+    let cluster = cluster.ok_or("conditions cannot be evaluated yet")?;
+    let (object, old) = match converted {
+        Some(converted) => (converted.object.as_ref(), converted.old.as_ref()),
+        None => (object, review.old),
+    };
+    let sight = Sight::of(review, object.map(Cow::Borrowed), old.map(Cow::Borrowed), matched, cluster);
+    conditions.hold(&sight, params, OnError::Fail)
 }
 
 /// The exception that covers a write from all rules of a binding.

@@ -13,7 +13,7 @@ use model::world::Event;
 use model::{GroupVersionResource, Status, Value, meta};
 use wasm::Module;
 
-use super::binding::{self, Binding};
+use super::binding;
 use super::exception::Exception;
 use super::set::{Entry, PolicySet};
 use super::{GROUP, Policies, VERSION};
@@ -216,8 +216,7 @@ impl Policies {
         let Loaded { modules, bindings, .. } = loaded;
         let mut bound = Vec::new();
         for (name, state) in bindings.iter_mut() {
-            let binding = Binding::from_object(&state.object);
-            let named = binding.as_ref().map(state::named).unwrap_or_default();
+            let named = state.binding.as_ref().map(state::named).unwrap_or_default();
             let found: HashMap<String, Result<Arc<Module>, String>> =
                 named.iter().map(|name| (name.clone(), state::find(modules, name))).collect();
             let tried = Tried::of(seen(&state.object), &named, &found);
@@ -225,7 +224,7 @@ impl Policies {
                 continue;
             }
             state.tried = Some(tried);
-            let outcome = match binding {
+            let outcome = match state.binding.clone() {
                 Err(why) => Err((None, why)),
                 Ok(binding) => {
                     let kept = binding.clone();

@@ -167,5 +167,5 @@ impl Scan<'_> {
 }
 
 fn needs_user(entry: &Entry) -> bool {
-    entry.policy.as_ref().is_ok_and(|policy| policy.module.metadata.needs_user)
+    entry.binding.conditions.needs_user() || entry.policy.as_ref().is_ok_and(|policy| policy.module.metadata.needs_user)
 }

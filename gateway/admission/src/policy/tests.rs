@@ -14,6 +14,7 @@ use crate::{Chain, Notes, Operation, Review, cluster};
 mod beside;
 #[path = "../../../wasm/testing/component.rs"]
 mod component;
+mod conditions;
 mod reach;
 mod scan;
 mod scope;

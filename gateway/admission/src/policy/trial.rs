@@ -1,16 +1,23 @@
 //! One policy tried on one request outside of a server: `gatehouse policy test`, `run` and `bench`. The evaluator, the
 //! projection and the checks of a patch are the server's.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cel::Authority;
+use model::authorizer::{Attributes, Decision};
 use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value, meta};
 use serde_json::json;
+use wasm::reach::{self, Reach, Subject};
 use wasm::{Failure, LogLine, Violation, World};
 
 use super::binding::Binding;
 use super::mutate;
 use super::set::Entry;
+use crate::expression::{OnError, Sight};
+use crate::matching::Matched;
 use crate::{Operation, Review};
 
 /// What came of it.
@@ -42,7 +49,7 @@ pub struct Given<'a> {
     /// The object of the binding's parameters.
     pub params: Option<&'a Value>,
     /// Answers its questions.
-    pub reach: Arc<dyn wasm::Reach>,
+    pub reach: Arc<dyn Reach>,
 }
 
 impl Default for Given<'_> {
@@ -64,6 +71,14 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
             return Trial { outcome: Err(Failure::Refused(why.clone())), took: Duration::ZERO, log: Vec::new(), fuel: 0 };
         }
     };
+    let passed_over = match holds(entry, request, object, old, given.params, &given.reach) {
+        Ok(true) => None,
+        Ok(false) => Some(Ok(Outcome { violations: Vec::new(), warnings: Vec::new(), changed: None })),
+        Err(why) => Some(Err(Failure::Refused(why))),
+    };
+    if let Some(outcome) = passed_over {
+        return Trial { outcome, took: Duration::ZERO, log: Vec::new(), fuel: 0 };
+    }
     let project = |value: &Value| entry.reads.project(value);
     let (seen, old) = (object.map(project), old.map(project));
     let params = given.params.map(|params| params.to_string().into_bytes());
@@ -92,30 +107,8 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
 
 /// Whether a binding concerns a request, as far as that can be known without a cluster: of a namespace only its name.
 pub fn concerns(binding: &Binding, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>) -> bool {
-    let wasm::GroupVersionResource { group, version, resource } = &request.resource;
-    let resource = GroupVersionResource::new(group, version, resource);
-    let kind = GroupVersionKind::new(&request.kind.group, &request.kind.version, &request.kind.kind);
-    let (info, user) = (RequestInfo::default(), User::default());
-    let review = Review {
-        request: &info,
-        user: &user,
-        operation: match request.operation {
-            wasm::Operation::Create => Operation::Create,
-            wasm::Operation::Update => Operation::Update,
-            wasm::Operation::Delete => Operation::Delete,
-            wasm::Operation::Connect => Operation::Connect,
-        },
-        resource: &resource,
-        kind: &kind,
-        subresource: &request.subresource,
-        namespace: &request.namespace,
-        name: &request.name,
-        old,
-        options: &Value::Null,
-        dry_run: request.dry_run,
-        uid: &request.uid,
-        now: jiff::Timestamp::UNIX_EPOCH,
-    };
+    let told = Told::of(request);
+    let review = told.review(old);
     let namespace = json!({"metadata": {
         "name": request.namespace,
         "labels": {"kubernetes.io/metadata.name": request.namespace},
@@ -123,6 +116,118 @@ pub fn concerns(binding: &Binding, request: &wasm::Request, object: Option<&Valu
     let constraints = &binding.constraints;
     let is_inside = !constraints.needs_namespace(&review) || constraints.matches_namespace(&namespace);
     is_inside && constraints.matches_exactly(&review, object)
+}
+
+/// Whether a binding's conditions hold of a request. Who may do what is asked as the policy itself would ask it.
+fn holds(
+    entry: &Entry,
+    request: &wasm::Request,
+    object: Option<&Value>,
+    old: Option<&Value>,
+    params: Option<&Value>,
+    reach: &Arc<dyn Reach>,
+) -> Result<bool, String> {
+    let conditions = &entry.binding.conditions;
+    if conditions.is_empty() {
+        return Ok(true);
+    }
+    let told = Told::of(request);
+    let matched = Matched { resource: told.resource.clone(), kind: told.kind.clone() };
+    let authority = Arc::new(ByReach(reach.clone()));
+    let objects = (object.map(Cow::Borrowed), old.map(Cow::Borrowed));
+    let sight = Sight::asking(&told.review(old), objects.0, objects.1, &matched, authority);
+    conditions.hold(&sight, params, OnError::Fail)
+}
+
+/// A request of the contract, as admission has it.
+struct Told<'r> {
+    request: &'r wasm::Request,
+    resource: GroupVersionResource,
+    kind: GroupVersionKind,
+    info: RequestInfo,
+    user: User,
+    options: Value,
+}
+
+impl<'r> Told<'r> {
+    fn of(request: &'r wasm::Request) -> Self {
+        let wasm::GroupVersionResource { group, version, resource } = &request.resource;
+        let user = request.user.as_ref().map(|user| User {
+            name: user.name.clone(),
+            uid: user.uid.clone(),
+            groups: user.groups.clone(),
+            extra: user.extra.iter().cloned().collect(),
+        });
+        Self {
+            request,
+            resource: GroupVersionResource::new(group, version, resource),
+            kind: GroupVersionKind::new(&request.kind.group, &request.kind.version, &request.kind.kind),
+            info: RequestInfo::default(),
+            user: user.unwrap_or_default(),
+            options: serde_json::from_slice(&request.options).unwrap_or_default(),
+        }
+    }
+
+    fn review<'a>(&'a self, old: Option<&'a Value>) -> Review<'a> {
+        Review {
+            request: &self.info,
+            user: &self.user,
+            operation: match self.request.operation {
+                wasm::Operation::Create => Operation::Create,
+                wasm::Operation::Update => Operation::Update,
+                wasm::Operation::Delete => Operation::Delete,
+                wasm::Operation::Connect => Operation::Connect,
+            },
+            resource: &self.resource,
+            kind: &self.kind,
+            subresource: &self.request.subresource,
+            namespace: &self.request.namespace,
+            name: &self.request.name,
+            old,
+            options: &self.options,
+            dry_run: self.request.dry_run,
+            uid: &self.request.uid,
+            now: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+/// Whoever answers a policy's questions answers those of its conditions.
+struct ByReach(Arc<dyn Reach>);
+
+/// It is asked and kept nothing of: a panic elsewhere leaves it as it was.
+impl std::panic::RefUnwindSafe for ByReach {}
+
+impl fmt::Debug for ByReach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("whoever answers the policy")
+    }
+}
+
+impl Authority for ByReach {
+    fn authorize(&self, asked: &Attributes) -> Decision {
+        if !asked.resource_request {
+            return Decision::NoOpinion("only resources can be asked about here".to_owned());
+        }
+        let account = asked.user.name.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+        let who = match account {
+            Some((namespace, name)) => Subject::ServiceAccount((namespace.to_owned(), name.to_owned())),
+            None => Subject::Requester,
+        };
+        let what = reach::Attributes {
+            verb: asked.verb.clone(),
+            group: asked.group.clone(),
+            resource: asked.resource.clone(),
+            subresource: asked.subresource.clone(),
+            namespace: asked.namespace.clone(),
+            name: asked.name.clone(),
+        };
+        match self.0.check(&who, &what, wasm::limits::DEADLINE_MAX) {
+            Ok(answer) if answer.allowed => Decision::Allow(answer.reason),
+            Ok(answer) => Decision::NoOpinion(answer.reason),
+            Err(why) => Decision::NoOpinion(why),
+        }
+    }
 }
 
 /// The request that would write an object. `said` overrides what the object tells: `operation`, `user`, `groups`,

@@ -9,11 +9,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
     let (mut count, mut wrong) = (0, 0);
     for built in subject::all(&runtime, &arguments.folder())? {
-        if built.module.metadata.needs_user {
+        let entry = subject::bound(arguments, &built)?;
+        if built.module.metadata.needs_user || entry.binding.conditions.needs_user() {
             eprintln!("{}: needs a user; who wrote what is stored nobody knows any more", built.name);
             continue;
         }
-        let entry = subject::bound(arguments, &built)?;
         let objects = corpus::read(arguments, &entry, &manifest::binding(&built.folder)?, Origin::Scan)?;
         for (n, recorded) in objects.iter().enumerate() {
             count += 1;

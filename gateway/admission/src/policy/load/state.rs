@@ -36,6 +36,8 @@ pub(super) struct ModuleState {
 pub(super) struct BindingState {
     pub(super) kind: Kind,
     pub(super) object: Value,
+    /// What it says; or why it cannot be read.
+    pub(super) binding: Result<Binding, String>,
     /// The last revision that could be bound.
     pub(super) good: Option<Arc<Entry>>,
     /// What is wrong with the newest, if anything.
@@ -64,11 +66,11 @@ impl Tried {
 
 impl Loaded {
     pub(super) fn remember(&mut self, kind: Kind, object: Value) {
-        let key = binding::key(&object);
+        let (key, binding) = (binding::key(&object), Binding::from_object(&object));
         match self.bindings.get_mut(&key) {
             // Another object of the same name has nothing to do with what was good before.
-            Some(state) if meta::uid(&state.object) == meta::uid(&object) => state.object = object,
-            _ => drop(self.bindings.insert(key, BindingState { kind, object, good: None, wrong: None, tried: None })),
+            Some(state) if meta::uid(&state.object) == meta::uid(&object) => (state.object, state.binding) = (object, binding),
+            _ => drop(self.bindings.insert(key, BindingState { kind, object, binding, good: None, wrong: None, tried: None })),
         }
     }
 
