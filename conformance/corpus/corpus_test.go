@@ -2,8 +2,11 @@ package corpus
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"gatehouse.dev/conformance/harness"
@@ -13,6 +16,7 @@ import (
 var (
 	update = flag.Bool("update", false, "write conformance/gaps/corpus.txt as it is now")
 	keep   = flag.String("keep", "", "write Gatehouse's answers into this folder, for a diff with corpus/answers")
+	family = flag.String("family", "", "ask this family alone, and list what differs")
 	show   = flag.String("show", "", "print both answers of a step, as \"family/scenario number\" or \"family/scenario\"")
 )
 
@@ -24,6 +28,9 @@ func TestAnswersAreUpstreams(t *testing.T) {
 	scenarios, err := Load()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if *family != "" {
+		scenarios = slices.DeleteFunc(scenarios, func(s Scenario) bool { return s.Family != *family })
 	}
 	recorded, err := Read("answers")
 	if err != nil {
@@ -60,6 +67,10 @@ func TestAnswersAreUpstreams(t *testing.T) {
 			}
 			print(t, scenario, number, got, want[number])
 		}
+	}
+	if *family != "" {
+		t.Logf("%d answers differ: %s", len(differences), strings.Join(slices.Sorted(maps.Keys(differences)), "\n"))
+		return
 	}
 	t.Logf("%d requests in %d scenarios; %d answers differ", requests, len(scenarios), len(differences))
 	if requests < requestsMin {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/rest"
@@ -21,9 +22,13 @@ import (
 	"gatehouse.dev/conformance/webhooks"
 )
 
+// family is the only one that is asked, where one is named.
+var family string
+
 func main() {
 	module := flag.String("module", ".", "folder of this module")
 	only := flag.String("only", "", "corpus, webhooks or operators; all when empty")
+	flag.StringVar(&family, "family", "", "this family of the corpus; all when empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -84,11 +89,26 @@ func recordCorpus(ctx context.Context, apiserver, etcd, module, only string) err
 	if err != nil {
 		return err
 	}
+	if family != "" {
+		scenarios = slices.DeleteFunc(scenarios, func(s corpus.Scenario) bool { return s.Family != family })
+	}
 	answers, err := corpus.RunAll(ctx, server, scenarios)
 	if err != nil {
 		return err
 	}
-	return corpus.Write(filepath.Join(module, "corpus", "answers"), scenarios, answers)
+	folder := filepath.Join(module, "corpus", "answers")
+	if family == "" {
+		return corpus.Write(folder, scenarios, answers)
+	}
+	// The answers of other families stay.
+	if err := corpus.Write(filepath.Join(dir, "answers"), scenarios, answers); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "answers", family+".txt"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, family+".txt"), text, 0o644)
 }
 
 // start runs a server that knows the tokens of the corpus.

@@ -265,10 +265,11 @@ impl<'c> Form<'c> {
     fn settle(&self, object: &mut Value, strict: bool) -> Result<(), Status> {
         let mut unknown = Vec::new();
         self.shape.decode(&self.catalog.types, object, &mut unknown).map_err(Status::internal)?;
-        if strict && self.shape.structural().is_none() && !unknown.is_empty() {
-            let unknown: Vec<String> =
-                unknown.iter().map(|field| format!("unknown field {}", model::field::quote(field))).collect();
-            return Err(Status::internal(format_args!("strict decoding error: {}", unknown.join(", "))));
+        if strict
+            && self.shape.structural().is_none()
+            && let Some(why) = schema::normal::strict_error(&[], &unknown)
+        {
+            return Err(Status::internal(why));
         }
         self.catalog.fill_in(self.shape, object);
         if let Some(default) = self.default {
