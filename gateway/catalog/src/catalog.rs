@@ -8,7 +8,7 @@ use schema::{Shape, Types};
 
 use crate::declarative;
 use crate::default::Defaults;
-use crate::discovery::Document;
+use crate::document::Document;
 use crate::read::{self, ReadError};
 use crate::resource::Resource;
 
@@ -48,7 +48,7 @@ pub struct Version {
     pub resources: Vec<Arc<Resource>>,
     by_plural: HashMap<Arc<str>, usize>,
     pub(crate) discovery: OnceLock<Document>,
-    pub(crate) openapi: OnceLock<Document>,
+    pub(crate) openapi: crate::openapi::Rendered,
 }
 
 /// A set of tables, as committed under `data/`.
@@ -243,7 +243,7 @@ impl Group {
 impl Version {
     fn new(name: Arc<str>, resources: Vec<Arc<Resource>>) -> Self {
         let by_plural = resources.iter().enumerate().map(|(at, resource)| (resource.gvr.resource.clone(), at)).collect();
-        Self { name, resources, by_plural, discovery: OnceLock::new(), openapi: OnceLock::new() }
+        Self { name, resources, by_plural, discovery: OnceLock::new(), openapi: Default::default() }
     }
 
     /// A resource by plural name.

@@ -6,19 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha512};
 
+use crate::document::Document;
 use crate::resource::{Resource, Subresource};
 use crate::{Catalog, Group, Version};
-
-/// A document that changes only with the catalog.
-#[derive(Clone, Debug)]
-pub struct Document {
-    /// JSON, with the newline that Go's encoder ends with.
-    pub body: Bytes,
-    /// Quoted entity tag; upstream sends one for the aggregated documents only.
-    pub etag: String,
-}
 
 /// All documents of a catalog, each rendered when it is first asked for; what a group or version renders is kept with it and
 /// shared by all catalogs that have it unchanged.
@@ -87,12 +78,7 @@ impl Discovery {
 }
 
 fn document(value: &Value) -> Document {
-    tagged(format!("{value}\n"))
-}
-
-fn tagged(body: String) -> Document {
-    let etag = format!("\"{:X}\"", Sha512::digest(body.as_bytes()));
-    Document { body: body.into(), etag }
+    Document::hashed(format!("{value}\n"))
 }
 
 fn api_group(group: &Group) -> Value {
@@ -163,7 +149,7 @@ fn foreign_version(sub: &Subresource) -> (&str, &str) {
 fn aggregated<'a>(groups: impl Iterator<Item = &'a Group>) -> Document {
     let items: Vec<&str> = groups.map(|group| &**group.discovery.aggregated.get_or_init(|| aggregated_group(group))).collect();
     let head = r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":["#;
-    tagged(format!("{head}{}]}}\n", items.join(",")))
+    Document::hashed(format!("{head}{}]}}\n", items.join(",")))
 }
 
 fn aggregated_group(group: &Group) -> String {

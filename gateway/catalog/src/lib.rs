@@ -9,6 +9,7 @@ pub mod custom;
 pub mod declarative;
 pub mod default;
 pub mod discovery;
+pub mod document;
 pub mod facts;
 pub mod hooks;
 pub mod openapi;
@@ -17,6 +18,7 @@ pub mod resource;
 pub mod strategy;
 
 pub use catalog::{Catalog, Error, Group, Version};
+pub use document::Document;
 pub use read::ReadError;
 pub use resource::{Cells, Column, Resource, Storage, Subresource};
 pub use strategy::{Garbage, Generation, Strategy};

@@ -1,8 +1,9 @@
-//! The OpenAPI documents: `/openapi/v3`, `/openapi/v3/<group version>` and `/openapi/v2`. Each is rendered when it is first
-//! asked for, which is work for a thread that may block. Does not negotiate; v2 exists as JSON only.
+//! The OpenAPI documents: `/openapi/v3`, `/openapi/v3/<group version>` and `/openapi/v2`, as JSON and as protobuf. Each is
+//! rendered when it is first asked for, which is work for a thread that may block. Does not negotiate.
 
 mod custom;
 mod describe;
+mod gnostic;
 mod operation;
 mod path;
 mod schema;
@@ -15,7 +16,7 @@ use model::gvk::join_api_version;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
-use crate::discovery::Document;
+use crate::document::Document;
 use crate::{Catalog, Group, Version};
 
 /// The version of Kubernetes that the documents describe.
@@ -25,7 +26,38 @@ const KUBERNETES: &str = "v1.37.2";
 pub struct OpenApi {
     catalog: Arc<Catalog>,
     index: OnceLock<Document>,
-    v2: OnceLock<Document>,
+    v2: Rendered,
+}
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON.
+    Json,
+    /// Messages of gnostic, which older clients and programs without much memory ask for.
+    Protobuf,
+}
+
+/// A document in each form.
+#[derive(Default)]
+pub(crate) struct Rendered {
+    json: OnceLock<Document>,
+    protobuf: OnceLock<Document>,
+}
+
+impl Rendered {
+    /// Both forms have one tag, as upstream; readers tell them apart by what they accept.
+    fn get(&self, form: Form, message: &gnostic::Message, render: impl FnOnce() -> Document) -> &Document {
+        let json = self.json.get_or_init(render);
+        match form {
+            Form::Json => json,
+            Form::Protobuf => self.protobuf.get_or_init(|| {
+                // It was rendered here, so it parses.
+                let value = serde_json::from_slice(&json.body).unwrap_or_default();
+                Document::new(gnostic::encode(message, &value), json.tag())
+            }),
+        }
+    }
 }
 
 /// What is the same however many custom resources there are.
@@ -41,7 +73,7 @@ type Parts = (Map<String, Value>, Map<String, Value>);
 impl OpenApi {
     /// Renders nothing yet.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, index: OnceLock::new(), v2: OnceLock::new() }
+        Self { catalog, index: OnceLock::new(), v2: Rendered::default() }
     }
 
     /// `/openapi/v3`: where the documents are, with the hash of each.
@@ -55,34 +87,32 @@ impl OpenApi {
             };
             let paths: Map<String, Value> = hashes.iter().map(url).collect();
             let etag = self.hash(&hashes.iter().map(|(_, hash)| hash.as_str()).collect::<String>());
-            Document { body: format!("{}\n", json!({"paths": paths})).into(), etag: format!("\"{etag}\"") }
+            Document::new(json!({"paths": paths}).to_string(), etag)
         })
     }
 
     /// `/openapi/v3/<path>`, where path is `api/v1` or `apis/<group>/<version>`. Renders on first use.
-    pub fn v3(&self, path: &str) -> Option<&Document> {
+    pub fn v3(&self, path: &str, form: Form) -> Option<&Document> {
         let (group, version) = path.rsplit_once('/')?;
         let group = match group {
             "api" => self.catalog.group("")?,
             named => self.catalog.group(named.strip_prefix("apis/")?).filter(|group| !group.name.is_empty())?,
         };
         let version = group.version(version)?;
-        Some(version.openapi.get_or_init(|| Document {
-            body: self.version(group, version).to_string().into(),
-            etag: format!("\"{}\"", self.hash_of(path, version)),
-        }))
+        let render = || Document::new(self.version(group, version).to_string(), self.hash_of(path, version));
+        Some(version.openapi.get(form, &gnostic::V3, render))
     }
 
-    /// `/openapi/v2` as JSON. Renders on first use.
-    pub fn v2(&self) -> &Document {
-        self.v2.get_or_init(|| {
+    /// `/openapi/v2`. Renders on first use.
+    pub fn v2(&self, form: Form) -> &Document {
+        self.v2.get(form, &gnostic::V2, || {
             let builtin = self.catalog.builtins();
             let (mut paths, mut schemas) = builtin.openapi.parts.get_or_init(|| self.all_parts(&builtin.groups)).clone();
             let custom: Vec<Arc<Group>> = self.catalog.groups().iter().filter(|g| !is_in(&builtin.groups, g)).cloned().collect();
             let (more_paths, more_schemas) = self.all_parts(&custom);
             paths.extend(more_paths);
             schemas.extend(more_schemas);
-            Document { body: v2::render(&paths, &schemas).to_string().into(), etag: self.index().etag.replacen('"', "\"2", 1) }
+            Document::new(v2::render(&paths, &schemas).to_string(), format_args!("2{}", self.index().tag()))
         })
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog::Catalog;
-use catalog::openapi::OpenApi;
+use catalog::openapi::{Form, OpenApi};
 use serde_json::Value;
 
 fn documents() -> (Arc<Catalog>, OpenApi) {
@@ -73,7 +73,7 @@ fn schemas_and_paths_are_upstreams_but_for_the_listed_gaps() {
                 format!("apis/{}/{}", group.name, version.name)
             };
             let want = upstream::read(&format!("api/openapi-spec/v3/{}_openapi.json", path.replace('/', "__")));
-            let got: Value = serde_json::from_slice(&openapi.v3(&path).expect(&path).body).expect("JSON");
+            let got: Value = serde_json::from_slice(&openapi.v3(&path, Form::Json).expect(&path).body).expect("JSON");
             compare("schema", &got["components"]["schemas"], &want["components"]["schemas"], &mut differences);
             let served = |path: &&String| !path.contains("/watch/");
             let want_paths: serde_json::Map<String, Value> = want["paths"]
@@ -106,15 +106,15 @@ fn the_index_names_every_version_with_its_hash() {
     let versions: usize = catalog.groups().iter().map(|group| group.versions.len()).sum();
     assert_eq!(index["paths"].as_object().map(serde_json::Map::len), Some(versions));
     let apps = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().expect("url");
-    let hash = openapi.v3("apis/apps/v1").expect("apps").etag.trim_matches('"').to_owned();
+    let hash = openapi.v3("apis/apps/v1", Form::Json).expect("apps").tag().to_owned();
     assert_eq!(apps, format!("/openapi/v3/apis/apps/v1?hash={hash}"));
-    assert!(openapi.v3("apis/nothing/v1").is_none());
+    assert!(openapi.v3("apis/nothing/v1", Form::Json).is_none());
 }
 
 #[test]
 fn descriptions_are_there_for_explain() {
     let (_, openapi) = documents();
-    let core: Value = serde_json::from_slice(&openapi.v3("api/v1").expect("core").body).expect("JSON");
+    let core: Value = serde_json::from_slice(&openapi.v3("api/v1", Form::Json).expect("core").body).expect("JSON");
     let containers = &core["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
     assert!(containers["description"].as_str().is_some_and(|text| text.contains("containers belonging to the pod")));
 }
@@ -122,7 +122,7 @@ fn descriptions_are_there_for_explain() {
 #[test]
 fn version_two_has_the_same_definitions() {
     let (_, openapi) = documents();
-    let got: Value = serde_json::from_slice(&openapi.v2().body).expect("JSON");
+    let got: Value = serde_json::from_slice(&openapi.v2(Form::Json).body).expect("JSON");
     let want = upstream::read("api/openapi-spec/swagger.json");
     for name in [
         "io.k8s.api.core.v1.Container",
@@ -154,10 +154,11 @@ fn cost_of_a_start() {
     let openapi = OpenApi::new(catalog.clone());
     timed("openapi", from);
     let from = std::time::Instant::now();
-    let bytes: usize = ["api/v1", "apis/apps/v1"].iter().filter_map(|path| openapi.v3(path)).map(|d| d.body.len()).sum();
+    let bytes: usize =
+        ["api/v1", "apis/apps/v1"].iter().filter_map(|path| openapi.v3(path, Form::Json)).map(|d| d.body.len()).sum();
     timed("two documents", from);
     let from = std::time::Instant::now();
-    let all = openapi.v2().body.len();
+    let all = openapi.v2(Form::Json).body.len();
     timed("version two", from);
     println!("{} + {bytes} + {all} bytes", discovery.groups().body.len());
 }

@@ -108,12 +108,19 @@ pub enum Endpoint {
     Discovery,
     /// Failures: whatever the request asked for, they are turned into nothing else.
     Failure,
+    /// A page about the process: an object of this kind of `config.k8s.io`, and only where it is asked for by name.
+    Page(&'static str),
 }
 
 impl Endpoint {
     fn allows(self, convert: Option<&Convert>) -> bool {
         match (self, convert) {
+            (Self::Page(_), None) => false,
             (_, None) => true,
+            (Self::Page(kind), Some(convert)) => {
+                let known = convert.group == "config.k8s.io" && matches!(convert.version.as_str(), "v1alpha1" | "v1beta1");
+                known && convert.kind == kind
+            }
             (Self::Resource | Self::Custom, Some(convert)) => convert.is_meta("Table") || convert.is_partial(),
             (Self::Plain | Self::Failure, Some(_)) => false,
             (Self::Discovery, Some(convert)) => {
@@ -132,6 +139,30 @@ pub fn output(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
 pub fn stream(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
     choose(accept, endpoint).filter(|output| output.media != Media::Yaml).ok_or_else(|| {
         Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"])
+    })
+}
+
+/// Chooses how to write a page about the process; `None` is text, which `*/*` and no header at all mean too. Fails with 406.
+pub fn page(accept: &str, kind: &'static str) -> Result<Option<Output>, Status> {
+    if accept.trim().is_empty() {
+        return Ok(None);
+    }
+    let written = |clause: &Clause<'_>| {
+        let object = [Media::Json, Media::Yaml].into_iter().filter(|media| clause.takes("application", media.subtype()));
+        let mut object = object.filter_map(|media| clause.output(media, Endpoint::Page(kind)));
+        let text = || clause.takes("text", "plain") && clause.params.iter().all(|(key, _)| !matches!(*key, "as" | "g" | "v"));
+        object.next().map(Some).or_else(|| text().then_some(None))
+    };
+    let spoken = ["application/json", "application/yaml", "text/plain"];
+    clauses(accept).iter().find_map(written).ok_or_else(|| Status::not_acceptable(&spoken))
+}
+
+/// The first of the offered media types that the reader takes, whatever its parameters; for documents that stand ready.
+pub fn pick<'o>(accept: &str, offered: &[&'o str]) -> Option<&'o str> {
+    let accept = if accept.is_empty() { "*/*" } else { accept };
+    clauses(accept).iter().find_map(|clause| {
+        let taken = |media: &&&str| media.split_once('/').is_some_and(|(main, sub)| clause.takes(main, sub));
+        offered.iter().find(taken).copied()
     })
 }
 
@@ -165,11 +196,8 @@ fn choose(accept: &str, endpoint: Endpoint) -> Option<Output> {
         return Some(Output::plain(Media::Json));
     }
     clauses(accept).iter().find_map(|clause| {
-        let fits = |media: &Media| match (clause.main, clause.sub) {
-            ("*", "*") | ("application", "*") => true,
-            (main, sub) => main == "application" && sub == media.subtype(),
-        };
-        Media::ALL.iter().filter(|m| fits(m)).find_map(|media| clause.output(*media, endpoint))
+        let fits = |media: &&Media| clause.takes("application", media.subtype());
+        Media::ALL.iter().filter(fits).find_map(|media| clause.output(*media, endpoint))
     })
 }
 
@@ -182,6 +210,14 @@ struct Clause<'a> {
 }
 
 impl Clause<'_> {
+    fn takes(&self, main: &str, sub: &str) -> bool {
+        match (self.main, self.sub) {
+            ("*", "*") => true,
+            (wanted, "*") => wanted == main,
+            (wanted, exact) => wanted == main && exact == sub,
+        }
+    }
+
     fn output(&self, media: Media, endpoint: Endpoint) -> Option<Output> {
         let mut output = Output::plain(media);
         for &(key, value) in &self.params {
@@ -197,14 +233,15 @@ impl Clause<'_> {
                 _ => {}
             }
         }
-        // Tables have no protobuf, and documents are not written as such: a later clause has JSON.
+        // Tables have no protobuf, and aggregated discovery is not written as such: a later clause has JSON.
         let partial = |convert: &Convert| convert.is_partial() && convert.version == "v1";
         let speaks = match endpoint {
             _ if media != Media::Protobuf => true,
             Endpoint::Resource => output.convert.as_ref().is_none_or(partial),
             Endpoint::Custom => output.convert.as_ref().is_some_and(partial),
+            Endpoint::Plain | Endpoint::Discovery => output.convert.is_none(),
             Endpoint::Failure => true,
-            Endpoint::Plain | Endpoint::Discovery => false,
+            Endpoint::Page(_) => false,
         };
         (speaks && endpoint.allows(output.convert.as_ref())).then_some(output)
     }

@@ -15,7 +15,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use print::print;
+pub use print::{print, print_node};
 use resolve::Scalar;
 
 /// Text that aliases may add up to. Upstream bounds only their number; a few aliases of a long text are as bad.

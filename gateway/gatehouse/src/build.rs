@@ -19,6 +19,7 @@ use server::health::{Check, Health, Scope};
 use server::kinds;
 use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
+use server::pages::Process;
 use server::served::Served;
 use server::webhooks::Reach;
 use server::world::{LocalWorld, Slot};
@@ -74,7 +75,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     metrics.also(move |out| calls.metrics().write(out));
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let gate = Arc::new(Gate {
-        served: Served::new(catalog),
+        served: Served::new(catalog, clock.now()),
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
         admission: admission::Chain::new(plugins(config, &slot, &policies, &clock, webhooks, admission_policies)?),
         client: server::client::Client::default(),
@@ -88,7 +89,11 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
             lifetime_s_max: config.identity.token_life_max.and_then(|life| i64::try_from(life.as_secs()).ok()),
             extend: config.identity.extend_tokens,
         }),
-        endpoints: Endpoints::new(Health::new(storage_checks(&store), lifecycle.clone()), discovery),
+        endpoints: Endpoints::new(
+            Health::new(storage_checks(&store), lifecycle.clone()),
+            discovery,
+            Process { started: clock.now(), flags: config.flags.clone() },
+        ),
         limits: Limits {
             request: config.requests.timeout,
             watch_min: config.requests.watch_min,

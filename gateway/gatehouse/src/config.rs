@@ -26,6 +26,8 @@ const TOKEN_LIFE_MIN: Duration = Duration::from_secs(3600);
 /// Everything that was set.
 #[derive(Debug)]
 pub(crate) struct Config {
+    /// Every flag with the value that holds, as `/flagz` tells them.
+    pub(crate) flags: Vec<(String, String)>,
     pub(crate) data_dir: PathBuf,
     pub(crate) policy_dir: Option<PathBuf>,
     pub(crate) policy_module_dir: Option<PathBuf>,
@@ -138,6 +140,7 @@ impl Config {
         let mut flags = Values::new(parsed);
         let data_dir = PathBuf::from(flags.text("data-dir"));
         let config = Self {
+            flags: parsed.in_force(),
             policy_dir: path(&flags, "policy-dir"),
             policy_module_dir: path(&flags, "policy-module-dir"),
             engine: storage::engine(&mut flags),

@@ -77,6 +77,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
     let address = listener.local_addr()?;
     let upkeep = build::upkeep(&config, address);
+    gate.endpoints.reached_at(SocketAddr::new(upkeep.advertise_address, upkeep.secure_port));
     let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
     bootstrap::run(world.as_ref(), &upkeep, clock.now()).await?;
     trust::publish(world.as_ref(), &own.client_ca, &own.proxy_ca, &config.identity.front_proxy).await?;

@@ -7,6 +7,7 @@ use admission::Notes;
 use codec::negotiate::{self, Endpoint, Output};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
+use model::field::quote;
 use model::{Attributes, Query, RequestInfo, Status, User};
 
 use crate::options::table::IncludeObject;
@@ -48,15 +49,33 @@ pub struct Call {
     pub include: IncludeObject,
 }
 
+/// Why not even what a request asks for could be told.
+pub enum Unreadable {
+    /// Its path is no text.
+    Path(Status),
+    /// Its path begins like a resource's and is none: what stands before upstream's handlers says so, in text.
+    Request {
+        /// Identifies the request.
+        id: String,
+        /// What was asked for and what is wrong with it.
+        why: String,
+    },
+}
+
 impl Call {
-    /// Reads method, path and query. Fails with upstream's words for a path that cannot be read.
-    pub fn read(parts: http::request::Parts, now: Timestamp) -> Result<Self, Status> {
+    /// Reads method, path and query.
+    pub fn read(parts: http::request::Parts, now: Timestamp) -> Result<Self, Unreadable> {
         if model::query::decode_path(parts.uri.path()).is_none() {
-            return Err(Status::bad_request("the path is not a sequence of percent-encoded UTF-8"));
+            return Err(Unreadable::Path(Status::bad_request("the path is not a sequence of percent-encoded UTF-8")));
         }
         let query = Query::parse(parts.uri.query().unwrap_or(""));
-        let info = RequestInfo::parse(parts.method.as_str(), parts.uri.path(), &query)
-            .map_err(|why| Status::internal(format_args!("failed to create RequestInfo: {why}")))?;
+        let info = RequestInfo::parse(parts.method.as_str(), parts.uri.path(), &query).map_err(|why| Unreadable::Request {
+            id: audit::record::audit_id(text(&parts.headers, "audit-id")),
+            why: format!(
+                "{}: failed to create RequestInfo: {why}",
+                quote(parts.uri.path_and_query().map_or("", |sent| sent.as_str()))
+            ),
+        })?;
         Ok(Self {
             uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             info,

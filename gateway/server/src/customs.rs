@@ -196,7 +196,7 @@ impl Customs {
             resources.sort_by(|a, b| a.gvr.resource.cmp(&b.gvr.resource));
             catalog = Arc::new(catalog.with_custom(group, resources));
         }
-        self.gate.served.swap(catalog);
+        self.gate.served.swap(catalog, self.gate.clock.now());
     }
 }
 

@@ -1,23 +1,34 @@
 //! The paths that are no resources: health, version, metrics, and how tokens are verified elsewhere.
 //! Decides nothing about who may read them; the path has done so before.
 
+use std::sync::OnceLock;
+
 use authn::service_account::discovery;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use codec::negotiate;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Response, StatusCode};
+use model::Status;
 
+use crate::answer::method_not_allowed;
+use crate::call::Call;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::pages::Process;
 use crate::version;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+const PROCESS_START: HeaderName = HeaderName::from_static("process-start-time-unix");
 
 /// What answers on these paths.
 pub struct Endpoints {
     health: Health,
     version: Bytes,
-    configuration: Bytes,
-    jwks: Bytes,
+    tokens: TokenDiscovery,
+    /// What is told of the process.
+    pub process: Process,
+    address: OnceLock<String>,
 }
 
 /// The documents by which others verify our tokens; empty ones are not served.
@@ -31,37 +42,66 @@ pub struct TokenDiscovery {
 
 impl Endpoints {
     /// Prepares the answers that never change.
-    pub fn new(health: Health, tokens: TokenDiscovery) -> Self {
+    pub fn new(health: Health, tokens: TokenDiscovery, process: Process) -> Self {
         // Upstream indents this document, and people read it with curl.
         let version = format!("{:#}", version::document());
-        Self { health, version: version.into(), configuration: tokens.configuration, jwks: tokens.jwks }
+        Self { health, version: version.into(), tokens, process, address: OnceLock::new() }
     }
 
-    /// Answers a request, if its path is one of these.
-    pub fn answer(&self, metrics: &Metrics, method: &Method, path: &str, query: &str) -> Option<Response<Bytes>> {
+    /// Tells where clients outside reach this server; the first one holds.
+    pub fn reached_at(&self, address: impl std::fmt::Display) {
+        self.address.get_or_init(|| address.to_string());
+    }
+
+    /// Where clients outside reach this server; until that is known, the address by which this one came.
+    pub fn address<'a>(&'a self, call: &'a Call) -> &'a str {
+        self.address.get().map_or_else(|| call.header("host"), String::as_str)
+    }
+
+    /// Answers a request, if its path is one of these. Fails as the routes among them do, for other methods than GET and for
+    /// readers of something else.
+    pub fn answer(&self, metrics: &Metrics, call: &Call) -> Option<Result<Response<Bytes>, Status>> {
+        let (path, query) = (call.info.path.as_str(), call.uri.split_once('?').map_or("", |(_, query)| query));
         if let Some(text) = self.health.answer(path, query) {
             let mut answer = response(StatusCode::from_u16(text.code).unwrap_or(StatusCode::OK), PLAIN, text.body.into());
-            answer.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-            return Some(answer);
+            // A single check that holds says so without the header, as upstream.
+            if text.code != 200 || !path[1..].contains('/') {
+                answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            }
+            return Some(Ok(answer));
         }
-        let answer = match path {
-            "/version" | "/version/" => response(StatusCode::OK, "application/json", self.version.clone()),
-            "/metrics" => response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.text().into()),
-            discovery::CONFIGURATION_PATH if !self.configuration.is_empty() => cached("application/json", &self.configuration),
-            discovery::JWKS_PATH if !self.jwks.is_empty() => cached(discovery::JWKS_MEDIA_TYPE, &self.jwks),
-            _ => return None,
-        };
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return Some(response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "405: Method Not Allowed".into()));
+        const JSON: &str = "application/json";
+        match path {
+            "/version" | "/version/" => Some(routed(call, JSON).map(|()| response(StatusCode::OK, JSON, self.version.clone()))),
+            "/metrics" => Some(Ok(self.metrics(metrics))),
+            discovery::CONFIGURATION_PATH => self.verifying(call, JSON, &self.tokens.configuration),
+            discovery::JWKS_PATH => self.verifying(call, discovery::JWKS_MEDIA_TYPE, &self.tokens.jwks),
+            _ => None,
         }
-        Some(answer)
+    }
+
+    fn metrics(&self, metrics: &Metrics) -> Response<Bytes> {
+        let mut answer = response(StatusCode::OK, METRICS, metrics.text().into());
+        answer.headers_mut().insert(PROCESS_START, HeaderValue::from(self.process.started.as_second()));
+        answer
+    }
+
+    fn verifying(&self, call: &Call, media_type: &'static str, body: &Bytes) -> Option<Result<Response<Bytes>, Status>> {
+        (!body.is_empty()).then(|| {
+            routed(call, media_type)?;
+            let mut answer = response(StatusCode::OK, media_type, body.clone());
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(discovery::CACHE_CONTROL));
+            Ok(answer)
+        })
     }
 }
 
-fn cached(media_type: &'static str, body: &Bytes) -> Response<Bytes> {
-    let mut answer = response(StatusCode::OK, media_type, body.clone());
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(discovery::CACHE_CONTROL));
-    answer
+/// What upstream's router asks of a request to one of its routes.
+fn routed(call: &Call, media_type: &str) -> Result<(), Status> {
+    if call.method != Method::GET {
+        return Err(method_not_allowed());
+    }
+    negotiate::route(call.header("accept"), &[media_type])
 }
 
 fn response(status: StatusCode, media_type: &'static str, body: Bytes) -> Response<Bytes> {

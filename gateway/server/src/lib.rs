@@ -11,6 +11,7 @@ pub mod conversion;
 mod count;
 pub mod customs;
 pub mod decode;
+mod documents;
 pub mod endpoints;
 pub mod files;
 pub mod following;
@@ -25,6 +26,7 @@ pub mod metrics;
 #[path = "../../mutate.rs"]
 mod mutate;
 pub mod options;
+pub mod pages;
 pub mod path;
 pub mod paths;
 pub mod pki;

@@ -27,7 +27,7 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
     let (parts, body) = request.into_parts();
     let mut call = match Call::read(parts, gate.clock.now()) {
         Ok(call) => call,
-        Err(status) => return respond::without_call(&status),
+        Err(unreadable) => return respond::unreadable(&unreadable),
     };
     match limit(&gate, &call) {
         Ok(limit) => call.limit = limit,
@@ -87,12 +87,12 @@ async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> R
     open_audit_record(gate, peer, call);
     known?;
     impersonate(gate, call)?;
-    if !call.is_connected() {
+    if !call.is_connected() && call.info.verb != Verb::Proxy {
         call.flow = gate.flow_schemas.classify(&call.attributes());
     }
     let seat = take_seat(gate, call).await?;
     authorize(gate, call)?;
-    let answer = if call.info.resource_request { verbs::run(gate, call, body).await? } else { paths::run(gate, call)? };
+    let answer = if call.info.resource_request { verbs::run(gate, call, body).await? } else { paths::run(gate, call).await? };
     Ok(answer.holding(seat))
 }
 

@@ -1,7 +1,7 @@
 //! Turns an outcome into a response: encoding, headers, compression, the end of the audit record.
 //! Decides nothing about the request.
 
-mod gzip;
+pub(crate) mod gzip;
 pub mod protobuf;
 mod render;
 
@@ -12,14 +12,15 @@ use codec::go_json;
 use codec::negotiate::{self, Endpoint, Media, Output};
 use flow::Seat;
 use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
 use model::{Status, Value};
 
 use crate::answer::{Answer, Content};
 use crate::body::{self, Body};
-use crate::call::Call;
+use crate::call::{Call, Unreadable};
 use crate::gate::Gate;
 use crate::verbs::list::Listing;
 
@@ -90,6 +91,21 @@ pub fn without_call(status: &Status) -> Response<Body> {
     let mut response = whole(status.code, Media::Json.as_str(), line(&status.to_object()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
+}
+
+/// A response to what cannot be told to be a request.
+pub fn unreadable(what: &Unreadable) -> Response<Body> {
+    match what {
+        Unreadable::Path(status) => without_call(status),
+        Unreadable::Request { id, why } => {
+            let mut response = whole(500, "text/plain; charset=utf-8", format!("Internal Server Error: {why}\n").into());
+            response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            if let Ok(id) = HeaderValue::from_str(id) {
+                response.headers_mut().insert(AUDIT_ID, id);
+            }
+            response
+        }
+    }
 }
 
 async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> {
@@ -189,9 +205,12 @@ fn compressed(call: &Call, mut response: Response<Body>, bytes: Bytes) -> Respon
     response
 }
 
-/// A document that stands ready; the large ones are worth compressing.
+/// A document that stands ready; the large ones are worth compressing, if they are not yet.
 fn packed(call: &Call, response: Response<Bytes>) -> Response<Body> {
     let (parts, bytes) = response.into_parts();
+    if parts.headers.contains_key(CONTENT_ENCODING) || parts.headers.contains_key(CONTENT_RANGE) {
+        return Response::from_parts(parts, body::full(bytes));
+    }
     compressed(call, Response::from_parts(parts, body::empty()), bytes)
 }
 
@@ -201,7 +220,7 @@ fn mark_compressed(response: &mut Response<Body>) {
 }
 
 /// JSON as the client wants it written, and how that is; what protobuf or YAML cannot write stays JSON.
-fn encode(gate: &Gate, call: &Call, output: &Output, json: Bytes) -> (Media, Bytes) {
+pub(crate) fn encode(gate: &Gate, call: &Call, output: &Output, json: Bytes) -> (Media, Bytes) {
     let other = match output.media {
         Media::Yaml => codec::yaml::from_json(&json).ok().map(Bytes::from),
         Media::Protobuf => protobuf::object(gate.served.types(), &json),

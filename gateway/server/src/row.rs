@@ -221,7 +221,8 @@ impl Row {
             return false;
         }
         match (self.is_namespaced(), info.namespace.is_empty()) {
-            (true, true) => matches!(info.verb, Verb::List | Verb::Watch),
+            // `/watch/pods/x` names an object without its namespace; a field selector may.
+            (true, true) => matches!(info.verb, Verb::List | Verb::Watch) && info.parts.len() < 2,
             (false, false) => self.is_namespace(),
             _ => true,
         }

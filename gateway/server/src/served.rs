@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use catalog::Catalog;
 use catalog::discovery::Discovery;
 use catalog::openapi::OpenApi;
+use jiff::Timestamp;
 use schema::Types;
 
 use crate::customs::Progress;
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub discovery: Discovery,
     /// OpenAPI, rendered as it is asked for.
     pub openapi: OpenApi,
+    /// When it came.
+    pub since: Timestamp,
 }
 
 /// The current snapshot.
@@ -29,16 +32,16 @@ pub struct Served {
 }
 
 impl Snapshot {
-    fn of(catalog: Arc<Catalog>) -> Self {
-        Self { discovery: Discovery::of(&catalog), openapi: OpenApi::new(catalog.clone()), catalog }
+    fn of(catalog: Arc<Catalog>, since: Timestamp) -> Self {
+        Self { discovery: Discovery::of(&catalog), openapi: OpenApi::new(catalog.clone()), catalog, since }
     }
 }
 
 impl Served {
     /// Serves a catalog, until another one takes its place.
-    pub fn new(catalog: Arc<Catalog>) -> Self {
+    pub fn new(catalog: Arc<Catalog>, now: Timestamp) -> Self {
         let types = catalog.types.clone();
-        Self { now: ArcSwap::from_pointee(Snapshot::of(catalog)), types, progress: Progress::default() }
+        Self { now: ArcSwap::from_pointee(Snapshot::of(catalog, now)), types, progress: Progress::default() }
     }
 
     /// What is served now.
@@ -57,7 +60,7 @@ impl Served {
     }
 
     /// Puts another catalog in its place. What was rendered of unchanged groups comes with them.
-    pub fn swap(&self, catalog: Arc<Catalog>) {
-        self.now.store(Arc::new(Snapshot::of(catalog)));
+    pub fn swap(&self, catalog: Arc<Catalog>, now: Timestamp) {
+        self.now.store(Arc::new(Snapshot::of(catalog, now)));
     }
 }

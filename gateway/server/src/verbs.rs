@@ -26,8 +26,10 @@ use crate::subresources;
 /// Serves a request about a resource.
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer, Status> {
     let served = customs::snapshot(gate, &call.info).await;
-    let Some(row) = Row::find(&served.catalog, &call.info) else {
-        return nothing_served(&served.catalog, &call.info.group);
+    // What was reached through `/proxy/` paths is reached through subresources since.
+    let found = Row::find(&served.catalog, &call.info).filter(|_| call.info.verb != Verb::Proxy);
+    let Some(row) = found else {
+        return nothing_served(&served.catalog, &call.info.path);
     };
     if !row.is_in_place(&call.info) {
         // A namespaced object without its namespace, or the other way round; a verb of objects on a collection, or the other
@@ -35,8 +37,13 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
         return if call.info.name.is_empty() || call.info.verb == Verb::Create {
             Err(method_not_allowed())
         } else {
-            nothing_served(&served.catalog, &call.info.group)
+            nothing_served(&served.catalog, &call.info.path)
         };
+    }
+    if call.info.verb == Verb::Watch && !row.serves(Verb::Watch) && row.serves(Verb::List) {
+        // The route of lists takes it, and finds out.
+        row.deprecation().into_iter().for_each(|warning| call.notes.warn(warning));
+        return Err(Status::method_not_supported(&row.group_resource(), "watch"));
     }
     if !row.serves(call.info.verb) || call.method == http::Method::HEAD && !call.is_connected() {
         return Err(method_not_allowed());
@@ -78,8 +85,15 @@ async fn catch_up(gate: &Gate, call: &Call, row: &Row) -> Result<(), Status> {
     ready.map_err(|error| gate.store_failed(&row.group_resource(), call.info.verb.as_str(), &error))
 }
 
-/// Within a group that is built in upstream's router answers, elsewhere Go's mux.
-pub(crate) fn nothing_served(catalog: &Catalog, group: &str) -> Result<Answer, Status> {
+/// Below the paths of groups that are built in upstream's router answers, elsewhere Go's mux. `path` is as it was asked for,
+/// though what lies there may have been found with fewer slashes.
+pub(crate) fn nothing_served(catalog: &Catalog, path: &str) -> Result<Answer, Status> {
+    let mut segments = path.split('/').skip(1);
+    let group = match segments.next() {
+        Some("api") => "",
+        Some("apis") => segments.next().unwrap_or("-"),
+        _ => "-",
+    };
     let versions = catalog.group(group).into_iter().flat_map(|group| &group.versions);
     let is_builtin = versions.into_iter().any(|version| catalog.is_builtin(group, &version.name));
     if is_builtin { Err(Status::page_not_found()) } else { Ok(Answer::not_found()) }

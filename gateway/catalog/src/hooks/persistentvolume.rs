@@ -8,11 +8,11 @@ use model::field::{Errors, Path};
 use model::{Value, meta};
 use serde_json::json;
 
+use super::Hooks;
 use super::pod::diff;
 use super::podspec::warnings::{Values as Judged, node_term};
 use super::rules::labels::Values;
 use super::rules::{equal, get, internal, number, text};
-use super::{Hooks, Selectable};
 
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const MOUNT_OPTIONS_ANNOTATION: &str = "volume.beta.kubernetes.io/mount-options";
@@ -25,8 +25,6 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
     warnings: Some(|new, _old| warnings(new)),
-    // A slip of upstream's that clients may rely on.
-    selectable: &[Selectable { field: "name", value: |object| meta::name(object).to_owned() }],
     ..Hooks::NONE
 };
 

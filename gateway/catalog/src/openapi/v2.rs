@@ -20,48 +20,68 @@ pub(super) fn render(paths: &Map<String, Value>, schemas: &Map<String, Value>) -
 
 /// Types that are several in v3 are strings here.
 fn definition(name: &str, schema: &Value) -> Value {
-    let mut schema = convert(schema);
-    let Some(map) = schema.as_object_mut() else { return schema };
-    if map.shift_remove("oneOf").is_some() {
+    let mut converted = convert(schema);
+    if let (Some(map), Some(_)) = (converted.as_object_mut(), schema.get("oneOf")) {
         map.insert("type".into(), "string".into());
         if !name.ends_with("IntOrString") {
             map.shift_remove("format");
         }
     }
-    schema
+    converted
 }
 
+/// What v2 has no word for goes, as `apiextensions-apiserver/pkg/controller/openapi/v2` has it go for custom resources.
 fn convert(schema: &Value) -> Value {
-    match schema {
-        Value::Object(map) => {
-            let mut out = Map::new();
-            for (key, value) in map {
-                match (key.as_str(), value) {
-                    ("default", _) => {}
-                    ("allOf", Value::Array(all)) => {
-                        if let Some(Value::Object(inner)) = all.first().map(convert) {
-                            out.extend(inner);
-                        }
-                    }
-                    ("$ref", Value::String(target)) => {
-                        out.insert(key.clone(), target.replace("#/components/schemas/", "#/definitions/").into());
-                    }
-                    // A property may be called `default`; only a schema's own is dropped.
-                    ("properties", Value::Object(fields)) => {
-                        let fields: Map<String, Value> =
-                            fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
-                        out.insert(key.clone(), fields.into());
-                    }
-                    _ => {
-                        out.insert(key.clone(), convert(value));
-                    }
+    let Value::Object(map) = schema else { return schema.clone() };
+    let mut out = Map::new();
+    for (key, value) in map.iter().filter(|(key, _)| !is_left_out(map, key)) {
+        match (key.as_str(), value) {
+            ("allOf", Value::Array(all)) => {
+                // A reference that has something beside it; alternatives of validation are none.
+                if let Some(Value::Object(inner)) = all.first().filter(|first| first.get("$ref").is_some()).map(convert) {
+                    out.extend(inner);
                 }
             }
-            out.into()
+            ("$ref", Value::String(target)) => {
+                out.insert(key.clone(), target.replace("#/components/schemas/", "#/definitions/").into());
+            }
+            ("properties", Value::Object(fields)) => {
+                let fields: Map<String, Value> = fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
+                out.insert(key.clone(), fields.into());
+            }
+            ("required", Value::Array(names)) => {
+                let names: Vec<Value> = names.iter().filter(|name| !is_nullable(map, name)).cloned().collect();
+                if !names.is_empty() {
+                    out.insert(key.clone(), names.into());
+                }
+            }
+            ("items" | "additionalProperties", inner) => {
+                out.insert(key.clone(), convert(inner));
+            }
+            _ => {
+                out.insert(key.clone(), value.clone());
+            }
         }
-        Value::Array(items) => items.iter().map(convert).collect(),
-        other => other.clone(),
     }
+    out.into()
+}
+
+/// Readers of v2 break at fields below something that may be null or anything, and at lists of unknown items.
+fn is_left_out(map: &Map<String, Value>, key: &str) -> bool {
+    let says = |word: &str| map.get(word) == Some(&Value::Bool(true));
+    let is = |kind: &str| map.get("type").and_then(Value::as_str) == Some(kind);
+    let anything = says("x-kubernetes-preserve-unknown-fields");
+    match key {
+        "default" | "oneOf" | "anyOf" | "not" | "nullable" => true,
+        "items" | "properties" => says("nullable") || anything,
+        "type" => says("nullable") || anything && (is("object") || is("array")) || is("array") && !map.contains_key("items"),
+        _ => false,
+    }
+}
+
+fn is_nullable(map: &Map<String, Value>, name: &Value) -> bool {
+    let property = name.as_str().and_then(|name| map.get("properties")?.get(name));
+    property.is_some_and(|property| property.get("nullable") == Some(&Value::Bool(true)))
 }
 
 fn path(item: &Value) -> Value {
@@ -139,4 +159,36 @@ fn responses(all: &Value, kinds: &mut Vec<String>) -> Value {
         out.insert(status.clone(), flat);
     }
     out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_readers_of_v2_break_at_is_left_out() {
+        let schema = json!({
+            "type": "object",
+            "required": ["a", "b"],
+            "properties": {
+                "a": {"type": "object", "nullable": true, "properties": {"x": {"type": "string"}}},
+                "b": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"x": {"type": "string"}}},
+                "c": {"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]},
+                "default": {"allOf": [{"$ref": "#/components/schemas/x"}], "default": {}},
+                "e": {"type": "string", "allOf": [{"minLength": 1}], "not": {"enum": ["x"]}},
+            },
+        });
+        let want = json!({
+            "type": "object",
+            "required": ["b"],
+            "properties": {
+                "a": {},
+                "b": {"x-kubernetes-preserve-unknown-fields": true},
+                "c": {"x-kubernetes-int-or-string": true},
+                "default": {"$ref": "#/definitions/x"},
+                "e": {"type": "string"},
+            },
+        });
+        assert_eq!(definition("com.example.v1.Thing", &schema), want);
+    }
 }

@@ -76,7 +76,7 @@ fn refusals_list_what_is_spoken() {
 fn tables_only_of_resources() {
     let table = "application/json;as=Table;g=meta.k8s.io;v=v1";
     assert!(output(table, Endpoint::Plain).is_err());
-    assert!(output("application/vnd.kubernetes.protobuf", Endpoint::Plain).is_err());
+    assert_eq!(output("application/vnd.kubernetes.protobuf", Endpoint::Plain).map(|o| o.media), Ok(Media::Protobuf));
     let discovery = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     assert!(output(discovery, Endpoint::Resource).is_err());
     let chosen = output(discovery, Endpoint::Discovery).expect("discovery");
@@ -112,4 +112,28 @@ fn bodies() {
 fn people_get_indentation() {
     assert!(wants_pretty(None, "curl/8.0") && wants_pretty(Some("true"), "kubectl") && wants_pretty(Some(""), "Wget/1"));
     assert!(!wants_pretty(Some("0"), "curl/8.0") && !wants_pretty(None, "kubectl/v1.37") && !wants_pretty(Some("yes"), "curl"));
+}
+
+#[test]
+fn pages_are_text_unless_their_kind_is_asked_for() {
+    let chosen =
+        |accept: &str| page(accept, "Statusz").map(|output| output.map(|output| output.media)).map_err(|refused| refused.code);
+    for accept in ["", "*/*", "text/plain", "application/json,text/plain", "text/*"] {
+        assert_eq!(chosen(accept), Ok(None), "{accept}");
+    }
+    assert_eq!(chosen("application/json;g=config.k8s.io;v=v1beta1;as=Statusz"), Ok(Some(Media::Json)));
+    assert_eq!(chosen("application/yaml;g=config.k8s.io;v=v1alpha1;as=Statusz,text/plain"), Ok(Some(Media::Yaml)));
+    for accept in ["application/json", "application/json;g=config.k8s.io;v=v1beta1;as=Flagz", "text/html"] {
+        assert_eq!(chosen(accept), Err(406), "{accept}");
+    }
+}
+
+#[test]
+fn documents_are_picked_by_the_best_clause() {
+    let offered = ["application/json", "application/a.b@v1.0+protobuf"];
+    assert_eq!(pick("", &offered), Some(offered[0]));
+    assert_eq!(pick("application/a.b@v1.0+protobuf", &offered), Some(offered[1]));
+    assert_eq!(pick("application/json;q=0.5,application/a.b@v1.0+protobuf;q=0.9", &offered), Some(offered[1]));
+    assert_eq!(pick("image/png, */*;q=0.1", &offered), Some(offered[0]));
+    assert_eq!(pick("image/png", &offered), None);
 }

@@ -1,5 +1,5 @@
-//! Prints values as `sigs.k8s.io/yaml` does: block style, sorted keys, the quotes and line breaks of `yaml/v2`'s emitter.
-//! Reads nothing.
+//! Prints values as `sigs.k8s.io/yaml` does: block style, sorted keys, the quotes and line breaks of `yaml/v2`'s emitter; or
+//! as `yaml/v3` prints nodes. Reads nothing.
 
 use serde_json::{Map, Value};
 
@@ -13,11 +13,61 @@ const SIMPLE_KEY_BYTES_MAX: usize = 128;
 
 /// Prints a value, with a line break at its end.
 pub fn print(value: &Value) -> String {
-    let mut printer = Printer { out: String::new(), column: 0 };
+    whole(value, Dialect::Sorted)
+}
+
+/// Prints a value as `yaml/v3` prints a node at its defaults: keys as they come, four spaces, no line broken at spaces.
+pub fn print_node(value: &Value) -> String {
+    whole(value, Dialect::Node)
+}
+
+/// Whose habits are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// `sigs.k8s.io/yaml` on `yaml/v2`.
+    Sorted,
+    /// Nodes of `yaml/v3`.
+    Node,
+}
+
+impl Dialect {
+    /// The indentation of what lies below a key.
+    fn below(self, indent: usize) -> usize {
+        match self {
+            Self::Sorted => indent + 2,
+            // Aligned to fours, wherever the items of lists have put the key.
+            Self::Node => 4 * (indent / 4 + 1),
+        }
+    }
+
+    fn list_below(self, indent: usize) -> usize {
+        match self {
+            Self::Sorted => indent,
+            Self::Node => self.below(indent),
+        }
+    }
+
+    fn indent_hint(self) -> &'static str {
+        match self {
+            Self::Sorted => "2",
+            Self::Node => "4",
+        }
+    }
+
+    fn width(self) -> usize {
+        match self {
+            Self::Sorted => WIDTH,
+            Self::Node => usize::MAX,
+        }
+    }
+}
+
+fn whole(value: &Value, dialect: Dialect) -> String {
+    let mut printer = Printer { out: String::new(), column: 0, dialect };
     match value {
         Value::Object(map) if !map.is_empty() => printer.map(map, 0, First::Here),
         Value::Array(items) if !items.is_empty() => printer.list(items, 0, First::Here),
-        value => printer.leaf(value, 2, false),
+        value => printer.leaf(value, dialect.below(0), false),
     }
     if !printer.out.ends_with('\n') {
         printer.out.push('\n');
@@ -37,6 +87,7 @@ enum First {
 struct Printer {
     out: String,
     column: usize,
+    dialect: Dialect,
 }
 
 impl Printer {
@@ -55,7 +106,9 @@ impl Printer {
 
     fn map(&mut self, map: &Map<String, Value>, indent: usize, first: First) {
         let mut entries: Vec<(&String, &Value)> = map.iter().collect();
-        entries.sort_by(|a, b| natural_order(a.0, b.0));
+        if self.dialect == Dialect::Sorted {
+            entries.sort_by(|a, b| natural_order(a.0, b.0));
+        }
         for (i, (key, value)) in entries.into_iter().enumerate() {
             if i > 0 || first == First::Below {
                 self.new_line(indent);
@@ -75,14 +128,14 @@ impl Printer {
         }
     }
 
-    /// The value after `key:`; lists stay at the key's own indentation.
+    /// The value after `key:`.
     fn below(&mut self, value: &Value, indent: usize) {
         match value {
-            Value::Object(map) if !map.is_empty() => self.map(map, indent + 2, First::Below),
-            Value::Array(items) if !items.is_empty() => self.list(items, indent, First::Below),
+            Value::Object(map) if !map.is_empty() => self.map(map, self.dialect.below(indent), First::Below),
+            Value::Array(items) if !items.is_empty() => self.list(items, self.dialect.list_below(indent), First::Below),
             value => {
                 self.put(" ");
-                self.leaf(value, indent + 2, false);
+                self.leaf(value, self.dialect.below(indent), false);
             }
         }
     }
@@ -129,7 +182,7 @@ impl Printer {
         let facts = Facts::of(text);
         let wanted = if text.contains('\n') {
             Style::Literal
-        } else if needs_quotes(text) {
+        } else if needs_quotes(text) && !(self.dialect == Dialect::Node && is_old_bool(text)) {
             Style::Double
         } else {
             Style::Plain
@@ -163,7 +216,7 @@ impl Printer {
         while let Some((at, c)) = chars.next() {
             let next_is_space = chars.peek().is_some_and(|(_, c)| *c == ' ');
             let inside = at >= edge && at + edge < text.len();
-            if c == ' ' && !is_key && !after_space && self.column > WIDTH && !next_is_space && inside {
+            if c == ' ' && !is_key && !after_space && self.column > self.dialect.width() && !next_is_space && inside {
                 self.new_line(indent);
             } else {
                 write(self, c);
@@ -178,7 +231,7 @@ impl Printer {
         let mut chars = text.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
             let next_is_space = chars.peek().is_some_and(|(_, c)| *c == ' ');
-            if c == ' ' && !is_key && !after_space && self.column > WIDTH && at > 0 && at + 1 < text.len() {
+            if c == ' ' && !is_key && !after_space && self.column > self.dialect.width() && at > 0 && at + 1 < text.len() {
                 self.new_line(indent);
                 if next_is_space {
                     self.put("\\");
@@ -196,7 +249,7 @@ impl Printer {
     fn literal(&mut self, text: &str, indent: usize) {
         self.put("|");
         if text.starts_with([' ', '\n', '\r']) {
-            self.put("2");
+            self.put(self.dialect.indent_hint());
         }
         if !text.ends_with('\n') {
             self.put("-");
@@ -245,6 +298,11 @@ impl Facts {
             block_allowed: !text.ends_with(' ') && !space_break && !special,
         }
     }
+}
+
+/// What newer YAML takes for text.
+fn is_old_bool(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off")
 }
 
 /// Whether a text in a block could be taken for structure.

@@ -128,6 +128,22 @@ fn printing() {
 }
 
 #[test]
+fn nodes_are_printed_as_they_come() {
+    for (value, printed) in [
+        (json!([{"group": "", "kind": "Pod"}, {"group": "apps"}]), "- group: \"\"\n  kind: Pod\n- group: apps\n"),
+        (
+            json!([{"fields": {"b": {"c": 1}, "a": ["x"]}, "yes": "no"}]),
+            "- fields:\n    b:\n        c: 1\n    a:\n        - x\n  yes: no\n",
+        ),
+        (json!({"rule": "a\nb", "t": "true"}), "rule: |-\n    a\n    b\nt: \"true\"\n"),
+        (json!("word ".repeat(30).trim()), &format!("{}\n", "word ".repeat(30).trim())),
+        (json!("list"), "list\n"),
+    ] {
+        assert_eq!(print_node(&value), printed, "{value}");
+    }
+}
+
+#[test]
 fn upstreams_yaml_is_read_and_printed_byte_for_byte() {
     let (mut seen, mut wrong) = (0, Vec::new());
     for entry in std::fs::read_dir(crate::upstream::round_trip_data()).expect("test data") {

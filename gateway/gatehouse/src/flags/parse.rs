@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Flag, Status, Takes, find};
+use super::{CONCERNS, Flag, Status, Takes, find};
 
 /// What a command line says.
 #[derive(Debug, Default)]
@@ -23,6 +23,18 @@ impl Parsed {
     /// All values of a flag, none when it was not given.
     pub(crate) fn given(&self, name: &str) -> &[String] {
         self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every flag with its values, or its default, by name.
+    pub(crate) fn in_force(&self) -> Vec<(String, String)> {
+        let flags = CONCERNS.iter().flat_map(|(_, flags)| flags.iter());
+        let value = |flag: &Flag| match self.given(flag.name) {
+            [] => flag.default.to_owned(),
+            given => given.join(","),
+        };
+        let mut all: Vec<(String, String)> = flags.map(|flag| (flag.name.to_owned(), value(flag))).collect();
+        all.sort();
+        all
     }
 }
 

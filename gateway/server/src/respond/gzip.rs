@@ -10,12 +10,12 @@ use flate2::write::GzEncoder;
 use crate::call::Call;
 
 /// Answers up to this size are sent as they are, as upstream.
-pub(super) const THRESHOLD_BYTES: usize = 128 * 1024;
+pub(crate) const THRESHOLD_BYTES: usize = 128 * 1024;
 /// Upstream's level: what matters is the server's CPU.
 const LEVEL: Compression = Compression::new(1);
 
 /// Whether the client accepts it.
-pub(super) fn accepted(call: &Call) -> bool {
+pub(crate) fn accepted(call: &Call) -> bool {
     call.header("accept-encoding").split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim() == "gzip"))
 }
 

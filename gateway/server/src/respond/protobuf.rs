@@ -10,12 +10,12 @@ use store::Entry;
 use super::{BookmarkEnd, Shape, line};
 use crate::row::Row;
 
-/// An object that says what it is; nothing for kinds that no table describes.
+/// An object that says what it is; nothing for kinds that no table describes. Discovery of the core group says no version.
 pub(super) fn object(types: &Types, json: &[u8]) -> Option<Bytes> {
     let value: Value = serde_json::from_slice(json).ok()?;
     let text = |field: &str| value.get(field).and_then(Value::as_str);
-    let (api_version, kind) = (text("apiVersion")?, text("kind")?);
-    let ty = types.of_kind(api_version, kind)?;
+    let (api_version, kind) = (text("apiVersion").unwrap_or(""), text("kind")?);
+    let ty = types.of_kind(if api_version.is_empty() { "v1" } else { api_version }, kind)?;
     Some(proto::encode(types, ty, api_version, kind, &value).into())
 }
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use catalog::Catalog;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
-use model::Value;
 use model::clock::SystemClock;
+use model::{Clock, Value};
 use server::body::{self, Body};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::gate::{Gate, Limits};
@@ -17,6 +17,7 @@ use server::health::Health;
 use server::lifecycle::Lifecycle;
 use server::listen::Peer;
 use server::metrics::Metrics;
+use server::pages::Process;
 use server::served::Served;
 
 /// What came back.
@@ -77,7 +78,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         ..authn::Chain::default()
     };
     Server(Arc::new(Gate {
-        served: Served::new(catalog),
+        served: Served::new(catalog, SystemClock.now()),
         flow_schemas: flow::Schemas::new(&store),
         store,
         authn,
@@ -89,7 +90,11 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         flow: flow::Seats::new(0, 0),
         clock: Arc::new(SystemClock),
         tokens: None,
-        endpoints: Endpoints::new(Health::new(Vec::new(), lifecycle.clone()), TokenDiscovery::default()),
+        endpoints: Endpoints::new(
+            Health::new(Vec::new(), lifecycle.clone()),
+            TokenDiscovery::default(),
+            Process::new(SystemClock.now()),
+        ),
         metrics: Metrics::new().expect("no two metrics have one name"),
         lifecycle,
         limits: Limits::default(),

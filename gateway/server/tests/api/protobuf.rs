@@ -138,8 +138,15 @@ async fn answers_are_protobuf_where_asked_for() {
     assert!(list["metadata"]["continue"].is_string());
     let (kind, status) = get(&server, &format!("{path}/missing"), 404).await;
     assert_eq!((kind.as_str(), &status["reason"], &status["code"]), ("Status", &json!("NotFound"), &json!(404)));
-    let (kind, _) = get(&server, "/apis/apps/v1/deployments", 200).await;
-    assert_eq!(kind, "DeploymentList");
+    for (path, want) in [
+        ("/apis/apps/v1/deployments", "DeploymentList"),
+        ("/apis", "APIGroupList"),
+        ("/apis/apps", "APIGroup"),
+        ("/apis/apps/v1", "APIResourceList"),
+    ] {
+        let (kind, _) = get(&server, path, 200).await;
+        assert_eq!(kind, want, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -148,8 +155,7 @@ async fn what_has_no_protobuf_is_answered_in_the_next_best_way() {
     let pods = "/api/v1/namespaces/default/pods";
     for (path, accept) in [
         (pods, "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json"),
-        ("/apis", "application/vnd.kubernetes.protobuf,application/json"),
-        ("/apis/apps/v1", "application/vnd.kubernetes.protobuf,application/json"),
+        ("/apis", "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"),
         ("/version", "application/vnd.kubernetes.protobuf,application/json"),
     ] {
         let answer = server.send("GET", path, &[("accept", accept)], "").await.ok(200);
