@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) policy_dir: Option<PathBuf>,
     pub(crate) policy_module_dir: Option<PathBuf>,
     pub(crate) engine: Engine,
+    /// How what is stored is encrypted.
+    pub(crate) encryption: Option<(PathBuf, Rereading)>,
     pub(crate) controllers: Vec<String>,
     pub(crate) serving: Serving,
     pub(crate) identity: Identity,
@@ -144,6 +146,7 @@ impl Config {
             policy_dir: path(&flags, "policy-dir"),
             policy_module_dir: path(&flags, "policy-module-dir"),
             engine: storage::engine(&mut flags),
+            encryption: storage::encryption(&flags),
             controllers: controllers(&flags, program),
             serving: serving(&mut flags, &data_dir, program),
             identity: identity(&mut flags),

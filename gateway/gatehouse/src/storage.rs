@@ -8,7 +8,7 @@ use std::time::Duration;
 use catalog::Catalog;
 use model::{Clock, Value};
 use server::files::Watched;
-use server::transcode::Transcode;
+use server::transcode::{Media, Transcode};
 use server::world::Slot;
 use store::{Encryption, EtcdSettings, Limits, Override, ResourceOf, Store, Transformer};
 
@@ -27,19 +27,25 @@ pub(crate) async fn open(
     let limits = Limits::default();
     match &config.engine {
         Engine::Memory => Ok(Store::memory_with(clock, limits)?),
-        Engine::Disk => Ok(Store::disk(&config.data_dir.join("store"), clock, limits)?),
+        Engine::Disk => {
+            let (dir, media) = (config.data_dir.join("store"), Media::Json);
+            match encryption(config, &Arc::new(Transcode::new(catalog.clone(), media, slot.clone())))? {
+                Some(encryption) => Ok(Store::disk_behind(&dir, encryption, clock, limits).await?),
+                None => Ok(Store::disk(&dir, clock, limits)?),
+            }
+        }
         Engine::Etcd(etcd) => {
             let transcode = Arc::new(Transcode::new(catalog.clone(), etcd.media, slot.clone()));
             let settings = settings(etcd, &transcode)?;
-            let encryption = encryption(etcd, &transcode)?;
+            let encryption = encryption(config, &transcode)?;
             Ok(Store::etcd(&settings, transcode, encryption, clock, limits).await?)
         }
     }
 }
 
 /// Encryption by its file, which is followed where that was asked for.
-fn encryption(etcd: &Etcd, transcode: &Arc<Transcode>) -> Result<Option<Arc<dyn Transformer>>, String> {
-    let Some((path, rereading)) = &etcd.encryption else { return Ok(None) };
+fn encryption(config: &Config, transcode: &Arc<Transcode>) -> Result<Option<Arc<dyn Transformer>>, String> {
+    let Some((path, rereading)) = &config.encryption else { return Ok(None) };
     let of = transcode.clone();
     let resource_of: ResourceOf = Arc::new(move |prefix| of.resource_of(prefix));
     let named = |why: String| format!("--encryption-provider-config {}: {why}", path.display());

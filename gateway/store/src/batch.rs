@@ -23,6 +23,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) changes: Vec<(Arc<ResourceCache>, Vec<Arc<Change>>)>,
 }
 
+/// What is stored of an operation instead of what it says, and its mark; nothing where it is stored as it is.
+pub(crate) type Seal = Option<(Bytes, u32)>;
+
 /// What a key will hold.
 pub(crate) enum Write {
     /// An entry and its record.
@@ -36,9 +39,9 @@ impl<'a> Batch<'a> {
         Self { cache, now_s, revision: cache.revision(), writes: BTreeMap::new(), changes: Vec::new() }
     }
 
-    /// Applies one transaction wholly or not at all. The answer must be held back until the batch is durable, also when it
+    /// Applies one transaction wholly or not at all; of what is to be stored encrypted, that form comes with it. The answer must be held back until the batch is durable, also when it
     /// is a conflict: what it conflicts with may be of this very batch.
-    pub(crate) fn apply(&mut self, ops: &[Op]) -> Result<Committed, Error> {
+    pub(crate) fn apply(&mut self, ops: &[Op], sealed: &[Seal]) -> Result<Committed, Error> {
         check(ops)?;
         let mut found = Vec::with_capacity(ops.len());
         for op in ops {
@@ -49,7 +52,10 @@ impl<'a> Batch<'a> {
             }
             found.push((resource, current));
         }
-        let entries = ops.iter().zip(found).map(|(op, (resource, current))| self.write(op, &resource, current)).collect();
+        let mut entries = Vec::with_capacity(ops.len());
+        for (at, (op, (resource, current))) in ops.iter().zip(found).enumerate() {
+            entries.push(self.write(op, sealed.get(at).and_then(Option::as_ref), &resource, current));
+        }
         Ok(Committed { revision: self.revision, entries })
     }
 
@@ -61,14 +67,24 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn write(&mut self, op: &Op, resource: &Arc<ResourceCache>, current: Option<Arc<Entry>>) -> Arc<Entry> {
+    fn write(
+        &mut self,
+        op: &Op,
+        sealed: Option<&(Bytes, u32)>,
+        resource: &Arc<ResourceCache>,
+        current: Option<Arc<Entry>>,
+    ) -> Arc<Entry> {
         self.revision += 1;
         let (revision, key) = (self.revision, op.key().clone());
         match (op, current) {
             (Op::Put { draft, .. }, current) => {
                 let created = current.as_ref().map_or(revision, |current| current.created);
                 let expires_s = draft.ttl_s.map(|ttl_s| self.now_s + u64::from(ttl_s));
-                let (entry, record) = record::encode(&key, draft, revision, created, expires_s);
+                let (entry, mut record) = record::encode(&key, draft, revision, created, expires_s);
+                if let Some((bytes, mark)) = sealed {
+                    record = record::sealed::encode(&entry, bytes);
+                    entry.set_mark(*mark);
+                }
                 self.writes.insert(key.clone(), Write::Put(entry.clone(), record));
                 self.note(resource, Change::new(revision, key, current, Some(entry.clone())));
                 entry

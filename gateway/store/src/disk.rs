@@ -106,6 +106,16 @@ pub enum OpenError {
         /// What it says.
         acknowledged: Revision,
     },
+    /// A record is encrypted, and cannot be read with what is known.
+    #[error("{}: the record of {key} is encrypted and cannot be read: {reason}", dir.display())]
+    Sealed {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Key of the first such record.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
     /// The file is damaged where no single record can be blamed.
     #[error("{} is damaged: {reason}; restore the file from a backup", file.display())]
     Damaged {
@@ -283,8 +293,11 @@ fn load(path: &Path, database: &impl ReadableDatabase) -> Result<Loaded, OpenErr
     }
     for row in objects.iter().map_err(|error| fault(error.into()))? {
         let (key, value) = row.map_err(|error| fault(error.into()))?;
-        let entry = record::decode(key.value(), value.value()).map_err(|damage| damaged_record(path, key.value(), damage))?;
-        loaded.entries.push(Arc::new(entry));
+        let fault = |damage| damaged_record(path, key.value(), damage);
+        match record::sealed::decode(key.value(), value.value()).map_err(fault)? {
+            Some(sealed) => loaded.sealed.push(sealed),
+            None => loaded.entries.push(Arc::new(record::decode(key.value(), value.value()).map_err(fault)?)),
+        }
     }
     Ok(loaded)
 }

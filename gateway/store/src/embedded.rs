@@ -9,9 +9,11 @@ use futures::future::BoxFuture;
 use model::{Clock, Revision};
 use tokio::sync::{oneshot, watch};
 
+use crate::batch::Seal;
 use crate::ledger::Ledger;
+use crate::record::{self, sealed::Sealed};
 use crate::sequencer::{Health, Message, Sequencer};
-use crate::{Cache, Committed, Engine, Entry, Error, Limits, Metrics, Op, Snapshot};
+use crate::{Cache, Committed, Engine, Entry, Error, Key, Limits, Metrics, Op, Snapshot, Transformer};
 
 const PANICKED: &str = "the store's thread panicked";
 
@@ -24,13 +26,29 @@ pub(crate) struct Loaded {
     pub(crate) removed: Vec<(String, Revision)>,
     /// All objects.
     pub(crate) entries: Vec<Arc<Entry>>,
+    /// Those that are encrypted.
+    pub(crate) sealed: Vec<Sealed>,
 }
 
 impl Loaded {
     /// The last revision that left a trace.
     pub(crate) fn revision(&self) -> Revision {
         let removed = self.removed.iter().map(|(_, revision)| *revision);
-        self.entries.iter().map(|entry| entry.revision).chain(removed).fold(self.floor, Revision::max)
+        let sealed = self.sealed.iter().map(|sealed| sealed.revision);
+        self.entries.iter().map(|entry| entry.revision).chain(sealed).chain(removed).fold(self.floor, Revision::max)
+    }
+
+    /// Decrypts what is encrypted. Fails with the first that cannot be: to leave it out would let its name be taken.
+    pub(crate) async fn open(&mut self, transformer: &dyn Transformer) -> Result<(), (Key, String)> {
+        for sealed in std::mem::take(&mut self.sealed) {
+            let (key, mark) = (sealed.key.clone(), transformer.mark(&sealed.bytes));
+            let clear = transformer.read_storage(key.prefix(), &key, sealed.bytes.clone()).await;
+            let opened = clear.and_then(|clear| sealed.open(&clear).map_err(|damage| damage.to_string()));
+            let entry = opened.map_err(|reason| (key, reason))?;
+            entry.set_mark(mark);
+            self.entries.push(Arc::new(entry));
+        }
+        Ok(())
     }
 }
 
@@ -39,6 +57,7 @@ pub(crate) struct Embedded {
     cache: Arc<Cache>,
     queue: SyncSender<Message>,
     health: watch::Receiver<Health>,
+    transformer: Option<Arc<dyn Transformer>>,
 }
 
 impl Embedded {
@@ -51,7 +70,12 @@ impl Embedded {
         let (health_in, health) = watch::channel(Health::Running);
         let sequencer = Sequencer { cache: cache.clone(), clock, queue: received, health: health_in, expiries };
         std::thread::Builder::new().name("store".into()).spawn(move || sequencer.run(ledger))?;
-        Ok(Self { cache, queue, health })
+        Ok(Self { cache, queue, health, transformer: None })
+    }
+
+    /// Puts a transformer between the objects and the storage.
+    pub(crate) fn behind(self, transformer: Arc<dyn Transformer>) -> Self {
+        Self { transformer: Some(transformer), ..self }
     }
 
     /// Hands the sequencer a message and waits for its answer.
@@ -74,6 +98,14 @@ impl Embedded {
     }
 }
 
+/// What a transformer makes of an operation; nothing where it leaves things as they are.
+async fn seal(transformer: &dyn Transformer, op: &Op) -> Result<Seal, String> {
+    let Op::Put { key, draft, .. } = op else { return Ok(None) };
+    let stored = transformer.write_storage(key.prefix(), key, record::sealed::clear(draft)).await?;
+    let mark = transformer.mark(&stored);
+    Ok((mark != 0).then(|| (stored.into(), mark)))
+}
+
 /// Ends when the sequencer has failed, or its thread has died.
 async fn failure(mut health: watch::Receiver<Health>) -> Arc<str> {
     loop {
@@ -94,7 +126,16 @@ async fn failure(mut health: watch::Receiver<Health>) -> Arc<str> {
 
 impl Engine for Embedded {
     fn commit(&self, ops: Vec<Op>) -> BoxFuture<'_, Result<Committed, Error>> {
-        self.ask(|answer| Message::Write(ops, answer)).boxed()
+        async move {
+            let mut sealed = Vec::new();
+            if let Some(transformer) = &self.transformer {
+                for op in &ops {
+                    sealed.push(seal(&**transformer, op).await.map_err(|reason| Error::Refused(reason.into()))?);
+                }
+            }
+            self.ask(|answer| Message::Write(ops, sealed, answer)).await
+        }
+        .boxed()
     }
 
     fn cache(&self) -> &Arc<Cache> {
@@ -103,6 +144,10 @@ impl Engine for Embedded {
 
     fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
         std::future::ready(Ok(self.cache.revision())).boxed()
+    }
+
+    fn is_stale(&self, entry: &Entry) -> bool {
+        self.transformer.as_ref().is_some_and(|transformer| transformer.is_stale(entry.key.prefix(), entry.mark()))
     }
 
     fn expire(&self) -> BoxFuture<'_, Result<usize, Error>> {

@@ -19,6 +19,9 @@ use crate::Transformer;
 
 /// How everything encrypted begins, whatever the provider.
 const ENCRYPTED: &[u8] = b"k8s:enc:";
+const KMS: &[u8] = b"k8s:enc:kms:";
+/// How many colons there are up to the end of a provider's prefix.
+const COLONS: usize = 5;
 /// Upstream's bound on a question to a KMS plugin.
 const KMS_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -92,6 +95,33 @@ impl Transformer for Encryption {
         }
         Err(if faults.is_empty() { "identity transformer tried to read encrypted data".to_owned() } else { faults.join(", ") })
     }
+
+    fn mark(&self, bytes: &[u8]) -> u32 {
+        // `k8s:enc:aescbc:v1:key:` and what follows.
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1).nth(COLONS - 1);
+        match ends.filter(|_| bytes.starts_with(ENCRYPTED)) {
+            Some(end) if bytes.starts_with(KMS) => marked(&bytes[..end], &kms::key_id(&bytes[end..])),
+            Some(end) => marked(&bytes[..end], ""),
+            None => 0,
+        }
+    }
+
+    fn is_stale(&self, prefix: &str, mark: u32) -> bool {
+        let providers = self.providers(prefix);
+        match providers.first().map(|first| (first, &first.cipher)) {
+            None | Some((_, Cipher::Identity)) => mark != 0,
+            // Before anything was written with a plugin its present key is not known.
+            Some((first, Cipher::Kms(kms))) => kms.key().is_some_and(|key| mark != marked(&first.prefix, &key)),
+            Some((first, _)) => mark != marked(&first.prefix, ""),
+        }
+    }
+}
+
+fn marked(prefix: &[u8], key_id: &str) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(prefix);
+    sum.update(key_id.as_bytes());
+    sum.finalize().max(1)
 }
 
 impl Rules {

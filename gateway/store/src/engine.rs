@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use model::Revision;
 
-use crate::{Cache, Committed, Error, Op, Snapshot};
+use crate::{Cache, Committed, Entry, Error, Op, Snapshot};
 
 /// Orders writes, makes them durable, publishes them. The shared suite (`tests/suite`) says what that means exactly.
 pub trait Engine: Send + Sync {
@@ -30,6 +30,11 @@ pub trait Engine: Send + Sync {
     /// Whether anything is known yet of the resource: a storage of its own may not have answered so far.
     fn ready(&self, _prefix: &str) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// Whether an entry is stored with another key than it would be now, so that even a write that changes nothing is one.
+    fn is_stale(&self, _entry: &Entry) -> bool {
+        false
     }
 
     /// How a storage outside this process is, where there is one.

@@ -1,6 +1,7 @@
 //! One object at one revision, as bytes ready to be sent. Does not know what is in them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use model::Revision;
@@ -31,7 +32,7 @@ pub struct Draft {
     pub ttl_s: Option<u32>,
 }
 
-/// One object at one revision. Never changes, except that renderings are added.
+/// One object at one revision. Never changes, except that renderings are added and that it is noted how it is stored.
 #[derive(Debug)]
 pub struct Entry {
     /// Where the object lies.
@@ -47,6 +48,8 @@ pub struct Entry {
     /// When it goes away by itself, in seconds since 1970.
     pub expires_s: Option<u64>,
     pub(crate) revision_at: u32,
+    /// With what it is stored, see [`crate::Transformer::mark`].
+    mark: AtomicU32,
     renderings: Mutex<Vec<(Form, Bytes)>>,
 }
 
@@ -71,7 +74,26 @@ pub(crate) struct Parts {
 impl Entry {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { key, revision, created, header, body, expires_s, revision_at } = parts;
-        Self { key, revision, created, header, body, expires_s, revision_at, renderings: Mutex::new(Vec::new()) }
+        Self {
+            key,
+            revision,
+            created,
+            header,
+            body,
+            expires_s,
+            revision_at,
+            mark: AtomicU32::new(0),
+            renderings: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Notes with what it is stored.
+    pub(crate) fn set_mark(&self, mark: u32) {
+        self.mark.store(mark, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mark(&self) -> u32 {
+        self.mark.load(Ordering::Relaxed)
     }
 
     /// The bytes of another rendering, made once and then shared. At most [`RENDERINGS_MAX`] are kept; what is asked for
@@ -99,7 +121,7 @@ impl Entry {
 
     /// The same state with another body, to be shown and not stored.
     pub fn with_body(&self, body: Bytes) -> Self {
-        Self::new(Parts {
+        let shown = Self::new(Parts {
             key: self.key.clone(),
             revision: self.revision,
             created: self.created,
@@ -107,7 +129,9 @@ impl Entry {
             body,
             expires_s: self.expires_s,
             revision_at: self.revision_at,
-        })
+        });
+        shown.set_mark(self.mark());
+        shown
     }
 
     /// The body with `apiVersion` and `kind` in front, for a single object. `type_meta` is the text that goes right after

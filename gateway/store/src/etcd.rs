@@ -28,7 +28,7 @@ use self::lease::Leases;
 use crate::batch::check;
 use crate::cache::Shared;
 use crate::embedded::Loaded;
-use crate::{Cache, Committed, Engine, Error, Limits, Metrics, Op, Snapshot, Transcoder, Transformer};
+use crate::{Cache, Committed, Engine, Entry, Error, Limits, Metrics, Op, Snapshot, Transcoder, Transformer};
 
 pub use self::client::{Servers, SettingsError};
 
@@ -350,6 +350,10 @@ impl Engine for Etcd {
     fn fresh(&self, prefix: &str) -> Option<BoxFuture<'_, Result<(), Error>>> {
         let cluster = self.cluster(prefix)?;
         Some(async move { cluster.fresh().await }.boxed())
+    }
+
+    fn is_stale(&self, entry: &Entry) -> bool {
+        self.cluster(entry.key.prefix()).is_some_and(|cluster| cluster.form.is_stale(entry))
     }
 
     fn ready(&self, prefix: &str) -> Result<(), Error> {

@@ -86,7 +86,25 @@ impl Store {
     /// everything.
     pub fn disk(dir: &Path, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
         let (disk, loaded) = disk::open(dir)?;
-        Self::on_disk(dir, disk, loaded, clock, limits)
+        if let Some(sealed) = loaded.sealed.first() {
+            let (key, reason) = (sealed.key.to_string(), "no encryption is configured".to_owned());
+            return Err(OpenError::Sealed { dir: dir.to_owned(), key, reason });
+        }
+        Ok(Self::new(Arc::new(Self::on_disk(dir, disk, loaded, clock, limits)?)))
+    }
+
+    /// The same with a transformer between the objects and the disk. What lies there in the clear, or with an older key, is
+    /// read as well, where the transformer reads it.
+    pub async fn disk_behind(
+        dir: &Path,
+        transformer: Arc<dyn Transformer>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Result<Self, OpenError> {
+        let (disk, mut loaded) = disk::open(dir)?;
+        let unread = |(key, reason): (Key, String)| OpenError::Sealed { dir: dir.to_owned(), key: key.to_string(), reason };
+        loaded.open(&*transformer).await.map_err(unread)?;
+        Ok(Self::new(Arc::new(Self::on_disk(dir, disk, loaded, clock, limits)?.behind(transformer))))
     }
 
     /// The store in etcd clusters, as kube-apiserver lays it out. Needs a runtime; answers once everything is listed.
@@ -104,7 +122,8 @@ impl Store {
     /// The same on a disk in memory, whose faults a test decides.
     pub fn disk_on(disk: &fault::Disk, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
         let (disk, loaded) = disk::open_test(disk)?;
-        Self::on_disk(Path::new("(a disk in memory)"), disk, loaded, clock, limits)
+        let engine = Self::on_disk(Path::new("(a disk in memory)"), disk, loaded, clock, limits)?;
+        Ok(Self::new(Arc::new(engine)))
     }
 
     fn on_disk(
@@ -113,10 +132,14 @@ impl Store {
         loaded: embedded::Loaded,
         clock: Arc<dyn Clock>,
         limits: Limits,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<embedded::Embedded, OpenError> {
         let thread = |source| OpenError::Io { step: "start the thread for", path: path.to_owned(), source };
-        let engine = embedded::Embedded::start(Box::new(disk), loaded, clock, limits).map_err(thread)?;
-        Ok(Self::new(Arc::new(engine)))
+        embedded::Embedded::start(Box::new(disk), loaded, clock, limits).map_err(thread)
+    }
+
+    /// Whether an entry is stored with another key than it would be now, so that even a write that changes nothing is one.
+    pub fn is_stale(&self, entry: &Entry) -> bool {
+        self.engine.is_stale(entry)
     }
 
     /// The engine.

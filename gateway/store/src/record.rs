@@ -1,6 +1,8 @@
 //! An entry as it lies on disk: a small fixed head, the header's text, the body, all under a checksum of its own.
 //! Does not store it (`disk`).
 
+pub(crate) mod sealed;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use model::Clock;
 use tokio::sync::{oneshot, watch};
 
-use crate::batch::{Batch, Write};
+use crate::batch::{Batch, Seal, Write};
 use crate::cache::wake_all;
 use crate::ledger::{Failure, Ledger};
 use crate::log::Waiting;
@@ -27,7 +27,7 @@ const GROWTH_BYTES_MAX: usize = 512;
 /// What the sequencer is told.
 pub(crate) enum Message {
     /// Carry out a transaction.
-    Write(Vec<Op>, Answer<Committed>),
+    Write(Vec<Op>, Vec<Seal>, Answer<Committed>),
     /// Remove what has expired by now; answered with how many.
     Expire(Answer<usize>),
     /// Give every resource as it is at one revision.
@@ -59,7 +59,7 @@ pub(crate) struct Sequencer {
 /// What one turn of the queue brought.
 #[derive(Default)]
 struct Turn {
-    writes: Vec<(Vec<Op>, Answer<Committed>)>,
+    writes: Vec<(Vec<Op>, Vec<Seal>, Answer<Committed>)>,
     expires: Vec<Answer<usize>>,
     snapshots: Vec<Answer<Vec<Snapshot>>>,
     close: Option<Answer<()>>,
@@ -100,9 +100,9 @@ impl Sequencer {
         let mut received = self.queue.recv_timeout(next_tick.saturating_duration_since(Instant::now()));
         loop {
             match received {
-                Ok(Message::Write(ops, answer)) => {
+                Ok(Message::Write(ops, sealed, answer)) => {
                     bytes += ops.iter().map(body_len).sum::<usize>();
-                    turn.writes.push((ops, answer));
+                    turn.writes.push((ops, sealed, answer));
                 }
                 Ok(Message::Expire(answer)) => turn.expires.push(answer),
                 Ok(Message::Snapshot(answer)) => turn.snapshots.push(answer),
@@ -120,18 +120,18 @@ impl Sequencer {
 
     /// Carries out transactions with one commit and answers them. On failure every one of them learns that its outcome
     /// is unknown.
-    fn write(&mut self, ledger: &mut dyn Ledger, writes: Vec<(Vec<Op>, Answer<Committed>)>) -> Result<(), Failure> {
+    fn write(&mut self, ledger: &mut dyn Ledger, writes: Vec<(Vec<Op>, Vec<Seal>, Answer<Committed>)>) -> Result<(), Failure> {
         if writes.is_empty() {
             return Ok(());
         }
         let cache = self.cache.clone();
         let mut batch = Batch::new(&cache, self.now_s());
         let mut room_bytes = ledger.room_bytes();
-        let mut apply = |ops: &[Op]| match fits(&cache, ops, &mut room_bytes) {
-            true => batch.apply(ops),
+        let mut apply = |ops: &[Op], sealed: &[Seal]| match fits(&cache, ops, &mut room_bytes) {
+            true => batch.apply(ops, sealed),
             false => Err(Error::Refused(FULL.into())),
         };
-        let results: Vec<_> = writes.into_iter().map(|(ops, answer)| (apply(&ops), answer)).collect();
+        let results: Vec<_> = writes.into_iter().map(|(ops, sealed, answer)| (apply(&ops, &sealed), answer)).collect();
         let committed = if batch.writes.is_empty() { Ok(Vec::new()) } else { self.commit(ledger, &batch) };
         for (result, answer) in results {
             self.count(&result);
@@ -216,7 +216,7 @@ impl Sequencer {
         let mut batch = Batch::new(&cache, self.now_s());
         for key in due {
             // Nothing else writes meanwhile, so the key is there; if it were not, there would be nothing to do.
-            let _ = batch.apply(&[Op::Delete { key, expect: Expect::Any }]);
+            let _ = batch.apply(&[Op::Delete { key, expect: Expect::Any }], &[]);
         }
         wake_all(&self.commit(ledger, &batch)?);
         Ok(())
@@ -235,7 +235,7 @@ impl Sequencer {
         // The senders keep the queue open until the engine is dropped.
         for message in &self.queue {
             match message {
-                Message::Write(_, answer) => drop(answer.send(Err(refusal()))),
+                Message::Write(_, _, answer) => drop(answer.send(Err(refusal()))),
                 Message::Expire(answer) => drop(answer.send(Err(refusal()))),
                 Message::Snapshot(answer) => drop(answer.send(Err(refusal()))),
                 Message::Close(answer) => return drop(answer.send(Err(refusal()))),

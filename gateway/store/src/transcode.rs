@@ -38,4 +38,10 @@ pub trait Transformer: Send + Sync {
 
     /// What it was made from.
     async fn read_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String>;
+
+    /// With what bytes were stored, as a number: whatever is stored with the same key has the same. 0 is in the clear.
+    fn mark(&self, bytes: &[u8]) -> u32;
+
+    /// Whether an object with such a mark would be stored with another key now.
+    fn is_stale(&self, prefix: &str, mark: u32) -> bool;
 }

@@ -31,8 +31,6 @@ pub(crate) struct Etcd {
     pub(crate) lease_reuse_s: u64,
     pub(crate) health_max: Duration,
     pub(crate) open_max: Duration,
-    /// `--encryption-provider-config`, and whether it is read again when it changes.
-    pub(crate) encryption: Option<(PathBuf, Rereading)>,
 }
 
 /// Whether a file is read again when it changes.
@@ -60,12 +58,6 @@ pub(super) fn engine(flags: &mut Values<'_>) -> Engine {
     }
     let etcd = !flags.list("etcd-servers").is_empty();
     let encrypts = flags.optional("encryption-provider-config").is_some();
-    if encrypts && !etcd {
-        flags.wrong(
-            "encryption-provider-config",
-            "only what lies in etcd is encrypted; without --etcd-servers it would lie in the clear",
-        );
-    }
     if !encrypts && flags.switch("encryption-provider-config-automatic-reload") {
         flags
             .errors
@@ -132,11 +124,11 @@ fn read(flags: &mut Values<'_>) -> Etcd {
         lease_reuse_s: flags.number("lease-reuse-duration-seconds"),
         health_max: flags.duration("etcd-healthcheck-timeout"),
         open_max: flags.duration("storage-initialization-timeout"),
-        encryption: encryption(flags),
     }
 }
 
-fn encryption(flags: &Values<'_>) -> Option<(PathBuf, Rereading)> {
+/// `--encryption-provider-config`, and whether it is read again when it changes.
+pub(super) fn encryption(flags: &Values<'_>) -> Option<(PathBuf, Rereading)> {
     let rereads = flags.switch("encryption-provider-config-automatic-reload");
     Some((path(flags, "encryption-provider-config")?, if rereads { Rereading::OnChange } else { Rereading::Never }))
 }

@@ -15,7 +15,7 @@ pub(super) const STORAGE: &[Flag] = &[
         "encryption-provider-config",
         TEXT,
         "",
-        "How resources are encrypted in etcd: identity, aescbc, aesgcm, secretbox, KMS v2; with --etcd-servers only.",
+        "How resources are encrypted where they are stored: identity, aescbc, aesgcm, secretbox, KMS v2.",
     ),
     supported("encryption-provider-config-automatic-reload", SWITCH, "false", "Read that configuration again when it changes."),
     supported("etcd-cafile", TEXT, "", "Authorities of the etcd servers' certificates."),

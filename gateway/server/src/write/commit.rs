@@ -65,7 +65,8 @@ pub(super) async fn update(
         return Ok(Some(Stored::Value(new.clone())));
     }
     let draft = draft(gate, row, new).await?;
-    if is_same(&draft, current) {
+    // Upstream writes what is stored with an older key again, whatever changes: that is how keys are taken out of use.
+    if is_same(&draft, current) && !gate.store.is_stale(&current.entry) {
         return Ok(Some(Stored::Entry(current.entry.clone())));
     }
     commit(gate, row, "update", Op::Put { key, expect: Expect::Revision(current.entry.revision), draft }).await

@@ -103,6 +103,8 @@ pub(super) struct Kms {
     seal: tokio::sync::Mutex<Option<Seal>>,
     /// Seeds and keys by their encrypted form.
     opened: Mutex<HashMap<Sealed, Vec<u8>>>,
+    /// The key that the plugin used last.
+    key: Mutex<Option<String>>,
 }
 
 /// What is written with now.
@@ -126,6 +128,7 @@ impl Kms {
             timeout,
             seal: tokio::sync::Mutex::new(None),
             opened: Mutex::default(),
+            key: Mutex::default(),
         }))
     }
 
@@ -173,6 +176,11 @@ impl Kms {
         derived(&secret, info)?.open(key.as_bytes(), data)
     }
 
+    /// The key that the plugin used last, if it was asked.
+    pub(super) fn key(&self) -> Option<String> {
+        self.key.lock().clone()
+    }
+
     /// Sees to it that what is written with is encrypted by the plugin's present key.
     async fn confirm(&self, seal: &mut Option<Seal>) -> Result<(), String> {
         let now = Instant::now();
@@ -209,6 +217,7 @@ impl Kms {
             return Err("the plugin encrypted with another key than its status tells".to_owned());
         }
         self.remember((answer.ciphertext.clone(), answer.key_id.clone()), seed.to_vec());
+        *self.key.lock() = Some(answer.key_id.clone());
         *seal = Some(Seal {
             seed: seed.to_vec(),
             key_id: answer.key_id,
@@ -243,6 +252,11 @@ impl Kms {
         let answer = tokio::time::timeout(self.timeout, asked).await.unwrap_or_else(|_| Err("it does not answer".to_owned()));
         answer.map_err(|why| format!("kms {}: {why}", self.name))
     }
+}
+
+/// The plugin's key with which something is encrypted; empty where nobody can tell.
+pub(super) fn key_id(sealed: &[u8]) -> String {
+    EncryptedObject::decode(sealed).map(|object| object.key_id).unwrap_or_default()
 }
 
 /// The key of one object. Its randomness makes it one of its own, so that no seed wears out.

@@ -125,3 +125,17 @@ fn what_cannot_be_used_is_refused() {
         assert!(Encryption::new(&configuration(&["secrets"], &providers), resource_of()).is_err(), "{providers}");
     }
 }
+
+#[tokio::test]
+async fn stale_is_whatever_the_first_key_did_not_write() {
+    let one = encryption(&["secrets"], &json!([keyed("aescbc", &[("one", 1, 32)]), {"identity": {}}]));
+    let both = encryption(&["secrets"], &json!([keyed("aescbc", &[("two", 2, 32), ("one", 1, 32)]), {"identity": {}}]));
+    let clear = encryption(&["secrets"], &json!([{"identity": {}}, keyed("aescbc", &[("one", 1, 32)])]));
+    let written = one.write_storage(PREFIX, KEY, b"x".to_vec()).await.expect("encrypts");
+    let mark = one.mark(&written);
+    assert_ne!(mark, 0);
+    assert_eq!(one.mark(b"k8s\0clear"), 0);
+    assert_eq!((one.is_stale(PREFIX, mark), both.is_stale(PREFIX, mark), clear.is_stale(PREFIX, mark)), (false, true, true));
+    assert_eq!((one.is_stale(PREFIX, 0), clear.is_stale(PREFIX, 0)), (true, false));
+    assert!(one.is_stale("/registry/configmaps/", mark), "nobody speaks of them any more");
+}

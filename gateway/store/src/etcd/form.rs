@@ -104,15 +104,25 @@ impl Form {
     pub(super) async fn entry(&self, key: &Key, kv: &KeyValue) -> Option<Arc<Entry>> {
         let (revision, created) = (number(kv.mod_revision), number(kv.create_revision));
         if let Some(own) = self.own.lock().get(key).filter(|own| own.value == kv.value) {
-            return Some(record::encode(key, &own.draft, revision, created, own.expires_s).0);
+            return Some(self.marked(record::encode(key, &own.draft, revision, created, own.expires_s).0, &kv.value));
         }
         match self.decode(key, kv).await {
-            Ok((draft, expires_s)) => Some(record::encode(key, &draft, revision, created, expires_s).0),
+            Ok((draft, expires_s)) => Some(self.marked(record::encode(key, &draft, revision, created, expires_s).0, &kv.value)),
             Err(reason) => {
                 tracing::error!(%key, reason, "an object in etcd cannot be read and is left out");
                 None
             }
         }
+    }
+
+    fn marked(&self, entry: Arc<Entry>, value: &[u8]) -> Arc<Entry> {
+        entry.set_mark(self.transformer.as_ref().map_or(0, |transformer| transformer.mark(value)));
+        entry
+    }
+
+    /// Whether an entry would be stored with another key now.
+    pub(super) fn is_stale(&self, entry: &Entry) -> bool {
+        self.transformer.as_ref().is_some_and(|transformer| transformer.is_stale(entry.key.prefix(), entry.mark()))
     }
 
     async fn decode(&self, key: &Key, kv: &KeyValue) -> Result<(Draft, Option<u64>), String> {

@@ -7,6 +7,7 @@ mod backup;
 mod bed;
 mod cluster;
 mod crash;
+mod encryption;
 mod etcd;
 mod expiry;
 mod fault;
