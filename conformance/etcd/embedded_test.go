@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func TestEmbeddedEngineEncrypts(t *testing.T) {
 	first := serve("aescbc")
 	body := map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s"}, "stringData": map[string]any{"word": "in-the-clear"}}
 	made := first.ok(http.MethodPost, path, body)
-	if again := first.ok(http.MethodPut, path+"/s", made); !bytes.Equal(again, made) {
+	if again := first.ok(http.MethodPut, path+"/s", json.RawMessage(made)); !bytes.Equal(again, made) {
 		t.Errorf("a replace that changes nothing wrote: %s, then %s", made, again)
 	}
 	first.stop()
@@ -44,12 +45,12 @@ func TestEmbeddedEngineEncrypts(t *testing.T) {
 	if got := second.ok(http.MethodGet, path+"/s", nil); !bytes.Equal(got, made) {
 		t.Errorf("another key first reads %s, not %s", got, made)
 	}
-	again := second.ok(http.MethodPut, path+"/s", made)
+	again := second.ok(http.MethodPut, path+"/s", json.RawMessage(made))
 	same(t, again, made)
 	if bytes.Equal(again, made) {
 		t.Error("what lay under an old key was not written anew")
 	}
-	if third := second.ok(http.MethodPut, path+"/s", again); !bytes.Equal(third, again) {
+	if third := second.ok(http.MethodPut, path+"/s", json.RawMessage(again)); !bytes.Equal(third, again) {
 		t.Errorf("a replace that changes nothing wrote: %s, then %s", again, third)
 	}
 	second.stop()

@@ -7,6 +7,7 @@ pub mod clusterrole_aggregation;
 pub mod customresourcedefinition;
 pub mod feed;
 pub mod garbage_collector;
+pub mod identity_lease;
 pub mod names;
 pub mod namespace;
 pub mod persistentvolume_protection;

@@ -11,6 +11,7 @@ use admission::webhook::Webhooks;
 use admission::{Cluster, builtin};
 use authn::service_account::Issuer;
 use controllers::bootstrap;
+use controllers::identity_lease::Identity;
 use model::{Clock, User};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::following;
@@ -232,6 +233,13 @@ pub(crate) fn upkeep(config: &Config, bound: SocketAddr) -> bootstrap::Settings 
         secure_port: bound.port(),
         node_ports: format!("{first}-{last}"),
     }
+}
+
+/// Who this server is among those of the cluster.
+pub(crate) fn lease_identity(upkeep: &bootstrap::Settings) -> Identity {
+    let machine = rustix::system::uname();
+    let (hostname, process) = (machine.nodename().to_string_lossy(), uuid::Uuid::new_v4().to_string());
+    Identity::new(&hostname, &process, upkeep.advertise_address, upkeep.secure_port)
 }
 
 /// The address endpoints tell: the one that is listened on, or the one from which this machine would reach others.

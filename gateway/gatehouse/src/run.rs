@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admission::policy::{self, Policies};
-use controllers::bootstrap;
-use model::clock::SystemClock;
+use controllers::{bootstrap, identity_lease};
+use model::clock::{SteadyClock, SystemClock};
 use model::{Clock, User};
 use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
@@ -24,6 +24,8 @@ use crate::{snapshot, storage, trust};
 
 /// How long the audit log may take to write what is left, at the very end.
 const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(10);
+/// How long it may take to tell others that this server is gone: upstream's bound.
+const LEASE_RELEASE_MAX: Duration = Duration::from_secs(10);
 /// How often certificates made here are looked at; they last a year and are renewed a month before.
 const RENEW_EVERY: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -43,7 +45,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let lifecycle = Lifecycle::default();
     end_on_signal(lifecycle.clone(), config.shutdown_delay)?;
     let (catalog, slot) = (Arc::new(catalog::Catalog::builtin()?), Slot::default());
-    let store = storage::open(&config, &catalog, &slot, clock.clone()).await?;
+    // What expires in the store does so after its time, whatever becomes of the wall clock.
+    let store = storage::open(&config, &catalog, &slot, Arc::new(SteadyClock::since(clock.now()))).await?;
     if config.engine == Engine::Disk {
         let (store, data_dir) = (store.clone(), config.data_dir.clone());
         tokio::spawn(async move {
@@ -85,9 +88,12 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     policies.load().await?;
     tokio::spawn(policies.follow());
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
+    let named = build::lease_identity(&upkeep);
+    let context = controllers::Context { world: world.clone(), clock: clock.clone(), root_ca: root_ca.clone() };
+    let lease = identity_lease::start(context, named.clone()).await;
     // Clients know them by the program that runs them upstream.
-    let world = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
-    let context = controllers::Context { world, clock: clock.clone(), root_ca };
+    let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
+    let context = controllers::Context { world: manager, clock: clock.clone(), root_ca };
     let controllers = controllers::start(context, &config.controllers, Some(upkeep));
     gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {
@@ -108,7 +114,10 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         () = lifecycle.reached(Stage::Draining) => {}
         reason = store.engine().failed() => return Err(format!("storage failed, so nothing more can be acknowledged: {reason}").into()),
     }
-    drop(controllers);
+    drop((controllers, lease));
+    if tokio::time::timeout(LEASE_RELEASE_MAX, identity_lease::release(&*world, &named)).await.is_err() {
+        tracing::warn!("the identity lease stays until it expires");
+    }
     drain(&config, &gate, serving).await;
     store.engine().close().await?;
     tracing::info!("ended");
