@@ -10,14 +10,25 @@ use crate::admissionpolicy::Policies;
 use crate::webhook::Webhooks;
 use crate::{Cluster, Plugin, Review};
 
+mod always;
+mod always_pull_images;
+mod certificate_subject_restriction;
 mod default_class;
 mod default_toleration_seconds;
+mod deny_service_external_ips;
+mod extended_resource_toleration;
+mod limit_pod_hard_anti_affinity_topology;
 mod limit_ranger;
+mod namespace_exists;
 mod namespace_lifecycle;
+mod owner_references_permission_enforcement;
+mod persistent_volume_claim_resize;
+mod pod_topology_labels;
 mod priority;
 mod runtime_class;
 mod service_account;
 mod service_account_secrets;
+mod signer_access;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
@@ -58,16 +69,20 @@ const fn row(name: &'static str, default_on: bool, make: Option<Make>) -> Row {
 
 /// Every plugin that upstream knows, in the order in which they run.
 pub static ALL: &[Row] = &[
-    row("AlwaysAdmit", false, None),
-    row("NamespaceAutoProvision", false, None),
+    row("AlwaysAdmit", false, Some(|_| Box::new(always::AlwaysAdmit))),
+    row("NamespaceAutoProvision", false, Some(|s| Box::new(namespace_exists::NamespaceAutoProvision(s.world.clone())))),
     row("NamespaceLifecycle", true, Some(|s| Box::new(namespace_lifecycle::NamespaceLifecycle::new(s.world.clone())))),
-    row("NamespaceExists", false, None),
-    row("LimitPodHardAntiAffinityTopology", false, None),
+    row("NamespaceExists", false, Some(|s| Box::new(namespace_exists::NamespaceExists(s.world.clone())))),
+    row(
+        "LimitPodHardAntiAffinityTopology",
+        false,
+        Some(|_| Box::new(limit_pod_hard_anti_affinity_topology::LimitPodHardAntiAffinityTopology)),
+    ),
     row("LimitRanger", true, Some(|s| Box::new(limit_ranger::LimitRanger::new(s.world.clone())))),
     row("ServiceAccount", true, Some(|s| Box::new(service_account::ServiceAccount::new(s.world.clone())))),
     row("NodeRestriction", false, None),
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
-    row("AlwaysPullImages", false, None),
+    row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
     row("ImagePolicyWebhook", false, None),
     row("PodSecurity", true, None),
     row("PodNodeSelector", false, None),
@@ -75,7 +90,7 @@ pub static ALL: &[Row] = &[
     row("DefaultTolerationSeconds", true, Some(|s| Box::new(default_toleration_seconds::DefaultTolerationSeconds::new(s)))),
     row("PodTolerationRestriction", false, None),
     row("EventRateLimit", false, None),
-    row("ExtendedResourceToleration", false, None),
+    row("ExtendedResourceToleration", false, Some(|_| Box::new(extended_resource_toleration::ExtendedResourceToleration))),
     row(
         "DefaultStorageClass",
         true,
@@ -83,20 +98,44 @@ pub static ALL: &[Row] = &[
     ),
     row("StorageObjectInUseProtection", true, Some(|_| Box::new(storage_object_in_use_protection::StorageObjectInUseProtection))),
     row("PodGroupProtection", true, None),
-    row("OwnerReferencesPermissionEnforcement", false, None),
-    row("PersistentVolumeClaimResize", true, None),
+    row(
+        "OwnerReferencesPermissionEnforcement",
+        false,
+        Some(|s| Box::new(owner_references_permission_enforcement::OwnerReferencesPermissionEnforcement(s.cluster.clone()))),
+    ),
+    row(
+        "PersistentVolumeClaimResize",
+        true,
+        Some(|s| Box::new(persistent_volume_claim_resize::PersistentVolumeClaimResize::new(s.world.clone()))),
+    ),
     row("RuntimeClass", true, Some(|s| Box::new(runtime_class::RuntimeClass::new(s.world.clone())))),
-    row("CertificateApproval", true, None),
-    row("CertificateSigning", true, None),
-    row("ClusterTrustBundleAttest", true, None),
-    row("CertificateSubjectRestriction", true, None),
+    row(
+        "CertificateApproval",
+        true,
+        Some(|s| Box::new(signer_access::SignerAccess::new(&signer_access::APPROVAL, s.cluster.authorizer.clone()))),
+    ),
+    row(
+        "CertificateSigning",
+        true,
+        Some(|s| Box::new(signer_access::SignerAccess::new(&signer_access::SIGNING, s.cluster.authorizer.clone()))),
+    ),
+    row(
+        "ClusterTrustBundleAttest",
+        true,
+        Some(|s| Box::new(signer_access::SignerAccess::new(&signer_access::ATTEST, s.cluster.authorizer.clone()))),
+    ),
+    row(
+        "CertificateSubjectRestriction",
+        true,
+        Some(|_| Box::new(certificate_subject_restriction::CertificateSubjectRestriction)),
+    ),
     row(
         "DefaultIngressClass",
         true,
         Some(|s| Box::new(default_class::DefaultClass::new(&default_class::INGRESS, s.world.clone()))),
     ),
-    row("DenyServiceExternalIPs", false, None),
-    row("PodTopologyLabels", true, None),
+    row("DenyServiceExternalIPs", false, Some(|_| Box::new(deny_service_external_ips::DenyServiceExternalIPs))),
+    row("PodTopologyLabels", true, Some(|s| Box::new(pod_topology_labels::PodTopologyLabels::new(s.world.clone())))),
     row("NodeDeclaredFeatureValidator", true, None),
     row("PodResizeValidator", true, None),
     row("MutatingAdmissionPolicy", true, Some(|s| s.mutating_policies.plugin())),
@@ -104,7 +143,7 @@ pub static ALL: &[Row] = &[
     row("ValidatingAdmissionPolicy", true, Some(|s| s.validating_policies.plugin())),
     row("ValidatingAdmissionWebhook", true, Some(|s| s.webhooks.validating_plugin())),
     row("ResourceQuota", true, None),
-    row("AlwaysDeny", false, None),
+    row("AlwaysDeny", false, Some(|_| Box::new(always::AlwaysDeny))),
 ];
 
 /// A flag names a plugin that cannot be had.

@@ -72,6 +72,7 @@ mod volumeattributesclass;
 mod webhookconfiguration;
 mod workload;
 
+pub use rules::resource::is_extended as is_extended_resource;
 pub use service::allocation;
 
 use futures::future::BoxFuture;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value};
+use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, meta};
 use serde_json::json;
 
 use super::world::{Fake, gvr};
@@ -11,6 +11,8 @@ use crate::admissionpolicy::{Kind, Policies};
 use crate::cluster::testing;
 use crate::webhook::{Caller, Endpoint, Webhooks};
 use crate::{Chain, Notes, Operation, Review};
+
+mod guards;
 
 fn world() -> Arc<Fake> {
     let fake = Fake::new(&[]);

@@ -154,6 +154,20 @@ fn validate(object: &Value, kept: Kept, errors: &mut Errors) {
     }
 }
 
+/// The organizations of the subject that a request asks for, which are groups to who trusts the certificate.
+///
+/// # Errors
+/// It cannot be read; that was told when it was validated.
+pub fn organizations(object: &Value) -> Result<Vec<String>, String> {
+    let request = get::text(get::at(object, "spec"), "request");
+    let pem = STANDARD.decode(request).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let block = Blocks(&pem).next().filter(|block| block.label == "CERTIFICATE REQUEST");
+    let block = block.ok_or("PEM block type must be CERTIFICATE REQUEST")?;
+    let request = x509::request(&block.der)?;
+    let named = request.certification_request_info.subject.iter_organization();
+    Ok(named.filter_map(|organization| organization.as_str().ok()).map(str::to_owned).collect())
+}
+
 /// `validateCSR`: a request in PEM that the key it names has signed.
 fn request_fault(base64: &str) -> Option<String> {
     let pem = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();

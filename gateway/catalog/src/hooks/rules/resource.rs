@@ -65,7 +65,7 @@ pub(crate) fn is_native(resource: &str) -> bool {
 }
 
 /// `IsExtendedResourceName`.
-pub(crate) fn is_extended(resource: &str) -> bool {
+pub fn is_extended(resource: &str) -> bool {
     !is_native(resource)
         && !resource.starts_with("requests.")
         && name::is_qualified_name(&format!("requests.{resource}")).is_empty()
