@@ -5,10 +5,12 @@ mod bench;
 mod build;
 mod cases;
 mod check;
+mod contract;
 mod corpus;
 mod diff;
 mod document;
 mod fake;
+mod language;
 mod manifest;
 mod new;
 mod record;
@@ -17,6 +19,7 @@ mod report;
 mod run;
 mod scan;
 mod subject;
+mod template;
 mod test;
 
 use std::process::ExitCode;
@@ -52,7 +55,7 @@ const COMMANDS: &[Command] = &[
         name: "new",
         words: ("NAME", 1),
         what: "makes a folder with a policy that works, its cases and its binding",
-        options: &[],
+        options: &[("lang", "rust|go|js|python", "what it is written in; rust when left out")],
         run: new::run,
     },
     Command {

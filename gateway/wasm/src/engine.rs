@@ -73,11 +73,11 @@ fn pooling() -> PoolingAllocationConfig {
     let mut pooling = PoolingAllocationConfig::new();
     pooling
         .total_component_instances(limits::GUESTS_MAX)
-        .total_core_instances(limits::GUESTS_MAX * 4)
-        .total_memories(limits::GUESTS_MAX)
+        .total_core_instances(limits::GUESTS_MAX * limits::CORE_INSTANCES_MAX)
+        .total_memories(limits::GUESTS_MAX * 2)
         .total_tables(limits::GUESTS_MAX * 4)
         .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
-        .max_memories_per_component(1)
+        .max_memories_per_component(limits::MEMORIES_MAX)
         .max_memory_size(limits::MEMORY_BYTES_MAX)
         .table_elements(limits::TABLE_ELEMENTS_MAX)
         .linear_memory_keep_resident(limits::MEMORY_KEEP_RESIDENT_BYTES)

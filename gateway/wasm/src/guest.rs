@@ -49,6 +49,8 @@ pub(crate) struct Guest {
 /// Refuses growth beyond the limits and remembers that it did.
 #[derive(Default)]
 pub(crate) struct Memory {
+    /// Bytes of all its memories.
+    bytes: usize,
     pub(crate) refused: bool,
 }
 
@@ -100,8 +102,13 @@ impl Guest {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= limits::MEMORY_BYTES_MAX;
+    /// Asked for each memory that comes to be, too, with nothing as `current`.
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = self.bytes.saturating_add(desired.saturating_sub(current));
+        let allowed = bytes <= limits::MEMORY_BYTES_MAX;
+        if allowed {
+            self.bytes = bytes;
+        }
         self.refused |= !allowed;
         Ok(allowed)
     }
@@ -128,5 +135,21 @@ impl log::Host for Guest {
             log::Level::Error => "error",
         };
         self.log.push(LogLine { level, message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_memories_of_a_guest_share_one_limit() {
+        let most = limits::MEMORY_BYTES_MAX;
+        let mut memory = Memory::default();
+        let mut grow = |current, desired| memory.memory_growing(current, desired, None).unwrap();
+        assert!(grow(0, most / 2) && grow(0, most / 4) && grow(most / 4, most / 2), "two halves");
+        assert!(!grow(0, 1), "a third memory");
+        assert!(grow(most / 2, most / 2), "no growth");
+        assert!(memory.refused);
     }
 }

@@ -81,7 +81,9 @@ fn nothing_of_a_call_is_left_for_the_next() {
 #[test]
 fn an_endless_loop_ends() {
     let failure = contained("(loop (br 0)) (unreachable)", "timeout");
-    assert_eq!(failure.to_string(), "it ran for more than 25 ms");
+    // On a machine that has no processor for it, the wall clock may end it first.
+    let ends = ["it ran for more than 25 ms", "it did not finish within 250 ms"];
+    assert!(ends.contains(&failure.to_string().as_str()), "{failure}");
 }
 
 #[test]
@@ -236,7 +238,7 @@ fn what_is_no_policy_is_not_loaded() {
     assert!(load(b"\x7fELF\x02\x01\x01").contains("compiled code"));
     assert!(load(&wat::parse_str("(module)").unwrap()).contains("it is a core module"));
     assert!(load(&wat::parse_str("(component)").unwrap()).contains("it exports nothing"));
-    assert!(load(&vec![0; MODULE_BYTES_MAX + 1]).contains("more than the 16777216"));
+    assert!(load(&vec![0; MODULE_BYTES_MAX + 1]).contains("more than the 33554432"));
     let foreign = wat::parse_str("(component (import \"evil:files/open@1.0.0\" (instance)))").unwrap();
     assert_eq!(load(&foreign), "the component imports `evil:files/open@1.0.0`, which no policy can be granted");
     let sockets = wat::parse_str("(component (import \"wasi:sockets/tcp@0.2.6\" (instance)))").unwrap();

@@ -53,7 +53,7 @@ fn collect(folder: &Path, files: &mut BTreeMap<String, String>) {
         let path: PathBuf = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         if path.is_dir() {
-            if name != "target" && !name.starts_with('.') {
+            if name != "target" && name != "node_modules" && !name.starts_with('.') {
                 collect(&path, files);
             }
         } else if let (Ok(text), Ok(relative)) = (fs::read_to_string(&path), path.strip_prefix(root())) {

@@ -1,34 +1,38 @@
-//! `gatehouse policy build`: cargo makes core wasm, this makes components of it and asks each what it is.
-//!
-//! Policies are built for `wasm32-unknown-unknown`: a component without WASI imports is smaller and cheaper to start.
+//! `gatehouse policy build`: the language's own tools make wasm, this makes components of it and asks each what it is.
+
+mod go;
+mod js;
+mod python;
+mod rust;
+mod tool;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use serde_json::Value;
-use wasm::{Module, Runtime};
-use wit_component::ComponentEncoder;
+use wasm::{Module, Runtime, World};
 
 use super::arguments::Arguments;
-use super::{Outcome, subject};
-
-const TARGET: &str = "wasm32-unknown-unknown";
-/// A small stack of the guest's own: fewer pages to touch and to give back for every call. Recursion over a deep object
-/// needs some hundred bytes a level, and JSON is at most 128 levels deep.
-const FLAGS: &str = "-Clink-arg=-zstack-size=65536";
+use super::language::Language;
+use super::{Outcome, contract, manifest, subject};
+use tool::Tool;
 
 /// One policy that was built.
 pub(super) struct Built {
-    /// Name of its crate.
+    /// Its name, as it says itself.
     pub(super) name: String,
-    /// The crate's folder.
+    /// Its folder.
     pub(super) folder: PathBuf,
     /// The component.
     pub(super) component: Vec<u8>,
     /// Loaded, as a server would.
     pub(super) module: Arc<Module>,
+}
+
+/// What a language's tools made.
+struct Product {
+    folder: PathBuf,
+    component: Vec<u8>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
@@ -55,71 +59,63 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 /// Builds every policy of a folder; at least one, or it fails.
 pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, String> {
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
-    let artifacts = cargo(&folder)?;
-    let built: Vec<Built> = artifacts.into_iter().map(|artifact| finish(runtime, artifact)).collect::<Result<_, _>>()?;
-    if built.is_empty() {
-        return Err(format!("{} has no policy: a crate of type cdylib that calls validator! or mutator!", folder.display()));
-    }
-    Ok(built)
+    let products = match Language::of(&folder)? {
+        Language::Rust => rust::build(&folder),
+        Language::Go => go::build(&folder),
+        Language::Js => js::build(&folder),
+        Language::Python => python::build(&folder),
+    };
+    products?.into_iter().map(|product| load(runtime, product)).collect()
 }
 
-struct Artifact {
-    name: String,
-    folder: PathBuf,
-    wasm: PathBuf,
+fn load(runtime: &Arc<Runtime>, product: Product) -> Result<Built, String> {
+    let Product { folder, component } = product;
+    let module = runtime.load(&component).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(Built { name: module.metadata.name.clone(), folder, component, module })
 }
 
-/// Builds; what cargo says to people goes to the terminal, what it says to us names the files.
-fn cargo(folder: &Path) -> Result<Vec<Artifact>, String> {
-    ensure_target(folder)?;
-    let output = Command::new("cargo")
-        .args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"])
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS)
-        .current_dir(folder)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cargo: {error}; install Rust by rustup: https://rustup.rs"))?;
-    if !output.status.success() {
-        return Err("the policy does not build; what is wrong stands above".to_owned());
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    Ok(messages.lines().filter_map(|line| artifact(&serde_json::from_str(line).ok()?)).collect())
+/// Where what is made on the way lies.
+fn output(folder: &Path) -> Result<PathBuf, String> {
+    let out = folder.join("target");
+    fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+    Ok(out)
 }
 
-fn artifact(message: &Value) -> Option<Artifact> {
-    let is_library = message["target"]["crate_types"].as_array()?.iter().any(|kind| kind == "cdylib");
-    if message["reason"] != "compiler-artifact" || !is_library {
-        return None;
+/// The world of a policy in an interpreted language, which its source is named after.
+fn entry(folder: &Path, extension: &str) -> Result<(World, PathBuf), String> {
+    let source = |world: World| folder.join(format!("src/{}.{extension}", world.as_str()));
+    let both = [World::Validator, World::Mutator].map(|world| (world, source(world)));
+    match both.each_ref().map(|(_, source)| source.exists()) {
+        [true, false] => Ok(both[0].clone()),
+        [false, true] => Ok(both[1].clone()),
+        _ => Err(format!(
+            "{}: the policy must be in src/validator.{extension} or in src/mutator.{extension}, and in one of them",
+            folder.display()
+        )),
     }
-    let wasm = message["filenames"].as_array()?.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
-    Some(Artifact {
-        name: message["target"]["name"].as_str()?.replace('_', "-"),
-        folder: Path::new(message["manifest_path"].as_str()?).parent()?.to_owned(),
-        wasm: PathBuf::from(wasm),
-    })
 }
 
-fn finish(runtime: &Arc<Runtime>, artifact: Artifact) -> Result<Built, String> {
-    let Artifact { name, folder, wasm } = artifact;
-    let core = fs::read(&wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
-    let encoded = ComponentEncoder::default().validate(true).module(&core).and_then(|mut encoder| encoder.encode());
-    let component = encoded.map_err(|error| {
-        format!("{name} does not follow the contract: {error:#}; does src/lib.rs call gatehouse_policy::validator! or mutator!?")
-    })?;
-    let module = runtime.load(&component).map_err(|error| format!("{name}: {error}"))?;
-    Ok(Built { name, folder, component, module })
+/// Writes the world of such a policy: it imports what binding.yaml grants.
+fn world(folder: &Path, wit: &Path, world: World) -> Result<(), String> {
+    let binding = manifest::binding(folder)?;
+    let grants = binding["spec"]["grants"].as_array().into_iter().flatten();
+    let grants: Vec<String> = grants.filter_map(|grant| Some(grant.as_str()?.to_owned())).collect();
+    contract::write(wit, world, &grants)
 }
 
-/// Rust's libraries for the target, installed where they are missing.
-fn ensure_target(folder: &Path) -> Result<(), String> {
-    let asked = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
-    let libraries = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
-    if libraries.is_some_and(|path| Path::new(path.trim()).exists()) {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_named_after_its_world() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str| fs::write(folder.path().join(file), "").unwrap();
+        fs::create_dir(folder.path().join("src")).unwrap();
+        assert!(entry(folder.path(), "js").unwrap_err().contains("src/validator.js or in src/mutator.js"));
+        write("src/mutator.js");
+        assert_eq!(entry(folder.path(), "js").unwrap().0, World::Mutator);
+        write("src/validator.js");
+        assert!(entry(folder.path(), "js").is_err());
     }
-    let added = Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).status();
-    if added.is_ok_and(|status| status.success()) {
-        return Ok(());
-    }
-    Err(format!("Rust cannot build for {TARGET}: run `rustup target add {TARGET}`"))
 }

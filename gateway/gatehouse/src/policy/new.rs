@@ -4,36 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::Outcome;
 use super::arguments::Arguments;
-
-/// File and text; `NAME` in a text is replaced by the policy's name, `TYPE` by its type's.
-const TEMPLATE: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../../../../sdk/rust/template/Cargo.toml.in")),
-    ("src/lib.rs", include_str!("../../../../sdk/rust/template/lib.rs.in")),
-    ("cases/images.yaml", include_str!("../../../../sdk/rust/template/cases.yaml")),
-    ("binding.yaml", include_str!("../../../../sdk/rust/template/binding.yaml")),
-    (".gitignore", "target/\n"),
-];
-
-/// The SDK and the contract as they are.
-const CARRIED: &[(&str, &str)] = &[
-    (".gatehouse/sdk/rust/Cargo.toml", include_str!("../../../../sdk/rust/Cargo.toml")),
-    (".gatehouse/sdk/rust/src/lib.rs", include_str!("../../../../sdk/rust/src/lib.rs")),
-    (".gatehouse/sdk/rust/src/arena.rs", include_str!("../../../../sdk/rust/src/arena.rs")),
-    (".gatehouse/sdk/rust/src/bindings.rs", include_str!("../../../../sdk/rust/src/bindings.rs")),
-    (".gatehouse/sdk/rust/src/cases.rs", include_str!("../../../../sdk/rust/src/cases.rs")),
-    (".gatehouse/sdk/rust/src/guest.rs", include_str!("../../../../sdk/rust/src/guest.rs")),
-    (".gatehouse/sdk/rust/src/patch.rs", include_str!("../../../../sdk/rust/src/patch.rs")),
-    (".gatehouse/sdk/rust/src/policy.rs", include_str!("../../../../sdk/rust/src/policy.rs")),
-    (".gatehouse/sdk/rust/src/verdict.rs", include_str!("../../../../sdk/rust/src/verdict.rs")),
-    (".gatehouse/wit/authorizer.wit", include_str!("../../../../wit/authorizer.wit")),
-    (".gatehouse/wit/cluster.wit", include_str!("../../../../wit/cluster.wit")),
-    (".gatehouse/wit/log.wit", include_str!("../../../../wit/log.wit")),
-    (".gatehouse/wit/policy.wit", include_str!("../../../../wit/policy.wit")),
-    (".gatehouse/wit/types.wit", include_str!("../../../../wit/types.wit")),
-    (".gatehouse/wit/worlds.wit", include_str!("../../../../wit/worlds.wit")),
-];
+use super::contract;
+use super::language::Language;
+use super::{Outcome, template};
 
 /// Longest name; it becomes part of names of objects.
 const NAME_BYTES_MAX: usize = 63;
@@ -47,27 +21,37 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if folder.exists() {
         return Err(format!("{name} exists already"));
     }
-    write(folder, name)?;
+    let language = Language::parse(arguments.option("lang").unwrap_or(Language::Rust.as_str()))?;
+    write(folder, name, language)?;
     println!("{name}/ is ready. Next:\n");
     println!("    cd {name}");
     println!("    gatehouse policy test                            # builds it and runs cases/*.yaml in wasm");
     println!("    gatehouse policy manifest | kubectl apply -f -   # puts it in force\n");
-    println!("The policy is src/lib.rs; binding.yaml says for which requests it is asked and with what settings.");
+    let policy = template::of(language).policy;
+    println!("The policy is {policy}; binding.yaml says for which requests it is asked and with what settings.");
     Ok(())
 }
 
-fn write(folder: &Path, name: &str) -> Outcome {
-    for (file, text) in TEMPLATE.iter().chain(CARRIED) {
-        let path = folder.join(file);
-        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        let is_template = TEMPLATE.iter().any(|(template, _)| template == file);
-        let text = if is_template { text.replace("NAME", name).replace("TYPE", &type_name(name)) } else { (*text).to_owned() };
-        fs::write(&path, text).map_err(failed)?;
+fn write(folder: &Path, name: &str, language: Language) -> Outcome {
+    let template = template::of(language);
+    for (file, text) in template::COMMON.iter().chain(template.files) {
+        put(folder, file, &text.replace("NAME", name).replace("TYPE", &type_name(name)))?;
+    }
+    for (file, text) in template.sdk {
+        put(folder, file, text)?;
+    }
+    let contract = if template.binds { contract::FILES } else { &[] };
+    for (file, text) in contract {
+        put(folder, &format!(".gatehouse/wit/{file}"), text)?;
     }
     Ok(())
+}
+
+fn put(folder: &Path, file: &str, text: &str) -> Outcome {
+    let path = folder.join(file);
+    let parent = path.parent().unwrap_or(folder);
+    let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, text));
+    written.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn is_name(name: &str) -> bool {
@@ -100,24 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn carries_every_file_of_the_sdk_and_the_contract() {
-        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        for folder in ["sdk/rust/src", "wit"] {
-            for entry in fs::read_dir(top.join(folder)).unwrap() {
-                let file = entry.unwrap().file_name().into_string().unwrap();
-                let carried = format!(".gatehouse/{folder}/{file}");
-                assert!(file.ends_with(".md") || CARRIED.iter().any(|(path, _)| *path == carried), "{carried}");
-            }
-        }
-    }
-
-    #[test]
     fn writes_a_whole_folder() {
         let directory = tempfile::tempdir().unwrap();
-        let folder = directory.path().join("no-latest");
-        write(&folder, "no-latest").unwrap();
-        let library = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
-        assert!(library.contains("pub struct NoLatest;") && !library.contains("TYPE"), "{library}");
-        assert!(fs::read_to_string(folder.join("Cargo.toml")).unwrap().contains("name = \"no-latest\""));
+        for language in Language::ALL {
+            let folder = directory.path().join(language.as_str());
+            write(&folder, "no-latest", *language).unwrap();
+            assert_eq!(Language::of(&folder), Ok(*language));
+            let policy = fs::read_to_string(folder.join(template::of(*language).policy)).unwrap();
+            assert!(policy.contains("\"no-latest\"") && !policy.contains("TYPE"), "{policy}");
+            assert!(folder.join("cases/images.yaml").exists() && folder.join("binding.yaml").exists());
+        }
+        let manifest = fs::read_to_string(directory.path().join("rust/Cargo.toml")).unwrap();
+        assert!(manifest.contains("name = \"no-latest\"") && directory.path().join("rust/.gatehouse/wit/types.wit").exists());
     }
 }

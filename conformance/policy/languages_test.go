@@ -1,0 +1,51 @@
+// The languages that policies are written in: each SDK's own tests, each template built from the package registries alone,
+// and one policy in all of them, judged by the same cases.
+package policy
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"gatehouse.dev/conformance/harness"
+)
+
+// languages, each with the tool without which nothing can be built and how to get it.
+var languages = []struct{ name, tool, remedy string }{
+	{"go", "go", "install Go 1.24 or newer: https://go.dev/dl"},
+	{"js", "npm", "apt-get install nodejs npm"},
+	{"python", "python3", "apt-get install python3 python3-venv"},
+}
+
+func TestLanguages(t *testing.T) {
+	examples := filepath.Join(harness.Root(t), "examples/required-labels")
+	cases := filepath.Join(harness.Root(t), "policies/required-labels/cases")
+	for _, language := range languages {
+		t.Run(language.name, func(t *testing.T) {
+			if _, err := exec.LookPath(language.tool); err != nil {
+				t.Fatalf("%v: %s", err, language.remedy)
+			}
+			folder := t.TempDir()
+			gatehouse(t, folder, "policy", "new", "no-latest", "--lang", language.name)
+			template := gatehouse(t, filepath.Join(folder, "no-latest"), "policy", "test")
+			harness.Contains(t, template, "no-latest (validator)", "5 of 5 cases passed")
+			same := gatehouse(t, examples, "policy", "test", language.name, "--cases", cases)
+			harness.Contains(t, same, "required-labels (validator)", "10 of 10 cases passed")
+		})
+	}
+}
+
+// TestSDKs runs what the SDKs test of themselves outside of a component.
+func TestSDKs(t *testing.T) {
+	for folder, words := range map[string][]string{
+		"go":     {"go", "test", "./..."},
+		"js":     {"node", "--test", "test/"},
+		"python": {"python3", "-m", "unittest", "discover", "test"},
+	} {
+		command := exec.Command(words[0], words[1:]...)
+		command.Dir = filepath.Join(harness.Root(t), "sdk", folder)
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", folder, err, out)
+		}
+	}
+}

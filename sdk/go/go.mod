@@ -1,0 +1,3 @@
+module gatehouse.dev/policy
+
+go 1.24

@@ -1,0 +1,25 @@
+//go:build wasip1
+
+package validator
+
+import (
+	"unsafe"
+
+	"gatehouse.dev/policy"
+	"gatehouse.dev/policy/internal/abi"
+)
+
+var served policy.Guest
+
+func serve(guest policy.Guest) { served = guest }
+
+//go:wasmexport gatehouse:policy/validation@1.0.0#describe
+func describe() unsafe.Pointer { return abi.Describe(&served) }
+
+//go:wasmexport gatehouse:policy/validation@1.0.0#configure
+func configure(settings unsafe.Pointer, length uint32) unsafe.Pointer {
+	return abi.Configure(&served, settings, length)
+}
+
+//go:wasmexport gatehouse:policy/validation@1.0.0#validate
+func validate(arguments unsafe.Pointer) unsafe.Pointer { return abi.Validate(&served, arguments) }
