@@ -166,8 +166,18 @@ impl Constraints {
     /// Whether rules and the object's labels match a request as it was made. The namespace is asked about only then
     /// ([`Self::needs_namespace`]).
     pub fn matches_exactly(&self, review: &Review<'_>, object: Option<&Value>) -> bool {
+        self.unmatched(review, object).is_none()
+    }
+
+    /// The first of the fields that leaves such a request out, for people.
+    pub fn unmatched(&self, review: &Review<'_>, object: Option<&Value>) -> Option<&'static str> {
         let any = |rules: &[Rule]| rules.iter().any(|rule| rule.matches(review, review.resource));
-        any(&self.rules) && !any(&self.excluded) && self.matches_objects(review, object)
+        match () {
+            () if !any(&self.rules) => Some("matchConstraints.resourceRules"),
+            () if any(&self.excluded) => Some("matchConstraints.excludeResourceRules"),
+            () if !self.matches_objects(review, object) => Some("matchConstraints.objectSelector"),
+            () => None,
+        }
     }
 
     /// Whether some write of an operation on a resource itself can match: what is worth looking at for a scan.

@@ -22,6 +22,7 @@ pub mod module;
 mod mutate;
 mod provenance;
 mod reach;
+pub mod registry;
 pub mod report;
 mod scan;
 mod seen;
@@ -59,6 +60,8 @@ pub struct Policies {
     reports: report::Reports,
     /// Counts the sets that were put in force.
     changes: tokio::sync::watch::Sender<u64>,
+    /// Turns to compile.
+    compiles: tokio::sync::Semaphore,
 }
 
 impl Policies {

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) policy_dir: Option<PathBuf>,
     pub(crate) policy_module_dir: Option<PathBuf>,
+    pub(crate) policy_registries: Vec<String>,
+    pub(crate) policy_registry_config: Option<PathBuf>,
     pub(crate) engine: Engine,
     /// How what is stored is encrypted.
     pub(crate) encryption: Option<(PathBuf, Rereading)>,
@@ -145,6 +147,8 @@ impl Config {
             flags: parsed.in_force(),
             policy_dir: path(&flags, "policy-dir"),
             policy_module_dir: path(&flags, "policy-module-dir"),
+            policy_registries: flags.list("policy-registries"),
+            policy_registry_config: path(&flags, "policy-registry-config"),
             engine: storage::engine(&mut flags),
             encryption: storage::encryption(&flags),
             controllers: controllers(&flags, program),

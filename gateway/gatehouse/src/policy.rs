@@ -9,22 +9,36 @@ mod contract;
 mod corpus;
 mod diff;
 mod document;
+mod explain;
 mod fake;
+mod inspect;
+mod key;
+mod keygen;
 mod language;
+mod live;
 mod manifest;
 mod new;
+mod pull;
+mod push;
 mod record;
+mod remote;
 mod replay;
 mod report;
+mod rollback;
+mod rollout;
 mod run;
 mod scan;
+mod sign;
 mod subject;
 mod template;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, Known};
+use live::NAMESPACE;
+use remote::{CA, INSECURE};
 
 /// What went wrong, for a person.
 type Outcome = Result<(), String>;
@@ -116,7 +130,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "record",
-        words: ("[FOLDER]", 1),
+        words: ("[FOLDER|FILE.wasm]", 1),
         what: "writes requests down for replay and diff: those of an audit log, or what a cluster holds as if it were made now",
         options: &[
             ("out", "FILE", "where to; one request a line"),
@@ -148,11 +162,96 @@ const COMMANDS: &[Command] = &[
         run: scan::run,
     },
     Command {
+        name: "explain",
+        words: ("[AUDIT-ID]", 1),
+        what: "tells why a request was refused, or what policies say of a live object: policy, revision, rule, field, settings, and who was not asked",
+        options: &[
+            ("audit", "FILE", "the audit log that has the request"),
+            ("live", "WORDS", "an object, read by kubectl get WORDS, such as \"pod web -n shop\""),
+            CONTEXT,
+        ],
+        run: explain::run,
+    },
+    Command {
+        name: "rollout",
+        words: ("BINDING", 1),
+        what: "puts a candidate beside what is in force, widens it by namespaces, promotes it; tells how it differs when nothing is said",
+        options: &[
+            ("candidate", "MODULE", "another PolicyModule; the binding's own when left out"),
+            ("settings", "FILE", "other settings"),
+            ("namespaces", "KEY=VALUE,...", "namespaces with these labels have the candidate in force"),
+            ("promote", "", "the candidate is in force everywhere"),
+            NAMESPACE,
+            CONTEXT,
+        ],
+        run: rollout::run,
+    },
+    Command {
+        name: "rollback",
+        words: ("BINDING", 1),
+        what: "takes a candidate back, or the last promotion",
+        options: &[NAMESPACE, CONTEXT],
+        run: rollback::run,
+    },
+    Command {
         name: "manifest",
         words: ("[FOLDER|FILE.wasm]", 1),
         what: "prints what kubectl applies: the module and its binding",
-        options: &[],
+        options: &[
+            ("from", "REFERENCE", "the server takes the component from this registry instead of from the object"),
+            ("key", "FILE", "a public key that must have signed it, as often as needed"),
+            ("signature", "FILE", "a signature over the component, which gatehouse policy sign wrote"),
+            CA,
+            INSECURE,
+        ],
         run: manifest::run,
+    },
+    Command {
+        name: "push",
+        words: ("REFERENCE [FOLDER|FILE.wasm]", 2),
+        what: "writes a component to an OCI registry, with what docker login knows of it",
+        options: &[CA, INSECURE],
+        run: push::run,
+    },
+    Command {
+        name: "pull",
+        words: ("REFERENCE", 1),
+        what: "reads a component from an OCI registry",
+        options: &[("out", "FILE", "where to"), ("digest", "DIGEST", "the digest that the component must have"), CA, INSECURE],
+        run: pull::run,
+    },
+    Command {
+        name: "inspect",
+        words: ("[REFERENCE|FOLDER|FILE.wasm]", 1),
+        what: "tells what a component is, reads and demands",
+        options: &[CA, INSECURE],
+        run: inspect::run,
+    },
+    Command {
+        name: "keygen",
+        words: ("[NAME]", 1),
+        what: "makes a key that signs policies: NAME.key and NAME.pub",
+        options: &[("type", "ecdsa|ed25519", "ecdsa when left out, which cosign knows too")],
+        run: keygen::run,
+    },
+    Command {
+        name: "sign",
+        words: ("FILE.wasm|REFERENCE", 1),
+        what: "signs a component: into FILE.wasm.sig, or beside the artifact in its registry as cosign does",
+        options: &[("key", "FILE", "the private key in PEM"), CA, INSECURE],
+        run: sign::run,
+    },
+    Command {
+        name: "verify",
+        words: ("FILE.wasm|REFERENCE", 1),
+        what: "fails unless a component is signed by a key",
+        options: &[
+            ("key", "FILE", "a public key in PEM, as often as needed"),
+            ("signature", "FILE", "the signature of a file; FILE.wasm.sig when left out"),
+            CA,
+            INSECURE,
+        ],
+        run: verify::run,
     },
 ];
 

@@ -13,6 +13,7 @@ use model::clock::{SteadyClock, SystemClock};
 use model::{Clock, User};
 use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
+use server::registry::{Reach, Registries};
 use server::world::{LocalWorld, Slot};
 use server::{body, customs, listen, path, tls, webhooks};
 use tokio::signal::unix::{SignalKind, signal};
@@ -180,11 +181,14 @@ async fn renew(own: Own, kubeconfig: PathBuf, address: SocketAddr, clock: Arc<dy
 }
 
 fn policy_options(config: &Config) -> policy::Options {
+    let reach = Reach::Listed(config.policy_registries.clone());
+    let registries = Registries::new(reach, config.policy_registry_config.clone()).keeping(config.data_dir.join("registry"));
     policy::Options {
         policy_dir: config.policy_dir.clone(),
         module_dir: config.policy_module_dir.clone(),
         artifacts: Some(config.data_dir.join("wasm")),
         threads: 0,
+        registry: (!config.policy_registries.is_empty()).then(|| Arc::new(registries) as Arc<dyn policy::registry::Registry>),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::gate::Gate;
 
 use address::Address;
 pub use address::Target;
-use connection::{Connection, Lost};
+pub(crate) use connection::{Connection, Lost};
 pub use trust::Trust;
 
 /// Endpoints that are kept with their connections; upstream's client manager keeps as many.

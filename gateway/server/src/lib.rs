@@ -30,6 +30,7 @@ pub mod pages;
 pub mod path;
 pub mod paths;
 pub mod pki;
+pub mod registry;
 pub mod removal;
 pub mod respond;
 pub mod reviews;

@@ -37,9 +37,10 @@ impl Refusals {
                 Action::Audit | Action::Shadow => {}
             }
         }
-        let rules: Vec<&str> = violations.iter().take(CAUSES_MAX).map(|violation| violation.rule.as_str()).collect();
+        let told = |text: fn(&Violation) -> &str| violations.iter().take(CAUSES_MAX).map(text).collect::<Vec<_>>();
+        let (rules, fields) = (told(|violation| &violation.rule), told(|violation| &violation.field));
         let verdict = if binding.action == Action::Deny { "refused" } else { "violated" };
-        annotate(entry, json!({"verdict": verdict, "rules": rules}), took, notes);
+        annotate(entry, json!({"verdict": verdict, "rules": rules, "fields": fields}), took, notes);
     }
 
     /// Takes that a binding could not judge.
@@ -106,6 +107,7 @@ pub(super) fn annotate(entry: &Entry, mut what: serde_json::Value, took: Duratio
     let key = format!("{ANNOTATION_PREFIX}{}", binding.name.replace('/', "_"));
     what["module"] = binding.module.as_str().into();
     what["revision"] = entry.revision().into();
+    what["generation"] = binding.generation.into();
     what["action"] = binding.action.as_str().into();
     what["microseconds"] = (took.as_micros() as u64).into();
     notes.annotations.retain(|(other, _)| *other != key);

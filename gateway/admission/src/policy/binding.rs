@@ -105,6 +105,8 @@ pub struct Candidate {
 pub struct Binding {
     /// Its name; `namespace/name` in a namespace.
     pub name: String,
+    /// How often its spec was written.
+    pub generation: i64,
     /// Where it holds.
     pub scope: Scope,
     /// The name of its PolicyModule.
@@ -159,6 +161,7 @@ impl Binding {
         let reference = spec.get("paramRef").filter(|reference| reference.is_object());
         Ok(Self {
             name: key(object),
+            generation: meta::generation(object),
             scope: scope(object),
             module: text("module").to_owned(),
             settings: settings(spec).unwrap_or_else(|| serde_json::json!({})),

@@ -15,26 +15,32 @@ use wasm::Module;
 
 use super::binding;
 use super::exception::Exception;
+use super::registry::Registry;
 use super::set::{Entry, PolicySet};
 use super::{GROUP, Policies, VERSION};
 
 mod check;
 mod directory;
+mod prepare;
 mod state;
 mod status;
 
 pub(super) use check::check;
 pub(super) use directory::Fixed;
+pub(super) use prepare::COMPILES_MAX;
 pub(super) use state::Loaded;
 use state::{Seen, Tried};
 
 /// How long to wait before lists are asked for again after one failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a start waits until modules are loaded. A server must come up although a registry is away; what was in force
+/// before and is not loaded yet fails until then.
+const START_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How often what was counted on requests is told: in the status of bindings, and as Events.
 const TELL: Duration = Duration::from_secs(2);
 
 /// Where policies come from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// `--policy-dir`: modules and bindings that hold before the first request and cannot be changed over the API.
     pub policy_dir: Option<PathBuf>,
@@ -44,6 +50,8 @@ pub struct Options {
     pub artifacts: Option<PathBuf>,
     /// Threads that run policies; one for each processor when 0.
     pub threads: usize,
+    /// Reads what `spec.source.oci` names; nobody does without it.
+    pub registry: Option<Arc<dyn Registry>>,
 }
 
 /// Policies could not be set up.
@@ -87,6 +95,7 @@ impl Policies {
             clock: std::sync::OnceLock::new(),
             reports: super::report::Reports::default(),
             changes: tokio::sync::watch::Sender::default(),
+            compiles: tokio::sync::Semaphore::new(COMPILES_MAX),
         };
         policies.publish(&Loaded::default());
         Ok(Arc::new(policies))
@@ -118,7 +127,7 @@ impl Policies {
         futures::future::join3(telling, following, super::scan::follow(&self)).await;
     }
 
-    async fn relist(&self) -> Result<BoxStream<'static, (Kind, Event)>, Status> {
+    async fn relist(self: &Arc<Self>) -> Result<BoxStream<'static, (Kind, Event)>, Status> {
         let Some(cluster) = self.cluster.get() else { return Err(Status::unavailable("policies have no world to read from")) };
         let (mut objects, mut streams) = (Vec::new(), Vec::new());
         for kind in Kind::ALL {
@@ -130,27 +139,33 @@ impl Policies {
         for (kind, objects) in objects {
             loaded.retain(kind, &objects);
             for object in objects {
-                self.take(&mut loaded, kind, object).await;
+                self.take(&mut loaded, kind, object);
             }
         }
-        self.rebind(&mut loaded).await;
+        let beginning = std::mem::take(&mut loaded.beginning);
+        drop(loaded);
+        if tokio::time::timeout(START_WAIT_MAX, futures::future::join_all(beginning)).await.is_err() {
+            tracing::warn!("not every policy module is loaded; bindings that were in force fail until theirs is");
+        }
+        self.rebind(&mut *self.loaded.lock().await).await;
         Ok(futures::stream::select_all(streams).boxed())
     }
 
-    async fn events(&self, mut events: BoxStream<'static, (Kind, Event)>) {
+    async fn events(self: &Arc<Self>, mut events: BoxStream<'static, (Kind, Event)>) {
         while let Some((kind, event)) = events.next().await {
             let mut loaded = self.loaded.lock().await;
             match event {
-                Event::Added(object) | Event::Modified(object) => self.take(&mut loaded, kind, object).await,
-                Event::Deleted(object) => self.drop(&mut loaded, kind, &object),
+                Event::Added(object) | Event::Modified(object) => self.take(&mut loaded, kind, object),
+                Event::Deleted(object) => self.forget(&mut loaded, kind, &object),
             }
+            loaded.beginning.clear();
             self.rebind(&mut loaded).await;
         }
     }
 
-    async fn take(&self, loaded: &mut Loaded, kind: Kind, object: Value) {
+    fn take(self: &Arc<Self>, loaded: &mut Loaded, kind: Kind, object: Value) {
         match kind {
-            Kind::Module => self.module(loaded, object).await,
+            Kind::Module => self.prepare(loaded, object),
             Kind::ClusterBinding | Kind::Binding => loaded.remember(kind, object),
             Kind::Exception => match Exception::from_object(&object) {
                 Ok(exception) => drop(loaded.exceptions.insert(exception.name.clone(), Arc::new(exception))),
@@ -163,7 +178,7 @@ impl Policies {
         }
     }
 
-    fn drop(&self, loaded: &mut Loaded, kind: Kind, object: &Value) {
+    fn forget(&self, loaded: &mut Loaded, kind: Kind, object: &Value) {
         let key = binding::key(object);
         match kind {
             Kind::Module => {
@@ -177,37 +192,6 @@ impl Policies {
                 self.shadows.forget(&key);
             }
             Kind::Exception => drop(loaded.exceptions.remove(&key)),
-        }
-    }
-
-    /// Loads a module's newest revision, unless that was tried before.
-    async fn module(&self, loaded: &mut Loaded, object: Value) {
-        let state = loaded.modules.entry(meta::name(&object).to_owned()).or_default();
-        state.gone = false;
-        if state.seen == seen(&object) {
-            return;
-        }
-        state.seen = seen(&object);
-        let (runtime, directory) = (self.runtime.clone(), self.options.module_dir.clone());
-        let (object, outcome) = blocking(move || {
-            let bytes = super::module::bytes(&object, directory.as_deref());
-            let module = bytes.and_then(|bytes| runtime.load(&bytes).map_err(|error| error.to_string()));
-            (object, module)
-        })
-        .await;
-        match outcome {
-            Ok(module) => {
-                tracing::info!(module = %meta::name(&object), digest = %module.digest, compile_ms = module.compile_ms, "policy module loaded");
-                (state.good, state.wrong) = (Some(module), None);
-            }
-            Err(why) => {
-                tracing::warn!(module = %meta::name(&object), %why, "policy module cannot be used");
-                state.wrong = Some(why);
-            }
-        }
-        if let Some(cluster) = self.cluster.get() {
-            let status = status::of_module(&object, state.good.as_deref(), state.wrong.as_deref());
-            status::write(&*cluster.world, Kind::Module, &object, status).await;
         }
     }
 

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use model::Value;
 
+use super::registry::Artifact;
+
 /// How gzip data begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -18,6 +20,8 @@ pub enum Source {
     Inline(Vec<u8>),
     /// In a file below the directory for modules.
     File(PathBuf),
+    /// In a registry.
+    Registry(Artifact),
 }
 
 /// Reads `spec.source`. Fails in words for the module's status.
@@ -31,7 +35,9 @@ pub fn source(object: &Value) -> Result<Source, String> {
         }
         (None, Some(file)) => relative(file).map(Source::File),
         (None, None) if source.get("oci").is_some_and(Value::is_object) => {
-            Err("spec.source.oci: this server cannot read from a registry yet".to_owned())
+            let bundle = source.pointer("/oci/caBundle").and_then(Value::as_str).unwrap_or("");
+            let bundle = STANDARD.decode(bundle).map_err(|error| format!("spec.source.oci.caBundle is not base64: {error}"))?;
+            Ok(Source::Registry(Artifact::of(object, bundle)))
         }
         _ => Err("spec.source: exactly one of file, inline and oci must be set".to_owned()),
     }
@@ -47,11 +53,13 @@ fn relative(file: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// The module's bytes, checked against `spec.digest`. Reads files: never on a request's path.
+/// The module's bytes, checked against `spec.digest` and `spec.signature`. Reads files: never on a request's path. What is in
+/// a registry is read by whoever may reach one.
 pub fn bytes(object: &Value, directory: Option<&Path>) -> Result<Vec<u8>, String> {
     let bytes = match source(object)? {
         Source::Inline(bytes) => bytes,
         Source::File(file) => read(&file, directory)?,
+        Source::Registry(artifact) => return Err(format!("{} is in a registry", artifact.reference)),
     };
     let bytes = unpacked(bytes)?;
     let wanted = object.pointer("/spec/digest").and_then(Value::as_str).unwrap_or("");

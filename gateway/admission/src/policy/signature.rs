@@ -1,5 +1,6 @@
-//! Signatures over a module's bytes: ECDSA over P-256 with SHA-256, as `cosign sign-blob` and openssl make them, and
-//! Ed25519. Does not say whose keys are trusted (`spec.signature.publicKeys` does).
+//! Signatures over a module's bytes, as `cosign sign-blob` and openssl make them, and over its artifact in a registry, as
+//! `cosign sign` does: ECDSA over P-256 with SHA-256, and Ed25519. Makes none, and does not say whose keys are trusted
+//! (`spec.signature.publicKeys` does).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,8 +8,11 @@ use model::Value;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
+use serde_json::json;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
+
+use super::registry::{Pulled, Signature};
 
 const EC_KEY: &str = "1.2.840.10045.2.1";
 const P256: &str = "1.2.840.10045.3.1.7";
@@ -16,22 +20,65 @@ const ED25519_KEY: &str = "1.3.101.112";
 
 /// Checks what a PolicyModule demands of its component. Fails in words for its status.
 pub fn check(object: &Value, bytes: &[u8]) -> Result<(), String> {
-    let texts = |field: &str| -> Vec<&str> {
-        let list = object.pointer("/spec/signature").and_then(|demand| demand.get(field)).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Value::as_str).collect()
-    };
-    let (keys, signatures) = (texts("publicKeys"), texts("signatures"));
-    if keys.is_empty() {
+    let keys = demanded(object, "publicKeys");
+    if keys.is_empty() || is_signed(&keys, &demanded(object, "signatures"), bytes)? {
         return Ok(());
     }
+    Err(format!("spec.signature: the component is not signed by any of spec.signature.publicKeys; {ADVICE}"))
+}
+
+/// Checks the same of an artifact from a registry: the component may be signed, or the artifact.
+pub fn check_artifact(object: &Value, pulled: &Pulled) -> Result<(), String> {
+    let (keys, digest) = (demanded(object, "publicKeys"), wasm::Runtime::digest(&pulled.manifest));
+    let mut found = keys.is_empty() || is_signed(&keys, &demanded(object, "signatures"), &pulled.component)?;
+    for Signature { payload, signature } in pulled.signatures.iter().filter(|signature| names(&signature.payload, &digest)) {
+        found = found || is_signed(&keys, &[signature.as_str()], payload)?;
+    }
+    let count = match pulled.signatures.len() {
+        0 => "no signature lies beside it".to_owned(),
+        count => format!("{count} lie beside it, none of them over it by these keys"),
+    };
+    let unsigned =
+        || format!("spec.signature: the artifact {digest} is not signed by any of spec.signature.publicKeys: {count}; {ADVICE}");
+    found.then_some(()).ok_or_else(unsigned)
+}
+
+/// What to do about a signature that is missing.
+const ADVICE: &str = "gatehouse policy sign makes signatures, and gatehouse policy verify tells what it finds";
+/// What cosign calls what it signs; nothing else by the same key must pass for it.
+const PAYLOAD_TYPE: &str = "cosign container image signature";
+
+/// What is signed of an artifact, as cosign writes it.
+pub fn payload(reference: &str, digest: &str) -> Vec<u8> {
+    let critical = json!({
+        "identity": {"docker-reference": reference},
+        "image": {"docker-manifest-digest": digest},
+        "type": PAYLOAD_TYPE,
+    });
+    json!({"critical": critical, "optional": null}).to_string().into_bytes()
+}
+
+/// Whether what was signed is this artifact.
+pub fn names(payload: &[u8], digest: &str) -> bool {
+    let payload: Value = serde_json::from_slice(payload).unwrap_or_default();
+    let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
+    text("/critical/image/docker-manifest-digest") == Some(digest) && text("/critical/type") == Some(PAYLOAD_TYPE)
+}
+
+fn demanded<'a>(object: &'a Value, field: &str) -> Vec<&'a str> {
+    let list = object.pointer("/spec/signature").and_then(|demand| demand.get(field)).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn is_signed(keys: &[&str], signatures: &[&str], bytes: &[u8]) -> Result<bool, String> {
     for key in keys {
-        for signature in &signatures {
+        for signature in signatures {
             if verify(key, signature, bytes)? {
-                return Ok(());
+                return Ok(true);
             }
         }
     }
-    Err("spec.signature: the component is not signed by any of spec.signature.publicKeys".to_owned())
+    Ok(false)
 }
 
 /// Whether a signature in base64 over some bytes is by a public key in PEM. Fails when one of them cannot be read.
@@ -58,7 +105,6 @@ mod tests {
     use super::*;
     use ring::rand::SystemRandom;
     use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
-    use serde_json::json;
 
     fn pem(prefix: &[u8], key: &[u8]) -> String {
         let der = [prefix, key].concat();
@@ -102,5 +148,27 @@ mod tests {
         assert!(ask(&[&one], &[], b"component").is_err());
         assert!(ask(&[&one], &[&by_another], b"component").is_err());
         assert!(ask(&[&"no key".to_owned()], &[&by_one], b"component").unwrap_err().contains("no public key in PEM"));
+    }
+
+    #[test]
+    fn an_artifact_is_signed_by_what_lies_beside_it_and_names_it() {
+        let (key, over_component) = signed_by_p256(b"component");
+        let digest = wasm::Runtime::digest(b"manifest");
+        let ask = |key: &str, signatures: Vec<Signature>, inline: &[&str]| {
+            let pulled = Pulled { manifest: b"manifest".to_vec(), component: b"component".to_vec(), signatures };
+            check_artifact(&json!({"spec": {"signature": {"publicKeys": [key], "signatures": inline}}}), &pulled)
+        };
+        let over = |digest: &str| {
+            let payload = payload("r.example/a", digest);
+            let (key, signature) = signed_by_ed25519(&payload);
+            (key, Signature { payload, signature })
+        };
+        let (one, signature) = over(&digest);
+        assert_eq!(ask(&one, vec![signature.clone()], &[]), Ok(()));
+        assert_eq!(ask(&key, vec![], &[&over_component]), Ok(()), "the component itself is signed");
+        let (other, of_another) = over("sha256:00");
+        assert!(ask(&other, vec![of_another], &[]).is_err(), "another artifact was signed");
+        assert!(ask(&key, vec![signature], &[]).unwrap_err().contains("1 lie beside it"), "by somebody else");
+        assert!(ask(&one, vec![], &[]).unwrap_err().contains("no signature lies beside it"));
     }
 }

@@ -71,7 +71,7 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
             return Trial { outcome: Err(Failure::Refused(why.clone())), took: Duration::ZERO, log: Vec::new(), fuel: 0 };
         }
     };
-    let passed_over = match holds(entry, request, object, old, given.params, &given.reach) {
+    let passed_over = match holds(&entry.binding, request, object, old, given.params, &given.reach) {
         Ok(true) => None,
         Ok(false) => Some(Ok(Outcome { violations: Vec::new(), warnings: Vec::new(), changed: None })),
         Err(why) => Some(Err(Failure::Refused(why))),
@@ -107,27 +107,42 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
 
 /// Whether a binding concerns a request, as far as that can be known without a cluster: of a namespace only its name.
 pub fn concerns(binding: &Binding, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>) -> bool {
+    unmatched(binding, request, object, old, None).is_none()
+}
+
+/// The first of a binding's match fields that leaves a request out; nothing when it concerns the binding. Where the
+/// request's namespace is not known, it is one with no label but its name. Conditions are not asked ([`holds`]).
+pub fn unmatched(
+    binding: &Binding,
+    request: &wasm::Request,
+    object: Option<&Value>,
+    old: Option<&Value>,
+    namespace: Option<&Value>,
+) -> Option<&'static str> {
     let told = Told::of(request);
     let review = told.review(old);
-    let namespace = json!({"metadata": {
+    if binding.namespace().is_some_and(|own| own != request.namespace) {
+        return Some("its own namespace");
+    }
+    let constraints = &binding.constraints;
+    let unlabelled = json!({"metadata": {
         "name": request.namespace,
         "labels": {"kubernetes.io/metadata.name": request.namespace},
     }});
-    let constraints = &binding.constraints;
-    let is_inside = !constraints.needs_namespace(&review) || constraints.matches_namespace(&namespace);
-    is_inside && constraints.matches_exactly(&review, object)
+    let is_inside = !constraints.needs_namespace(&review) || constraints.matches_namespace(namespace.unwrap_or(&unlabelled));
+    if is_inside { constraints.unmatched(&review, object) } else { Some("matchConstraints.namespaceSelector") }
 }
 
 /// Whether a binding's conditions hold of a request. Who may do what is asked as the policy itself would ask it.
-fn holds(
-    entry: &Entry,
+pub fn holds(
+    binding: &Binding,
     request: &wasm::Request,
     object: Option<&Value>,
     old: Option<&Value>,
     params: Option<&Value>,
     reach: &Arc<dyn Reach>,
 ) -> Result<bool, String> {
-    let conditions = &entry.binding.conditions;
+    let conditions = &binding.conditions;
     if conditions.is_empty() {
         return Ok(true);
     }

@@ -122,5 +122,12 @@ pub(super) const GATEHOUSE: &[Flag] = &[
         "Folder of policies that hold before the first request and cannot be changed over the API.",
     ),
     supported("policy-module-dir", TEXT, "", "Folder in which a PolicyModule's spec.source.file is looked for."),
+    supported(
+        "policy-registries",
+        TEXT,
+        "",
+        "Registries that a PolicyModule's spec.source.oci may name, as hosts with or without a port, and hosts that they lead to; none by default.",
+    ),
+    supported("policy-registry-config", TEXT, "", "File of credentials for them, as docker login writes it."),
     supported("storage-engine", TEXT, "disk", "disk, or memory: nothing outlives the process."),
 ];

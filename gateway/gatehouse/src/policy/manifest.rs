@@ -1,9 +1,11 @@
-//! `gatehouse policy manifest`: a PolicyModule with the component inside, and the policy's binding.yaml.
+//! `gatehouse policy manifest`: a PolicyModule with the component inside, or with its place in a registry, and the policy's
+//! binding.yaml.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use admission::policy::registry::Artifact;
 use codec::go_base64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use wasm::Runtime;
 
 use super::arguments::Arguments;
-use super::{Outcome, document, subject};
+use super::{Outcome, document, remote, subject};
 
 /// The binding beside a policy's manifest.
 const BINDING: &str = "binding.yaml";
@@ -19,19 +21,40 @@ const BINDING: &str = "binding.yaml";
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
     let built = subject::one(&runtime, &arguments.folder())?;
-    let module = json!({
+    let source = match arguments.option("from") {
+        Some(reference) => from(arguments, reference)?,
+        None => json!({"inline": go_base64::encode(&packed(&built.component)?)}),
+    };
+    let mut module = json!({
         "apiVersion": "policy.gatehouse.dev/v1alpha1",
         "kind": "PolicyModule",
         "metadata": {"name": built.name},
-        "spec": {
-            "digest": Runtime::digest(&built.component),
-            "source": {"inline": go_base64::encode(&packed(&built.component)?)},
-        },
+        "spec": {"digest": Runtime::digest(&built.component), "source": source},
     });
+    for (option, field) in [("key", "publicKeys"), ("signature", "signatures")] {
+        let texts = arguments.all(option).iter().map(|file| fs::read_to_string(file).map_err(|error| format!("{file}: {error}")));
+        let texts = texts.map(|text| text.map(|text| text.trim_end().to_owned())).collect::<Result<Vec<_>, _>>()?;
+        if !texts.is_empty() {
+            module["spec"]["signature"][field] = texts.into();
+        }
+    }
     let path = built.folder.join(BINDING);
     let binding = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     print!("{}---\n{binding}", codec::yaml::print(&module));
     Ok(())
+}
+
+/// A place in a registry.
+fn from(arguments: &Arguments, reference: &str) -> Result<Value, String> {
+    let Artifact { reference, ca_bundle, is_insecure, .. } = remote::artifact(arguments, reference)?;
+    let mut oci = json!({"reference": reference});
+    if !ca_bundle.is_empty() {
+        oci["caBundle"] = go_base64::encode(&ca_bundle).into();
+    }
+    if is_insecure {
+        oci["insecure"] = true.into();
+    }
+    Ok(json!({ "oci": oci }))
 }
 
 /// By gzip: kubectl keeps a copy of what it applies in an annotation of at most 256 KiB.

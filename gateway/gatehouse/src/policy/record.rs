@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
             audited(&text)
         }
-        None => corpus::cluster(arguments, &manifest::binding(&arguments.folder())?, Origin::Write)?,
+        None => corpus::cluster(arguments, &manifest::binding(&folder(arguments))?, Origin::Write)?,
     };
     if recorded.is_empty() {
         return Err(match arguments.has("audit") {
@@ -33,6 +34,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     fs::write(out, text).map_err(|error| format!("{out}: {error}"))?;
     println!("{out}: {} requests", recorded.len());
     Ok(())
+}
+
+/// Where the policy's binding lies: in its folder, or beside its component.
+fn folder(arguments: &Arguments) -> PathBuf {
+    let place = arguments.folder();
+    if place.is_file() { place.with_file_name("") } else { place }
 }
 
 /// The writes of an audit log that went through, each with the object as it was stored.

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -19,7 +20,7 @@ use super::trust::{self, Trust};
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A connection that is ready for a call.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     target: Target,
     sender: SendRequest<Full<Bytes>>,
     /// Drives the connection; ends with it.
@@ -35,7 +36,7 @@ impl Drop for Driver {
 }
 
 /// Why no answer came.
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// The connection was closed before anything was answered.
     Closed,
     /// The call failed.
@@ -44,11 +45,20 @@ pub(super) enum Lost {
 
 impl Connection {
     /// Connects. Fails with a text in the manner of Go's client.
-    pub(super) async fn open(target: &Target, trust: &Trust) -> Result<Self, String> {
+    pub(crate) async fn open(target: &Target, trust: &Trust) -> Result<Self, String> {
         let stream = connect(target).await?;
         let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
         let connected = TlsConnector::from(trust.0.clone()).connect(name, stream).await;
         let stream = connected.map_err(|error| trust::words(&error, &target.server_name))?;
+        Self::over(stream, target).await
+    }
+
+    /// Connects without TLS, for who has said that this is meant. Fails likewise.
+    pub(crate) async fn open_plain(target: &Target) -> Result<Self, String> {
+        Self::over(connect(target).await?, target).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, target: &Target) -> Result<Self, String> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
         Ok(Self { target: target.clone(), sender, driver })
@@ -60,14 +70,23 @@ impl Connection {
     }
 
     /// Makes one call; gives the connection back when it can be used once more.
-    pub(super) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<(Response<Bytes>, Option<Self>), Lost> {
+    pub(super) async fn send(self, request: Request<Full<Bytes>>) -> Result<(Response<Bytes>, Option<Self>), Lost> {
+        self.send_within(request, ANSWER_BYTES_MAX).await
+    }
+
+    /// The same, with another limit for the answer.
+    pub(crate) async fn send_within(
+        mut self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<(Response<Bytes>, Option<Self>), Lost> {
         self.sender.ready().await.map_err(|_| Lost::Closed)?;
         let answer = self.sender.send_request(request).await.map_err(|error| {
             let closed = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
             if closed { Lost::Closed } else { Lost::Failed(error.to_string()) }
         })?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| Lost::Failed(error.to_string()))?;
+        let body = Limited::new(body, bytes_max).collect().await.map_err(|error| Lost::Failed(error.to_string()))?;
         let reusable = self.sender.ready().await.is_ok();
         Ok((Response::from_parts(head, body.to_bytes()), reusable.then_some(self)))
     }

@@ -18,6 +18,8 @@ pub(in crate::policy) struct Loaded {
     pub(super) modules: BTreeMap<String, ModuleState>,
     pub(super) bindings: BTreeMap<String, BindingState>,
     pub(super) exceptions: BTreeMap<String, Arc<Exception>>,
+    /// Each ends when a module was loaded, or could not be, for the first time.
+    pub(super) beginning: Vec<tokio::sync::oneshot::Receiver<()>>,
 }
 
 /// Which version of an object: its uid and generation.

@@ -1,0 +1,127 @@
+//! `gatehouse policy rollout`: another module or other settings for a binding, first judged beside what is in force, then in
+//! force in some namespaces, then everywhere.
+
+use serde_json::{Map, Value, json};
+
+use super::arguments::Arguments;
+use super::live::Live;
+use super::{Outcome, document};
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let live = Live::read(arguments)?;
+    if arguments.has("promote") {
+        return promote(&live);
+    }
+    if !["candidate", "settings", "namespaces"].iter().any(|option| arguments.has(option)) {
+        return tell(&live);
+    }
+    let candidate = candidate(arguments, &live)?;
+    let spec = json!({"candidate": replaced(live.spec("candidate"), &candidate)});
+    let now = live.change(&spec, live.previous().as_ref())?;
+    if let Some(message) = now["status"]["shadow"]["message"].as_str() {
+        return Err(format!("{}: {message}", live.name()));
+    }
+    match candidate["namespaceSelector"].is_object() {
+        true => println!("{}: the candidate is in force where the selector says so, and in shadow elsewhere", live.name()),
+        false => println!(
+            "{}: the candidate is judged in shadow; gatehouse policy rollout {} tells how it differs",
+            live.name(),
+            live.name()
+        ),
+    }
+    Ok(())
+}
+
+/// What is there already, with what is said now.
+fn candidate(arguments: &Arguments, live: &Live<'_>) -> Result<Value, String> {
+    let mut candidate = match live.spec("candidate") {
+        Value::Null => json!({"module": live.spec("module")}),
+        candidate => candidate.clone(),
+    };
+    if let Some(module) = arguments.option("candidate") {
+        candidate["module"] = module.into();
+    }
+    if let Some(file) = arguments.option("settings") {
+        candidate["settings"] = document::one(file)?;
+    }
+    if let Some(selector) = arguments.option("namespaces") {
+        candidate["namespaceSelector"] = json!({"matchLabels": labels(selector)?});
+    }
+    Ok(candidate)
+}
+
+fn labels(selector: &str) -> Result<Map<String, Value>, String> {
+    let pairs = selector.split(',').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("--namespaces: {pair:?} is not KEY=VALUE"))?;
+        Ok((key.to_owned(), Value::from(value)))
+    });
+    pairs.collect()
+}
+
+/// A merge patch that leaves `new`, whatever was there: maps in it would be merged.
+pub(super) fn replaced(old: &Value, new: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
+    let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let kept = new.iter().map(|(key, value)| (key.clone(), replaced(old.get(key).unwrap_or(&Value::Null), value)));
+    gone.chain(kept).collect::<Map<_, _>>().into()
+}
+
+fn promote(live: &Live<'_>) -> Outcome {
+    let candidate = live.spec("candidate");
+    if candidate.is_null() {
+        return Err(format!("{} has no candidate; name one by --candidate MODULE or --settings FILE", live.name()));
+    }
+    let before = json!({"module": live.spec("module"), "settings": live.spec("settings")});
+    let mut spec = json!({"module": candidate["module"], "candidate": null});
+    if !candidate["settings"].is_null() {
+        spec["settings"] = replaced(live.spec("settings"), &candidate["settings"]);
+    }
+    let now = live.change(&spec, Some(&before))?;
+    println!("{}: {} is in force, revision {}", live.name(), said(&candidate["module"]), said(&now["status"]["revision"]));
+    println!("gatehouse policy rollback {} takes it back to {}", live.name(), said(&before["module"]));
+    Ok(())
+}
+
+/// What was judged beside each other so far.
+fn tell(live: &Live<'_>) -> Outcome {
+    let status = &live.object["status"];
+    println!("{}: {} revision {} is in force", live.name(), said(live.spec("module")), said(&status["revision"]));
+    let (candidate, shadow) = (live.spec("candidate"), &status["shadow"]);
+    if candidate.is_null() {
+        println!("no candidate");
+        return Ok(());
+    }
+    println!("candidate {} revision {}", said(&candidate["module"]), said(&shadow["revision"]));
+    if candidate["namespaceSelector"].is_object() {
+        println!("in force in namespaces with {}", candidate["namespaceSelector"]);
+    }
+    let count = |field: &str| shadow[field].as_u64().unwrap_or(0);
+    println!("{} of {} verdicts in shadow differ", count("differed"), count("judged"));
+    for one in shadow["differences"].as_array().into_iter().flatten() {
+        println!("{} {} {}/{}", said(&one["operation"]), said(&one["resource"]), said(&one["namespace"]), said(&one["name"]));
+        println!("  - {}\n  + {}", said(&one["current"]), said(&one["candidate"]));
+    }
+    Ok(())
+}
+
+fn said(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_leaves_what_is_new_and_nothing_else() {
+        let patch = replaced(&json!({"a": {"x": 1, "y": 2}, "b": 1}), &json!({"a": {"y": 3}, "c": [1]}));
+        assert_eq!(patch, json!({"b": null, "a": {"x": null, "y": 3}, "c": [1]}));
+        assert_eq!(replaced(&Value::Null, &json!({"a": 1})), json!({"a": 1}));
+    }
+
+    #[test]
+    fn namespaces_are_named_by_labels() {
+        assert_eq!(Value::from(labels("stage=test,team=a").unwrap()), json!({"stage": "test", "team": "a"}));
+        assert!(labels("stage").unwrap_err().contains("KEY=VALUE"));
+    }
+}

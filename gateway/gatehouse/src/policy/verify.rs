@@ -1,0 +1,48 @@
+//! `gatehouse policy verify`: whether a component or an artifact is signed as a server would demand it.
+
+use std::fs;
+
+use admission::policy::registry::Artifact;
+use admission::policy::signature;
+use serde_json::{Value, json};
+use wasm::Runtime;
+
+use super::arguments::Arguments;
+use super::{Outcome, remote, sign};
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let place = arguments.place(0, "what to verify: a component's file, or an artifact in a registry")?;
+    arguments.needed("key", "a public key, as it stands in spec.signature.publicKeys")?;
+    let keys = arguments.all("key").iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+    let digest = match remote::is_artifact(place) {
+        true => artifact(arguments, place, &keys)?,
+        false => file(arguments, place, &keys)?,
+    };
+    println!("{place}: {digest} is signed");
+    Ok(())
+}
+
+fn artifact(arguments: &Arguments, place: &str, keys: &[String]) -> Result<String, String> {
+    let wanted = Artifact { is_signed: true, ..remote::artifact(arguments, place)? };
+    let registries = remote::registries();
+    let pulled = remote::ask(&registries, |registries| registries.pull_from(&wanted))?;
+    signature::check_artifact(&demand(keys, &[]), &pulled)?;
+    Ok(Runtime::digest(&pulled.manifest))
+}
+
+fn file(arguments: &Arguments, place: &str, keys: &[String]) -> Result<String, String> {
+    let component = fs::read(place).map_err(|error| format!("{place}: {error}"))?;
+    let beside = format!("{place}.{}", sign::ENDING);
+    let signature = read(arguments.option("signature").unwrap_or(&beside))?;
+    signature::check(&demand(keys, &[signature]), &component)?;
+    Ok(Runtime::digest(&component))
+}
+
+/// A PolicyModule that demands it.
+fn demand(keys: &[String], signatures: &[String]) -> Value {
+    json!({"spec": {"signature": {"publicKeys": keys, "signatures": signatures}}})
+}
+
+fn read(file: &str) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))
+}
