@@ -3,7 +3,7 @@
 // from the kernel's account of those processes, so it hardly depends on what else runs. It prints a table and stores it with
 // the figures and a plot.
 //
-//	cargo x bench [-only Gatehouse] [-heavy=false] [-seconds 5]
+//	cargo x bench [-only Gatehouse] [-heavy=false] [-seconds 5] [-policies]
 package main
 
 import (
@@ -29,9 +29,10 @@ func main() {
 	pods := flag.Int("pods", 5000, "how many pods are made")
 	only := flag.String("only", "", "names of servers, with commas; all when empty")
 	heavy := flag.Bool("heavy", true, "lists of a gigabyte, 10,000 idle watches and 150,000 Pods as well; takes the better part of an hour")
+	policies := flag.Bool("policies", false, "Pods under 1 to 1,024 policies, and 1,000 revisions of one, instead of all else")
 	out := flag.String("out", "../.build/bench", "where the table, the figures and the plot are stored")
 	flag.Parse()
-	b := &bench{span: time.Duration(*seconds) * time.Second, pods: *pods, heavy: *heavy}
+	b := &bench{span: time.Duration(*seconds) * time.Second, pods: *pods, heavy: *heavy, underPolicies: *policies}
 	if err := b.run(context.Background(), *program, *only, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -43,6 +44,8 @@ type bench struct {
 	span  time.Duration
 	pods  int
 	heavy bool
+	// underPolicies measures policies and nothing else.
+	underPolicies bool
 	// results are in the order of the contenders; the last one is being filled.
 	results []*result
 }
@@ -89,6 +92,9 @@ func (b *bench) run(ctx context.Context, gatehouse, only, out string) error {
 
 // contend takes one server through everything, on fresh folders.
 func (b *bench) contend(ctx context.Context, c contender) error {
+	if b.underPolicies {
+		return b.policies(ctx, c)
+	}
 	if err := inFolder(func(folder string) error { return b.daily(ctx, c, folder) }); err != nil || !b.heavy {
 		return err
 	}

@@ -2,6 +2,7 @@
 //! the server and nothing else.
 
 mod build;
+mod compile;
 mod config;
 mod flags;
 mod identity;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         None => help(),
         Some((word, _)) if ["help", "--help", "-h"].contains(&word.as_str()) => help(),
         Some((word, rest)) if word == "--version" => version(rest),
+        Some((word, rest)) if word == compile::COMMAND => compile::run(rest),
         Some((word, rest)) => match COMMANDS.iter().find(|(command, _, _)| command == word) {
             Some((_, _, run)) => run(rest),
             None => fail(&[format!("unknown command {word:?} for \"gatehouse\"")]),

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::build::{self, AdmissionPolicies, Parts};
 use crate::config::{Config, Engine};
 use crate::identity::{Identity, Own};
-use crate::{snapshot, storage, trust};
+use crate::{compile, snapshot, storage, trust};
 
 /// How long the audit log may take to write what is left, at the very end.
 const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -188,6 +188,7 @@ fn policy_options(config: &Config) -> policy::Options {
         module_dir: config.policy_module_dir.clone(),
         artifacts: Some(config.data_dir.join("wasm")),
         threads: 0,
+        compiler: Some(compile::compiler(config.policy_compile_limit)),
         registry: (!config.policy_registries.is_empty()).then(|| Arc::new(registries) as Arc<dyn policy::registry::Registry>),
     }
 }

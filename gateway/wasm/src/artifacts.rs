@@ -96,10 +96,11 @@ impl Artifacts {
     }
 }
 
-#[allow(unsafe_code, reason = "the one place where machine code is taken from a file")]
-fn trusted(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `deserialize` needs bytes that came from `Component::serialize`. The only caller has verified a keyed hash
-    // over them, whose key never leaves the data directory (mode 0600), and only `put` makes such hashes.
+#[allow(unsafe_code, reason = "the one place where machine code is taken from a file or a process")]
+pub(crate) fn trusted(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `deserialize` needs bytes that came from `Component::serialize` or `Engine::precompile_component`. `get` has
+    // verified a keyed hash over them, whose key never leaves the data directory (mode 0600), and only `put` makes such
+    // hashes; `compile` has them from the program that the server itself started for that, through a pipe of its own.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
 

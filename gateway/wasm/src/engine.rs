@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::artifacts::Artifacts;
+use crate::compile::Compiler;
 use crate::error::StartError;
 use crate::limits;
 use crate::pool::Pool;
@@ -19,6 +20,8 @@ pub struct Options {
     pub artifacts: Option<PathBuf>,
     /// Threads that run guests; one for each processor when 0.
     pub threads: usize,
+    /// Compiles modules in a process of its own; this one does where there is none.
+    pub compiler: Option<Compiler>,
     /// Count the instructions of guests. It costs time, so that a server never does.
     pub count_fuel: bool,
 }
@@ -28,6 +31,7 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) counts_fuel: bool,
     pub(crate) artifacts: Option<Artifacts>,
+    pub(crate) compiler: Option<Compiler>,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) pool: Pool,
 }
@@ -44,8 +48,8 @@ impl Runtime {
             threads => threads,
         };
         let pool = Pool::start(threads).map_err(StartError::Thread)?;
-        let counts_fuel = options.count_fuel;
-        Ok(Arc::new(Self { engine, counts_fuel, artifacts, ticker, pool }))
+        let (counts_fuel, compiler) = (options.count_fuel, options.compiler.clone());
+        Ok(Arc::new(Self { engine, counts_fuel, artifacts, compiler, ticker, pool }))
     }
 
     /// The threads that run guests.
@@ -54,7 +58,8 @@ impl Runtime {
     }
 }
 
-fn config() -> Config {
+/// The configuration that code is compiled for and run with.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model(true);
     // Threads and shared memory would let a guest outlive its call.

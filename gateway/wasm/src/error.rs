@@ -40,6 +40,15 @@ pub enum LoadError {
     /// It does not compile, or exceeds a structural limit.
     #[error("compile the component: {0:#}")]
     Compile(wasmtime::Error),
+    /// Compiling it was cut.
+    #[error("compiling takes more than {} s of processor time", limit.as_secs())]
+    CompileTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The program that compiles gave nothing.
+    #[error("the compiler failed: {0}")]
+    Compiler(String),
     /// It exports neither world of the contract.
     #[error("the component exports neither `gatehouse:policy/validation@1.0.0` nor `gatehouse:policy/mutation@1.0.0`: {0}")]
     NoWorld(String),

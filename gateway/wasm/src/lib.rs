@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod bindings;
+mod compile;
 mod engine;
 mod error;
 mod guest;
@@ -20,6 +21,7 @@ pub use bindings::validator::gatehouse::policy::types::{
     GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, Rule, Timestamp, User, Verdict,
     Violation,
 };
+pub use compile::{Compiler, precompile};
 pub use engine::{Options, Runtime};
 pub use error::{BindError, Failure, LoadError, StartError};
 pub use guest::LogLine;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::bindings::validator::gatehouse::policy::types::Metadata;
+use crate::compile::compile;
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::limits::{DESCRIBE_DEADLINE, MODULE_BYTES_MAX};
@@ -78,7 +79,7 @@ impl Runtime {
         let (component, compile_ms) = match self.artifacts.as_ref().and_then(|a| a.get(&digest, &self.engine)) {
             Some(component) => (component, 0),
             None => {
-                let component = Component::new(&self.engine, bytes).map_err(LoadError::Compile)?;
+                let component = compile(&self.engine, self.compiler.as_ref(), bytes)?;
                 if let Some(artifacts) = &self.artifacts {
                     artifacts.put(&digest, &component);
                 }

@@ -14,7 +14,7 @@ use component::{LOG, component, validator};
 const OK: &str = "(i32.const 2048)";
 
 fn runtime() -> Arc<Runtime> {
-    Runtime::start(&Options { artifacts: None, threads: 2, count_fuel: false }).unwrap()
+    Runtime::start(&Options { threads: 2, ..Options::default() }).unwrap()
 }
 
 fn request() -> Request {
@@ -252,7 +252,7 @@ fn what_is_no_policy_is_not_loaded() {
 fn compiled_code_is_taken_only_from_ourselves() {
     let directory = tempfile::tempdir().unwrap();
     let start =
-        || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1, count_fuel: false }).unwrap();
+        || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1, ..Options::default() }).unwrap();
     let bytes = validator(OK);
     assert_ne!(start().load(&bytes).unwrap().compile_ms, 0);
     assert_eq!(start().load(&bytes).unwrap().compile_ms, 0, "found compiled");
@@ -272,7 +272,7 @@ fn compiled_code_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("modules");
-    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1, count_fuel: false })
+    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1, ..Options::default() })
         .unwrap()
         .load(&validator(OK))
         .unwrap();

@@ -50,6 +50,8 @@ pub struct Options {
     pub artifacts: Option<PathBuf>,
     /// Threads that run policies; one for each processor when 0.
     pub threads: usize,
+    /// Compiles modules in a process of its own.
+    pub compiler: Option<wasm::Compiler>,
     /// Reads what `spec.source.oci` names; nobody does without it.
     pub registry: Option<Arc<dyn Registry>>,
 }
@@ -75,6 +77,7 @@ impl Policies {
         let runtime = wasm::Runtime::start(&wasm::Options {
             artifacts: options.artifacts.clone(),
             threads: options.threads,
+            compiler: options.compiler.clone(),
             count_fuel: false,
         })?;
         let fixed = match &options.policy_dir {

@@ -462,7 +462,7 @@ async fn no_request_fails_or_sees_a_mixture_while_revisions_change() {
             seen.len()
         }
     });
-    for n in 1..30 {
+    for n in 1..=1_000 {
         let mut next = revision(n);
         let current = world.peek(MODULES, "", "labels").unwrap();
         next["metadata"]["uid"] = current["metadata"]["uid"].clone();

@@ -105,6 +105,17 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
     }
 }
 
+/// What a call begins with, without the call: an instance, and its settings.
+pub fn configure(entry: &Entry, request: &wasm::Request) -> Trial {
+    let call = wasm::Call::of(request, None);
+    let answer = match &entry.policy {
+        Ok(policy) => policy.configure(&call),
+        Err(why) => return Trial { outcome: Err(Failure::Refused(why.clone())), took: Duration::ZERO, log: Vec::new(), fuel: 0 },
+    };
+    let outcome = answer.outcome.map(|()| Outcome { violations: Vec::new(), warnings: Vec::new(), changed: None });
+    Trial { outcome, took: answer.took, log: answer.log, fuel: answer.fuel }
+}
+
 /// Whether a binding concerns a request, as far as that can be known without a cluster: of a namespace only its name.
 pub fn concerns(binding: &Binding, request: &wasm::Request, object: Option<&Value>, old: Option<&Value>) -> bool {
     unmatched(binding, request, object, old, None).is_none()

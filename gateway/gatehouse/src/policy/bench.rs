@@ -27,6 +27,9 @@ struct Numbers {
     wall: Duration,
     calls: Vec<Duration>,
     fuel: u64,
+    /// What every call begins with: an instance that is configured.
+    configure: Duration,
+    configure_fuel: u64,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
@@ -36,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let built = subject::one(&subject::runtime()?, &arguments.folder())?;
     let object = object(arguments, &built)?;
     let mut numbers = measure(&subject::bound(arguments, &built)?, &object, calls)?;
-    numbers.fuel = fuel(arguments, &built, &object)?;
+    (numbers.fuel, numbers.configure_fuel) = fuel(arguments, &built, &object)?;
     tell(&built, &numbers);
     let saved = saved(&built, &numbers);
     if let Some(file) = arguments.option("save") {
@@ -67,17 +70,21 @@ fn measure(entry: &Entry, object: &Value, calls: usize) -> Result<Numbers, Strin
     let mut took: Vec<Duration> = (0..calls).map(|_| judge().took).collect();
     let (wall, processor) = (started.elapsed() / calls as u32, processor.elapsed() / calls as u32);
     took.sort_unstable();
-    Ok(Numbers { first: first.took, processor, wall, calls: took, fuel: 0 })
+    let mut began: Vec<Duration> = (0..calls).map(|_| trial::configure(entry, &request).took).collect();
+    began.sort_unstable();
+    let configure = began[(calls - 1) / 2];
+    Ok(Numbers { first: first.took, processor, wall, calls: took, fuel: 0, configure, configure_fuel: 0 })
 }
 
-/// One call in an engine that counts; counting costs time, so that time is measured without.
-fn fuel(arguments: &Arguments, built: &Built, object: &Value) -> Result<u64, String> {
+/// One call, and what it begins with, in an engine that counts; counting costs time, so that time is measured without.
+fn fuel(arguments: &Arguments, built: &Built, object: &Value) -> Result<(u64, u64), String> {
     let module = subject::counting()?.load(&built.component).map_err(|error| error.to_string())?;
     let counted = Built { name: built.name.clone(), folder: built.folder.clone(), component: Vec::new(), module };
     let entry = subject::bound(arguments, &counted)?;
-    let trial = trial::run(&entry, &trial::request(&Value::Null, object)?, Some(object), None);
+    let request = trial::request(&Value::Null, object)?;
+    let trial = trial::run(&entry, &request, Some(object), None);
     trial.outcome.map_err(|failure| failure.to_string())?;
-    Ok(trial.fuel)
+    Ok((trial.fuel, trial::configure(&entry, &request).fuel))
 }
 
 fn us(time: Duration) -> f64 {
@@ -99,6 +106,11 @@ fn tell(built: &Built, numbers: &Numbers) {
         us(numbers.first)
     );
     println!("  the guest: {} instructions (fuel)", numbers.fuel);
+    println!(
+        "  to make an instance and configure it, as every call begins: p50 {:.1} µs, {} instructions",
+        us(numbers.configure),
+        numbers.configure_fuel
+    );
 }
 
 fn saved(built: &Built, numbers: &Numbers) -> Value {
@@ -110,6 +122,8 @@ fn saved(built: &Built, numbers: &Numbers) -> Value {
         "p50Microseconds": numbers.at(0.5),
         "p99Microseconds": numbers.at(0.99),
         "firstMicroseconds": us(numbers.first),
+        "configureMicroseconds": us(numbers.configure),
+        "configureFuel": numbers.configure_fuel,
     })
 }
 

@@ -55,8 +55,9 @@ fn refused(arguments: &Arguments, file: &str) -> Outcome {
 
 /// The end of a request in a log.
 fn event(log: &str, id: &str) -> Option<Value> {
-    let events = log.lines().filter(|line| line.contains(id)).filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    events.filter(|event| event["auditID"] == id && event["stage"] == "ResponseComplete").last()
+    let events = log.lines().rev().filter(|line| line.contains(id)).filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut ends = events.filter(|event| event["auditID"] == id && event["stage"] == "ResponseComplete");
+    ends.next()
 }
 
 fn headline(event: &Value) -> String {

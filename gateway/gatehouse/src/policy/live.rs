@@ -50,18 +50,34 @@ impl<'a> Live<'a> {
         serde_json::from_str(text).ok()
     }
 
-    /// Changes its spec, unless somebody else did so meanwhile, and waits until the server has put it in force.
-    pub(super) fn change(&self, spec: &Value, previous: Option<&Value>) -> Result<Value, String> {
-        let annotation = previous.map_or(Value::Null, |previous| previous.to_string().into());
-        let patch = json!({
-            "metadata": {"resourceVersion": meta::resource_version(&self.object), "annotations": {PREVIOUS: annotation}},
-            "spec": spec,
-        });
-        let (name, patch) = (meta::name(&self.object), patch.to_string());
-        let place = place(self.arguments, name);
-        let words = [&["patch"], &place[..], &["--type=merge", "--output=json", "--patch", &patch]].concat();
+    /// Sets fields of its spec (null takes one away), unless somebody else has changed it meanwhile, and waits until the server
+    /// has put it in force.
+    pub(super) fn change(&self, fields: &[(&str, Value)], previous: Option<&Value>) -> Result<Value, String> {
+        let patch = Value::from(self.patch(fields, previous)).to_string();
+        let place = place(self.arguments, meta::name(&self.object));
+        let words = [&["patch"], &place[..], &["--type=json", "--output=json", "--patch", &patch]].concat();
         let changed = kubectl(self.arguments, &words)?;
         self.seen(meta::generation(&changed), &place)
+    }
+
+    /// The spec's generation is compared, not the revision: the server writes the status at any time.
+    fn patch(&self, fields: &[(&str, Value)], previous: Option<&Value>) -> Vec<Value> {
+        let mut patch = vec![json!({"op": "test", "path": "/metadata/generation", "value": meta::generation(&self.object)})];
+        let mut set = |path: String, was: &Value, value: Value| match (was.is_null(), value.is_null()) {
+            (_, false) => patch.push(json!({"op": "add", "path": path, "value": value})),
+            (false, true) => patch.push(json!({"op": "remove", "path": path})),
+            (true, true) => {}
+        };
+        for (field, value) in fields {
+            set(format!("/spec/{field}"), self.spec(field), value.clone());
+        }
+        let annotations = &self.object["metadata"]["annotations"];
+        if annotations.is_null() && previous.is_some() {
+            set("/metadata/annotations".to_owned(), annotations, json!({}));
+        }
+        let value = previous.map_or(Value::Null, |previous| previous.to_string().into());
+        set(format!("/metadata/annotations/{}", PREVIOUS.replace('/', "~1")), &annotations[PREVIOUS], value);
+        patch
     }
 
     fn seen(&self, generation: i64, place: &[&str]) -> Result<Value, String> {
@@ -93,5 +109,32 @@ fn place<'w>(arguments: &'w Arguments, name: &'w str) -> Vec<&'w str> {
     match arguments.option("namespace") {
         Some(namespace) => vec!["policybinding", name, "--namespace", namespace],
         None => vec!["clusterpolicybinding", name],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_holds_for_the_spec_that_was_read() {
+        let arguments = Arguments::default();
+        let object = json!({"metadata": {"name": "a", "generation": 3}, "spec": {"module": "m", "candidate": {"module": "n"}}});
+        let live = Live { arguments: &arguments, object };
+        let patch = live.patch(
+            &[("module", "n".into()), ("settings", Value::Null), ("candidate", Value::Null)],
+            Some(&json!({"module": "m"})),
+        );
+        assert_eq!(
+            Value::from(patch),
+            json!([
+                {"op": "test", "path": "/metadata/generation", "value": 3},
+                {"op": "add", "path": "/spec/module", "value": "n"},
+                {"op": "remove", "path": "/spec/candidate"},
+                {"op": "add", "path": "/metadata/annotations", "value": {}},
+                {"op": "add", "path": "/metadata/annotations/policy.gatehouse.dev~1previous", "value": "{\"module\":\"m\"}"},
+            ])
+        );
+        assert_eq!(live.patch(&[], None).len(), 1);
     }
 }

@@ -16,8 +16,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return tell(&live);
     }
     let candidate = candidate(arguments, &live)?;
-    let spec = json!({"candidate": replaced(live.spec("candidate"), &candidate)});
-    let now = live.change(&spec, live.previous().as_ref())?;
+    let now = live.change(&[("candidate", candidate.clone())], live.previous().as_ref())?;
     if let Some(message) = now["status"]["shadow"]["message"].as_str() {
         return Err(format!("{}: {message}", live.name()));
     }
@@ -58,25 +57,15 @@ fn labels(selector: &str) -> Result<Map<String, Value>, String> {
     pairs.collect()
 }
 
-/// A merge patch that leaves `new`, whatever was there: maps in it would be merged.
-pub(super) fn replaced(old: &Value, new: &Value) -> Value {
-    let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
-    let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
-    let kept = new.iter().map(|(key, value)| (key.clone(), replaced(old.get(key).unwrap_or(&Value::Null), value)));
-    gone.chain(kept).collect::<Map<_, _>>().into()
-}
-
 fn promote(live: &Live<'_>) -> Outcome {
     let candidate = live.spec("candidate");
     if candidate.is_null() {
         return Err(format!("{} has no candidate; name one by --candidate MODULE or --settings FILE", live.name()));
     }
     let before = json!({"module": live.spec("module"), "settings": live.spec("settings")});
-    let mut spec = json!({"module": candidate["module"], "candidate": null});
-    if !candidate["settings"].is_null() {
-        spec["settings"] = replaced(live.spec("settings"), &candidate["settings"]);
-    }
-    let now = live.change(&spec, Some(&before))?;
+    let settings = Some(&candidate["settings"]).filter(|settings| !settings.is_null()).unwrap_or(live.spec("settings"));
+    let fields = [("module", candidate["module"].clone()), ("settings", settings.clone()), ("candidate", Value::Null)];
+    let now = live.change(&fields, Some(&before))?;
     println!("{}: {} is in force, revision {}", live.name(), said(&candidate["module"]), said(&now["status"]["revision"]));
     println!("gatehouse policy rollback {} takes it back to {}", live.name(), said(&before["module"]));
     Ok(())
@@ -111,13 +100,6 @@ fn said(value: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_patch_leaves_what_is_new_and_nothing_else() {
-        let patch = replaced(&json!({"a": {"x": 1, "y": 2}, "b": 1}), &json!({"a": {"y": 3}, "c": [1]}));
-        assert_eq!(patch, json!({"b": null, "a": {"x": null, "y": 3}, "c": [1]}));
-        assert_eq!(replaced(&Value::Null, &json!({"a": 1})), json!({"a": 1}));
-    }
 
     #[test]
     fn namespaces_are_named_by_labels() {

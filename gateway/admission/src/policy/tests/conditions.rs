@@ -79,7 +79,7 @@ async fn what_is_stored_is_judged_where_conditions_need_nobody() {
 
 #[test]
 fn a_policy_is_tried_with_its_conditions() {
-    let runtime = wasm::Runtime::start(&wasm::Options { artifacts: None, threads: 1, count_fuel: false }).unwrap();
+    let runtime = wasm::Runtime::start(&wasm::Options { threads: 1, ..wasm::Options::default() }).unwrap();
     let module = runtime.load(&refusing().build()).unwrap();
     let tried = |expression: &str| {
         let binding = Binding::from_object(&binding("team", "labels", conditions(&[expression]))).unwrap();
