@@ -30,7 +30,7 @@ use cache::Cache;
 use place::Place;
 use session::{Ask, Session};
 
-/// A pull or a push as a whole. A module is at most 16 MiB; a registry that needs longer is as good as absent.
+/// A pull or a push as a whole. A module has some MiB; a registry that needs longer is as good as absent.
 const EXCHANGE_MAX: Duration = Duration::from_secs(60);
 /// A manifest; registries take no larger ones.
 const MANIFEST_BYTES_MAX: usize = 4 << 20;
