@@ -99,6 +99,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
             request: config.requests.timeout,
             watch_min: config.requests.watch_min,
             event_ttl_s: u32::try_from(config.event_ttl.as_secs()).unwrap_or(u32::MAX),
+            ..Limits::default()
         },
         store,
         authn,

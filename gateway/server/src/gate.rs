@@ -67,11 +67,16 @@ pub struct Limits {
     pub watch_min: Duration,
     /// `--event-ttl`, in seconds.
     pub event_ttl_s: u32,
+    /// How long a read of a revision that is not there yet waits for it.
+    pub revision_wait: Duration,
 }
+
+/// As long as upstream's watch cache waits: who heard of the revision elsewhere sees it here a moment later.
+const REVISION_WAIT: Duration = Duration::from_secs(3);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request: Duration::from_secs(60), watch_min: Duration::from_secs(1800), event_ttl_s: 3600 }
+        Self { request: Duration::from_secs(60), watch_min: Duration::from_secs(1800), event_ttl_s: 3600, revision_wait: REVISION_WAIT }
     }
 }
 

@@ -13,7 +13,8 @@ pub mod watch;
 use std::sync::Arc;
 
 use catalog::Catalog;
-use model::{Status, Verb, name};
+use model::{Revision, Status, Verb, name};
+use store::ResourceCache;
 
 use crate::answer::{Answer, method_not_allowed};
 use crate::body::Body;
@@ -59,9 +60,9 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
         return serve(gate, call, &row, body).await;
     }
     match call.info.verb {
-        Verb::Get => get::run(gate, call, &row),
-        Verb::List => list::run(gate, call, &row),
-        Verb::Watch => watch::run(gate, call, &row),
+        Verb::Get => get::run(gate, call, &row).await,
+        Verb::List => list::run(gate, call, &row).await,
+        Verb::Watch => watch::run(gate, call, &row).await,
         Verb::Create => create::run(gate, call, &row, body).await,
         Verb::Update => update::run(gate, call, &row, body).await,
         Verb::Patch => patch::run(gate, call, &row, body).await,
@@ -83,6 +84,14 @@ async fn catch_up(gate: &Gate, call: &Call, row: &Row) -> Result<(), Status> {
     let will_do = reads && !asked.is_empty() && asked.parse().unwrap_or(0) <= gate.store.resource(&prefix).revision();
     let ready = if will_do { gate.store.ready(&prefix) } else { gate.store.fresh(&prefix).await };
     ready.map_err(|error| gate.store_failed(&row.group_resource(), call.info.verb.as_str(), &error))
+}
+
+/// Waits for a revision that was told elsewhere before it is visible here; who asks for one that never comes is told so
+/// after a while.
+async fn arrival(gate: &Gate, resource: &ResourceCache, wanted: Revision) {
+    if wanted > resource.revision() {
+        let _ = tokio::time::timeout(gate.limits.revision_wait, resource.reached(wanted)).await;
+    }
 }
 
 /// Below the paths of groups that are built in upstream's router answers, elsewhere Go's mux. `path` is as it was asked for,

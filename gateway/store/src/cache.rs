@@ -9,6 +9,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use model::Revision;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use crate::change::Change;
 use crate::embedded::Loaded;
@@ -37,9 +38,28 @@ struct Shard {
 /// What all resources of a store have in common.
 pub(crate) struct Shared {
     /// Everything up to this revision is visible.
-    pub(crate) published: AtomicU64,
+    published: AtomicU64,
+    /// Wakes who waits for a revision.
+    advanced: Notify,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    fn new(published: Revision, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        Self { published: AtomicU64::new(published), advanced: Notify::new(), limits, metrics }
+    }
+
+    /// The revision up to which everything is visible.
+    pub(crate) fn published(&self) -> Revision {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// Says that everything up to a revision is visible.
+    pub(crate) fn publish(&self, revision: Revision) {
+        self.published.store(revision, Ordering::Release);
+        self.advanced.notify_waiters();
+    }
 }
 
 impl Cache {
@@ -55,7 +75,7 @@ impl Cache {
         for (prefixes, loaded) in shards {
             let (floor, states) = (loaded.floor, states(loaded));
             let published = states.values().map(|state| state.revision).max().unwrap_or(floor);
-            let shared = Arc::new(Shared { published: AtomicU64::new(published), limits, metrics: metrics.clone() });
+            let shared = Arc::new(Shared::new(published, limits, metrics.clone()));
             for (prefix, state) in states {
                 let resource = ResourceCache::new(&prefix, state, shared.clone());
                 resources.insert(resource.prefix.clone(), Arc::new(resource));
@@ -65,7 +85,7 @@ impl Cache {
         let apart = all.split_off(all.len().min(1));
         let first = all.pop();
         let (floor, shared) = first.map_or_else(
-            || (0, Arc::new(Shared { published: AtomicU64::new(0), limits, metrics })),
+            || (0, Arc::new(Shared::new(0, limits, metrics))),
             |first| (first.floor, first.shared),
         );
         Self { resources: ArcSwap::from_pointee(resources), floor, shared, apart }
@@ -103,7 +123,7 @@ impl Cache {
 
     /// Everything up to this revision is visible.
     pub fn revision(&self) -> Revision {
-        self.shared.published.load(Ordering::Acquire)
+        self.shared.published()
     }
 
     /// The counters of this store.
@@ -187,7 +207,7 @@ impl ResourceCache {
     pub fn snapshot(&self) -> Snapshot {
         // Before taking the state: all that was published up to here is in it, and what it may hold beyond that is
         // named by its own revision.
-        let published = self.shared.published.load(Ordering::Acquire);
+        let published = self.shared.published();
         let state = self.state.load_full();
         Snapshot::new(published.max(state.revision), state)
     }
@@ -224,6 +244,20 @@ impl ResourceCache {
     /// Everything of this resource up to this revision is visible.
     pub fn revision(&self) -> Revision {
         self.snapshot().revision()
+    }
+
+    /// Waits until everything of this resource up to a revision is visible, for as long as nobody drops it.
+    pub async fn reached(&self, revision: Revision) {
+        loop {
+            let advanced = self.shared.advanced.notified();
+            tokio::pin!(advanced);
+            // Before looking: what is published from here on wakes.
+            advanced.as_mut().enable();
+            if self.revision() >= revision {
+                return;
+            }
+            advanced.await;
+        }
     }
 
     /// Puts another state in place, without knowing what led there: whoever watches must begin anew. Gives whom to wake.

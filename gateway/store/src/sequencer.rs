@@ -163,7 +163,7 @@ impl Sequencer {
         for (resource, changes) in &batch.changes {
             wake.extend(resource.publish(changes));
         }
-        self.cache.shared.published.store(batch.revision, Ordering::Release);
+        self.cache.shared.publish(batch.revision);
         self.schedule(batch);
         Ok(wake)
     }

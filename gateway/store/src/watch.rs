@@ -129,7 +129,7 @@ impl Watcher {
     /// still to be read.
     pub fn progress(&self) -> Option<Revision> {
         // Before looking at the log: what is published up to here is in the log already.
-        let published = self.resource.shared.published.load(Ordering::Acquire);
+        let published = self.resource.shared.published();
         let drained = self.resource.log.read().is_drained(&self.place, self.next);
         drained.then(|| published.max(self.read))
     }

@@ -11,12 +11,13 @@ use crate::options::storage_revision;
 use crate::row::Row;
 
 /// Serves a get.
-pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
+pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
     if call.query.flag("export") == Some(true) {
         return Err(Status::bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
     }
     let resource = gate.store.resource(&row.prefix());
     let wanted = storage_revision(call.query.text("resourceVersion"))?;
+    super::arrival(gate, &resource, wanted).await;
     let revision = resource.revision();
     if wanted > revision {
         return Err(Status::too_large_revision(wanted, revision));

@@ -52,10 +52,13 @@ enum Source {
 }
 
 /// Serves a list.
-pub(super) fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
+pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let resource = gate.store.resource(&row.prefix());
+    if options.continue_token.is_empty() && !is_exact(&options) {
+        super::arrival(gate, &resource, parse_revision(&options.resource_version)?).await;
+    }
     let start = start(&resource, &selection, &options)?;
     // A list from any revision is served from memory, which upstream's cache does not cut into pages.
     let whole = options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty();
@@ -81,16 +84,20 @@ fn start(resource: &ResourceCache, selection: &Selection, options: &ListOptions)
     if wanted > latest.revision() {
         return Err(Status::too_large_revision(wanted, latest.revision()));
     }
-    // Before `resourceVersionMatch` a limited list with a revision meant exactly that one.
-    let exact = options.resource_version_match == Some(Match::Exact)
-        || options.resource_version_match.is_none() && options.limit > 0 && wanted > 0;
-    let snapshot = if exact {
+    let snapshot = if is_exact(options) {
         resource.snapshot_at(wanted).ok_or_else(|| Status::expired("The resourceVersion for the provided list is too old."))?
     } else {
         latest
     };
     let pinned = Some(snapshot.revision());
     Ok(Start { snapshot, key: String::new(), pinned })
+}
+
+/// Whether the list is wanted as it was at one revision. Before `resourceVersionMatch` a limited list with a revision meant that.
+fn is_exact(options: &ListOptions) -> bool {
+    let names_one = !matches!(options.resource_version.as_str(), "" | "0");
+    options.resource_version_match == Some(Match::Exact)
+        || options.resource_version_match.is_none() && options.limit > 0 && names_one
 }
 
 fn resume(resource: &ResourceCache, selection: &Selection, options: &ListOptions) -> Result<Start, Status> {

@@ -34,12 +34,15 @@ const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Serves a watch. An answer of 200 begins at once, so whatever goes wrong later is an event.
-pub(super) fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer, Status> {
+pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     options.watch = true;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = storage_revision(&options.resource_version)?;
     let resource = gate.store.resource(&row.prefix());
+    if options.send_initial_events == Some(true) {
+        super::arrival(gate, &resource, from).await;
+    }
     let frames = Frames::new(row, Shape::of(call), call.output.media, gate);
     let converter = row.asks_converter().then(|| (gate.clone(), row.clone()));
     let content_type = frames.content_type();

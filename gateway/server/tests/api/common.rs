@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use admission::Plugin;
 use bytes::Bytes;
@@ -59,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) plugins: Vec<Box<dyn Plugin>>,
     pub(crate) store: store::Limits,
     pub(crate) audit: Option<audit::Log>,
+    /// How long reads wait for a revision of the future: not at all, unless told.
+    pub(crate) revision_wait: Duration,
 }
 
 /// A server without admission.
@@ -97,7 +100,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         ),
         metrics: Metrics::new().expect("no two metrics have one name"),
         lifecycle,
-        limits: Limits::default(),
+        limits: Limits { revision_wait: setup.revision_wait, ..Limits::default() },
     }))
 }
 

@@ -1,6 +1,8 @@
 //! Lists: pages, revisions, selectors, the forms in which they are shown.
 
-use crate::common::{Server, server};
+use std::time::Duration;
+
+use crate::common::{Server, Setup, server, server_with};
 use serde_json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -104,6 +106,25 @@ async fn revisions() {
         word.message(),
         "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax"
     );
+}
+
+#[tokio::test]
+async fn a_revision_of_the_future_is_waited_for() {
+    // Nothing here takes as long: who waited for the end of it would fail by the test's own end.
+    let server = server_with(Setup { revision_wait: Duration::from_secs(3600), ..Setup::default() });
+    server.post(MAPS, json!({"metadata": {"name": "a"}})).await.ok(201);
+    let now = server.get(MAPS).await.ok(200).json();
+    let next = now["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap() + 1;
+    let (listed, got, watched) = (
+        format!("{MAPS}?resourceVersion={next}"),
+        format!("{MAPS}/b?resourceVersion={next}"),
+        format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion={next}"),
+    );
+    let (list, got, watch, _) =
+        tokio::join!(server.get(&listed), server.get(&got), server.open("GET", &watched, &[], ""), server.post(MAPS, json!({"metadata": {"name": "b"}})));
+    assert_eq!(names(&list.ok(200).json()), ["a", "b"]);
+    assert_eq!(got.ok(200).json()["metadata"]["name"], "b");
+    assert_eq!(watch.status(), 200);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -212,7 +211,7 @@ impl Follower {
         for (resource, changes) in &changes {
             wake.extend(resource.publish(changes));
         }
-        self.shared.published.store(revision, Ordering::Release);
+        self.shared.publish(revision);
         drop(published);
         self.progress.seen.send_replace(revision);
         wake_all(&wake);
@@ -251,7 +250,7 @@ impl Follower {
         for (prefix, entries) in states {
             wake.extend(self.cache.resource(&prefix).replace(entries, revision));
         }
-        self.shared.published.store(revision, Ordering::Release);
+        self.shared.publish(revision);
         drop(published);
         self.progress.seen.send_replace(revision);
         wake_all(&wake);
