@@ -38,6 +38,8 @@ pub struct Group {
     /// Versions, the preferred one first.
     pub versions: Vec<Arc<Version>>,
     pub(crate) discovery: crate::discovery::GroupDocuments,
+    /// Of the group itself, not of a version.
+    pub(crate) openapi: crate::openapi::Rendered,
 }
 
 /// A version of a group.
@@ -216,7 +218,7 @@ impl Group {
             }
         }
         let versions = versions.into_iter().map(|(name, resources)| Arc::new(Version::new(name, resources))).collect();
-        Self { name, versions, discovery: Default::default() }
+        Self { name, versions, discovery: Default::default(), openapi: Default::default() }
     }
 
     /// Versions of custom resources stand after those that come with the program, the most mature first.

@@ -6,6 +6,7 @@ mod describe;
 mod gnostic;
 mod operation;
 mod path;
+mod plain;
 mod schema;
 mod v2;
 
@@ -65,6 +66,8 @@ impl Rendered {
 pub(crate) struct Builtin {
     fingerprint: OnceLock<String>,
     parts: OnceLock<Parts>,
+    /// Documents about no resource, in the order of `plain`.
+    plain: [Rendered; plain::COUNT],
 }
 
 /// Paths, and the schemas that they lead to.
@@ -79,8 +82,11 @@ impl OpenApi {
     /// `/openapi/v3`: where the documents are, with the hash of each.
     pub fn index(&self) -> &Document {
         self.index.get_or_init(|| {
-            let versions = self.catalog.groups().iter().flat_map(|g| g.versions.iter().map(move |v| (path_of(g, v), g, v)));
-            let mut hashes: Vec<(String, String)> = versions.map(|(path, _, v)| (path.clone(), self.hash_of(&path, v))).collect();
+            let versions = self.catalog.groups().iter().flat_map(|g| g.versions.iter().map(move |v| (path_of(g, v), v)));
+            let mut hashes: Vec<(String, String)> =
+                versions.map(|(path, version)| (path.clone(), self.hash_of(&path, version))).collect();
+            let groups = self.builtin_groups().map(|group| format!("apis/{}", group.name));
+            hashes.extend(plain::paths().map(str::to_owned).chain(groups).map(|path| (path.clone(), self.hash(&path))));
             hashes.sort();
             let url = |(path, hash): &(String, String)| {
                 (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}))
@@ -93,6 +99,14 @@ impl OpenApi {
 
     /// `/openapi/v3/<path>`, where path is `api/v1` or `apis/<group>/<version>`. Renders on first use.
     pub fn v3(&self, path: &str, form: Form) -> Option<&Document> {
+        if let Some(position) = plain::position(path) {
+            let render = || Document::new(self.whole(self.plain_parts(position)).to_string(), self.hash(path));
+            return Some(self.catalog.builtins().openapi.plain[position].get(form, &gnostic::V3, render));
+        }
+        if let Some(group) = self.builtin_groups().find(|group| path.strip_prefix("apis/") == Some(&group.name)) {
+            let render = || Document::new(self.whole(self.group_parts(group)).to_string(), self.hash(path));
+            return Some(group.openapi.get(form, &gnostic::V3, render));
+        }
         let (group, version) = path.rsplit_once('/')?;
         let group = match group {
             "api" => self.catalog.group("")?,
@@ -107,7 +121,7 @@ impl OpenApi {
     pub fn v2(&self, form: Form) -> &Document {
         self.v2.get(form, &gnostic::V2, || {
             let builtin = self.catalog.builtins();
-            let (mut paths, mut schemas) = builtin.openapi.parts.get_or_init(|| self.all_parts(&builtin.groups)).clone();
+            let (mut paths, mut schemas) = builtin.openapi.parts.get_or_init(|| self.builtin_parts()).clone();
             let custom: Vec<Arc<Group>> = self.catalog.groups().iter().filter(|g| !is_in(&builtin.groups, g)).cloned().collect();
             let (more_paths, more_schemas) = self.all_parts(&custom);
             paths.extend(more_paths);
@@ -119,10 +133,34 @@ impl OpenApi {
     fn all_parts(&self, groups: &[Arc<Group>]) -> Parts {
         let mut all = Parts::default();
         for (group, version) in groups.iter().flat_map(|g| g.versions.iter().map(move |v| (g, v))) {
-            let (paths, schemas) = self.parts(group, version);
-            all.0.extend(paths);
-            all.1.extend(schemas);
+            add(&mut all, self.parts(group, version));
         }
+        all
+    }
+
+    /// Built-in groups but for the core, which has no name to be described by.
+    fn builtin_groups(&self) -> impl Iterator<Item = &Group> {
+        self.catalog.builtins().groups.iter().map(|group| &**group).filter(|group| !group.name.is_empty())
+    }
+
+    fn plain_parts(&self, position: usize) -> Parts {
+        let mut wanted = BTreeSet::new();
+        let paths = plain::of(position, &mut wanted);
+        (paths, schema::components(&self.catalog, None, wanted))
+    }
+
+    fn group_parts(&self, group: &Group) -> Parts {
+        let mut wanted = BTreeSet::new();
+        let paths = plain::group(&group.name, &mut wanted);
+        (paths, schema::components(&self.catalog, None, wanted))
+    }
+
+    /// Those of everything that comes with the program.
+    fn builtin_parts(&self) -> Parts {
+        let mut all = self.all_parts(&self.catalog.builtins().groups);
+        (0..plain::COUNT).for_each(|position| add(&mut all, self.plain_parts(position)));
+        self.builtin_groups().for_each(|group| add(&mut all, self.group_parts(group)));
+        all.0.sort_keys();
         all
     }
 
@@ -144,7 +182,12 @@ impl OpenApi {
     }
 
     fn version(&self, group: &Group, version: &Version) -> Value {
-        let (paths, schemas) = self.parts(group, version);
+        let (paths, mut schemas) = self.parts(group, version);
+        schema::narrow(&mut schemas, &group.name, &version.name);
+        self.whole((paths, schemas))
+    }
+
+    fn whole(&self, (paths, schemas): Parts) -> Value {
         json!({
             "openapi": "3.0.0",
             "info": info(),
@@ -159,8 +202,13 @@ impl OpenApi {
     fn parts(&self, group: &Group, version: &Version) -> Parts {
         let mut wanted = BTreeSet::new();
         let paths = path::of(&self.catalog, group, version, &mut wanted);
-        (paths, schema::components(&self.catalog, version, wanted))
+        (paths, schema::components(&self.catalog, Some(version), wanted))
     }
+}
+
+fn add(all: &mut Parts, (paths, schemas): Parts) {
+    all.0.extend(paths);
+    all.1.extend(schemas);
 }
 
 /// What the documents of built-in resources are made from.

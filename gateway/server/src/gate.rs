@@ -76,7 +76,12 @@ const REVISION_WAIT: Duration = Duration::from_secs(3);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request: Duration::from_secs(60), watch_min: Duration::from_secs(1800), event_ttl_s: 3600, revision_wait: REVISION_WAIT }
+        Self {
+            request: Duration::from_secs(60),
+            watch_min: Duration::from_secs(1800),
+            event_ttl_s: 3600,
+            revision_wait: REVISION_WAIT,
+        }
     }
 }
 

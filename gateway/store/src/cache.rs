@@ -84,10 +84,8 @@ impl Cache {
         }
         let apart = all.split_off(all.len().min(1));
         let first = all.pop();
-        let (floor, shared) = first.map_or_else(
-            || (0, Arc::new(Shared::new(0, limits, metrics))),
-            |first| (first.floor, first.shared),
-        );
+        let (floor, shared) =
+            first.map_or_else(|| (0, Arc::new(Shared::new(0, limits, metrics))), |first| (first.floor, first.shared));
         Self { resources: ArcSwap::from_pointee(resources), floor, shared, apart }
     }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{PATCH, reference};
+use super::describe;
+use super::schema::{DELETE_OPTIONS, PATCH, reference};
 
 /// What is common to the operations of one path.
 pub(super) struct Subject {
@@ -59,14 +60,19 @@ pub(super) const WRITE: &[(&str, &str)] = &[("dryRun", "string"), ("fieldManager
 pub(super) const APPLY: &[(&str, &str)] =
     &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"), ("force", "boolean")];
 
-/// A query parameter.
+/// A query parameter. What one of deletes is for is said by their options, wherever else it is taken.
 pub(super) fn query(name: &str, kind: &str) -> Value {
-    json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}})
+    let mut parameter = json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}});
+    if let Some(about) = describe::of(DELETE_OPTIONS, name) {
+        parameter["description"] = about.into();
+    }
+    parameter
 }
 
 /// A parameter of the path.
-pub(super) fn in_path(name: &str) -> Value {
-    json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "uniqueItems": true}})
+pub(super) fn in_path(name: &str, about: &str) -> Value {
+    let schema = json!({"type": "string", "uniqueItems": true});
+    json!({"name": name, "in": "path", "description": about, "required": true, "schema": schema})
 }
 
 /// An operation under construction.

@@ -8,11 +8,10 @@ use schema::Kind;
 use serde_json::{Map, Value, json};
 
 use super::operation::{APPLY, DELETE, LIST, Operation, Subject, WRITE, in_path, query};
-use super::schema::{DELETE_OPTIONS, PATCH, STATUS, reference};
+use super::schema::{DELETE_OPTIONS, PATCH, STATUS, WATCH_EVENT, reference};
 use crate::resource::{Resource, Subresource};
 use crate::{Catalog, Group, Version};
 
-const WATCH_EVENT: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent";
 const RESOURCE_LIST: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList";
 
 /// Renders the paths and notes the schemas that they name.
@@ -101,7 +100,8 @@ impl Paths<'_> {
 
     fn list(&mut self, resource: &Resource, subject: &Subject) -> Value {
         let name = self.schema(resource.list_schema_name(&self.catalog.types));
-        let description = format!("list or watch objects of kind {}", resource.gvk.kind);
+        let watched = if resource.serves("watch") { " or watch" } else { "" };
+        let description = format!("list{watched} objects of kind {}", resource.gvk.kind);
         let list = Operation::new(subject, "list", "list", description).with(LIST);
         if resource.serves("watch") {
             self.want(&[WATCH_EVENT]);
@@ -115,7 +115,9 @@ impl Paths<'_> {
         let mut operations = self.reads_and_writes(&subject, &resource.verbs, &name);
         if resource.serves("delete") {
             self.want(&[STATUS, DELETE_OPTIONS]);
-            let answer = if resource.strategy.returns_deleted { name } else { STATUS.to_owned() };
+            // That of namespaces is wrapped, and upstream's description does not see through it.
+            let returns_it = resource.strategy.returns_deleted && subject.kind != "Namespace";
+            let answer = if returns_it { name } else { STATUS.to_owned() };
             let delete =
                 Operation::new(&subject, "delete", "delete", format!("delete {}", with_article(&subject.kind))).with(DELETE);
             operations
@@ -193,7 +195,7 @@ impl Paths<'_> {
                 let mut operation = Operation::new(&subject, "connect", &verb, description).answers_anything().done();
                 append(&mut operation, options.clone());
                 if !end.is_empty() {
-                    append(&mut operation, vec![in_path("path")]);
+                    append(&mut operation, vec![in_path("path", "path to the resource")]);
                 }
                 operations.push((method, operation));
             }
@@ -244,7 +246,17 @@ impl Paths<'_> {
 
     /// Puts a path's operations in, with the parameters that all of them take lifted to the path, as upstream does.
     pub(super) fn insert(&mut self, path: String, mut operations: Operations, names: &[&str], pretty: bool) {
-        let mut own: Vec<Value> = names.iter().map(|name| in_path(name)).collect();
+        let kind = operations.first().and_then(|(_, operation)| operation["x-kubernetes-group-version-kind"]["kind"].as_str());
+        let about = format!("name of the {}", kind.unwrap_or(""));
+        let mut own: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                in_path(
+                    name,
+                    if *name == "namespace" { "object name and auth scope, such as for teams and projects" } else { &about },
+                )
+            })
+            .collect();
         own.extend(pretty.then(|| query("pretty", "string")));
         for (_, operation) in &mut operations {
             append(operation, own.clone());
@@ -293,17 +305,27 @@ pub(super) fn suffix(resource: &Resource, end: &str) -> String {
 }
 
 pub(super) fn with_article(kind: &str) -> String {
+    // Plurals have no article.
+    if kind.ends_with('s') && !kind.ends_with("ss") {
+        return kind.to_owned();
+    }
     let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
     format!("{article} {kind}")
 }
 
 /// `rbac.authorization.k8s.io`, `v1` becomes `RbacAuthorizationV1` and `rbacAuthorization_v1`.
 fn camel_version(group: &str, version: &str) -> (String, String) {
+    let (camel, lower) = camel_group(group);
+    (format!("{camel}{}", capitalized(version)), format!("{lower}_{version}"))
+}
+
+/// `rbac.authorization.k8s.io` becomes `RbacAuthorization` and `rbacAuthorization`.
+pub(super) fn camel_group(group: &str) -> (String, String) {
     let name = if group.is_empty() { "core" } else { group.strip_suffix(".k8s.io").unwrap_or(group) };
     let camel: String = name.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalized).collect();
     let mut lower = camel.clone();
     lower[..1].make_ascii_lowercase();
-    (format!("{camel}{}", capitalized(version)), format!("{lower}_{version}"))
+    (camel, lower)
 }
 
 pub(super) fn capitalized(word: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use schema::{Field, Kind, Struct, TypeId, Types, types::ListType};
 use serde_json::{Map, Value, json};
 
-use super::{custom, describe};
+use super::{custom, describe, plain};
 use crate::{Catalog, Version};
 
 pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
@@ -15,6 +15,8 @@ pub(super) const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 pub(super) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
 
+/// The schema of an event of a watch.
+pub(super) const WATCH_EVENT: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent";
 /// The schema of what a patch holds.
 pub(super) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 
@@ -23,9 +25,9 @@ pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// The named schemas and all that they refer to, by name.
-pub(super) fn components(catalog: &Catalog, version: &Version, wanted: BTreeSet<String>) -> Map<String, Value> {
-    let customs = custom_schemas(catalog, version);
+/// The named schemas and all that they refer to, by name. `version` is the one that they describe, if they describe one.
+pub(super) fn components(catalog: &Catalog, version: Option<&Version>, wanted: BTreeSet<String>) -> Map<String, Value> {
+    let customs = version.map(|version| custom_schemas(catalog, version)).unwrap_or_default();
     let mut todo: Vec<String> = wanted.into_iter().collect();
     let mut found = std::collections::BTreeMap::new();
     while let Some(name) = todo.pop() {
@@ -35,7 +37,7 @@ pub(super) fn components(catalog: &Catalog, version: &Version, wanted: BTreeSet<
         let schema = match (customs.get(&name), catalog.types.by_name(&name)) {
             (Some(schema), _) => schema.clone(),
             (None, Some(ty)) => of_struct(catalog, ty),
-            (None, None) => leaf(&name),
+            (None, None) => plain::version_schema(&name).unwrap_or_else(|| leaf(&name)),
         };
         references(&schema, &mut todo);
         found.insert(name, schema);
@@ -53,6 +55,18 @@ fn custom_schemas(catalog: &Catalog, version: &Version) -> HashMap<String, Value
         all.insert(name, custom::schema(resource, custom));
     }
     all
+}
+
+/// What every group has: which kinds they are is said for the group described and the core, or lists would be long.
+pub(super) fn narrow(schemas: &mut Map<String, Value>, group: &str, version: &str) {
+    for name in [DELETE_OPTIONS, WATCH_EVENT] {
+        let kinds = schemas.get_mut(name).and_then(|schema| schema.get_mut("x-kubernetes-group-version-kind"));
+        let Some(kinds) = kinds.and_then(Value::as_array_mut) else { continue };
+        kinds.retain(|kind| {
+            let is = |group: &str, version: &str| kind["group"] == group && kind["version"] == version;
+            is(group, version) || is("", "v1")
+        });
+    }
 }
 
 fn references(schema: &Value, found: &mut Vec<String>) {

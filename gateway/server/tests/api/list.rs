@@ -120,8 +120,12 @@ async fn a_revision_of_the_future_is_waited_for() {
         format!("{MAPS}/b?resourceVersion={next}"),
         format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion={next}"),
     );
-    let (list, got, watch, _) =
-        tokio::join!(server.get(&listed), server.get(&got), server.open("GET", &watched, &[], ""), server.post(MAPS, json!({"metadata": {"name": "b"}})));
+    let (list, got, watch, _) = tokio::join!(
+        server.get(&listed),
+        server.get(&got),
+        server.open("GET", &watched, &[], ""),
+        server.post(MAPS, json!({"metadata": {"name": "b"}}))
+    );
     assert_eq!(names(&list.ok(200).json()), ["a", "b"]);
     assert_eq!(got.ok(200).json()["metadata"]["name"], "b");
     assert_eq!(watch.status(), 200);
