@@ -11,6 +11,7 @@ mod encryption;
 mod etcd;
 mod expiry;
 mod fault;
+mod history;
 mod model;
 mod proxy;
 mod read;
@@ -70,6 +71,7 @@ macro_rules! every_engine {
             model::random_operations_match_a_map,
             model::concurrent_writers_match_their_answers,
             model::a_list_and_its_watch_make_the_present,
+            history::what_everybody_is_told_fits_one_order,
         );
     };
 }
@@ -154,5 +156,7 @@ mod a_cluster {
         cluster::compacted_away_is_listed_anew,
         cluster::nothing_answered_is_lost_on_rough_ways,
         cluster::a_cluster_of_its_own_fails_alone,
+        history::it_does_on_rough_ways,
+        history::it_does_under_compaction,
     );
 }
