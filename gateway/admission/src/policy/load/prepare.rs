@@ -15,9 +15,10 @@ use crate::policy::{Policies, signature};
 
 /// Modules that are compiled at once. Compiling takes whole processors for a while; the rest waits its turn.
 pub(in crate::policy) const COMPILES_MAX: usize = 4;
-/// Pauses between attempts to read from a registry: the first, and the longest that doubling leads to.
+/// Pauses between attempts to read from a registry: the first, and the longest that doubling leads to, which is how long
+/// somebody waits who has just pushed or signed what was missing.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LAST: Duration = Duration::from_secs(300);
+const RETRY_LAST: Duration = Duration::from_secs(30);
 
 impl Policies {
     /// Begins to load a module's newest revision, unless that was begun before. The first attempt's end is told to whoever
