@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use wasm::Compiler;
 use wasm::limits::MODULE_BYTES_MAX;
 
@@ -41,12 +41,17 @@ fn compile(words: &[String]) -> Result<(), String> {
     let failed = |error: io::Error| error.to_string();
     limit(Resource::Cpu, seconds).map_err(failed)?;
     limit(Resource::Data, MEMORY_BYTES_MAX).map_err(failed)?;
+    // Being cut is no reason to keep an image of the process.
+    limit(Resource::Core, 0).map_err(failed)?;
     nice(NICE).map_err(|error| failed(error.into()))?;
     let mut component = Vec::new();
     io::stdin().take(MODULE_BYTES_MAX as u64).read_to_end(&mut component).map_err(failed)?;
     io::stdout().write_all(&wasm::precompile(&component)?).map_err(failed)
 }
 
+/// The hard limit stays as it is: whoever may not raise it must not try.
 fn limit(resource: Resource, most: u64) -> io::Result<()> {
-    Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: None })?)
+    let maximum = getrlimit(resource).maximum;
+    let current = Some(maximum.map_or(most, |maximum| most.min(maximum)));
+    Ok(setrlimit(resource, Rlimit { current, maximum })?)
 }
