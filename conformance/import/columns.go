@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/kubernetes/pkg/apis/autoscaling"
 )
 
 // columns are the column definitions of every resource that is listed, from upstream's own table convertors.
@@ -37,12 +38,22 @@ func columns(all storages, described map[string]string) (string, error) {
 			}
 		}
 	}
+	// Every scale is shown alike.
+	scales, ok := all[schema.GroupVersion{Group: "apps", Version: "v1"}]["deployments/scale"].storage.(rest.TableConvertor)
+	if !ok {
+		return "", fmt.Errorf("deployments/scale makes no tables")
+	}
+	text, err := columnsOf(scales, &autoscaling.Scale{}, described)
+	if err != nil {
+		return "", fmt.Errorf("columns of scales: %w", err)
+	}
+	fmt.Fprintf(&out, "columns scale.autoscaling\n%s", text)
 	return out.String(), nil
 }
 
 // columnsOf is empty for the default columns, Name and Created At.
-func columnsOf(convertor rest.TableConvertor, list runtime.Object, described map[string]string) (string, error) {
-	table, err := convertor.ConvertToTable(context.Background(), list, &metav1.TableOptions{})
+func columnsOf(convertor rest.TableConvertor, shown runtime.Object, described map[string]string) (string, error) {
+	table, err := convertor.ConvertToTable(context.Background(), shown, &metav1.TableOptions{})
 	if err != nil {
 		return "", err
 	}

@@ -53,6 +53,7 @@ func derive(module string) (map[string]string, error) {
 	if tables["unserved.txt"], err = unserved(schemas, types, kinds); err != nil {
 		return nil, err
 	}
+	tables["internal.txt"] = internal()
 	tables["resources.txt"] = found.render(all)
 	tables["conditional.txt"] = conditional(seen)
 	return tables, nil

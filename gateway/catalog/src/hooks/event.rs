@@ -133,7 +133,7 @@ fn validate_strict_update(new: &Value, old: &Value, errors: &mut Errors) {
         validate_series(new, errors);
     }
     // In upstream's order, with how a value is shown: a struct, or as it is.
-    const FIELDS: &[(&str, &str, Option<&[internal::Field]>)] = &[
+    const FIELDS: &[(&str, &str, Option<internal::Type>)] = &[
         ("involvedObject", "involvedObject", Some(internal::OBJECT_REFERENCE)),
         ("reason", "reason", None),
         ("message", "message", None),

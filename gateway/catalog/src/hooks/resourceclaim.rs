@@ -9,7 +9,7 @@ use model::{Value, name};
 
 use super::Hooks;
 use super::device::{self, Age};
-use super::rules::{get, labels, number, text};
+use super::rules::{get, internal, labels, number, text};
 
 const REQUESTS_MAX: usize = 32;
 const ALTERNATIVES_MAX: usize = 8;
@@ -35,7 +35,7 @@ pub(super) const TEMPLATE: Hooks = Hooks {
     validate: Some(validate_template),
     validate_update: Some(|new, old, errors| {
         validate_template(new, errors);
-        number::immutable(new, old, "spec", &Path::default(), errors);
+        number::immutable_struct(new, old, "spec", internal::CLAIM_TEMPLATE, &Path::default(), errors);
     }),
     ..Hooks::NONE
 };

@@ -5,12 +5,9 @@ use model::field::{Errors, Path};
 use model::{Value, name};
 
 use super::Hooks;
-use super::rules::internal::{self, Zero};
-use super::rules::{equal, get, number, text};
+use super::rules::{equal, get, internal, number, text};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
-const ROLE_REF: &[internal::Field] =
-    &[("APIGroup", "apiGroup", Zero::Text), ("Kind", "kind", Zero::Text), ("Name", "name", Zero::Text)];
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
@@ -74,7 +71,7 @@ fn subject(subject: &Value, is_namespaced: bool, path: &Path, errors: &mut Error
 pub(super) fn validate_update(new: &Value, old: &Value, roles: &[&str], errors: &mut Errors) {
     validate(new, roles, errors);
     if !equal::semantic("roleRef", old.get("roleRef"), new.get("roleRef")) {
-        errors.invalid(&Path::new("roleRef"), internal::show(get::at(new, "roleRef"), ROLE_REF), number::IMMUTABLE);
+        errors.invalid(&Path::new("roleRef"), internal::show(get::at(new, "roleRef"), internal::ROLE_REF), number::IMMUTABLE);
     }
 }
 

@@ -192,7 +192,11 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     for field in ["volumeClaimTemplates", "serviceName", "podManagementPolicy"] {
         let value = spec.get(field);
         if !equal::semantic(field, value, before.get(field)) {
-            errors.invalid(&path.child(field), value.cloned().unwrap_or(Value::Null), IMMUTABLE);
+            let shown = match (field, value) {
+                ("volumeClaimTemplates", Some(templates)) => internal::show_each(templates, internal::CLAIM),
+                (_, value) => value.cloned().unwrap_or(Value::Null),
+            };
+            errors.invalid(&path.child(field), shown, IMMUTABLE);
         }
     }
 }

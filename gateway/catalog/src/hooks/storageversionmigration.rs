@@ -5,13 +5,13 @@ use model::field::{Errors, Path};
 use model::name;
 
 use super::Hooks;
-use super::rules::{condition, get, number};
+use super::rules::{condition, get, internal, number};
 
 pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_update: Some(|new, old, errors| {
         validate(new, errors);
-        number::immutable(new, old, "spec", &Path::default(), errors);
+        number::immutable_struct(new, old, "spec", internal::MIGRATION, &Path::default(), errors);
     }),
     validate_status: Some(validate_status),
     ..Hooks::NONE

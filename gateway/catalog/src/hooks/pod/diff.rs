@@ -1,98 +1,193 @@
 //! The difference between two objects as lines, for people: what upstream appends where a forbidden change is refused.
-//! Upstream prints its internal types; here the lines are those of the API's JSON.
+//! Follows `k8s.io/apimachinery/pkg/util/diff`, which compares indented JSON by the matcher of Python's `difflib`: that one
+//! looks for the longest block of equal lines, then on both sides of it, and so shows other lines than the shortest edit.
+
+use std::collections::HashMap;
+use std::ops::Range;
 
 use model::Value;
 
 /// Lines of context around a change.
 const CONTEXT_LINES: usize = 3;
-/// Most lines of the changed middle that are compared line by line (the table is its square); more is shown as replaced.
-const MIDDLE_LINES_MAX: usize = 1000;
+/// From so many lines on, those that stand for more than a hundredth of a text are not looked up, only met beside others.
+const POPULAR_FROM_LINES: usize = 200;
 
 /// A unified diff of the two, without file names.
 pub(crate) fn unified(old: &Value, new: &Value) -> String {
     let (old, new) = (pretty(old), pretty(new));
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let edits = edits(&old, &new);
     let mut out = String::new();
-    for (first, last) in hunks(&edits) {
-        let hunk = &edits[first..last];
-        let start = |mark: char| 1 + edits[..first].iter().filter(|(m, _)| *m != mark).count();
-        let length = |mark: char| hunk.iter().filter(|(m, _)| *m != mark).count();
-        out.push_str(&format!("@@ -{},{} +{},{} @@\n", start('+'), length('+'), start('-'), length('-')));
-        for (mark, line) in hunk {
-            out.push(*mark);
-            out.push_str(line);
-            out.push('\n');
+    for hunk in hunks(edits(&old, &new)) {
+        let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { continue };
+        let (was, is) = (first.old.start..last.old.end, first.new.start..last.new.end);
+        out.push_str(&format!("@@ -{} +{} @@\n", span(&was), span(&is)));
+        for edit in &hunk {
+            let (old, new) = (&old[edit.old.clone()], &new[edit.new.clone()]);
+            if edit.same {
+                write(' ', old, &mut out);
+            } else {
+                write('-', old, &mut out);
+                write('+', new, &mut out);
+            }
         }
     }
     out
 }
 
-/// Indented by one space a level, as upstream's.
+fn write(mark: char, lines: &[&str], out: &mut String) {
+    for line in lines {
+        out.extend([mark]);
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+/// First line and length; a length of one is left out, and nothing stands before its line.
+fn span(lines: &Range<usize>) -> String {
+    match lines.len() {
+        0 => format!("{},0", lines.start),
+        1 => format!("{}", lines.start + 1),
+        length => format!("{},{length}", lines.start + 1),
+    }
+}
+
+/// Go's JSON, indented by one space a level.
 fn pretty(value: &Value) -> String {
     let text = format!("{value:#}");
     let lines = text.lines().map(|line| {
         let content = line.trim_start();
         format!("{}{content}", " ".repeat((line.len() - content.len()) / 2))
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let text = lines.collect::<Vec<_>>().join("\n");
+    [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026")].iter().fold(text, |text, (c, escape)| text.replace(*c, escape))
 }
 
-/// Every line with ' ', '-' or '+'.
-fn edits<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
-    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    let mut edits: Vec<(char, &str)> = old[..head].iter().map(|line| (' ', *line)).collect();
-    if a.len() > MIDDLE_LINES_MAX || b.len() > MIDDLE_LINES_MAX {
-        edits.extend(a.iter().map(|line| ('-', *line)));
-        edits.extend(b.iter().map(|line| ('+', *line)));
-    } else {
-        edits.extend(middle(a, b));
+/// Lines of both texts that are the same, or take each other's place.
+#[derive(Clone, Debug, PartialEq)]
+struct Edit {
+    same: bool,
+    old: Range<usize>,
+    new: Range<usize>,
+}
+
+/// Where a block of equal lines begins in both, and how long it is.
+#[derive(Clone, Copy)]
+struct Block {
+    old: usize,
+    new: usize,
+    size: usize,
+}
+
+fn edits(old: &[&str], new: &[&str]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let (mut i, mut j) = (0, 0);
+    let end = Block { old: old.len(), new: new.len(), size: 0 };
+    for block in blocks(old, new).into_iter().chain([end]) {
+        if i < block.old || j < block.new {
+            edits.push(Edit { same: false, old: i..block.old, new: j..block.new });
+        }
+        (i, j) = (block.old + block.size, block.new + block.size);
+        if block.size > 0 {
+            edits.push(Edit { same: true, old: block.old..i, new: block.new..j });
+        }
     }
-    edits.extend(old[old.len() - tail..].iter().map(|line| (' ', *line)));
     edits
 }
 
-/// By the longest common subsequence.
-fn middle<'a>(a: &[&'a str], b: &[&'a str]) -> Vec<(char, &'a str)> {
-    let width = b.len() + 1;
-    let mut longest = vec![0u16; (a.len() + 1) * width];
-    for i in (0..a.len()).rev() {
-        for j in (0..b.len()).rev() {
-            longest[i * width + j] = if a[i] == b[j] {
-                longest[(i + 1) * width + j + 1] + 1
-            } else {
-                longest[(i + 1) * width + j].max(longest[i * width + j + 1])
-            };
+/// The blocks of equal lines in order, neighbours joined.
+fn blocks(old: &[&str], new: &[&str]) -> Vec<Block> {
+    let places = places(new);
+    let mut todo = vec![(0..old.len(), 0..new.len())];
+    let mut found = Vec::new();
+    while let Some((of_old, of_new)) = todo.pop() {
+        let block = longest(old, new, &places, of_old.clone(), of_new.clone());
+        if block.size > 0 {
+            todo.push((of_old.start..block.old, of_new.start..block.new));
+            todo.push((block.old + block.size..of_old.end, block.new + block.size..of_new.end));
+            found.push(block);
         }
     }
-    let (mut i, mut j, mut out) = (0, 0, Vec::new());
-    while i < a.len() || j < b.len() {
-        if i < a.len() && j < b.len() && a[i] == b[j] {
-            out.push((' ', a[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if i < a.len() && (j == b.len() || longest[(i + 1) * width + j] >= longest[i * width + j + 1]) {
-            out.push(('-', a[i]));
-            i += 1;
-        } else {
-            out.push(('+', b[j]));
-            j += 1;
+    found.sort_by_key(|block| (block.old, block.new));
+    let mut joined: Vec<Block> = Vec::new();
+    for block in found {
+        match joined.last_mut() {
+            Some(last) if last.old + last.size == block.old && last.new + last.size == block.new => last.size += block.size,
+            _ => joined.push(block),
         }
     }
-    out
+    joined
 }
 
-/// Ranges of edits that have a change, with their context.
-fn hunks(edits: &[(char, &str)]) -> Vec<(usize, usize)> {
-    let mut hunks: Vec<(usize, usize)> = Vec::new();
-    for (i, _) in edits.iter().enumerate().filter(|(_, (mark, _))| *mark != ' ') {
-        let (first, last) = (i.saturating_sub(CONTEXT_LINES), (i + CONTEXT_LINES + 1).min(edits.len()));
-        match hunks.last_mut() {
-            Some(hunk) if first <= hunk.1 => hunk.1 = last,
-            _ => hunks.push((first, last)),
+/// Where each line of a text stands, without the popular ones.
+fn places<'a>(lines: &[&'a str]) -> HashMap<&'a str, Vec<usize>> {
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, line) in lines.iter().enumerate() {
+        places.entry(line).or_default().push(at);
+    }
+    if lines.len() >= POPULAR_FROM_LINES {
+        places.retain(|_, at| at.len() <= lines.len() / 100 + 1);
+    }
+    places
+}
+
+/// The first of the longest blocks within these ranges.
+fn longest(old: &[&str], new: &[&str], places: &HashMap<&str, Vec<usize>>, of_old: Range<usize>, of_new: Range<usize>) -> Block {
+    let mut best = Block { old: of_old.start, new: of_new.start, size: 0 };
+    // Lengths of the blocks that end with the line before, by where they end in the new text.
+    let mut lengths: HashMap<usize, usize> = HashMap::new();
+    for i in of_old.clone() {
+        let mut next = HashMap::new();
+        for j in places.get(old[i]).into_iter().flatten().copied().filter(|j| of_new.contains(j)) {
+            let size = 1 + j.checked_sub(1).and_then(|before| lengths.get(&before)).copied().unwrap_or(0);
+            next.insert(j, size);
+            if size > best.size {
+                best = Block { old: i + 1 - size, new: j + 1 - size, size };
+            }
+        }
+        lengths = next;
+    }
+    while best.old > of_old.start && best.new > of_new.start && old[best.old - 1] == new[best.new - 1] {
+        best = Block { old: best.old - 1, new: best.new - 1, size: best.size + 1 };
+    }
+    let (mut i, mut j) = (best.old + best.size, best.new + best.size);
+    while i < of_old.end && j < of_new.end && old[i] == new[j] {
+        (i, j, best.size) = (i + 1, j + 1, best.size + 1);
+    }
+    best
+}
+
+impl Edit {
+    fn first(&self, lines: usize) -> Self {
+        let cut = |range: &Range<usize>| range.start..range.end.min(range.start + lines);
+        Self { same: self.same, old: cut(&self.old), new: cut(&self.new) }
+    }
+
+    fn last(&self, lines: usize) -> Self {
+        let cut = |range: &Range<usize>| range.start.max(range.end.saturating_sub(lines))..range.end;
+        Self { same: self.same, old: cut(&self.old), new: cut(&self.new) }
+    }
+}
+
+/// Groups of edits with their context; equal lines farther from a change are left out.
+fn hunks(mut edits: Vec<Edit>) -> Vec<Vec<Edit>> {
+    if let Some(first) = edits.first_mut().filter(|edit| edit.same) {
+        *first = first.last(CONTEXT_LINES);
+    }
+    if let Some(last) = edits.last_mut().filter(|edit| edit.same) {
+        *last = last.first(CONTEXT_LINES);
+    }
+    let (mut hunks, mut hunk) = (Vec::new(), Vec::new());
+    for edit in edits {
+        if edit.same && edit.old.len() > 2 * CONTEXT_LINES {
+            hunk.push(edit.first(CONTEXT_LINES));
+            hunks.push(std::mem::take(&mut hunk));
+            hunk.push(edit.last(CONTEXT_LINES));
+        } else {
+            hunk.push(edit);
         }
     }
+    hunks.push(hunk);
+    hunks.retain(|hunk| hunk.iter().any(|edit| !edit.same));
     hunks
 }
 
@@ -106,5 +201,26 @@ mod tests {
         let diff = unified(&json!({"a": 1, "b": 2, "c": 3}), &json!({"a": 1, "b": 5, "c": 3}));
         assert_eq!(diff, "@@ -1,5 +1,5 @@\n {\n  \"a\": 1,\n- \"b\": 2,\n+ \"b\": 5,\n  \"c\": 3\n }\n");
         assert_eq!(unified(&json!({}), &json!({})), "");
+        assert_eq!(unified(&json!("<"), &json!("&")), "@@ -1 +1 @@\n-\"\\u003c\"\n+\"\\u0026\"\n");
+    }
+
+    #[test]
+    fn changes_far_apart_are_hunks_of_their_own() {
+        let lines = |first: i64, last: i64| {
+            let mut all: Vec<i64> = (0..20).collect();
+            (all[1], all[18]) = (first, last);
+            json!(all)
+        };
+        let diff = unified(&lines(100, 200), &lines(101, 201));
+        let expected = "@@ -1,6 +1,6 @@\n [\n  0,\n- 100,\n+ 101,\n  2,\n  3,\n  4,\n@@ -17,6 +17,6 @@\n  15,\n  16,\n  17,\n- 200,\n+ 201,\n  19\n ]\n";
+        assert_eq!(diff, expected);
+    }
+
+    #[test]
+    fn the_longest_block_of_equal_lines_stays() {
+        let (old, new) = (["a", "b", "c", "d", "x"], ["x", "c", "d", "a", "b"]);
+        let told: Vec<_> = edits(&old, &new).into_iter().map(|e| (e.same, e.old, e.new)).collect();
+        assert_eq!(told, [(false, 0..0, 0..3), (true, 0..2, 3..5), (false, 2..5, 5..5)]);
+        assert_eq!((span(&(3..3)), span(&(3..4)), span(&(3..5))), ("3,0".to_owned(), "4".to_owned(), "4,2".to_owned()));
     }
 }

@@ -5,7 +5,7 @@ use model::Value;
 use model::field::{Errors, Path, quote};
 
 use super::super::podspec::{annotations, drop};
-use super::super::rules::{equal, get};
+use super::super::rules::{equal, get, internal};
 use super::update::{annotation_updates, leniently};
 use super::{diff, metadata_and_spec, prepare};
 
@@ -42,7 +42,8 @@ pub fn validate(new: &Value, old: &Value, errors: &mut Errors) {
         match containers.iter().rev().find(|container| get::text(container, "name") == name) {
             None => errors.forbidden(&path, format!("existing ephemeral containers {} may not be removed\n", quote(name))),
             Some(container) if !equal::structs(before, container) => {
-                let diff = diff::unified(before, container);
+                let shown = |container| internal::show(container, internal::EPHEMERAL_CONTAINER);
+                let diff = diff::unified(&shown(before), &shown(container));
                 errors.forbidden(&path, format!("existing ephemeral containers {} may not be changed\n{diff}", quote(name)));
             }
             Some(_) => {}

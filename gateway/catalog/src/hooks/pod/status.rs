@@ -260,7 +260,7 @@ fn addresses(status: &Value, before: &Value, field: &str, path: &Path, errors: &
 }
 
 fn shown(status: &Value, field: &str) -> Value {
-    super::super::rules::internal::show_each(get::at(status, field), super::super::rules::internal::IP)
+    super::super::rules::internal::show_each(get::at(status, field), super::super::rules::internal::POD_IP)
 }
 
 fn pod_ips(status: &Value, before: &Value, path: &Path, errors: &mut Errors) {

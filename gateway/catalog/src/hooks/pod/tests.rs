@@ -127,7 +127,7 @@ fn updates() {
     assert!(found[0].starts_with(
         "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n@@ "
     ));
-    assert!(found[0].contains("\n+ \"nodeName\": \"other\"\n"), "{}", found[0]);
+    assert!(found[0].contains("\n- \"NodeName\": \"\",\n+ \"NodeName\": \"other\",\n"), "{}", found[0]);
     let deadline = json!({"spec": {"activeDeadlineSeconds": 5}});
     assert_eq!(
         updated_from(deadline.clone(), json!({"spec": {"activeDeadlineSeconds": 6}})),

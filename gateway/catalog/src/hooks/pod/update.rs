@@ -152,7 +152,7 @@ fn the_rest(new: &Value, old: &Value, path: &Path, errors: &mut Errors) {
         gated(&mut munged, old, path, errors);
     }
     if !equal::structs(&munged, old) {
-        let diff = diff::unified(old, &munged);
+        let diff = diff::unified(&internal::show(old, internal::POD_SPEC), &internal::show(&munged, internal::POD_SPEC));
         errors.forbidden(path, format!("pod updates may not change fields other than {UPDATABLE}\n{diff}"));
     }
 }

@@ -3,7 +3,7 @@
 use model::Value;
 use model::field::{Errors, Path};
 
-use super::{equal, get};
+use super::{equal, get, internal};
 
 /// `IsNegativeErrorMsg`.
 pub(crate) const NEGATIVE: &str = "must be greater than or equal to 0";
@@ -38,5 +38,14 @@ pub(crate) fn immutable(new: &Value, old: &Value, field: &str, path: &Path, erro
     let (old, value) = (old.get(field), new.get(field));
     if !equal::semantic(field, old, value) {
         errors.invalid(&path.child(field), value.cloned().unwrap_or(Value::Null), IMMUTABLE);
+    }
+}
+
+/// The same where upstream shows a struct of its internal types.
+pub(crate) fn immutable_struct(new: &Value, old: &Value, field: &str, of: internal::Type, path: &Path, errors: &mut Errors) {
+    let (old, value) = (old.get(field), new.get(field));
+    if !equal::semantic(field, old, value) {
+        let shown = value.map_or(Value::Null, |value| internal::show(value, of));
+        errors.invalid(&path.child(field), shown, IMMUTABLE);
     }
 }

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use model::field::{Errors, Path};
 use model::{Value, meta};
 
-use super::super::rules::internal::{self, Zero};
-use super::super::rules::{cidr, get, ip, labels, number, text};
+use super::super::rules::{cidr, get, internal, ip, labels, number, text};
 use super::{
     NONE, cluster_ips, family_of, ip_families, is_externally_accessible, is_headless, kind_of, needs_cluster_ip,
     needs_health_check, spec,
@@ -20,8 +19,6 @@ const ONCE_SET: &str = "may not change once set";
 const ONLY_BALANCER: &str = "may only be used when `type` is 'LoadBalancer'";
 /// `MaxClientIPServiceAffinitySeconds`: a day.
 const AFFINITY_S_MAX: i64 = 86_400;
-const PORT: &[internal::Field] =
-    &[("Name", "name", Zero::Text), ("Protocol", "protocol", Zero::Text), ("AppProtocol", "appProtocol", Zero::Null)];
 
 pub(super) fn create(service: &Value, errors: &mut Errors) {
     whole(service, None, errors);
@@ -266,11 +263,8 @@ fn duplicate_ports(service: &Value, errors: &mut Errors) {
         let (protocol, number) = (get::text(port, "protocol"), get::number(port, "port"));
         if !seen.insert((protocol, number)) {
             // Upstream shows a port of which only these two are filled in.
-            let mut shown = internal::show(&serde_json::json!({"protocol": protocol}), PORT);
-            for (field, value) in [("Port", number), ("TargetPort", 0), ("NodePort", 0)] {
-                shown[field] = value.into();
-            }
-            errors.duplicate(&path.index(i), shown);
+            let two = serde_json::json!({"protocol": protocol, "port": number});
+            errors.duplicate(&path.index(i), internal::show(&two, internal::SERVICE_PORT));
         }
     }
 }
