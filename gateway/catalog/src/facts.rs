@@ -1,6 +1,9 @@
 //! What serving must know of a few resources and upstream's tables do not say: which have no effect yet, which expire, how
 //! they speak of unknown fields.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Resources whose effect is not built: a client must not believe that one of them works. Group, plural, why.
 static UNBUILT: &[(&str, &str, &str)] =
     &[("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers")];
@@ -8,6 +11,24 @@ static UNBUILT: &[(&str, &str, &str)] =
 /// Why a resource refuses to be created or changed by clients, when it does.
 pub fn unbuilt(group: &str, plural: &str) -> Option<&'static str> {
     UNBUILT.iter().find(|(g, p, _)| *g == group && *p == plural).map(|(_, _, why)| *why)
+}
+
+/// Older versions in which upstream takes bodies of a kind. Group, kind, version; the fields are the same.
+static ALSO_TAKEN: &[(&str, &str, &str)] = &[("policy", "Eviction", "v1beta1")];
+
+/// Whether bodies of a kind may be of this version, which is not the one served.
+pub fn takes_version(group: &str, kind: &str, version: &str) -> bool {
+    ALSO_TAKEN.contains(&(group, kind, version))
+}
+
+/// Whether upstream has such a kind and serves it nowhere.
+pub fn is_unserved(api_version: &str, kind: &str) -> bool {
+    static KINDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+        let lines = include_str!("../data/unserved.txt").lines();
+        let words = lines.filter_map(|line| line.strip_prefix("kind ")).map(|line| line.split(' '));
+        words.filter_map(|mut words| Some((words.next()?, words.next()?))).collect()
+    });
+    KINDS.contains(&(api_version, kind))
 }
 
 /// Whether objects of a resource go away by themselves after `--event-ttl`.
@@ -40,5 +61,17 @@ pub fn unselectable(kind: &str, field: &str) -> String {
         "Job" => format!("field label {field:?} not supported for Job"),
         "ResourceSlice" => format!("field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {field}"),
         _ => format!("field label not supported: {field}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_old_are_known() {
+        assert!(is_unserved("apps/v1beta1", "Deployment"));
+        assert!(!is_unserved("apps/v1", "Deployment") && !is_unserved("apps/v1beta1", "Pod"));
+        assert!(takes_version("policy", "Eviction", "v1beta1") && !takes_version("policy", "Eviction", "v1beta2"));
     }
 }

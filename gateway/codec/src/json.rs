@@ -42,14 +42,20 @@ pub struct Parsed {
 
 /// Reads one JSON value and nothing after it. Fails with Go's words.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
-    let mut reader = Reader { scanner: Scanner::new(bytes), path: String::new(), duplicates: Vec::new(), depth: 0 };
-    reader.scanner.skip_space();
-    let value = reader.value()?;
-    reader.scanner.skip_space();
-    if let Some(b) = reader.scanner.peek() {
-        return Err(invalid(b, "after top-level value"));
-    }
+    let mut reader = Reader::new(bytes);
+    let value = reader.whole()?;
     Ok(Parsed { value, duplicates: reader.duplicates })
+}
+
+/// Strict errors about a text, of duplicate and of unknown fields, in the order in which a reader meets their causes.
+pub fn in_document_order<'a>(bytes: &[u8], faults: &[&'a str]) -> Vec<&'a str> {
+    let mut reader = Reader { met: Some(Vec::new()), ..Reader::new(bytes) };
+    // It was read before.
+    drop(reader.whole());
+    let met = reader.met.unwrap_or_default();
+    let mut ordered = faults.to_vec();
+    ordered.sort_by_key(|fault| met.iter().position(|met| met == fault).unwrap_or(usize::MAX));
+    ordered
 }
 
 /// `apiVersion` and `kind` of a body. Fails with upstream's words when they are no strings or the body is no object.
@@ -100,9 +106,25 @@ struct Reader<'a> {
     path: String,
     duplicates: Vec<String>,
     depth: usize,
+    /// Every fault that strict decoding may find, in the order of the text; only where somebody asks.
+    met: Option<Vec<String>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { scanner: Scanner::new(bytes), path: String::new(), duplicates: Vec::new(), depth: 0, met: None }
+    }
+
+    fn whole(&mut self) -> Result<Value, Error> {
+        self.scanner.skip_space();
+        let value = self.value()?;
+        self.scanner.skip_space();
+        match self.scanner.peek() {
+            Some(b) => Err(invalid(b, "after top-level value")),
+            None => Ok(value),
+        }
+    }
+
     fn value(&mut self) -> Result<Value, Error> {
         match self.scanner.peek() {
             None => Err(unexpected_end()),
@@ -162,10 +184,13 @@ impl Reader<'_> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
-            let value = self.value()?;
-            if map.insert(key, value).is_some() {
+            if map.contains_key(&key) {
                 self.tell_duplicate();
+            } else if let Some(met) = &mut self.met {
+                met.push(format!("unknown field {}", model::field::quote(&self.path)));
             }
+            let value = self.value()?;
+            map.insert(key, value);
             self.path.truncate(path);
             self.scanner.skip_space();
             match self.scanner.next() {
@@ -180,6 +205,9 @@ impl Reader<'_> {
     /// Once for each path, as upstream.
     fn tell_duplicate(&mut self) {
         let message = format!("duplicate field {}", model::field::quote(&self.path));
+        if let Some(met) = &mut self.met {
+            met.push(message.clone());
+        }
         if self.duplicates.len() < STRICT_ERRORS_MAX && !self.duplicates.contains(&message) {
             self.duplicates.push(message);
         }

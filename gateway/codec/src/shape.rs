@@ -38,7 +38,14 @@ impl ListMeta {
 
     fn write(&self, order: Order, out: &mut Vec<u8>) {
         let version = |out: &mut Vec<u8>, comma: &mut bool| text_member("resourceVersion", &self.resource_version, out, comma);
-        let token = |out: &mut Vec<u8>, comma: &mut bool| text_member("continue", &self.continue_token, out, comma);
+        let token = |out: &mut Vec<u8>, comma: &mut bool| match order {
+            Order::Struct => text_member("continue", &self.continue_token, out, comma),
+            // A map keeps what was set, be it empty.
+            Order::Sorted => {
+                member("continue", out, comma);
+                write_string(&self.continue_token, out);
+            }
+        };
         let remaining = |out: &mut Vec<u8>, comma: &mut bool| {
             if let Some(count) = self.remaining {
                 member("remainingItemCount", out, comma);

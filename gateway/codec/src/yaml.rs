@@ -163,6 +163,13 @@ fn next<'a>(events: &mut Events<'a>, text: &str) -> Result<Option<(Event<'a>, Sp
         Err(error) if matches!(error.kind(), granit_parser::ErrorKind::RecursionLimitExceeded) => {
             fail(format!("exceeded max depth of {DEPTH_MAX}"))
         }
+        Err(error) if error.info().starts_with("unclosed bracket") => {
+            let message = unclosed(text);
+            match text.matches('\n').count() {
+                0 => fail(message.to_owned()),
+                line => fail(format!("line {line}: {message}")),
+            }
+        }
         Err(error) => {
             let (message, is_grammar) = upstreams_words(&error.info());
             // Upstream counts lines from 0 in errors of the grammar, and leaves line 0 out in all of them.
@@ -177,14 +184,32 @@ fn next<'a>(events: &mut Events<'a>, text: &str) -> Result<Option<(Event<'a>, Sp
     }
 }
 
+/// What upstream's parser misses where a text ends within brackets: an element, or what follows one.
+fn unclosed(text: &str) -> &'static str {
+    let (mut open, mut quoted) = (Vec::new(), None);
+    for c in text.chars() {
+        match (quoted, c) {
+            (Some(quote), c) if c == quote => quoted = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quoted = Some(c),
+            (None, '[' | '{') => open.push(c),
+            (None, ']' | '}') => drop(open.pop()),
+            _ => {}
+        }
+    }
+    match (text.trim_end().chars().last(), open.last()) {
+        (Some('[' | '{' | ',' | ':'), _) => "did not find expected node content",
+        (_, Some('{')) => "did not find expected ',' or '}'",
+        _ => "did not find expected ',' or ']'",
+    }
+}
+
 /// What upstream's parser calls the same fault, and whether it is one of the grammar rather than of a token.
 fn upstreams_words(info: &str) -> (String, bool) {
     const NO_TOKEN: &str = "found character that cannot start any token";
     match info {
         _ if info.starts_with("unclosed quote") => ("found unexpected end of stream".to_owned(), false),
-        _ if info.starts_with("unclosed bracket") || info.starts_with("misplaced bracket") => {
-            ("did not find expected node content".to_owned(), true)
-        }
+        _ if info.starts_with("misplaced bracket") => ("did not find expected node content".to_owned(), true),
         _ if info.starts_with("simple key expected") => ("could not find expected ':'".to_owned(), false),
         _ if info.starts_with("unexpected character") || info.starts_with("tabs disallowed") => (NO_TOKEN.to_owned(), false),
         _ => match info.split_once(", ") {

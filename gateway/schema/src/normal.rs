@@ -4,6 +4,7 @@
 
 mod decode;
 mod encode;
+mod restore;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 
 pub use decode::{decode, strict_error, strict_faults};
 pub use encode::{Encode, encode, encode_sorted};
+pub use restore::restore;
 pub use settle::settle;
 
 use crate::types::{Field, Kind, Omit, Types};

@@ -138,6 +138,13 @@ impl Field {
     pub(crate) fn proto_at(&self, level: usize) -> u32 {
         self.proto_in.get(level).copied().unwrap_or(self.proto)
     }
+
+    /// Whether objects in it are of the struct that has it: CustomResourceDefinition's schemas below `items` and its like,
+    /// which JSON writes as one thing or another.
+    pub(crate) fn holds_schemas(&self) -> bool {
+        let named = |name: &str| name.contains("JSONSchemaPropsOr") || name.ends_with("JSONSchemaDependencies");
+        matches!(self.kind, Kind::Json | Kind::Map(_)) && self.go_type.is_some_and(named)
+    }
 }
 
 /// A struct type.

@@ -8,7 +8,7 @@ use codec::{json, yaml};
 use model::field::quote;
 use model::gvk::split_api_version;
 use model::{GroupVersionKind, Map, Status, Value};
-use schema::normal::strict_error;
+use schema::normal::strict_faults;
 use schema::proto;
 use schema::types::Types;
 
@@ -72,7 +72,7 @@ pub fn object(
         Media::Protobuf => message(form, body)?,
         media => text(form, media, body, validation, notes)?,
     };
-    if (&said.group, &said.version) != (&form.kind.group, &form.kind.version) {
+    if !form.takes_version(&said) {
         return Err(Status::bad_request(format!(
             "the API version in the data ({}) does not match the expected API version ({})",
             said.api_version(),
@@ -94,10 +94,25 @@ fn text(
     let unread = |why: String| unrecognized(form, &why, body);
     let Parsed { mut value, duplicates } = parse(media, body).map_err(unread)?;
     let (api_version, kind) = json::interpret(&value).map_err(unread)?;
-    let said = if form.is_free() { free(api_version, kind)? } else { expected(form, api_version, kind)? };
-    let mut unknown = Vec::new();
+    if api_version.matches('/').count() > 1 {
+        return Err(unread(format!("unexpected GroupVersion string: {api_version}")));
+    }
+    let said = if form.is_free() {
+        if kind.is_empty() {
+            // What a custom resource leaves unsaid is not made up.
+            return Err(unread(format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(body))));
+        }
+        GroupVersionKind::from_api_version(api_version, kind)
+    } else {
+        expected(form, api_version, kind)?
+    };
+    let mut unknown = form.unknown_in_other_version(&said, &value);
     form.decode(&mut value, &mut unknown).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
-    strictness(validation, &duplicates, &unknown, notes).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
+    let mut faults = strict_faults(&duplicates, &unknown);
+    if media == Media::Json && !duplicates.is_empty() && !unknown.is_empty() {
+        faults = json::in_document_order(body, &faults);
+    }
+    strictness(validation, &faults, notes).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
     Ok((said, value))
 }
 
@@ -122,14 +137,6 @@ fn expected(form: &Form, api_version: &str, kind: &str) -> Result<GroupVersionKi
         return Err(cannot_be_handled(&said, &form.kind, &foreign(form, &said)));
     }
     Ok(said)
-}
-
-/// The kind that the body of a custom resource says it is. What it leaves unsaid is not made up.
-fn free(api_version: &str, kind: &str) -> Result<GroupVersionKind, Status> {
-    if kind.is_empty() {
-        return Err(Status::bad_request("Object 'Kind' is missing in 'object has no kind field '"));
-    }
-    Ok(GroupVersionKind::from_api_version(api_version, kind))
 }
 
 /// What the body says it is, with what it leaves unsaid taken from the request.
@@ -159,21 +166,23 @@ fn cannot_be_handled(said: &GroupVersionKind, expected: &GroupVersionKind, why: 
 }
 
 /// Unknown and duplicate fields are refused, warned of, or nothing. Fails with upstream's words for a strict request.
-pub fn strictness(
-    validation: FieldValidation,
-    duplicates: &[String],
-    unknown: &[String],
-    notes: &mut Notes,
-) -> Result<(), String> {
+fn strictness(validation: FieldValidation, faults: &[&str], notes: &mut Notes) -> Result<(), String> {
     match validation {
-        FieldValidation::Ignore => Ok(()),
+        FieldValidation::Strict if !faults.is_empty() => Err(format!("strict decoding error: {}", faults.join(", "))),
         FieldValidation::Warn => {
-            for fault in duplicates.iter().chain(unknown) {
-                notes.warn(fault.clone());
-            }
+            faults.iter().for_each(|fault| warn(fault, notes));
             Ok(())
         }
-        FieldValidation::Strict => strict_error(duplicates, unknown).map_or(Ok(()), Err),
+        FieldValidation::Ignore | FieldValidation::Strict => Ok(()),
+    }
+}
+
+/// Warns of what strict decoding found; of what YAML's parser did line by line.
+pub fn warn(fault: &str, notes: &mut Notes) {
+    let read = fault.strip_prefix("error converting YAML to JSON: ").unwrap_or(fault);
+    match read.strip_prefix("yaml: unmarshal errors:\n") {
+        Some(lines) => lines.split('\n').for_each(|line| notes.warn(line.trim())),
+        None => notes.warn(fault),
     }
 }
 

@@ -98,3 +98,13 @@ proptest! {
         let _ = parse(&bytes);
     }
 }
+
+#[test]
+fn strict_errors_come_as_the_text_does() {
+    let text = br#"{"m":{"nam":1,"l":{"x":1,"x":2}},"x":1,"a":{"b":1,"b":2},"a":{"c":1}}"#;
+    let (x, nam, b, a) =
+        (r#"duplicate field "m.l.x""#, r#"unknown field "m.nam""#, r#"duplicate field "a.b""#, r#"duplicate field "a""#);
+    let faults = [x, b, a, nam, r#"unknown field "x""#, r#"unknown field "a.c""#];
+    assert_eq!(in_document_order(text, &faults), [nam, x, r#"unknown field "x""#, b, a, r#"unknown field "a.c""#]);
+    assert_eq!(parse(br#"{"a":{},"a":{"b":1,"b":2}}"#).unwrap().duplicates, [a, b], "a field before those within");
+}

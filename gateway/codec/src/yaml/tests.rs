@@ -94,6 +94,9 @@ fn what_is_no_yaml() {
         ("x: 1\na: 'x", "line 2: found unexpected end of stream"),
         ("- a\nb: c", "line 1: did not find expected '-' indicator"),
         ("a: 1\nb", "line 3: could not find expected ':'"),
+        ("a: [1\n", "line 1: did not find expected ',' or ']'"),
+        ("a: {b: [1], c", "did not find expected ',' or '}'"),
+        ("a: [1,", "did not find expected node content"),
         ("a: @b", "found character that cannot start any token"),
     ] {
         assert_eq!(value(text), Err(format!("yaml: {error}")), "{text}");

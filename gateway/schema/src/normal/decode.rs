@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
                 return false;
             };
             if outcome.is_ok() {
-                outcome = self.field(field, value);
+                outcome = if field.holds_schemas() { self.schemas(ty, field, value) } else { self.field(field, value) };
             }
             !value.is_null() && !is_omitted(types, field, value)
         });
@@ -114,6 +114,22 @@ impl<'a> Walk<'a> {
         self.value(&field.kind, Named::Field(field), value)?;
         self.fields.pop();
         self.path.truncate(length);
+        Ok(())
+    }
+
+    /// Schemas that Go reads by a method of their type: not strictly, and a fault ends the decoding at once.
+    fn schemas(&self, ty: TypeId, field: &Field, value: &mut Value) -> Result<(), String> {
+        let each: Vec<&mut Value> = match (&field.kind, value) {
+            (Kind::Map(_), Value::Object(map)) => map.values_mut().collect(),
+            (_, Value::Array(items)) => items.iter_mut().collect(),
+            (_, one) => vec![one],
+        };
+        for map in each.into_iter().filter_map(Value::as_object_mut) {
+            let (types, unknown) = (self.types, &mut Vec::new());
+            let mut walk = Walk { types, unknown, fault: None, path: String::new(), fields: Vec::new(), owner: "" };
+            walk.structure(ty, map)?;
+            walk.fault.map_or(Ok(()), Err)?;
+        }
         Ok(())
     }
 

@@ -102,7 +102,7 @@ impl Writer<'_> {
                     self.key(field.json, &mut comma);
                     self.metadata(*metadata, member);
                 }
-                (_, member) => self.field(field, member, &mut comma),
+                (_, member) => self.field(ty, field, member, &mut comma),
             }
         }
         self.out.push(b'}');
@@ -118,7 +118,7 @@ impl Writer<'_> {
                 self.out.extend_from_slice(b"\"\"");
                 self.revision_at = Some(self.out.len() - 1);
             } else {
-                self.field(field, value.and_then(|v| v.get(field.json)), &mut comma);
+                self.field(ty, field, value.and_then(|v| v.get(field.json)), &mut comma);
             }
         }
         self.out.push(b'}');
@@ -138,7 +138,7 @@ impl Writer<'_> {
         let mut comma = false;
         for (at, field) in of.fields.iter().enumerate() {
             let member = if few { slots[at] } else { map.and_then(|m| m.get(field.json)) };
-            self.field(field, member, &mut comma);
+            self.field(ty, field, member, &mut comma);
         }
         self.out.push(b'}');
     }
@@ -153,7 +153,7 @@ impl Writer<'_> {
         self.out.extend_from_slice(b"\":");
     }
 
-    fn field(&mut self, field: &Field, value: Option<&Value>, comma: &mut bool) {
+    fn field(&mut self, owner: TypeId, field: &Field, value: Option<&Value>, comma: &mut bool) {
         let value = value.unwrap_or(&Value::Null);
         if is_omitted(self.types, field, value) {
             return;
@@ -161,8 +161,22 @@ impl Writer<'_> {
         self.key(field.json, comma);
         if value.is_null() && field.pointer {
             self.out.extend_from_slice(b"null");
+        } else if field.holds_schemas() {
+            self.schemas(owner, &field.kind, value);
         } else {
             self.value(&field.kind, value);
+        }
+    }
+
+    fn schemas(&mut self, ty: TypeId, kind: &Kind, value: &Value) {
+        match (kind, value) {
+            (Kind::Map(_), Value::Object(map)) => {
+                let types = self.types;
+                write_map(map, self.out, |value, out| Writer { types, out, revision_at: None }.schemas(ty, &Kind::Json, value));
+            }
+            (_, Value::Array(items)) if items.iter().all(Value::is_object) => self.list(&Kind::Struct(ty), items),
+            (_, Value::Object(map)) => self.structure(ty, Some(map)),
+            (kind, value) => self.value(kind, value),
         }
     }
 

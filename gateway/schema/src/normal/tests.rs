@@ -264,3 +264,26 @@ fn replace_nth(value: &mut Value, n: usize, with: &Value) -> usize {
         }
     }
 }
+
+#[test]
+fn what_stands_below_items_is_a_schema() {
+    let of = |schema: serde_json::Value| json!({"spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}});
+    let ty = of_kind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+    let mut value = of(json!({
+        "items": {"properties": {"b": {"type": "string"}, "a": {}}, "unheard": 1, "description": "", "type": "object"},
+        "additionalProperties": {"required": [], "type": "string"},
+        "additionalItems": true,
+        "dependencies": {"x": ["y"], "w": {"title": "t", "id": "i"}}
+    }));
+    let mut unknown = Vec::new();
+    decode(&TYPES, ty, &mut value, &mut unknown).expect("it fits");
+    assert_eq!(unknown, [""; 0], "Go reads these by a method that is not strict");
+    let text = encoded("apiextensions.k8s.io/v1", "CustomResourceDefinition", &value);
+    let expected = r#""openAPIV3Schema":{"items":{"type":"object","properties":{"a":{},"b":{"type":"string"}}},"additionalProperties":{"type":"string"},"dependencies":{"w":{"id":"i","title":"t"},"x":["y"]},"additionalItems":true}"#;
+    assert!(text.contains(expected), "{text}");
+    let mut wrong = of(json!({"items": {"type": 1}}));
+    assert_eq!(
+        decode(&TYPES, ty, &mut wrong, &mut unknown),
+        Err("json: cannot unmarshal number into Go struct field JSONSchemaProps.type of type string".to_owned())
+    );
+}

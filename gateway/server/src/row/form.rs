@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::Catalog;
+use catalog::{Catalog, facts};
 use model::field::quote;
 use model::gvk::split_api_version;
 use model::{GroupVersionKind, Status, Value};
@@ -56,7 +56,29 @@ impl Form {
 
     /// Whether any such kind exists, served or not.
     pub fn knows(&self, kind: &GroupVersionKind) -> bool {
-        *kind == self.kind || self.is_free() || self.types().of_kind(&kind.api_version(), &kind.kind).is_some()
+        let version = kind.api_version();
+        *kind == self.kind
+            || self.is_free()
+            || self.types().of_kind(&version, &kind.kind).is_some()
+            || facts::is_unserved(&version, &kind.kind)
+    }
+
+    /// Whether a body may be of this version of the kind.
+    pub fn takes_version(&self, said: &GroupVersionKind) -> bool {
+        (&said.group, &said.version) == (&self.kind.group, &self.kind.version)
+            || said.group == self.kind.group && facts::takes_version(&self.kind.group, &self.kind.kind, &said.version)
+    }
+
+    /// What strict decoding holds against a custom resource in a version that is not served: every field, as nothing
+    /// describes one.
+    pub fn unknown_in_other_version(&self, said: &GroupVersionKind, value: &Value) -> Vec<String> {
+        let same = said.group == self.kind.group && said.kind == self.kind.kind;
+        if !self.is_free() || !same || said.version == self.kind.version {
+            return Vec::new();
+        }
+        let described = |key: &&String| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata");
+        let fields = value.as_object().into_iter().flatten().map(|(key, _)| key).filter(described);
+        fields.map(|key| format!("unknown field {}", quote(key))).collect()
     }
 
     /// Whether a body may say that it is of any kind, which validation then judges.
@@ -115,6 +137,11 @@ impl Form {
         }
     }
 
+    /// Whether what a strategic merge patch made fits the type. Fails with the words of upstream's converter.
+    pub fn restore(&self, value: &Value) -> Result<(), String> {
+        self.shape.struct_type().map_or(Ok(()), |ty| schema::normal::restore(self.types(), ty, value))
+    }
+
     /// A valid object as it would be sent, for messages that show it: every field in its place.
     pub fn in_order(&self, value: &Value) -> Value {
         let api_version = self.kind.api_version();
@@ -144,6 +171,10 @@ impl Form {
         let said = GroupVersionKind::from_api_version(api_version, kind);
         if said == self.kind || self.is_free() {
             return Ok(());
+        }
+        if let Some(ty) = self.types().of_kind(api_version, kind) {
+            // It is read as what it says it is before that is held against it.
+            schema::normal::decode(self.types(), ty, &mut value.clone(), &mut Vec::new())?;
         }
         if self.knows(&said) {
             return Err(format!("unable to decode {} into {}", said.kind, self.kind.kind));

@@ -83,7 +83,7 @@ impl Configuration {
         let why = format!("error converting YAML to JSON: {why}");
         match validation {
             FieldValidation::Ignore => {}
-            FieldValidation::Warn => notes.warn(why),
+            FieldValidation::Warn => crate::decode::warn(&why, notes),
             FieldValidation::Strict => return Err(Status::bad_request(format!("error strict decoding patch: {why}"))),
         }
         Ok(())

@@ -43,11 +43,22 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     }
     let bytes = body::read(body, call.limit).await?;
     let options = WriteOptions::parse(&call.query, Flavor::Patch)?;
-    let change = Change::read(kind, &bytes)?;
-    call.record.request_patch(&bytes);
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+    let change = match Change::read(kind, &bytes) {
+        Ok(change) => change,
+        // Upstream reads the patch when it has found the object.
+        Err(unreadable) => return Err(absent(gate, row, &namespace, &name)?.unwrap_or(unreadable)),
+    };
+    call.record.request_patch(&bytes);
     let written = apply(gate, call, row, (&namespace, &name), change, &options).await?;
     Ok(answer(row, if written.created { 201 } else { 200 }, written.stored))
+}
+
+/// That there is no object to patch, when there is none.
+fn absent(gate: &Gate, row: &Row, namespace: &str, name: &str) -> Result<Option<Status>, Status> {
+    let key = super::key(row, if row.is_namespaced() { namespace } else { "" }, name)?;
+    let found = gate.store.resource(&row.prefix()).get(key.as_str());
+    Ok(found.is_none().then(|| Status::not_found(&row.group_resource(), name)))
 }
 
 /// Applies a merge patch from inside the process.
@@ -106,6 +117,11 @@ impl Change {
             Self::Strategic(patch) => form.apply_strategic(patch, &mut object)?,
         }
         let refused = |why: String| invalid(&self.show(row, current), why);
+        match self {
+            // This one never becomes text, which is where a kind is read.
+            Self::Strategic(_) => form.restore(&object).map_err(&refused)?,
+            Self::Json(_) | Self::Merge(_) => {}
+        }
         form.check_kind(&object).map_err(&refused)?;
         let mut unknown = Vec::new();
         form.decode(&mut object, &mut unknown).map_err(&refused)?;
