@@ -102,7 +102,10 @@ fn resource_list(group: &Group, version: &Version) -> Value {
         rows.push(api_resource(resource));
         rows.extend(resource.subresources.iter().map(|sub| api_subresource(resource, sub)));
     }
-    rows.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    // Upstream lists custom resources as their definitions come, each with its status before its scale.
+    if version.resources.iter().all(|resource| resource.custom.is_none()) {
+        rows.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    }
     let mut list = json!({"kind": "APIResourceList"});
     // Upstream leaves apiVersion out of the core group's list.
     set_if(&mut list, "apiVersion", if group.name.is_empty() { "" } else { "v1" }.into());

@@ -19,6 +19,10 @@ pub mod runtime;
 pub mod serviceaccount;
 pub mod volumeattributesclass_protection;
 
+use std::sync::Arc;
+
+use model::World;
+
 pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime};
 
 /// Every controller but the garbage collector, which watches all resources.
@@ -32,14 +36,19 @@ static ALL: &[&Controller] = &[
     &volumeattributesclass_protection::CONTROLLER,
 ];
 
+/// What kube-apiserver itself keeps up, and the world under its own name.
+pub type Upkeep = (bootstrap::Settings, Arc<dyn World>);
+
 /// Starts the upkeep of what a cluster always holds, where it is asked for, and the controllers that `--controllers` asks
 /// for; they run until the result is dropped. Must be called inside a tokio runtime.
-pub fn start(context: Context, controllers: &[String], upkeep: Option<bootstrap::Settings>) -> Runtime {
+pub fn start(context: Context, controllers: &[String], upkeep: Option<Upkeep>) -> Runtime {
     let mut runtime = Runtime::new(context);
-    if let Some(settings) = upkeep {
+    if let Some((settings, world)) = upkeep {
+        let others = runtime.act_in(world);
         bootstrap::add(&mut runtime, settings);
         customresourcedefinition::add(&mut runtime);
         apiservice::add(&mut runtime);
+        runtime.act_in(others);
     }
     for controller in ALL {
         if names::is_enabled(controller.name, names::Default::On, controllers) {

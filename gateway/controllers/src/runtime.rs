@@ -130,6 +130,11 @@ impl Runtime {
         &self.context
     }
 
+    /// Lets what is added from now on act in another world, and says which it was.
+    pub(crate) fn act_in(&mut self, world: Arc<dyn World>) -> Arc<dyn World> {
+        std::mem::replace(&mut self.context.world, world)
+    }
+
     /// Adds a listener to the watch of a resource; only before [`Runtime::follow`].
     pub(crate) fn listen(&mut self, resource: GroupVersionResource, listener: Listener) {
         self.listen_to(resource, WHOLE, listener);

@@ -13,7 +13,7 @@ pub mod watch;
 use std::sync::Arc;
 
 use catalog::Catalog;
-use model::{Revision, Status, Verb, name};
+use model::{RequestInfo, Revision, Status, Verb, name};
 use store::ResourceCache;
 
 use crate::answer::{Answer, method_not_allowed};
@@ -30,6 +30,7 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
     // What was reached through `/proxy/` paths is reached through subresources since.
     let found = Row::find(&served.catalog, &call.info).filter(|_| call.info.verb != Verb::Proxy);
     let Some(row) = found else {
+        refuse_unheard_part(&served.catalog, &call.info)?;
         return nothing_served(&served.catalog, &call.info.path);
     };
     if !row.is_in_place(&call.info) {
@@ -106,6 +107,15 @@ pub(crate) fn nothing_served(catalog: &Catalog, path: &str) -> Result<Answer, St
     let versions = catalog.group(group).into_iter().flat_map(|group| &group.versions);
     let is_builtin = versions.into_iter().any(|version| catalog.is_builtin(group, &version.name));
     if is_builtin { Err(Status::page_not_found()) } else { Ok(Answer::not_found()) }
+}
+
+/// Of a custom resource upstream says that the object is not there, when it is a part that its definition does not have.
+fn refuse_unheard_part(catalog: &Catalog, info: &RequestInfo) -> Result<(), Status> {
+    let resource = catalog.resource(&info.group, &info.version, &info.resource);
+    match resource.filter(|resource| resource.custom.is_some() && !info.subresource.is_empty()) {
+        Some(resource) => Err(Status::not_found(&resource.gvr.group_resource(), &info.name)),
+        None => Ok(()),
+    }
 }
 
 /// A kind whose effect is not built must not be believed to work.

@@ -152,17 +152,17 @@ fn resource(
         gvk: shared.storage.clone(),
     };
     let mut parts = Vec::new();
-    if scale.is_some() {
-        let kind = GroupVersionKind::new("autoscaling", "v1", "Scale");
-        let ty = types.of_kind("autoscaling/v1", "Scale").ok_or("the type tables lack Scale")?;
-        parts.push(Subresource { foreign: true, ..subresource("scale", kind, Shape::Struct(ty)) });
-    }
     if has_status {
         parts.push(Subresource {
             only: Some("status".into()),
             resets: Filter::except(["metadata", "spec"]),
             ..subresource("status", gvk.clone(), shape(name)?)
         });
+    }
+    if scale.is_some() {
+        let kind = GroupVersionKind::new("autoscaling", "v1", "Scale");
+        let ty = types.of_kind("autoscaling/v1", "Scale").ok_or("the type tables lack Scale")?;
+        parts.push(Subresource { foreign: true, ..subresource("scale", kind, Shape::Struct(ty)) });
     }
     Ok(Resource {
         gvr: GroupVersionResource { group: names.group.clone(), version: name.into(), resource: names.plural.clone() },
@@ -204,6 +204,7 @@ fn subresource(name: &str, gvk: GroupVersionKind, shape: Shape) -> Subresource {
         keeps: Vec::new(),
         only: None,
         resets: Filter::All,
+        table: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use admission::Notes;
 use model::field::{Errors, Fault, Path};
+use model::gvk::split_api_version;
 use model::name::name_is_path_segment;
 use model::{GroupKind, Revision, Status, Value, meta};
 use schema::object_meta;
@@ -122,5 +123,13 @@ fn refuse(write: &Write<'_>, object: &Value, mut errors: Errors) -> Result<(), S
     }
     // Where upstream sorts out what declarative validation supersedes, it also drops what was said before.
     errors.unique();
-    Err(Status::invalid(&write.row.stored_kind().group_kind(), meta::name(object), &errors))
+    let kind = if write.row.is_custom() { said(object) } else { write.row.stored_kind().group_kind() };
+    Err(Status::invalid(&kind, meta::name(object), &errors))
+}
+
+/// The kind that an object says it is: a custom resource's may be the wrong one.
+fn said(object: &Value) -> GroupKind {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("");
+    let (group, _) = split_api_version(text("apiVersion"));
+    GroupKind { group: group.into(), kind: text("kind").into() }
 }
