@@ -23,6 +23,8 @@ mod namespace_exists;
 mod namespace_lifecycle;
 mod owner_references_permission_enforcement;
 mod persistent_volume_claim_resize;
+mod pod_resize;
+mod pod_security;
 mod pod_topology_labels;
 mod priority;
 mod runtime_class;
@@ -84,7 +86,7 @@ pub static ALL: &[Row] = &[
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
     row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
     row("ImagePolicyWebhook", false, None),
-    row("PodSecurity", true, None),
+    row("PodSecurity", true, Some(|_| Box::new(pod_security::PodSecurity))),
     row("PodNodeSelector", false, None),
     row("Priority", true, Some(|s| Box::new(priority::Priority::new(s.world.clone())))),
     row("DefaultTolerationSeconds", true, Some(|s| Box::new(default_toleration_seconds::DefaultTolerationSeconds::new(s)))),
@@ -137,7 +139,7 @@ pub static ALL: &[Row] = &[
     row("DenyServiceExternalIPs", false, Some(|_| Box::new(deny_service_external_ips::DenyServiceExternalIPs))),
     row("PodTopologyLabels", true, Some(|s| Box::new(pod_topology_labels::PodTopologyLabels::new(s.world.clone())))),
     row("NodeDeclaredFeatureValidator", true, None),
-    row("PodResizeValidator", true, None),
+    row("PodResizeValidator", true, Some(|s| Box::new(pod_resize::PodResizeValidator::new(s.world.clone())))),
     row("MutatingAdmissionPolicy", true, Some(|s| s.mutating_policies.plugin())),
     row("MutatingAdmissionWebhook", true, Some(|s| s.webhooks.mutating_plugin())),
     row("ValidatingAdmissionPolicy", true, Some(|s| s.validating_policies.plugin())),

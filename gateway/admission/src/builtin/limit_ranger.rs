@@ -16,7 +16,7 @@ const MILLI_MAX: i64 = i64::MAX / 1000;
 /// What a pod as a whole may ask for, beside its containers.
 const POD_LEVEL: [&str; 2] = ["cpu", "memory"];
 
-type Amounts = BTreeMap<String, Quantity>;
+pub(super) type Amounts = BTreeMap<String, Quantity>;
 
 pub(super) struct LimitRanger {
     world: Arc<dyn World>,
@@ -80,7 +80,7 @@ fn limits_of<'a>(range: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Va
     range.get("spec").map_or(&[][..], |spec| items(spec, "limits")).iter().filter(move |limit| text(limit, "type") == kind)
 }
 
-fn amounts(holder: &Value, field: &str) -> Amounts {
+pub(super) fn amounts(holder: &Value, field: &str) -> Amounts {
     let entries = holder.get(field).and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(name, amount)| Some((name.clone(), Quantity::parse(amount.as_str()?).ok()?))).collect()
 }
@@ -169,7 +169,7 @@ fn all_faults(kind: &str, limit: &Value, requests: &Amounts, limits: &Amounts) -
 }
 
 /// What a pod asks for: its containers together, or its init containers where one of those asks for more.
-fn whole(spec: &Value, field: &str) -> Amounts {
+pub(super) fn whole(spec: &Value, field: &str) -> Amounts {
     let mut sum = Amounts::new();
     items(spec, "containers").iter().for_each(|container| add(&mut sum, &resources(container, field)));
     let (mut sidecars, mut init) = (Amounts::new(), Amounts::new());
@@ -190,7 +190,7 @@ fn whole(spec: &Value, field: &str) -> Amounts {
     sum
 }
 
-fn add(sum: &mut Amounts, more: &Amounts) {
+pub(super) fn add(sum: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
         match sum.get_mut(name) {
             Some(sum) => sum.add(amount),
