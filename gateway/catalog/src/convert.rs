@@ -3,7 +3,7 @@
 
 pub mod customresourcedefinition;
 mod event;
-mod horizontalpodautoscaler;
+pub(crate) mod horizontalpodautoscaler;
 
 use model::{GroupVersionKind, Value};
 

@@ -35,7 +35,7 @@ mod ipaddress;
 mod job;
 mod lease;
 mod limitrange;
-mod namespace;
+pub mod namespace;
 mod networkpolicy;
 mod node;
 mod persistentvolume;
@@ -78,6 +78,7 @@ pub use service::allocation;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use model::field::Errors;
+use model::name::NameRule;
 use model::{Status, User, Value, World};
 
 /// What a kind does that its row cannot say. Every member that is `None` means "nothing to do".
@@ -85,6 +86,10 @@ pub struct Hooks {
     /// Conditional defaults, after the unconditional rows; the object is in the version of the request.
     /// Upstream: `pkg/apis/<group>/<version>/defaults.go`.
     pub default: Option<fn(&mut Value)>,
+    /// The rule of `metadata.name`, where the strategy row says that it is the kind's own.
+    pub name: Option<NameRule>,
+    /// Makes a name of `metadata.generateName`, where that is not done by a random suffix.
+    pub generate_name: Option<fn(base: &str) -> String>,
     /// `strategy.PrepareForCreate`, without status reset and generation, which the strategy row does.
     pub prepare_create: Option<fn(&mut Value)>,
     /// What a create says of its author, whatever the client wrote; after `prepare_create`.
@@ -106,11 +111,16 @@ pub struct Hooks {
     pub warnings: Option<Warnings>,
     /// `WarningsOnUpdate` of the status strategy.
     pub warnings_status: Option<fn(new: &Value) -> Vec<String>>,
+    /// Said of a delete whose options leave open what becomes of dependants.
+    pub warning_unsaid_propagation: Option<&'static str>,
     /// `BeginCreate` and `BeginUpdate`: allocates, after `validate` and before validating admission, which must see what
     /// will be stored. Runs anew after a conflict; what the last round began is finished as failed first.
     pub begin: Option<Begin>,
     /// `AfterDelete`: gives back what the object held, once it is gone from the store.
     pub after_delete: Option<AfterDelete>,
+    /// Annotations in which the API's version keeps what is a field of upstream's internal type: whole objects have them,
+    /// partial metadata and Tables, which upstream makes of the internal type, do not.
+    pub field_annotations: &'static [&'static str],
     /// Fields for field selectors, besides `metadata.name` and `metadata.namespace`.
     pub selectable: &'static [Selectable],
     /// Seconds of grace for a delete, from what was requested; `None` means the object goes at once.
@@ -126,6 +136,8 @@ impl Hooks {
     /// Nothing at all; what rows alone describe.
     pub const NONE: Hooks = Hooks {
         default: None,
+        name: None,
+        generate_name: None,
         prepare_create: None,
         author: None,
         stamp: None,
@@ -136,8 +148,10 @@ impl Hooks {
         validate_status: None,
         warnings: None,
         warnings_status: None,
+        warning_unsaid_propagation: None,
         begin: None,
         after_delete: None,
+        field_annotations: &[],
         selectable: &[],
         grace: None,
         deleting: None,

@@ -187,9 +187,12 @@ impl Reader<'_> {
         let foreign = facts.text("gv");
         let own = model::gvk::join_api_version(self.group, self.version);
         let api_version = if foreign.is_empty() { own.as_str() } else { foreign };
+        let gvk = GroupVersionKind::from_api_version(api_version, kind);
+        let columns = self.columns.get(format!("{}.{}", kind.to_lowercase(), gvk.group).as_str());
         Ok(Subresource {
             name: name.into(),
-            gvk: GroupVersionKind::from_api_version(api_version, kind),
+            table: columns.cloned().zip(columns::of(&gvk.group, kind)),
+            gvk,
             foreign: !foreign.is_empty(),
             verbs: facts.list("verbs"),
             shape: self.shape(api_version, kind)?,

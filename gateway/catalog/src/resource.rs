@@ -92,6 +92,8 @@ pub struct Subresource {
     pub only: Option<Arc<str>>,
     /// Fields that nobody comes to own by a write through it.
     pub resets: Filter,
+    /// What a Table shows of it, where it is another kind that has columns.
+    pub table: Option<(Arc<[Column]>, columns::Cells)>,
 }
 
 /// How the cells of a Table's row are computed.

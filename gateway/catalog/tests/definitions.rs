@@ -54,7 +54,7 @@ fn answer(resource: &Resource, what: &str, mut new: Value, old: Option<Value>) -
         ("update", Some(old)) => {
             strategy.prepare_update(&mut new, old);
             hooks.prepare_update.inspect(|prepare| prepare(&mut new, old));
-            strategy.count(&mut new, old);
+            strategy.count(&mut new, old, &|_, a, b| a == b);
             hooks.validate_update.inspect(|validate| validate(&new, old, &mut errors));
             warnings = hooks.warnings.map_or(Vec::new(), |warn| warn(&new, Some(old)));
         }

@@ -1,4 +1,4 @@
-//! Names made by the server for `generateName` and for what it adds to objects.
+//! Names and uids made by the server, for `generateName` and for what it adds to objects.
 //! Follows `k8s.io/apiserver/pkg/storage/names`. Does not check that a name is free.
 
 use rand::Rng;
@@ -16,6 +16,11 @@ pub fn name(base: &str) -> String {
         end -= 1;
     }
     format!("{}{}", &base[..end], suffix())
+}
+
+/// A uid that nobody has.
+pub fn uid() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 fn suffix() -> String {

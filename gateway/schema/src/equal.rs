@@ -11,10 +11,23 @@ pub fn semantic(types: &Types, ty: TypeId, a: &Value, b: &Value) -> bool {
     values(types, &Kind::Struct(ty), a, b)
 }
 
+/// Whether two values of a field mean the same; a field within fields is named with dots. `None` where the type has no such
+/// field.
+pub fn member(types: &Types, ty: TypeId, path: &str, a: Option<&Value>, b: Option<&Value>) -> Option<bool> {
+    let (first, last) = path.rsplit_once('.').map_or(("", path), |(holder, last)| (holder, last));
+    let mut holder = ty;
+    for name in first.split('.').filter(|name| !name.is_empty()) {
+        let Kind::Struct(inner) = &types[holder].field(name)?.kind else { return None };
+        holder = *inner;
+    }
+    let (field, null) = (types[holder].field(last)?, &Value::Null);
+    Some(a == b || fields(types, field, a.unwrap_or(null), b.unwrap_or(null)))
+}
+
 fn values(types: &Types, kind: &Kind, a: &Value, b: &Value) -> bool {
     match (kind, a, b) {
         (Kind::Struct(id), Value::Object(a), Value::Object(b)) => {
-            types[*id].fields.iter().all(|field| fields(types, field, member(a, field.json), member(b, field.json)))
+            types[*id].fields.iter().all(|field| fields(types, field, of(a, field.json), of(b, field.json)))
         }
         (Kind::List(inner), a, b) => match (items(a), items(b)) {
             (a, b) if a.len() == b.len() => a.iter().zip(b).all(|(a, b)| values(types, inner, a, b)),
@@ -59,7 +72,7 @@ fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
     }
 }
 
-fn member<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
+fn of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
     map.get(key).unwrap_or(&Value::Null)
 }
 
@@ -89,6 +102,10 @@ mod tests {
         for (a, b) in &same {
             assert!(semantic(&types, pod, a, b) && semantic(&types, pod, b, a), "{a} {b}");
         }
+        let (one, other) = (json!({"volumes": null, "hostNetwork": false}), json!({}));
+        assert_eq!(member(&types, pod, "spec", Some(&one), Some(&other)), Some(true));
+        assert_eq!(member(&types, pod, "metadata.labels", None, Some(&json!({"a": ""}))), Some(false));
+        assert_eq!(member(&types, pod, "spec.unheard", None, None), None);
         let different = [
             (limits("1"), limits("2")),
             (json!({"spec": {"priority": 0}}), json!({"spec": {}})),

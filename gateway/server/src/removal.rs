@@ -36,28 +36,32 @@ pub enum Removal {
     Pending,
 }
 
-/// Checks the preconditions. Fails with upstream's 409, which names the kind where others name the resource.
-pub fn check(object: &Value, options: &DeleteOptions, kind: &GroupResource) -> Result<(), Status> {
-    let name = meta::name(object);
-    if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != meta::uid(object)) {
-        let found = meta::uid(object);
-        return Err(Status::conflict(
-            kind,
-            name,
-            format_args!(
-                "the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might have been deleted and then recreated"
+/// Of what a failed precondition tells, and in whose words.
+pub enum Told {
+    /// The kind, in the words of most kinds.
+    OfRecord(GroupResource),
+    /// The resource, in the words of kinds that wait for their `spec.finalizers`.
+    OfMeta(GroupResource),
+}
+
+/// Checks the preconditions. Fails with upstream's 409.
+pub fn check(object: &Value, options: &DeleteOptions, told: &Told) -> Result<(), Status> {
+    let uid = ("UID", options.uid.as_deref(), meta::uid(object), "deleted and then recreated");
+    let revision = ("ResourceVersion", options.resource_version.as_deref(), meta::resource_version(object), "modified");
+    for (field, wanted, found, happened) in [uid, revision] {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != found) else { continue };
+        let (of, why) = match told {
+            Told::OfRecord(kind) => (
+                kind,
+                format!(
+                    "the {field} in the precondition ({wanted}) does not match the {field} in record ({found}). The object might have been {happened}"
+                ),
             ),
-        ));
-    }
-    if let Some(wanted) = options.resource_version.as_deref().filter(|wanted| *wanted != meta::resource_version(object)) {
-        let found = meta::resource_version(object);
-        return Err(Status::conflict(
-            kind,
-            name,
-            format_args!(
-                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({found}). The object might have been modified"
-            ),
-        ));
+            Told::OfMeta(resource) => {
+                (resource, format!("Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}"))
+            }
+        };
+        return Err(Status::conflict(of, meta::name(object), why));
     }
     Ok(())
 }

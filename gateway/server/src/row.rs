@@ -282,7 +282,7 @@ impl Row {
 
     /// The rule for `metadata.name`.
     pub fn name_rule(&self) -> NameRule {
-        self.strategy().name
+        self.hooks().name.unwrap_or(self.strategy().name)
     }
 
     /// What a create does to fields alike for many kinds.
@@ -301,7 +301,13 @@ impl Row {
     /// Counts generation; after the hooks.
     pub fn count_generation(&self, new: &mut Value, old: &Value) {
         if self.is_whole() {
-            self.strategy().count(new, old);
+            self.strategy().count(new, old, &|field, a, b| {
+                let by_type = match self.stored_shape() {
+                    Shape::Struct(ty) => schema::equal::member(self.form.types(), *ty, field, a, b),
+                    Shape::Structural(_) => None,
+                };
+                by_type.unwrap_or_else(|| a == b)
+            });
         }
     }
 
@@ -310,9 +316,9 @@ impl Row {
         self.sub.is_none() && self.strategy().allow_create_on_update
     }
 
-    /// Whether an update may leave `resourceVersion` out.
+    /// Whether an update may leave `resourceVersion` out. A part that is another kind, a scale, leaves the whole's alone.
     pub fn allows_unconditional_update(&self) -> bool {
-        self.strategy().allow_unconditional_update
+        self.strategy().allow_unconditional_update || self.kind() != &self.resource.gvk
     }
 
     /// Whether a delete answers with the object.
@@ -476,7 +482,25 @@ impl Row {
 
     /// The body of an entry as partial metadata is made of.
     pub fn metadata_of<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
-        if self.is_custom() { Cow::Owned(self.metadata_body(body).to_vec()) } else { Cow::Borrowed(body) }
+        if self.is_custom() {
+            return Cow::Owned(self.metadata_body(body).to_vec());
+        }
+        match self.hooks().field_annotations {
+            [] => Cow::Borrowed(body),
+            hidden => self.without_annotations(body, hidden).map_or(Cow::Borrowed(body), |body| Cow::Owned(body.to_vec())),
+        }
+    }
+
+    /// A body without some annotations; nothing when it cannot be read.
+    fn without_annotations(&self, body: &[u8], hidden: &[&str]) -> Option<Bytes> {
+        let mut object: Value = serde_json::from_slice(body).ok()?;
+        let metadata = meta::metadata_mut(&mut object)?;
+        let annotations = metadata.get_mut("annotations")?.as_object_mut()?;
+        annotations.retain(|name, _| !hidden.contains(&name.as_str()));
+        if annotations.is_empty() {
+            metadata.shift_remove("annotations");
+        }
+        Some(self.encode_body(&object))
     }
 
     /// `"kind":"Pod","apiVersion":"v1",`; empty where bodies have their own.

@@ -6,6 +6,7 @@ mod binding;
 mod connect;
 mod ephemeralcontainers;
 mod eviction;
+mod finalize;
 mod reports;
 mod resize;
 mod scale;
@@ -88,6 +89,7 @@ pub fn facet(resource: &Resource, subresource: &str) -> Option<&'static Facet> {
         "approval" => Some(&approval::FACET),
         "scale" if resource.custom.is_some() => Some(&scale::CUSTOM),
         "scale" => Some(&scale::FACET),
+        "finalize" => Some(&finalize::FACET),
         "ephemeralcontainers" => Some(&ephemeralcontainers::FACET),
         "resize" => Some(&resize::FACET),
         _ => None,
@@ -100,9 +102,10 @@ fn pods(gate: &Gate) -> Result<Row, Status> {
     Row::named(gate, "", "v1", "pods").ok_or_else(Status::page_not_found)
 }
 
-/// Sets a condition of a pod; its time moves only with its status. Upstream: `UpdatePodCondition`.
-fn set_condition(pod: &mut Value, mut condition: Value, now: &str) {
-    let Some(status) = pod.as_object_mut().map(|pod| pod.entry("status").or_insert_with(|| Value::Object(model::Map::new())))
+/// Sets a condition of an object; its time moves only with its status. Upstream: `UpdatePodCondition`, `SetStatusCondition`.
+fn set_condition(object: &mut Value, mut condition: Value, now: &str) {
+    let Some(status) =
+        object.as_object_mut().map(|object| object.entry("status").or_insert_with(|| Value::Object(model::Map::new())))
     else {
         return;
     };

@@ -1,11 +1,11 @@
-//! The cells of HorizontalPodAutoscaler, from its v2 form.
+//! The cells of HorizontalPodAutoscaler, from its v2 form, and of Scale.
 
 use jiff::Timestamp;
 use model::Value;
 
 use super::cell::{NONE, UNKNOWN, UNSET, age, at, int, list, name, scalar, text};
 
-pub(super) const ALL: super::Rows = &[("autoscaling", "HorizontalPodAutoscaler", autoscaler)];
+pub(super) const ALL: super::Rows = &[("autoscaling", "HorizontalPodAutoscaler", autoscaler), ("autoscaling", "Scale", scale)];
 
 /// How many metrics the cell names before it counts the rest.
 const METRICS_SHOWN: usize = 2;
@@ -21,6 +21,11 @@ fn autoscaler(object: &Value, now: Timestamp) -> Vec<Value> {
         int(object, &["status", "currentReplicas"]).into(),
         age(object, now),
     ]
+}
+
+fn scale(object: &Value, now: Timestamp) -> Vec<Value> {
+    let replicas = |part| int(object, &[part, "replicas"]).into();
+    vec![name(object), replicas("spec"), replicas("status"), age(object, now)]
 }
 
 fn metrics(object: &Value) -> String {

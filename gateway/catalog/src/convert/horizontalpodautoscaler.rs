@@ -8,6 +8,9 @@ use super::{Conversion, put, rename, take};
 
 pub(super) const CONVERSION: Conversion = Conversion { to_storage, from_storage, fields: &[] };
 
+/// The annotations that hold what v1 cannot say.
+pub(crate) const ANNOTATIONS: &[&str] = &[METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR];
+
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 const CURRENT_METRICS: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
@@ -16,7 +19,7 @@ const CPU_TARGET: &str = "targetCPUUtilizationPercentage";
 const CPU_CURRENT: &str = "currentCPUUtilizationPercentage";
 
 fn from_storage(object: &mut Value) {
-    for annotation in [METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR] {
+    for annotation in ANNOTATIONS {
         drop_annotation(object, annotation);
     }
     let spec = object.get_mut("spec").unwrap_or(&mut Value::Null).take();
@@ -46,7 +49,7 @@ fn to_storage(object: &mut Value) {
     let from = |object: &Value, key| -> Option<Value> { serde_json::from_str(meta::annotation(object, key)?).ok() };
     let (metrics, current) = (from(object, METRICS), from(object, CURRENT_METRICS));
     let (conditions, behavior) = (from(object, CONDITIONS), from(object, BEHAVIOR));
-    for annotation in [METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR] {
+    for annotation in ANNOTATIONS {
         drop_annotation(object, annotation);
     }
     if let Some(spec) = object.get_mut("spec") {
@@ -118,6 +121,49 @@ fn older_names(field: &str) -> (&'static str, &'static str, &'static str) {
     }
 }
 
+/// The fields of v1's types in Go's order, for each source: of a metric that is wished for, then of one that was seen. What
+/// no pointer holds is always there, and marked.
+const FIELDS: [(&str, &[&str], &[&str]); 5] = [
+    (
+        "object",
+        &["target", "metricName", "*targetValue", "selector", "averageValue"],
+        &["target", "metricName", "*currentValue", "selector", "averageValue"],
+    ),
+    ("pods", &["metricName", "*targetAverageValue", "selector"], &["metricName", "*currentAverageValue", "selector"]),
+    (
+        "resource",
+        &["name", "targetAverageUtilization", "targetAverageValue"],
+        &["name", "currentAverageUtilization", "*currentAverageValue"],
+    ),
+    (
+        "containerResource",
+        &["name", "targetAverageUtilization", "targetAverageValue", "container"],
+        &["name", "currentAverageUtilization", "*currentAverageValue", "container"],
+    ),
+    (
+        "external",
+        &["metricName", "metricSelector", "targetValue", "targetAverageValue"],
+        &["metricName", "metricSelector", "*currentValue", "currentAverageValue"],
+    ),
+];
+
+/// A source as Go writes the type: annotations hold text.
+fn in_order(source: &mut Value, fields: &[&str]) {
+    let mut ordered = Map::new();
+    for field in fields {
+        let name = field.trim_start_matches('*');
+        let zero = (name != *field).then(|| Value::from("0"));
+        if let Some(value) = take(source, name).or(zero) {
+            ordered.insert(name.to_owned(), value);
+        }
+    }
+    *source = Value::Object(ordered);
+}
+
+fn fields_of(field: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    FIELDS.iter().find(|(name, ..)| *name == field).map_or((&[], &[]), |(_, wished, seen)| (wished, seen))
+}
+
 fn older_metric(mut metric: Value) -> Value {
     let Some((field, source)) = source_mut(&mut metric) else { return metric };
     let (value, average, selector) = older_names(field);
@@ -128,6 +174,7 @@ fn older_metric(mut metric: Value) -> Value {
     }
     rename(source, "describedObject", "target");
     older_identifier(source, selector);
+    in_order(source, fields_of(field).0);
     metric
 }
 
@@ -181,6 +228,7 @@ fn older_status(mut metric: Value) -> Value {
     }
     rename(source, "describedObject", "target");
     older_identifier(source, selector);
+    in_order(source, fields_of(field).1);
     metric
 }
 
@@ -232,11 +280,23 @@ mod tests {
         assert_eq!(object["spec"][CPU_TARGET], 80);
         assert_eq!(
             meta::annotation(&object, METRICS),
-            Some(r#"[{"type":"Pods","pods":{"targetAverageValue":"5","metricName":"p"}}]"#)
+            Some(r#"[{"type":"Pods","pods":{"metricName":"p","targetAverageValue":"5"}}]"#)
         );
         assert_eq!(meta::annotation(&object, BEHAVIOR), Some(r#"{"ScaleUp":{"SelectPolicy":"Max"}}"#));
         to_storage(&mut object);
         assert_eq!(object, stored);
+    }
+
+    #[test]
+    fn what_was_seen_of_cpu_is_an_annotation_too() {
+        let seen = json!([{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 30}}}]);
+        let mut object = json!({"metadata": {"name": "a"}, "spec": {"maxReplicas": 3}, "status": {"currentMetrics": seen}});
+        from_storage(&mut object);
+        assert_eq!(object["status"], json!({CPU_CURRENT: 30}));
+        assert_eq!(
+            meta::annotation(&object, CURRENT_METRICS),
+            Some(r#"[{"type":"Resource","resource":{"name":"cpu","currentAverageUtilization":30,"currentAverageValue":"0"}}]"#)
+        );
     }
 
     #[test]

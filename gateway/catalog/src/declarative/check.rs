@@ -67,19 +67,18 @@ impl Walk<'_> {
                 _ if stopped => return,
                 Step::Check { silent, rule, .. } => drop(self.fails(rule, *silent, pair, path, errors)),
                 Step::Field(".", inner) => self.steps(inner, pair, path, errors),
-                Step::Field(name, inner) => {
-                    let pair = pair.field(self.types, name);
-                    // What did not change is not judged again.
-                    if !self.unchanged(pair.new, pair.old) {
-                        self.steps(inner, pair, &path.child(name), errors);
-                    }
-                }
+                // What did not change is not judged again.
+                Step::Field(name, _) if self.unchanged(pair, name) => {}
+                Step::Field(name, inner) => self.steps(inner, pair.field(self.types, name), &path.child(name), errors),
             }
         }
     }
 
-    fn unchanged(&self, new: &Value, old: Option<&Value>) -> bool {
-        self.updates && old.is_some_and(|old| same(new, old))
+    fn unchanged(&self, pair: Pair<'_>, name: &str) -> bool {
+        let Some(old) = pair.old.filter(|_| self.updates) else { return false };
+        let (new, old) = (pair.new.get(name), old.get(name));
+        let by_type = pair.ty.and_then(|ty| schema::equal::member(self.types, ty, name, new, old));
+        by_type.unwrap_or_else(|| same(new.unwrap_or(&Value::Null), old.unwrap_or(&Value::Null)))
     }
 
     fn fails(&self, rule: &Rule, silent: bool, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) -> bool {
@@ -132,9 +131,10 @@ impl Walk<'_> {
             Rule::EachValue(rule) => {
                 for (key, item) in entries(new) {
                     let before = old.and_then(|old| old.get(key));
-                    if !self.unchanged(item, before) {
-                        self.check(rule, Pair { new: item, old: before, ty }, &path.key(key), errors);
+                    if self.updates && before.is_some_and(|before| same(item, before)) {
+                        continue;
                     }
+                    self.check(rule, Pair { new: item, old: before, ty }, &path.key(key), errors);
                 }
             }
             _ => {}
@@ -145,16 +145,15 @@ impl Walk<'_> {
     fn members(&self, rule: &Rule, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
         match rule {
             Rule::Subfield(name, rule) => {
-                let inner = pair.field(self.types, name);
-                if !self.unchanged(inner.new, inner.old) {
-                    self.check(rule, inner, &path.child(name), errors);
+                if !self.unchanged(pair, name) {
+                    self.check(rule, pair.field(self.types, name), &path.child(name), errors);
                 }
             }
             Rule::Discriminated { field, by, otherwise, cases } => {
-                let (member, kind) = (pair.field(self.types, field), pair.field(self.types, by));
-                if self.unchanged(kind.new, kind.old) && self.unchanged(member.new, member.old) {
+                if self.unchanged(pair, by) && self.unchanged(pair, field) {
                     return;
                 }
+                let (member, kind) = (pair.field(self.types, field), pair.field(self.types, by));
                 let asked = cases.iter().find(|(value, _)| *value == text(kind.new)).map_or(*otherwise, |(_, asked)| *asked);
                 match (asked, member.new.is_null()) {
                     (Presence::Required, true) => errors.required(&path.child(field), ""),

@@ -21,6 +21,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
     warnings: Some(warnings),
+    field_annotations: &[TEMPLATE_GENERATION],
     ..Hooks::NONE
 };
 

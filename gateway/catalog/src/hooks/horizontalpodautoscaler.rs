@@ -13,6 +13,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|object, errors| validate(object, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     validate_status: Some(validate_status),
+    field_annotations: crate::convert::horizontalpodautoscaler::ANNOTATIONS,
     ..Hooks::NONE
 };
 

@@ -18,7 +18,7 @@ fn default(object: &mut Value) {
         return;
     }
     if let Some(parameters) = object.pointer_mut("/spec/parameters") {
-        get::default(parameters, "scope", "Cluster");
+        get::default_pointer(parameters, "scope", "Cluster");
     }
 }
 

@@ -2,23 +2,22 @@
 //! Allocation makes these objects (`service/addresses.rs`).
 
 use model::field::{Errors, Path};
-use model::{Value, meta, name};
+use model::name::Prefix;
+use model::{Value, name};
 
 use super::Hooks;
-use super::rules::internal::{self, Zero};
-use super::rules::{equal, get, ip, number, text};
+use super::rules::{equal, get, internal, ip, number, text};
 
-const PARENT: &[internal::Field] = &[
-    ("Group", "group", Zero::Text),
-    ("Resource", "resource", Zero::Text),
-    ("Namespace", "namespace", Zero::Text),
-    ("Name", "name", Zero::Text),
-];
-
-pub(super) const HOOKS: Hooks = Hooks { validate: Some(validate), validate_update: Some(validate_update), ..Hooks::NONE };
+pub(super) const HOOKS: Hooks = Hooks {
+    name: Some(name_rule),
+    // No suffix makes an address of something else: the name stays, to be refused.
+    generate_name: Some(str::to_owned),
+    validate: Some(validate),
+    validate_update: Some(validate_update),
+    ..Hooks::NONE
+};
 
 fn validate(object: &Value, errors: &mut Errors) {
-    validate_name(meta::name(object), errors);
     let path = Path::new("spec.parentRef");
     let Some(parent) = get::object(get::at(object, "spec"), "parentRef") else { return errors.required(&path, "") };
     let given = |field| get::text(parent, field);
@@ -34,18 +33,18 @@ fn validate(object: &Value, errors: &mut Errors) {
     }
 }
 
-/// The name is the address, as it is written.
-fn validate_name(name: &str, errors: &mut Errors) {
-    if !name.is_empty() {
-        ip::strict(name, &Path::new("metadata.name"), errors);
-    }
+/// `ValidateIPAddressName`: the name is the address, as it is written.
+fn name_rule(name: &str, _: Prefix) -> Vec<String> {
+    let mut errors = Errors::new();
+    ip::strict(name, &Path::default(), &mut errors);
+    errors.0.into_iter().map(|error| error.detail).collect()
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     validate(new, errors);
     let parent = |object| get::at(object, "spec.parentRef");
     if !equal::semantic("parentRef", Some(parent(old)), Some(parent(new))) {
-        errors.invalid(&Path::new("spec.parentRef"), internal::show(parent(new), PARENT), number::IMMUTABLE);
+        errors.invalid(&Path::new("spec.parentRef"), internal::show(parent(new), internal::PARENT_REFERENCE), number::IMMUTABLE);
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::podspec::Options;
 use super::rules::labels::{self, Values};
-use super::rules::number::{IMMUTABLE, immutable, nonnegative};
+use super::rules::number::{IMMUTABLE, immutable, immutable_struct, nonnegative};
 use super::rules::{equal, get, internal, text};
 use super::{Hooks, Selectable, pod_template, workload};
 
@@ -24,6 +24,9 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(validate_update),
     validate_status: Some(status::validate),
     warnings: Some(warnings),
+    warning_unsaid_propagation: Some(
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+    ),
     selectable: &[Selectable {
         field: "status.successful",
         value: |job| get::number(get::at(job, "status"), "succeeded").to_string(),
@@ -53,7 +56,7 @@ fn default(job: &mut Value) {
     }
     let Some(spec) = job.get_mut("spec") else { return };
     // Jobs get these; the templates of CronJobs, which have the same type, do not.
-    get::default(spec, "completionMode", "NonIndexed");
+    get::default_pointer(spec, "completionMode", "NonIndexed");
     get::default(spec, "suspend", false);
     get::default(spec, "manualSelector", false);
     // Only a Job that says neither is one of a single pod.
@@ -64,7 +67,7 @@ fn default(job: &mut Value) {
     let limit = if get::int(spec, "backoffLimitPerIndex").is_some() { i32::MAX } else { 6 };
     get::default(spec, "backoffLimit", limit);
     let policy = if get::object(spec, "podFailurePolicy").is_some() { "Failed" } else { "TerminatingOrFailed" };
-    get::default(spec, "podReplacementPolicy", policy);
+    get::default_pointer(spec, "podReplacementPolicy", policy);
 }
 
 /// Drops what is off from the Job's spec at a dotted path and from its template.
@@ -283,19 +286,11 @@ fn validate_update(job: &Value, old: &Value, errors: &mut Errors) {
     workload::immutable_selector(spec, before, &path, errors);
     template_change(spec, old, &path, errors);
     immutable(spec, before, "completionMode", &path, errors);
-    immutable_policy(spec, before, "podFailurePolicy", internal::POD_FAILURE_POLICY, &path, errors);
+    immutable_struct(spec, before, "podFailurePolicy", internal::POD_FAILURE_POLICY, &path, errors);
     immutable(spec, before, "backoffLimitPerIndex", &path, errors);
     immutable(spec, before, "managedBy", &path, errors);
-    immutable_policy(spec, before, "successPolicy", internal::SUCCESS_POLICY, &path, errors);
+    immutable_struct(spec, before, "successPolicy", internal::SUCCESS_POLICY, &path, errors);
     name_allows_completions(job, errors);
-}
-
-fn immutable_policy(spec: &Value, before: &Value, field: &str, shown: &[internal::Field], path: &Path, errors: &mut Errors) {
-    let policy = spec.get(field);
-    if !equal::semantic(field, policy, before.get(field)) {
-        let shown = policy.map_or(Value::Null, |policy| internal::show(policy, shown));
-        errors.invalid(&path.child(field), shown, IMMUTABLE);
-    }
 }
 
 /// `validateCompletions`: an indexed Job scales with its parallelism.
@@ -316,7 +311,7 @@ fn template_change(spec: &Value, old: &Value, path: &Path, errors: &mut Errors) 
     let (template, before) = (get::at(spec, "template"), get::at(old, "spec.template"));
     let suspended = get::is(get::at(old, "spec"), "suspend");
     if !suspended || !is_at_rest(old) {
-        return immutable(spec, get::at(old, "spec"), "template", path, errors);
+        return immutable_struct(spec, get::at(old, "spec"), "template", internal::POD_TEMPLATE, path, errors);
     }
     let mut allowed = before.clone();
     allow_directives(&mut allowed, template);
@@ -325,7 +320,7 @@ fn template_change(spec: &Value, old: &Value, path: &Path, errors: &mut Errors) 
     }
     let new = get::at(template, "spec");
     if !equal::semantic("spec", Some(new), allowed.get("spec")) {
-        errors.invalid(&path.child("template.spec"), new.clone(), IMMUTABLE);
+        errors.invalid(&path.child("template.spec"), internal::show(new, internal::POD_SPEC), IMMUTABLE);
     }
 }
 

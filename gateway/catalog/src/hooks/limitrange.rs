@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use model::field::{Errors, Path};
 use model::quantity::Quantity;
-use model::{Value, name};
+use model::{Value, generate, meta, name};
 
 use super::Hooks;
 use super::rules::{get, resource, text};
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
+    prepare_create: Some(name_it),
     validate: Some(validate),
     validate_update: Some(|new, _old, errors| validate(new, errors)),
     ..Hooks::NONE
@@ -30,6 +31,13 @@ fn default(object: &mut Value) {
                 to.entry(resource).or_insert_with(|| amount.clone());
             }
         }
+    }
+}
+
+/// A range that has no name gets a uid for one.
+fn name_it(object: &mut Value) {
+    if meta::name(object).is_empty() {
+        meta::set(object, "name", generate::uid());
     }
 }
 

@@ -17,7 +17,6 @@ pub(super) const HOOKS: Hooks = Hooks {
     prepare_create: Some(prepare_create),
     prepare_update: Some(prepare_update),
     validate: Some(validate),
-    validate_update: Some(|new, _old, errors| validate(new, errors)),
     validate_status: Some(validate_status),
     deleting: Some(deleting),
     selectable: &[Selectable { field: "status.phase", value: |object| get::text(get::at(object, "status"), "phase").to_owned() }],
@@ -54,6 +53,11 @@ fn prepare_update(new: &mut Value, old: &Value) {
     get::copy(new, old, "spec");
 }
 
+/// `PrepareForUpdate` of the finalize strategy.
+pub fn prepare_finalize(new: &mut Value, old: &Value) {
+    get::copy(new, old, "status");
+}
+
 fn deleting(object: &mut Value) {
     if let Some(status) = get::object_mut(object, "status") {
         status.insert("phase".to_owned(), "Terminating".into());
@@ -61,15 +65,23 @@ fn deleting(object: &mut Value) {
 }
 
 fn validate(object: &Value, errors: &mut Errors) {
-    let spec = Path::new("spec");
-    let path = spec.child("finalizers");
-    for finalizer in get::strings(get::at(object, "spec"), "finalizers") {
-        let before = errors.0.len();
-        text::qualified_name(finalizer, &path, errors);
-        let standard = matches!(finalizer, KUBERNETES | "orphan" | "foregroundDeletion");
-        if errors.0.len() == before && !finalizer.contains('/') && !standard {
-            errors.invalid(&path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
-        }
+    let path = Path::new("spec.finalizers");
+    // Upstream names no index here.
+    get::strings(get::at(object, "spec"), "finalizers").for_each(|finalizer| validate_finalizer(finalizer, &path, errors));
+}
+
+/// `ValidateNamespaceFinalizeUpdate`.
+pub fn validate_finalize(new: &Value, _old: &Value, errors: &mut Errors) {
+    let path = Path::new("spec.finalizers");
+    for (i, finalizer) in get::strings(get::at(new, "spec"), "finalizers").enumerate() {
+        validate_finalizer(finalizer, &path.index(i), errors);
+    }
+}
+
+fn validate_finalizer(finalizer: &str, path: &Path, errors: &mut Errors) {
+    text::qualified_name(finalizer, path, errors);
+    if !finalizer.contains('/') && !matches!(finalizer, KUBERNETES | "orphan" | "foregroundDeletion") {
+        errors.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
     }
 }
 

@@ -97,6 +97,11 @@ impl DeleteOptions {
         }
     }
 
+    /// Whether nothing is said about dependants.
+    pub fn leaves_dependents_unsaid(&self) -> bool {
+        self.propagation_policy.is_none() && self.orphan_dependents.is_none()
+    }
+
     fn validate(&self, dry_run: &[&str]) -> Result<(), Status> {
         let mut errors = Errors::new();
         let path = Path::new("propagationPolicy");

@@ -73,7 +73,7 @@ fn grace_is_counted_and_shortened() {
 #[test]
 fn preconditions() {
     let object = json!({"metadata": {"name": "a", "uid": "1", "resourceVersion": "5"}});
-    let kind = GroupResource::new("", "Pod");
+    let kind = Told::OfRecord(GroupResource::new("", "Pod"));
     let with_uid = |uid: &str| DeleteOptions { uid: Some(uid.to_owned()), ..DeleteOptions::default() };
     assert!(check(&object, &with_uid("1"), &kind).is_ok());
     assert_eq!(
@@ -82,6 +82,10 @@ fn preconditions() {
     );
     let stale = DeleteOptions { resource_version: Some("4".to_owned()), ..DeleteOptions::default() };
     assert_eq!(check(&object, &stale, &kind).unwrap_err().code, 409);
+    assert_eq!(
+        check(&object, &with_uid("2"), &Told::OfMeta(GroupResource::new("", "namespaces"))).unwrap_err().message,
+        "Operation cannot be fulfilled on namespaces \"a\": Precondition failed: UID in precondition: 2, UID in object meta: 1"
+    );
 }
 
 #[test]

@@ -23,7 +23,8 @@ impl Row {
             description: column.description.to_string(),
             priority: column.priority,
         };
-        self.resource.columns.iter().map(column).collect()
+        let own = self.sub().and_then(|sub| sub.table.as_ref()).map(|(columns, _)| columns);
+        own.unwrap_or(&self.resource.columns).iter().map(column).collect()
     }
 
     /// Whether one object of a list is marked.
@@ -44,9 +45,14 @@ impl Row {
         columns::conditions(&gvk.group, &gvk.kind).map_or(Value::Null, |conditions| conditions(object))
     }
 
-    /// Cells of a Table's row.
+    /// Cells of a Table's row. Of kinds that are served in several versions they are made of the stored one.
     pub fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
-        match (self.resource.cells, self.custom()) {
+        let own = self.sub().and_then(|sub| sub.table.as_ref());
+        match (own.map_or(self.resource.cells, |(_, cells)| Cells::Own(*cells)), self.custom()) {
+            (Cells::Own(cells), _) if self.conversion.is_some() => match self.to_storage(object.clone()) {
+                Ok(stored) => cells(&stored, now),
+                Err(_) => cells(object, now),
+            },
             (Cells::Own(cells), _) => cells(object, now),
             (Cells::Custom, Some(custom)) => column::row(&custom.cells, object, now),
             _ => vec![json!(meta::name(object)), json!(created(object, now))],

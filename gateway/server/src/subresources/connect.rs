@@ -27,6 +27,7 @@ pub(super) fn log<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, _row: &'a Row, _b
             // Nothing was ever said.
             return Ok(Answer::new(200, Content::Raw("text/plain", Bytes::new())));
         }
+        find_node(gate, &pod)?;
         Err(unreachable(&pod, &format!("containerLogs/{}/{}/{container}", meta::namespace(&pod), meta::name(&pod))))
     }
     .boxed()
@@ -45,6 +46,7 @@ pub(super) fn to_pod<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, 
         if pod["spec"]["nodeName"].as_str().unwrap_or("").is_empty() {
             return Err(Status::bad_request(format!("pod {name} does not have a host assigned")));
         }
+        find_node(gate, &pod)?;
         Err(unreachable(&pod, &format!("{}/{namespace}/{name}/{container}", row.subresource())))
     }
     .boxed()
@@ -112,6 +114,17 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
             "a container name must be specified for pod {name}, choose one of: [{}]",
             all.join(" ")
         ))),
+    }
+}
+
+/// The node of a pod that has one must be there. Upstream speaks of a pod of that name.
+fn find_node(gate: &Gate, pod: &Value) -> Result<(), Status> {
+    let name = pod["spec"]["nodeName"].as_str().unwrap_or("");
+    let nodes = Row::named(gate, "", "v1", "nodes").ok_or_else(Status::page_not_found)?;
+    let key = crate::verbs::key(&nodes, "", name)?;
+    match gate.store.resource(&nodes.prefix()).get(key.as_str()) {
+        Some(_) => Ok(()),
+        None => Err(Status::not_found(&super::pods(gate)?.group_resource(), name)),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::WriteOptions;
 use crate::options::delete::DeleteOptions;
+use crate::removal::{self, Told};
 use crate::row::Row;
 use crate::verbs::{create, delete};
 use crate::write::{self, Review};
@@ -133,7 +134,7 @@ async fn remove(
         });
         let now = rfc3339(call.now);
         let stored = write::change(gate, pods, place, false, |pod| {
-            crate::removal::check(pod, &options, &pods.kind_as_resource())?;
+            removal::check(pod, &options, &Told::OfRecord(pods.kind_as_resource()))?;
             super::set_condition(pod, condition.clone(), &now);
             Ok(())
         })

@@ -13,7 +13,7 @@ use crate::body::{self, Body};
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::delete::DeleteOptions;
-use crate::removal::{self, Removal};
+use crate::removal::{self, Removal, Told};
 use crate::row::Row;
 use crate::write::{self, Stored};
 
@@ -32,14 +32,23 @@ pub(crate) struct Deleted {
 
 /// Serves a delete.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let options = options(gate, call, body).await?;
+    let options = options(gate, call, row, body).await?;
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
     let deleted = object(gate, call, row, (&namespace, &name), &options, Admission::Asked).await?;
     Ok(answer(row, deleted, &options))
 }
 
-/// Reads the options from the body, or from the query when there is none.
-pub(crate) async fn options(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
+/// Reads the options, and warns where the kind would rather have them say more.
+pub(crate) async fn options(gate: &Gate, call: &mut Call, row: &Row, body: Body) -> Result<DeleteOptions, Status> {
+    let options = read(gate, call, body).await?;
+    if let Some(warning) = row.hooks().warning_unsaid_propagation.filter(|_| options.leaves_dependents_unsaid()) {
+        call.notes.warn(warning.to_owned());
+    }
+    Ok(options)
+}
+
+/// From the body, or from the query when there is none.
+async fn read(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
     let bytes = body::read(body, call.limit).await?;
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
@@ -77,16 +86,25 @@ pub(crate) async fn object(
     for _ in 0..ATTEMPTS_MAX {
         let entry = resource.get(key.as_str()).ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
         let current = row.stored_value(gate, &entry).await?;
-        removal::check(&current, options, &row.kind_as_resource())?;
+        let manner = row.manner();
+        removal::check(&current, options, &told(row))?;
         if admission == Admission::Asked {
             admit(gate, call, row, (namespace, name), &current, options).await?;
         }
-        let decided = removal::decide(&current, options, row.manner(), call.now);
+        let decided = removal::decide(&current, options, manner, call.now);
         if let Some(deleted) = carry_out(gate, row, (&entry, current), decided, options).await? {
             return Ok(deleted);
         }
     }
     Err(Status::modified(&row.group_resource(), name))
+}
+
+/// How the kind tells of a failed precondition.
+fn told(row: &Row) -> Told {
+    match row.manner().deleting {
+        Some(_) => Told::OfMeta(row.group_resource()),
+        None => Told::OfRecord(row.kind_as_resource()),
+    }
 }
 
 /// Does what was decided; `None` when the object changed meanwhile.
@@ -99,6 +117,8 @@ async fn carry_out(
 ) -> Result<Option<Deleted>, Status> {
     let (key, expect) = (entry.key.clone(), Expect::Revision(entry.revision));
     match decided {
+        // A mark that it bears already is no write.
+        Removal::Mark(next) if next == current => Ok(Some(Deleted { object: current, gone: false, entry: Some(entry.clone()) })),
         Removal::Pending => Ok(Some(Deleted { object: current, gone: false, entry: Some(entry.clone()) })),
         Removal::Mark(next) => mark(gate, row, (key, expect), next, options).await,
         Removal::Now(last) if options.dry_run => Ok(Some(Deleted { object: last, gone: true, entry: None })),

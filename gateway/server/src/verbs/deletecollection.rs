@@ -24,7 +24,7 @@ const CONCURRENT_MAX: usize = 32;
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
-    let delete = delete::options(gate, call, body).await?;
+    let delete = delete::options(gate, call, row, body).await?;
     let snapshot = gate.store.resource(&row.prefix()).snapshot();
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };
     let selected: Vec<Arc<Entry>> =

@@ -22,14 +22,14 @@ pub(super) fn wipe(object: &mut Value) {
 pub(super) fn create(write: &Write<'_>, new: &mut Value, author: &User, now: Timestamp) {
     wipe(new);
     meta::set(new, "creationTimestamp", rfc3339(now));
-    meta::set(new, "uid", uuid::Uuid::new_v4().to_string());
+    meta::set(new, "uid", generate::uid());
     let base = meta::text(new, "generateName").to_owned();
+    let hooks = write.row.hooks();
     if !base.is_empty() && meta::name(new).is_empty() {
-        meta::set(new, "name", generate::name(&base));
+        meta::set(new, "name", hooks.generate_name.unwrap_or(generate::name)(&base));
     }
     place(write, new);
     write.row.prepare_create(new);
-    let hooks = write.row.hooks();
     if let Some(hook) = hooks.prepare_create {
         hook(new);
     }
@@ -79,6 +79,8 @@ fn place(write: &Write<'_>, new: &mut Value) {
 }
 
 fn keep_system_fields(new: &mut Value, old: &Value) {
+    // Upstream's store takes it out of whatever it keeps.
+    meta::remove(new, "selfLink");
     let field = |name: &str| meta::metadata(old).and_then(|m| m.get(name)).filter(|value| !value.is_null()).cloned();
     if meta::uid(new).is_empty() {
         meta::set(new, "uid", field("uid"));
@@ -104,7 +106,7 @@ mod tests {
     #[test]
     fn system_fields_survive_an_update() {
         let old = json!({"metadata": {"uid": "u", "creationTimestamp": "t", "deletionTimestamp": "d", "deletionGracePeriodSeconds": 5}});
-        let mut new = json!({"metadata": {"creationTimestamp": "x"}});
+        let mut new = json!({"metadata": {"creationTimestamp": "x", "selfLink": "/a"}});
         keep_system_fields(&mut new, &old);
         assert_eq!(new, old);
     }

@@ -100,12 +100,14 @@ const MAPS: &[&str] = &[
 /// Structs that are no pointers: empty is the same as absent. Sorted.
 const PLAIN_STRUCTS: &[&str] = &[
     "devices",
+    "involvedObject",
     "jobTemplate",
     "lastState",
     "metadata",
     "podAffinityTerm",
     "preference",
     "resources",
+    "source",
     "spec",
     "state",
     "status",

@@ -98,6 +98,13 @@ pub(crate) fn default(value: &mut Value, field: &str, new: impl Into<Value>) {
     }
 }
 
+/// The same for a field that upstream holds by pointer: an empty string is something that was said.
+pub(crate) fn default_pointer(value: &mut Value, field: &str, new: impl Into<Value>) {
+    if value.get(field).is_none_or(Value::is_null) {
+        set(value, field, new);
+    }
+}
+
 /// Removes a field.
 pub(crate) fn remove(value: &mut Value, field: &str) {
     if let Some(map) = value.as_object_mut() {

@@ -22,6 +22,7 @@ const MISMATCHED: &str = "the provided network does not match the current range"
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Range {
     network: IpAddr,
+    bits: u32,
     /// First and last address that may be given, as numbers.
     first: u128,
     last: u128,
@@ -41,7 +42,11 @@ impl Range {
         let base = number & !mask;
         // The network's own address is not given, nor is the broadcast address of IPv4.
         let (first, last) = (base.checked_add(1)?, (base | mask).checked_sub(spare)?);
-        (first <= last).then_some(Self { network, first, last })
+        (first <= last).then_some(Self { network, bits, first, last })
+    }
+
+    fn text(&self) -> String {
+        format!("{}/{}", self.network, self.bits)
     }
 
     fn family(&self) -> &'static str {
@@ -213,8 +218,13 @@ async fn one(
     if wanted.is_empty() {
         return any(world, new, family, ranges, holder, dry_run).await;
     }
+    let range = ranges.iter().find(|range| range.family() == family).filter(|_| dry_run);
     let why = match ip::parse_sloppy(wanted).filter(|address| ranges.iter().any(|range| range.contains(*address))) {
-        None => MISMATCHED.to_owned(),
+        // A dry run asks one range of the family, who can say which it is.
+        None => range.map_or_else(
+            || MISMATCHED.to_owned(),
+            |range| format!("the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {}", range.text()),
+        ),
         Some(_) if dry_run => return Ok(wanted.to_owned()),
         Some(address) => match take(world, address, holder).await {
             Ok(()) => return Ok(wanted.to_owned()),

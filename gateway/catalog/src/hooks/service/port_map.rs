@@ -80,6 +80,14 @@ impl PortMap {
         if std::mem::replace(&mut self.used[place], true) { Err(Error::Allocated) } else { Ok(()) }
     }
 
+    /// Takes a certain port where nothing is kept: only that somebody has it is looked at, as upstream does in a dry run.
+    pub(super) fn pretend(&mut self, port: i64) -> Result<(), Error> {
+        match self.take(port) {
+            Err(Error::NotInRange(..)) => Ok(()),
+            taken => taken,
+        }
+    }
+
     /// Takes any port, from the upper part of the range while that has one: the lower is left to those who name a port.
     pub(super) fn take_any(&mut self) -> Result<i64, Error> {
         let size = self.used.len();

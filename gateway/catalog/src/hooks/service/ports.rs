@@ -54,7 +54,8 @@ pub(super) async fn allocate(
     for _ in 0..ROUNDS_MAX {
         let record = world.record(RECORD).await?;
         let (mut map, mut attempt) = (PortMap::parse(record.as_ref().map(|(value, _)| value)), new.clone());
-        let allocation = assign(&mut attempt, old, &mut map)?;
+        let take = if dry_run { PortMap::pretend } else { PortMap::take };
+        let allocation = assign(&mut attempt, old, &mut map, take)?;
         if dry_run || allocation.allocated.is_empty() {
             *new = attempt;
             return Ok(allocation);
@@ -88,21 +89,24 @@ pub(super) async fn release(world: &dyn World, ports: &[i64]) {
     }
 }
 
+/// How a certain port is taken off the map.
+type Take = fn(&mut PortMap, i64) -> Result<(), port_map::Error>;
+
 /// Writes ports into the Service and takes them off the map. Pure.
-fn assign(new: &mut Value, old: Option<&Value>, map: &mut PortMap) -> Result<Allocation, Status> {
+fn assign(new: &mut Value, old: Option<&Value>, map: &mut PortMap, take: Take) -> Result<Allocation, Status> {
     let before = old.map(held).unwrap_or_default();
     let mut allocated = Vec::new();
     if has_node_ports(new) {
-        assign_ports(new, &before, map, &mut allocated)?;
+        assign_ports(new, &before, map, take, &mut allocated)?;
     }
     if needs_health_check(new) && !old.is_some_and(needs_health_check) {
-        assign_health_port(new, map, &mut allocated)?;
+        assign_health_port(new, map, take, &mut allocated)?;
     }
     let after = held(new);
     Ok(Allocation { allocated, obsolete: before.into_iter().filter(|port| !after.contains(port)).collect() })
 }
 
-fn assign_ports(new: &mut Value, before: &[i64], map: &mut PortMap, allocated: &mut Vec<i64>) -> Result<(), Status> {
+fn assign_ports(new: &mut Value, before: &[i64], map: &mut PortMap, take: Take, allocated: &mut Vec<i64>) -> Result<(), Status> {
     let wants_any = kind_of(new) == "NodePort" || get::flag(spec(new), "allocateLoadBalancerNodePorts") != Some(false);
     let ports: Vec<Value> = get::list(spec(new), "ports").to_vec();
     // On create, ports with the same number (TCP and UDP) share a node port, one that any of them names first of all.
@@ -124,7 +128,7 @@ fn assign_ports(new: &mut Value, before: &[i64], map: &mut PortMap, allocated: &
             (_, true) => choice,
             (0, false) => map.take_any().map_err(|error| Status::internal(format!("failed to allocate a nodePort: {error}")))?,
             (_, false) => {
-                map.take(choice).map_err(|error| refused(new, i, choice, &error))?;
+                take(map, choice).map_err(|error| refused(new, i, choice, &error))?;
                 choice
             }
         };
@@ -147,12 +151,12 @@ fn refused(service: &Value, at: usize, port: i64, error: &port_map::Error) -> St
     invalid(service, &errors)
 }
 
-fn assign_health_port(new: &mut Value, map: &mut PortMap, allocated: &mut Vec<i64>) -> Result<(), Status> {
+fn assign_health_port(new: &mut Value, map: &mut PortMap, take: Take, allocated: &mut Vec<i64>) -> Result<(), Status> {
     let wanted = get::number(spec(new), "healthCheckNodePort");
     let port = if wanted == 0 {
         map.take_any().map_err(|error| Status::internal(format!("failed to allocate a HealthCheck NodePort 0: {error}")))?
     } else {
-        map.take(wanted)
+        take(map, wanted)
             .map_err(|error| Status::internal(format!("failed to allocate requested HealthCheck NodePort {wanted}: {error}")))?;
         wanted
     };

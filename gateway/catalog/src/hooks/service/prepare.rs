@@ -42,7 +42,7 @@ pub(super) fn default(service: &mut Value) {
         get::default(spec, "externalTrafficPolicy", "Cluster");
     }
     if matches!(get::text(spec, "type"), "NodePort" | "LoadBalancer" | "ClusterIP") {
-        get::default(spec, "internalTrafficPolicy", "Cluster");
+        get::default_pointer(spec, "internalTrafficPolicy", "Cluster");
     }
     if get::text(spec, "type") == "LoadBalancer" {
         get::default(spec, "allocateLoadBalancerNodePorts", true);

@@ -10,12 +10,15 @@ use model::status::Cause;
 use model::{GroupResource, Status, Value, meta};
 use serde_json::json;
 
+use super::super::set_condition;
 use crate::gate::Gate;
 use crate::row::Row;
 use crate::write;
 
 /// Evictions that a budget's controller has not confirmed yet; more mean that it is not working.
 const DISRUPTED_PODS_MAX: usize = 2000;
+/// Who owns what is noted in a budget.
+const OWNER: &str = "kube-apiserver";
 const CAUSE: &str = "DisruptionBudget";
 
 /// A pod may go.
@@ -57,7 +60,17 @@ pub(super) async fn permit(gate: &Arc<Gate>, pod: &Value, dry_run: bool, now: Ti
     }
     let place = (meta::namespace(budget), meta::name(budget));
     let (pod, now) = (meta::name(pod), rfc3339(now));
-    write::change(gate, &row, place, dry_run, |budget| decrement(budget, pod, &now)).await?;
+    let catalog = gate.served.catalog();
+    let status =
+        catalog.resource("policy", "v1", "poddisruptionbudgets").and_then(|resource| Row::new(&catalog, resource, "status"));
+    let change = |budget: &mut Value| {
+        let before = budget.clone();
+        decrement(budget, pod, &now)?;
+        // Upstream writes this as a client of its own.
+        status.iter().for_each(|status| status.track(Some(&before), budget, OWNER, &now));
+        Ok(())
+    };
+    write::change(gate, &row, place, dry_run, change).await?;
     Ok(Permit::Counted)
 }
 
@@ -125,6 +138,13 @@ fn decrement(budget: &mut Value, pod: &str, now: &str) -> Result<(), Status> {
         status["disruptedPods"] = json!({});
     }
     status["disruptedPods"][pod] = now.into();
+    if allowed == 1 {
+        let observed = status["observedGeneration"].clone();
+        let condition = json!({
+            "type": "DisruptionAllowed", "status": "False", "observedGeneration": observed, "reason": "InsufficientPods", "message": ""
+        });
+        set_condition(budget, condition, now);
+    }
     Ok(())
 }
 
@@ -165,6 +185,8 @@ mod tests {
         decrement(&mut one, "p", "2030-01-01T00:00:00Z").unwrap();
         assert_eq!(one["status"]["disruptionsAllowed"], 0);
         assert_eq!(one["status"]["disruptedPods"], json!({"p": "2030-01-01T00:00:00Z"}));
+        assert_eq!(one["status"]["conditions"][0]["reason"], "InsufficientPods");
+        assert_eq!(one["status"]["conditions"][0]["lastTransitionTime"], "2030-01-01T00:00:00Z");
         let refused = decrement(&mut one, "q", "").unwrap_err();
         assert_eq!(
             (refused.code, refused.message.as_str()),
