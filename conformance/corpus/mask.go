@@ -24,7 +24,7 @@ var (
 	// A list has no name before its revision; an object has.
 	listRevision = regexp.MustCompile(`("metadata": ?\{\s*(?:"continue":"[^"]*",)?(?:"remainingItemCount":\d+,)?"resourceVersion": ?"|(?:^|\n)metadata:\n  (?:continue: [^\n]+\n  )?(?:remainingItemCount: \d+\n  )?resourceVersion: ")\d+"`)
 	revision     = regexp.MustCompile(`("resourceVersion\\*": ?\\*"|resourceVersion: ")(\d+)`)
-	told         = regexp.MustCompile(`(current: |resource version: |resource version |revision |record \()\d+`)
+	told         = regexp.MustCompile(`(current: |resource version: |resource version |revision |record \(|ResourceVersion in object meta: )\d+`)
 	continuation = regexp.MustCompile(`("continue": ?"|continue: )([\w=-]+)`)
 	// How a scheme is called hangs on how the program was built: it is the file that made it, as the compiler saw its path.
 	scheme  = regexp.MustCompile(`in scheme (\\*")[^"\\]+`)

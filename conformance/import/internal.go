@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	certificatesv1beta1 "k8s.io/api/certificates/v1beta1"
@@ -21,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/kubernetes/pkg/apis/apps"
+	"k8s.io/kubernetes/pkg/apis/autoscaling"
 	"k8s.io/kubernetes/pkg/apis/batch"
 	"k8s.io/kubernetes/pkg/apis/certificates"
 	"k8s.io/kubernetes/pkg/apis/core"
@@ -37,6 +39,7 @@ var shown = [][2]reflect.Type{
 	pair[apps.DeploymentStrategy, appsv1.DeploymentStrategy](),
 	pair[apps.RollingUpdateStatefulSetStrategy, appsv1.RollingUpdateStatefulSetStrategy](),
 	pair[apps.StatefulSetUpdateStrategy, appsv1.StatefulSetUpdateStrategy](),
+	pair[autoscaling.HorizontalPodAutoscalerBehavior, autoscalingv2.HorizontalPodAutoscalerBehavior](),
 	pair[batch.PodFailurePolicy, batchv1.PodFailurePolicy](),
 	pair[batch.SuccessPolicy, batchv1.SuccessPolicy](),
 	pair[batch.UncountedTerminatedPods, batchv1.UncountedTerminatedPods](),

@@ -63,6 +63,7 @@ type field struct {
 	reflect.StructField
 	json   string
 	inside string // protobuf numbers of the inlined messages that hold it, each with a dot, or empty
+	within string // Go's names of the inlined structs that hold it, each with a dot, or empty
 	number string // protobuf number, 0 where protobuf does not carry the field
 	index  []int
 }
@@ -80,7 +81,7 @@ func fieldsOf(t reflect.Type) []field {
 			if name == "" {
 				name = f.Name
 			}
-			all = append(all, field{f, name, "", protoNumber(f), []int{i}})
+			all = append(all, field{f, name, "", "", protoNumber(f), []int{i}})
 			continue
 		}
 		for _, inner := range fieldsOf(f.Type) {
@@ -88,6 +89,9 @@ func fieldsOf(t reflect.Type) []field {
 				inner.inside, inner.number = "", "0"
 			} else {
 				inner.inside = outer + "." + inner.inside
+			}
+			if f.Type != reflect.TypeFor[metav1.TypeMeta]() { // a kind of a wrong type is told of before
+				inner.within = f.Name + "." + inner.within
 			}
 			inner.index = append([]int{i}, inner.index...)
 			all = append(all, inner)
@@ -181,6 +185,9 @@ func (t *table) line(owner reflect.Type, f field) string {
 		if option == "omitempty" || option == "omitzero" {
 			words = append(words, option)
 		}
+	}
+	if f.within != "" {
+		words = append(words, "in="+strings.TrimSuffix(f.within, "."))
 	}
 	if goType.String() != plainGo(goType) {
 		words = append(words, "go="+strings.ReplaceAll(goType.String(), "interface {}", "any"))

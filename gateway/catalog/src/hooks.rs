@@ -72,6 +72,7 @@ mod volumeattributesclass;
 mod webhookconfiguration;
 mod workload;
 
+pub(crate) use rules::internal;
 pub use rules::resource::is_extended as is_extended_resource;
 pub use service::allocation;
 
@@ -95,8 +96,10 @@ pub struct Hooks {
     /// What a create says of its author, whatever the client wrote; after `prepare_create`.
     pub author: Option<fn(&mut Value, &User)>,
     /// What upstream's strategies fill in from their clock: after `prepare_create`, and after what a subresource (`old` is
-    /// there) prepares. An update of the object itself stamps nothing.
+    /// there) prepares.
     pub stamp: Option<Stamp>,
+    /// The same for an update of the object itself; after `prepare_update`.
+    pub stamp_update: Option<Stamp>,
     /// `strategy.PrepareForUpdate`, likewise.
     pub prepare_update: Option<fn(new: &mut Value, old: &Value)>,
     /// `PrepareForUpdate` of the status strategy, beyond keeping spec and metadata as the reset fields say.
@@ -141,6 +144,7 @@ impl Hooks {
         prepare_create: None,
         author: None,
         stamp: None,
+        stamp_update: None,
         prepare_update: None,
         prepare_status: None,
         validate: None,

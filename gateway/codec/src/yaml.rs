@@ -164,11 +164,9 @@ fn next<'a>(events: &mut Events<'a>, text: &str) -> Result<Option<(Event<'a>, Sp
             fail(format!("exceeded max depth of {DEPTH_MAX}"))
         }
         Err(error) if error.info().starts_with("unclosed bracket") => {
-            let message = unclosed(text);
-            match text.matches('\n').count() {
-                0 => fail(message.to_owned()),
-                line => fail(format!("line {line}: {message}")),
-            }
+            // Upstream counts lines from 0, and begins a new one where a text ends within one.
+            let line = text.matches('\n').count() + usize::from(!text.ends_with('\n'));
+            fail(format!("line {line}: {}", unclosed(text)))
         }
         Err(error) => {
             let (message, is_grammar) = upstreams_words(&error.info());

@@ -116,6 +116,8 @@ pub struct Field {
     pub proto: u32,
     /// Protobuf field numbers of the nested messages that carry it, outermost first, where Go inlines structs.
     pub proto_in: Vec<u32>,
+    /// Go's names of the inlined structs that it is lifted from, outermost first.
+    pub go_in: Vec<&'static str>,
     /// For strategic merge patches.
     pub patch: Option<PatchStrategy>,
     /// For server-side apply and OpenAPI.

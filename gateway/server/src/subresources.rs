@@ -18,7 +18,6 @@ use catalog::Resource;
 use futures::future::BoxFuture;
 use model::field::Errors;
 use model::{Status, Value};
-use schema::apply::Filter;
 
 use crate::answer::Answer;
 use crate::body::Body;
@@ -40,8 +39,6 @@ pub struct Facet {
     pub discipline: Discipline,
     /// Rules of its own, for a [`Discipline::Part`] that the kind knows how to change.
     pub part: Option<Part>,
-    /// Which fields a write through it can make somebody's, where its row in the tables does not say.
-    pub owns: Option<fn() -> &'static Filter>,
     /// The owners of what the client sees of the stored object, where they are others than the object's.
     pub managers: Option<fn(&Resource, &Value) -> Option<Value>>,
 }

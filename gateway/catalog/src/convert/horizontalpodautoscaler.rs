@@ -5,6 +5,7 @@ use model::{Map, Value, meta};
 use serde_json::json;
 
 use super::{Conversion, put, rename, take};
+use crate::hooks::internal;
 
 pub(super) const CONVERSION: Conversion = Conversion { to_storage, from_storage, fields: &[] };
 
@@ -30,7 +31,7 @@ fn from_storage(object: &mut Value) {
     put(&mut spec, CPU_TARGET, cpu.last().map(|metric| metric["resource"]["target"]["averageUtilization"].clone()));
     annotate(object, METRICS, others.into_iter().map(older_metric).collect());
     if let Some(behavior) = take(&mut spec, "behavior") {
-        meta::annotate(object, BEHAVIOR, renamed_keys(&behavior, upper).to_string());
+        meta::annotate(object, BEHAVIOR, internal::show(&behavior, internal::AUTOSCALER_BEHAVIOR).to_string());
     }
     put(object, "spec", Some(spec));
     let Some(mut status) = take(object, "status") else { return };
@@ -58,7 +59,7 @@ fn to_storage(object: &mut Value) {
             all.push(json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}}));
         }
         put(spec, "metrics", (!all.is_empty()).then_some(Value::Array(all)));
-        put(spec, "behavior", behavior.map(|behavior| renamed_keys(&behavior, lower)));
+        put(spec, "behavior", behavior.map(|behavior| with_lower_keys(&behavior)));
     }
     let Some(status) = object.get_mut("status") else { return };
     let cpu = take(status, CPU_CURRENT);
@@ -246,19 +247,15 @@ fn newer_status(mut metric: Value) -> Value {
     metric
 }
 
-/// The behaviour with its keys spelt otherwise: upstream writes its internal type, whose names begin with a capital.
-fn renamed_keys(value: &Value, rename: fn(&str) -> String) -> Value {
+/// The behaviour with its keys spelt as in JSON: upstream writes its internal type, whose names begin with a capital.
+fn with_lower_keys(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            Value::Object(map.iter().map(|(key, value)| (rename(key), renamed_keys(value, rename))).collect::<Map<_, _>>())
+            Value::Object(map.iter().map(|(key, value)| (lower(key), with_lower_keys(value))).collect::<Map<_, _>>())
         }
-        Value::Array(items) => items.iter().map(|item| renamed_keys(item, rename)).collect(),
+        Value::Array(items) => items.iter().map(with_lower_keys).collect(),
         other => other.clone(),
     }
-}
-
-fn upper(key: &str) -> String {
-    key.split_at_checked(1).map_or_else(String::new, |(first, rest)| first.to_ascii_uppercase() + rest)
 }
 
 fn lower(key: &str) -> String {
@@ -282,7 +279,12 @@ mod tests {
             meta::annotation(&object, METRICS),
             Some(r#"[{"type":"Pods","pods":{"metricName":"p","targetAverageValue":"5"}}]"#)
         );
-        assert_eq!(meta::annotation(&object, BEHAVIOR), Some(r#"{"ScaleUp":{"SelectPolicy":"Max"}}"#));
+        assert_eq!(
+            meta::annotation(&object, BEHAVIOR),
+            Some(
+                r#"{"ScaleUp":{"StabilizationWindowSeconds":null,"SelectPolicy":"Max","Policies":null,"Tolerance":null},"ScaleDown":null}"#
+            )
+        );
         to_storage(&mut object);
         assert_eq!(object, stored);
     }

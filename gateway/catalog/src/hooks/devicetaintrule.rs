@@ -11,19 +11,29 @@ use super::rules::{condition, get, text};
 const CONDITIONS_MAX: usize = 8;
 
 pub(super) const HOOKS: Hooks = Hooks {
+    // A status has no taint.
     stamp: Some(|new, old, now| {
-        // A status has no taint.
-        if old.is_none()
-            && let Some(taint) = new.pointer_mut("/spec/taint")
-        {
-            get::default(taint, "timeAdded", now);
+        if old.is_none() {
+            stamp(new, None, now)
         }
     }),
+    stamp_update: Some(stamp),
     validate: Some(|rule, errors| validate(rule, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     validate_status: Some(validate_status),
     ..Hooks::NONE
 };
+
+/// When the taint was added, unless the client says; that is, when its present effect was.
+fn stamp(rule: &mut Value, old: Option<&Value>, now: &str) {
+    let before = old.map(|old| get::at(old, "spec.taint"));
+    let Some(taint) = rule.pointer_mut("/spec/taint") else { return };
+    get::default(taint, "timeAdded", now);
+    let same = |field: &str| before.is_some_and(|before| get::text(before, field) == get::text(taint, field));
+    if before.is_some() && !same("effect") && same("timeAdded") {
+        get::set(taint, "timeAdded", now);
+    }
+}
 
 fn validate(rule: &Value, old: Option<&Value>, errors: &mut Errors) {
     let path = Path::new("spec");
@@ -48,5 +58,27 @@ fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
     let count = get::list(status, "conditions").len();
     if count > CONDITIONS_MAX {
         errors.too_many(&path.child("conditions"), count, CONDITIONS_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_time_is_that_of_the_effect() {
+        let rule = |effect: &str, time: Option<&str>| json!({"spec": {"taint": {"effect": effect, "timeAdded": time}}});
+        let stored = rule("NoSchedule", Some("2030-01-01T00:00:00Z"));
+        let now = "2030-01-01T00:00:09Z";
+        for (mut new, time) in [
+            (rule("NoSchedule", Some("2030-01-01T00:00:00Z")), "2030-01-01T00:00:00Z"),
+            (rule("NoSchedule", None), now),
+            (rule("NoExecute", Some("2030-01-01T00:00:00Z")), now),
+            (rule("NoExecute", Some("2030-01-01T00:00:05Z")), "2030-01-01T00:00:05Z"),
+        ] {
+            stamp(&mut new, Some(&stored), now);
+            assert_eq!(get::at(&new, "spec.taint.timeAdded"), time, "{new}");
+        }
     }
 }

@@ -24,6 +24,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     prepare_create: Some(drop_disabled),
     prepare_update: Some(|new, _| drop_disabled(new)),
     stamp: Some(|new, _, now| stamp(new, now)),
+    stamp_update: Some(|new, _, now| stamp(new, now)),
     validate: Some(|slice, errors| validate(slice, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     warnings: Some(warnings),

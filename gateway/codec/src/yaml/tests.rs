@@ -95,8 +95,8 @@ fn what_is_no_yaml() {
         ("- a\nb: c", "line 1: did not find expected '-' indicator"),
         ("a: 1\nb", "line 3: could not find expected ':'"),
         ("a: [1\n", "line 1: did not find expected ',' or ']'"),
-        ("a: {b: [1], c", "did not find expected ',' or '}'"),
-        ("a: [1,", "did not find expected node content"),
+        ("a: {b: 1\nc", "line 2: did not find expected ',' or '}'"),
+        ("a: [1,\n", "line 1: did not find expected node content"),
         ("a: @b", "found character that cannot start any token"),
     ] {
         assert_eq!(value(text), Err(format!("yaml: {error}")), "{text}");

@@ -109,10 +109,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let length = self.path.len();
+        let depth = self.fields.len();
         self.enter(field.json);
-        self.fields.push(field.json);
+        self.fields.extend(field.go_in.iter().chain([&field.json]));
         self.value(&field.kind, Named::Field(field), value)?;
-        self.fields.pop();
+        self.fields.truncate(depth);
         self.path.truncate(length);
         Ok(())
     }
@@ -126,7 +127,8 @@ impl<'a> Walk<'a> {
         };
         for map in each.into_iter().filter_map(Value::as_object_mut) {
             let (types, unknown) = (self.types, &mut Vec::new());
-            let mut walk = Walk { types, unknown, fault: None, path: String::new(), fields: Vec::new(), owner: "" };
+            let fields = self.fields.iter().copied().chain([field.json]).collect();
+            let mut walk = Walk { types, unknown, fault: None, path: String::new(), fields, owner: "" };
             walk.structure(ty, map)?;
             walk.fault.map_or(Ok(()), Err)?;
         }

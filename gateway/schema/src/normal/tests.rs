@@ -51,6 +51,10 @@ fn type_errors_are_those_of_go() {
             "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string",
         ),
         (
+            r#"{"spec":{"volumes":[{"hostPath":{"path":1}}]}}"#,
+            "json: cannot unmarshal number into Go struct field HostPathVolumeSource.spec.volumes.VolumeSource.hostPath.path of type string",
+        ),
+        (
             r#"{"spec":{"priority":1.5}}"#,
             "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32",
         ),
@@ -284,6 +288,6 @@ fn what_stands_below_items_is_a_schema() {
     let mut wrong = of(json!({"items": {"type": 1}}));
     assert_eq!(
         decode(&TYPES, ty, &mut wrong, &mut unknown),
-        Err("json: cannot unmarshal number into Go struct field JSONSchemaProps.type of type string".to_owned())
+        Err("json: cannot unmarshal number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items.type of type string".to_owned())
     );
 }

@@ -100,6 +100,7 @@ fn field(types: &Types, text: &'static str) -> Result<Field, String> {
         omit: Omit::Never,
         proto: parse_number(inner)?,
         proto_in: outer.map_or(Ok(Vec::new()), |outer| outer.split('.').map(parse_number).collect())?,
+        go_in: Vec::new(),
         patch: None,
         list: None,
         map_type: None,
@@ -124,6 +125,7 @@ fn fact(field: &mut Field, word: &'static str) -> Result<(), String> {
             field.omit = if field.omit == Omit::Empty && !is_struct(field) { Omit::Empty } else { Omit::Zero }
         }
         Some(("go", name)) => field.go_type = Some(name),
+        Some(("in", names)) => field.go_in = names.split('.').collect(),
         Some(("patch", words)) => {
             let strategy = field.patch.get_or_insert(NO_PATCH);
             strategy.merge = words.split(',').any(|w| w == "merge");

@@ -87,11 +87,7 @@ impl Row {
 
     /// What a write through this row never makes anybody's.
     fn resets(&self) -> &Filter {
-        match (self.facet.and_then(|facet| facet.owns), self.sub()) {
-            (Some(owns), _) => owns(),
-            (None, Some(sub)) => &sub.resets,
-            (None, None) => &self.strategy().resets,
-        }
+        self.sub().map_or(&self.strategy().resets, |sub| &sub.resets)
     }
 
     /// An object of the request, in another version of the same resource.

@@ -14,6 +14,5 @@ pub(super) static FACET: Facet = Facet {
         prepare: certificatesigningrequest::prepare_approval,
         validate: certificatesigningrequest::validate_approval,
     }),
-    owns: None,
     managers: None,
 };

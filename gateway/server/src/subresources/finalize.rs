@@ -11,6 +11,5 @@ pub(super) static FACET: Facet = Facet {
     merge: |_, wanted, _| Ok(wanted),
     discipline: Discipline::Part,
     part: Some(Part { prepare: namespace::prepare_finalize, validate: namespace::validate_finalize }),
-    owns: None,
     managers: None,
 };

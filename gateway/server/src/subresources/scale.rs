@@ -18,7 +18,6 @@ pub(super) static FACET: Facet = Facet {
     merge: |_, scale, current| merge(scale, current),
     discipline: Discipline::Whole,
     part: None,
-    owns: None,
     managers: Some(|_, object| managers(object)),
 };
 
@@ -26,14 +25,8 @@ pub(super) static FACET: Facet = Facet {
 const REPLICAS: &str = "spec.replicas";
 
 /// Of custom resources, whose definitions say where the numbers are.
-pub(super) static CUSTOM: Facet = Facet {
-    view: view_custom,
-    merge: merge_custom,
-    discipline: Discipline::Whole,
-    part: None,
-    owns: None,
-    managers: Some(managers_custom),
-};
+pub(super) static CUSTOM: Facet =
+    Facet { view: view_custom, merge: merge_custom, discipline: Discipline::Whole, part: None, managers: Some(managers_custom) };
 
 fn metadata(object: &Value) -> Value {
     let mut metadata = json!({});

@@ -46,7 +46,8 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
     let change = match Change::read(kind, &bytes) {
         Ok(change) => change,
-        // Upstream reads the patch when it has found the object.
+        // What is no JSON is refused at once; upstream reads the rest when it has found the object.
+        Err(unreadable) if codec::json::parse(&bytes).is_err() => return Err(unreadable),
         Err(unreadable) => return Err(absent(gate, row, &namespace, &name)?.unwrap_or(unreadable)),
     };
     call.record.request_patch(&bytes);
@@ -118,7 +119,7 @@ impl Change {
         }
         let refused = |why: String| invalid(&self.show(row, current), why);
         match self {
-            // This one never becomes text, which is where a kind is read.
+            // Upstream makes the object of this one without going through text.
             Self::Strategic(_) => form.restore(&object).map_err(&refused)?,
             Self::Json(_) | Self::Merge(_) => {}
         }

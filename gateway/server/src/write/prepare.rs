@@ -63,7 +63,8 @@ pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value, now: Times
             }
         }
     }
-    if let Some(hook) = row.hooks().stamp.filter(|_| !row.is_whole()) {
+    let stamp = if row.is_whole() { row.hooks().stamp_update } else { row.hooks().stamp };
+    if let Some(hook) = stamp {
         hook(new, Some(old), &rfc3339(now));
     }
     row.count_generation(new, old);

@@ -21,6 +21,7 @@ pub(crate) type Type = &'static str;
 pub(crate) const DEPLOYMENT_STRATEGY: Type = "apps.DeploymentStrategy";
 pub(crate) const ROLLING_PARTITION: Type = "apps.RollingUpdateStatefulSetStrategy";
 pub(crate) const STATEFUL_SET_STRATEGY: Type = "apps.StatefulSetUpdateStrategy";
+pub(crate) const AUTOSCALER_BEHAVIOR: Type = "autoscaling.HorizontalPodAutoscalerBehavior";
 pub(crate) const POD_FAILURE_POLICY: Type = "batch.PodFailurePolicy";
 pub(crate) const SUCCESS_POLICY: Type = "batch.SuccessPolicy";
 pub(crate) const UNCOUNTED: Type = "batch.UncountedTerminatedPods";
