@@ -95,7 +95,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     // Clients know them by the program that runs them upstream.
     let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
     let context = controllers::Context { world: manager, clock: clock.clone(), root_ca };
-    let controllers = controllers::start(context, &config.controllers, Some((upkeep, world)));
+    let controllers = controllers::start(context, &config.controllers, Some((upkeep, world.clone())));
     gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {
         certificates,
