@@ -34,6 +34,5 @@ pub use field_manager::{FieldManager, Refused, keep_reset};
 pub use filter::Filter;
 pub use managers::{Entry, Manager, Managers, Operation, check};
 pub use set::Set;
-use set::Step;
 pub use typed::Typed;
 pub use updater::{Convert, Failure, Force, Missing, Updater};

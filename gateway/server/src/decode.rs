@@ -100,7 +100,8 @@ fn text(
     let said = if form.is_free() {
         if kind.is_empty() {
             // What a custom resource leaves unsaid is not made up.
-            return Err(unread(format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(body))));
+            let shown = if media == Media::Yaml { form.show(&value) } else { String::from_utf8_lossy(body).into_owned() };
+            return Err(unread(format!("Object 'Kind' is missing in '{shown}'")));
         }
         GroupVersionKind::from_api_version(api_version, kind)
     } else {
