@@ -222,12 +222,12 @@ async fn discovery_and_openapi_know_it() {
     assert_eq!((&last["versions"][0]["version"], &last["versions"][1]["version"]), (&json!("v1"), &json!("v1beta1")));
     let resource = &last["versions"][0]["resources"][0];
     assert_eq!(resource["verbs"], json!(["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]));
-    assert_eq!(resource["subresources"][0]["responseKind"], json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}));
+    assert_eq!(resource["subresources"][1]["responseKind"], json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}));
     let group = server.get("/apis/stable.example.com").await.ok(200).json();
     assert_eq!(group["preferredVersion"]["version"], "v1");
     let list = server.get("/apis/stable.example.com/v1").await.ok(200).json();
     let names: Vec<&str> = list["resources"].as_array().expect("resources").iter().filter_map(|r| r["name"].as_str()).collect();
-    assert_eq!(names, ["crontabs", "crontabs/scale", "crontabs/status"]);
+    assert_eq!(names, ["crontabs", "crontabs/status", "crontabs/scale"]);
     assert_eq!(list["resources"][0]["storageVersionHash"].as_str().map(str::len), Some(12));
     let index = server.get("/openapi/v3").await.ok(200).json();
     let url = index["paths"]["apis/stable.example.com/v1"]["serverRelativeURL"].as_str().expect("a document").to_owned();
