@@ -18,6 +18,9 @@ pub fn validator<P: Validator>(directory: &str) {
         };
         let mut verdict = Verdict::default();
         P::validate(&settings, &review::<P>(case)?, &mut verdict);
+        if let Some(answer) = unjudged(case, verdict.unjudged.as_deref()) {
+            return answer;
+        }
         let allowed = case["expect"]["allowed"].as_bool().ok_or("the case does not say `expect.allowed`")?;
         if allowed != verdict.is_allowed() {
             return Err(format!("expected allowed: {allowed}, but the violations are {:?}", verdict.violations));
@@ -36,6 +39,9 @@ pub fn mutator<P: Mutator>(directory: &str) {
         };
         let mut patch = Patch::of(case["object"].clone());
         P::mutate(&settings, &review::<P>(case)?, &mut patch);
+        if let Some(answer) = unjudged(case, patch.unjudged.as_deref()) {
+            return answer;
+        }
         let expected = if case["expect"]["unchanged"] == Value::Bool(true) { &case["object"] } else { &case["expect"]["object"] };
         if expected.is_null() {
             return Err("the case says neither `expect.object` nor `expect.unchanged`".to_owned());
@@ -52,6 +58,10 @@ fn run(directory: &str, judge: impl Fn(&Value) -> Result<(), String>) {
     let mut count = 0;
     for (file, case) in cases(Path::new(directory)) {
         count += 1;
+        // Natively nobody answers what a policy asks: these cases run in wasm alone.
+        if ["cluster", "authorizer", "each"].iter().any(|field| !case[*field].is_null()) {
+            continue;
+        }
         if let Err(why) = judge(&case) {
             failed.push(format!("{file}: {}: {why}", case["name"].as_str().unwrap_or("a case without a name")));
         }
@@ -131,6 +141,16 @@ fn request(case: &Value) -> Request {
         name: said["name"].as_str().map_or_else(|| text(&object["metadata"]["name"]), str::to_owned),
         dry_run: said["dryRun"] == Value::Bool(true),
         options: b"{}".to_vec(),
+    }
+}
+
+/// What comes of a case in which the policy cannot judge, or should not be able to.
+fn unjudged(case: &Value, why: Option<&str>) -> Option<Result<(), String>> {
+    match (why, case["expect"]["error"].as_str()) {
+        (None, None) => None,
+        (Some(why), Some(part)) if why.contains(part) => Some(Ok(())),
+        (Some(why), _) => Some(Err(format!("it cannot judge: {why}"))),
+        (None, Some(part)) => Some(Err(format!("it judges, but should fail with {part:?}"))),
     }
 }
 

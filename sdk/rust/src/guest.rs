@@ -61,6 +61,9 @@ pub fn validate<P: Validator>(
         Review { request, object: parse(object.as_deref())?, old: parse(old.as_deref())?, params: parse(params.as_deref())? };
     let mut verdict = Verdict::default();
     P::validate(settings, &review, &mut verdict);
+    if let Some(why) = verdict.unjudged {
+        return Err(why);
+    }
     Ok(types::Verdict { violations: verdict.violations, warnings: verdict.warnings })
 }
 
@@ -77,6 +80,9 @@ pub fn mutate<P: Mutator>(
     let review =
         Review { request, object: parse(Some(&object))?, old: parse(old.as_deref())?, params: parse(params.as_deref())? };
     P::mutate(settings, &review, &mut patch);
+    if let Some(why) = patch.unjudged {
+        return Err(why);
+    }
     let operations = patch.operations();
     let bytes = (!operations.is_empty()).then(|| serde_json::to_vec(operations)).transpose();
     Ok(types::Mutation { patch: bytes.map_err(|error| error.to_string())?, warnings: patch.warnings })

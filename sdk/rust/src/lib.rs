@@ -1,6 +1,7 @@
 //! Write an admission policy for Gatehouse: a struct for its settings, a struct for the fields it reads, one function.
 //! Does not run policies (`gatehouse policy test` does) and does not decide what a violation leads to (the binding does).
 
+pub mod ability;
 #[cfg(any(target_arch = "wasm32", test))]
 mod arena;
 #[doc(hidden)]
@@ -14,6 +15,7 @@ pub mod verdict;
 #[doc(hidden)]
 pub mod guest;
 
+pub use ability::{Resource, authorizer, cluster};
 pub use bindings::validator::gatehouse::policy::log::Level;
 pub use bindings::validator::gatehouse::policy::types::{
     GroupVersionKind, GroupVersionResource, Operation, Origin, Request, Timestamp, User,
@@ -34,7 +36,7 @@ static MEMORY: arena::Arena = arena::Arena::new();
 
 /// What a policy usually needs.
 pub mod prelude {
-    pub use crate::{About, Mutator, NoSettings, Operation, Patch, Policy, Request, Review, Validator, Verdict};
+    pub use crate::{About, Mutator, NoSettings, Operation, Patch, Policy, Request, Resource, Review, Validator, Verdict};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::{Value, json};

@@ -8,12 +8,13 @@ pub struct Patch {
     object: Value,
     operations: Vec<Value>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) unjudged: Option<String>,
 }
 
 impl Patch {
     /// A patch of this object; made by the SDK, and by tests of a policy.
     pub fn of(object: Value) -> Self {
-        Self { object, operations: Vec::new(), warnings: Vec::new() }
+        Self { object, ..Self::default() }
     }
 
     /// Sets a field given by its segments, such as `["spec", "containers", "0", "image"]`, making the maps above it that
@@ -63,6 +64,12 @@ impl Patch {
     /// Tells the caller something.
     pub fn warning(&mut self, message: impl Into<String>) -> &mut Self {
         self.warnings.push(message.into());
+        self
+    }
+
+    /// The policy cannot judge, and says why: that is the binding's `failurePolicy`, whatever else was to change.
+    pub fn cannot_judge(&mut self, why: impl ToString) -> &mut Self {
+        self.unjudged = Some(why.to_string());
         self
     }
 

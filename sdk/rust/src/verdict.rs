@@ -7,6 +7,7 @@ use crate::bindings::validator::gatehouse::policy::types;
 pub struct Verdict {
     pub(crate) violations: Vec<types::Violation>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) unjudged: Option<String>,
 }
 
 impl Verdict {
@@ -32,6 +33,12 @@ impl Verdict {
     /// Tells the caller something although nothing is wrong.
     pub fn warning(&mut self, message: impl Into<String>) -> &mut Self {
         self.warnings.push(message.into());
+        self
+    }
+
+    /// The policy cannot judge, and says why: that is the binding's `failurePolicy`, whatever else was found.
+    pub fn cannot_judge(&mut self, why: impl ToString) -> &mut Self {
+        self.unjudged = Some(why.to_string());
         self
     }
 

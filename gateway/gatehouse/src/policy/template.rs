@@ -53,6 +53,7 @@ const RUST: Template = Template {
     sdk: carried! {
         "sdk/rust/Cargo.toml",
         "sdk/rust/src/lib.rs",
+        "sdk/rust/src/ability.rs",
         "sdk/rust/src/arena.rs",
         "sdk/rust/src/bindings.rs",
         "sdk/rust/src/cases.rs",
