@@ -1,5 +1,5 @@
 // The languages that policies are written in: each SDK's own tests, each template built from the package registries alone,
-// and one policy in all of them, judged by the same cases.
+// one policy in all of them, judged by the same cases, and one that asks for everything that can be granted.
 package policy
 
 import (
@@ -18,7 +18,7 @@ var languages = []struct{ name, tool, remedy string }{
 }
 
 func TestLanguages(t *testing.T) {
-	examples := filepath.Join(harness.Root(t), "examples/required-labels")
+	examples := filepath.Join(harness.Root(t), "examples")
 	cases := filepath.Join(harness.Root(t), "policies/required-labels/cases")
 	for _, language := range languages {
 		t.Run(language.name, func(t *testing.T) {
@@ -29,8 +29,10 @@ func TestLanguages(t *testing.T) {
 			gatehouse(t, folder, "policy", "new", "no-latest", "--lang", language.name)
 			template := gatehouse(t, filepath.Join(folder, "no-latest"), "policy", "test")
 			harness.Contains(t, template, "no-latest (validator)", "5 of 5 cases passed")
-			same := gatehouse(t, examples, "policy", "test", language.name, "--cases", cases)
+			same := gatehouse(t, examples, "policy", "test", "required-labels/"+language.name, "--cases", cases)
 			harness.Contains(t, same, "required-labels (validator)", "10 of 10 cases passed")
+			asked := gatehouse(t, examples, "policy", "test", "abilities/"+language.name, "--cases", "abilities/cases")
+			harness.Contains(t, asked, "abilities (mutator)", "3 of 3 cases passed")
 		})
 	}
 }

@@ -13,7 +13,8 @@ export function check(what, serviceAccount = null) {
   const open = { verb: "", group: "", resource: "", subresource: "", namespace: "", name: "" };
   try {
     return authorizer.check(who, { ...open, ...what });
-  } catch (why) {
-    throw why instanceof Error ? why : new Error(String(why));
+  } catch (error) {
+    // The engine throws an Error that carries what the host said.
+    throw new Error(error.payload ?? error);
   }
 }

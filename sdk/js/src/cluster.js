@@ -18,8 +18,10 @@ export function list(resource, { namespace = "", selector = "", fields = [] } = 
 function asked(resource, ask) {
   try {
     return ask();
-  } catch (why) {
-    const said = why?.val === undefined ? "" : `: ${why.val}`;
-    throw new Error(`read ${resource.resource}: ${why?.tag ?? why}${said}`);
+  } catch (error) {
+    // The engine throws an Error that carries what the host said.
+    const why = error.payload ?? error;
+    const said = why.val === undefined ? "" : `: ${why.val}`;
+    throw new Error(`read ${resource.resource}: ${why.tag ?? why}${said}`);
   }
 }

@@ -6,6 +6,7 @@ its answer.
 """
 
 import json
+import re
 
 from componentize_py_types import Err
 from wit_world.imports import cluster, types
@@ -32,4 +33,5 @@ def _asked(ask, group, version, resource, namespace, selected, fields):
     except Err as error:
         why = error.value
         said = f": {why.value}" if hasattr(why, "value") else ""
-        raise ReadError(f"read {resource}: {type(why).__name__.removeprefix('ReadError_')}{said}") from None
+        case = re.sub("(?<=.)([A-Z])", r"-\1", type(why).__name__.removeprefix("ReadError_")).lower()
+        raise ReadError(f"read {resource}: {case}{said}") from None
