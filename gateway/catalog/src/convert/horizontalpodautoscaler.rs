@@ -251,7 +251,8 @@ fn newer_status(mut metric: Value) -> Value {
 fn with_lower_keys(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            Value::Object(map.iter().map(|(key, value)| (lower(key), with_lower_keys(value))).collect::<Map<_, _>>())
+            let given = map.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(key, value)| (lower(key), with_lower_keys(value))).collect::<Map<_, _>>())
         }
         Value::Array(items) => items.iter().map(with_lower_keys).collect(),
         other => other.clone(),
