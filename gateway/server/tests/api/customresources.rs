@@ -99,7 +99,11 @@ async fn objects_are_written_with_sorted_keys_and_say_what_they_are() {
     );
     let list = server.get(CRONTABS).await.ok(200);
     assert!(list.text().starts_with("{\"apiVersion\":\"stable.example.com/v1\",\"items\":[{\"apiVersion\":"), "{}", list.text());
-    assert!(list.text().contains("\"kind\":\"CronTabList\",\"metadata\":{\"resourceVersion\":"), "{}", list.text());
+    assert!(
+        list.text().contains("\"kind\":\"CronTabList\",\"metadata\":{\"continue\":\"\",\"resourceVersion\":"),
+        "{}",
+        list.text()
+    );
     assert_eq!(list.json()["items"][0], object);
     let one = server.get(&format!("{CRONTABS}/a")).await.ok(200);
     assert_eq!(one.body, made.body);
