@@ -144,10 +144,8 @@ impl Walk<'_> {
     /// Checks of a struct's members that its own fields do not carry.
     fn members(&self, rule: &Rule, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
         match rule {
-            Rule::Subfield(name, rule) => {
-                if !self.unchanged(pair, name) {
-                    self.check(rule, pair.field(self.types, name), &path.child(name), errors);
-                }
+            Rule::Subfield(name, rule) if !self.unchanged(pair, name) => {
+                self.check(rule, pair.field(self.types, name), &path.child(name), errors);
             }
             Rule::Discriminated { field, by, otherwise, cases } => {
                 if self.unchanged(pair, by) && self.unchanged(pair, field) {
