@@ -131,7 +131,7 @@ pub(crate) struct Disk {
     database: Database,
     witness: Option<Witness>,
     room: Room,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// Opens or makes the store in a directory.
@@ -234,8 +234,19 @@ fn guarded<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenError>) -> Resul
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(damaged(path, &"its pages contradict each other")))
 }
 
+/// Keeps others out of a directory until it is dropped. Closing the file would not do: a program that is just being started
+/// holds it too for a moment, with the lock.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is left, and does the same a moment later.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Makes the directory where there is none, and keeps others out of it.
-fn lock(dir: &Path) -> Result<File, OpenError> {
+fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| OpenError::Io { step: "create", path: dir.to_owned(), source })?;
     let path = dir.join(LOCK_FILE);
@@ -245,7 +256,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     };
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(io("open"))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(io("lock")(source)),
     }
