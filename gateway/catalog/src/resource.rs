@@ -150,6 +150,12 @@ impl Resource {
         self.verbs.iter().filter(|verb| !ending || !makes(verb)).cloned().collect()
     }
 
+    /// Whether it takes strategic merge patches. What is no part of Kubernetes takes none: nothing says how its free parts,
+    /// as the settings of a policy, would merge.
+    pub fn merges_strategically(&self) -> bool {
+        self.custom.is_none() && !["openreports.io", "policy.gatehouse.dev"].contains(&&*self.gvk.group)
+    }
+
     /// Whether a verb is served.
     pub fn serves(&self, verb: &str) -> bool {
         self.verbs.iter().any(|v| &**v == verb)

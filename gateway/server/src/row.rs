@@ -190,9 +190,9 @@ impl Row {
         self.form.shape().structural().is_some()
     }
 
-    /// Whether a patch of this kind can change objects: custom resources have no merge keys.
+    /// Whether a patch of this kind can change objects.
     pub fn takes(&self, patch: Patch) -> bool {
-        patch != Patch::Strategic || !self.is_custom()
+        patch != Patch::Strategic || self.resource.merges_strategically()
     }
 
     /// What every answer warns of.

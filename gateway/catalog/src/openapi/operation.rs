@@ -128,9 +128,9 @@ impl Operation {
     }
 
     /// Adds a patch as the body.
-    pub(super) fn patch_body(mut self) -> Self {
-        let content: Map<String, Value> =
-            PATCHES.iter().map(|kind| ((*kind).into(), json!({"schema": reference(PATCH)}))).collect();
+    pub(super) fn patch_body(mut self, strategic: bool) -> Self {
+        let kinds = PATCHES.iter().filter(|kind| strategic || !kind.contains("strategic"));
+        let content: Map<String, Value> = kinds.map(|kind| ((*kind).into(), json!({"schema": reference(PATCH)}))).collect();
         self.0.insert("requestBody".into(), json!({"content": content, "required": true}));
         self
     }

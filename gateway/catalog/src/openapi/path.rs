@@ -112,7 +112,7 @@ impl Paths<'_> {
     fn object(&mut self, resource: &Resource) {
         let subject = self.subject(resource, suffix(resource, ""));
         let name = self.schema(resource.schema_name(&self.catalog.types));
-        let mut operations = self.reads_and_writes(&subject, &resource.verbs, &name);
+        let mut operations = self.reads_and_writes(resource, &subject, &resource.verbs, &name);
         if resource.serves("delete") {
             self.want(&[STATUS, DELETE_OPTIONS]);
             // That of namespaces is wrapped, and upstream's description does not see through it.
@@ -132,7 +132,13 @@ impl Paths<'_> {
         format!("{}{scope}/{}/{{name}}", self.base, resource.gvr.resource)
     }
 
-    fn reads_and_writes(&mut self, subject: &Subject, verbs: &[std::sync::Arc<str>], name: &str) -> Operations {
+    fn reads_and_writes(
+        &mut self,
+        resource: &Resource,
+        subject: &Subject,
+        verbs: &[std::sync::Arc<str>],
+        name: &str,
+    ) -> Operations {
         let serves = |verb: &str| verbs.iter().any(|v| &**v == verb);
         let of = if subject.subresource.is_empty() { String::new() } else { format!("{} of ", subject.subresource) };
         let kind = &subject.kind;
@@ -151,7 +157,8 @@ impl Paths<'_> {
             self.want(&[PATCH]);
             let patch =
                 Operation::new(subject, "patch", "patch", format!("partially update {of}the specified {kind}")).with(APPLY);
-            operations.push(("patch", patch.patch_body().answers(&schema, &[200, 201], false).done()));
+            operations
+                .push(("patch", patch.patch_body(resource.merges_strategically()).answers(&schema, &[200, 201], false).done()));
         }
         operations
     }
@@ -165,7 +172,7 @@ impl Paths<'_> {
         subject.gvk = json!({"group": &*sub.gvk.group, "kind": &*sub.gvk.kind, "version": &*sub.gvk.version});
         subject.subresource = sub.name.to_string();
         let name = sub.schema_name(resource, &self.catalog.types);
-        let mut operations = self.reads_and_writes(&subject, &sub.verbs, &name);
+        let mut operations = self.reads_and_writes(resource, &subject, &sub.verbs, &name);
         if &*sub.name != "log" {
             self.want(&[&name]);
         }
