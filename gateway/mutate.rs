@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde_json::Value;
+use model::json::Value;
 
 /// Pieces that parsers treat in a way of their own.
 const WORDS: &[&[u8]] = &[

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
+use model::json::Value;
 
 /// Runs a `go` command in `conformance/` and gives what it wrote to standard output.
 pub(crate) fn run(arguments: &[&str]) -> String {

@@ -268,8 +268,8 @@ pub fn namespace_itself<'a>(review: &Review<'a>, object: Option<&'a Value>) -> O
 mod tests {
     use super::*;
     use crate::Operation;
+    use model::json::json;
     use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User};
-    use serde_json::json;
 
     fn matches(constraints: &Value, operation: Operation, resource: &str, subresource: &str, object: &Value) -> bool {
         let (group, rest) = resource.rsplit_once('/').unwrap_or(("", resource));

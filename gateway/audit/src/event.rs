@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use model::User;
 use model::clock::rfc3339_micro;
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use crate::policy::{Level, Stage};
 
@@ -88,7 +88,7 @@ impl Event {
         if !self.annotations.is_empty() {
             put(
                 "annotations",
-                self.annotations.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<Map<_, _>>().into(),
+                self.annotations.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<Map>().into(),
             );
         }
         let mut line = Value::Object(event).to_string().into_bytes();

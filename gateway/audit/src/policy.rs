@@ -94,7 +94,7 @@ pub struct Policy {
     #[serde(default)]
     kind: String,
     #[serde(default, rename = "metadata")]
-    _metadata: serde_json::Value,
+    _metadata: model::json::Value,
     #[serde(default)]
     rules: Vec<Rule>,
     #[serde(default)]

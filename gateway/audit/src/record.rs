@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use model::json::json;
 use model::{RequestInfo, Status, User, Value, meta};
-use serde_json::json;
 
 use crate::event::{Event, ObjectReference};
 use crate::log::Shared;

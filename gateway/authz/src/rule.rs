@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use model::field::quote;
+use model::json::json;
 use model::{Attributes, Value};
-use serde_json::json;
 
 /// A `rbac.authorization.k8s.io/v1` PolicyRule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

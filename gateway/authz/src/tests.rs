@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use model::json::json;
 use model::{Attributes, Decision, GroupResource, Status, User, Value};
-use serde_json::json;
 
 use crate::{Chain, Change, Draft, Incomplete, Kind, Mode, Rbac, Source, forbidden};
 

@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn every_row_has_a_cell_for_each_column() {
-        let object = serde_json::json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}});
+        let object = model::json::json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"}});
         let mut odd = Vec::new();
         for resource in catalog().all().filter(|r| !r.list_kind.is_empty()) {
             let own = resource.columns.iter().any(|c| &*c.name != "Name" && &*c.name != "Created At");

@@ -62,7 +62,7 @@ fn is_pair(written: &Error, declared: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
     use crate::Catalog;

@@ -46,7 +46,7 @@ impl Defaults {
         }
     }
 
-    fn descend(&self, types: &Types, field: &Field, map: &mut Map<String, Value>) {
+    fn descend(&self, types: &Types, field: &Field, map: &mut Map) {
         let Some(inner) = struct_in(&field.kind).filter(|inner| self.below[inner.0 as usize]) else { return };
         match map.get_mut(field.json) {
             Some(Value::Null) | None => {
@@ -96,7 +96,7 @@ fn is_missing(field: &Field, value: Option<&Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use crate::Catalog;
 

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use crate::document::Document;
 use crate::resource::{Resource, Subresource};

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use model::gvk::join_api_version;
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
 use crate::document::Document;
@@ -71,7 +71,7 @@ pub(crate) struct Builtin {
 }
 
 /// Paths, and the schemas that they lead to.
-type Parts = (Map<String, Value>, Map<String, Value>);
+type Parts = (Map, Map);
 
 impl OpenApi {
     /// Renders nothing yet.
@@ -91,7 +91,7 @@ impl OpenApi {
             let url = |(path, hash): &(String, String)| {
                 (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}))
             };
-            let paths: Map<String, Value> = hashes.iter().map(url).collect();
+            let paths: Map = hashes.iter().map(url).collect();
             let etag = self.hash(&hashes.iter().map(|(_, hash)| hash.as_str()).collect::<String>());
             Document::new(json!({"paths": paths}).to_string(), etag)
         })

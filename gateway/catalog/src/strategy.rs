@@ -189,7 +189,7 @@ fn take(object: &mut Value, path: &str) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

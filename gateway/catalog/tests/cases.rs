@@ -23,7 +23,7 @@ fn merge(object: &mut Value, change: &Value) {
         if inner.is_null() {
             map.shift_remove(field);
         } else {
-            merge(map.entry(field).or_insert(Value::Null), inner);
+            merge(map.entry(field.clone()).or_insert(Value::Null), inner);
         }
     }
 }

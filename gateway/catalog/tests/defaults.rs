@@ -7,8 +7,8 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog::Catalog;
+use model::json::Value;
 use schema::Shape;
-use serde_json::Value;
 
 /// Brings an object into normal form and back, so that only what Go writes is compared.
 fn normal(catalog: &Catalog, shape: &Shape, mut object: Value) -> Value {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use catalog::discovery::Discovery;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 /// The groups that upstream does not have.
 const OURS: [&str; 2] = ["openreports.io", "policy.gatehouse.dev"];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use catalog::openapi::{Form, OpenApi};
-use serde_json::Value;
+use model::json::Value;
 
 fn documents() -> (Arc<Catalog>, OpenApi) {
     let catalog = Arc::new(Catalog::builtin().expect("tables"));
@@ -22,7 +22,7 @@ fn plain(value: &Value) -> Value {
         Value::Object(map) => {
             let mut pairs: Vec<_> = map.iter().filter(|(key, value)| *key != "description" || !value.is_string()).collect();
             pairs.sort_by_key(|(key, _)| *key);
-            pairs.into_iter().map(|(key, value)| (key.clone(), plain(value))).collect::<serde_json::Map<_, _>>().into()
+            pairs.into_iter().map(|(key, value)| (key.clone(), plain(value))).collect::<model::json::Map>().into()
         }
         Value::Array(items) => items.iter().map(plain).collect(),
         other => other.clone(),
@@ -48,7 +48,7 @@ fn compare(what: &str, got: &Value, want: &Value, differences: &mut BTreeSet<Str
 /// Where two values differ first.
 fn first(got: &Value, want: &Value, at: &str) -> String {
     if let (Value::Object(got), Value::Object(want)) = (got, want) {
-        let keys: BTreeSet<&String> = got.keys().chain(want.keys()).collect();
+        let keys: BTreeSet<&model::json::Key> = got.keys().chain(want.keys()).collect();
         for key in keys {
             match (got.get(key), want.get(key)) {
                 (Some(got), Some(want)) if got != want => return first(got, want, &format!("{at}.{key}")),
@@ -87,13 +87,15 @@ fn schemas_and_paths_are_upstreams_but_for_the_listed_gaps() {
     let (_, openapi) = documents();
     let mut differences = BTreeSet::new();
     let index: Value = serde_json::from_slice(&openapi.index().body).expect("JSON");
-    let ours = |path: &&String| ["apis/openreports.io", "apis/policy.gatehouse.dev"].iter().any(|group| path.starts_with(group));
+    let ours = |path: &&model::json::Key| {
+        ["apis/openreports.io", "apis/policy.gatehouse.dev"].iter().any(|group| path.starts_with(group))
+    };
     for path in index["paths"].as_object().expect("paths").keys().filter(|path| !ours(path)) {
         let want = upstream::read(&format!("api/openapi-spec/v3/{}_openapi.json", path.replace('/', "__")));
         let got: Value = serde_json::from_slice(&openapi.v3(path, Form::Json).expect(path).body).expect("JSON");
         compare("schema", &got["components"]["schemas"], &want["components"]["schemas"], &mut differences);
-        let served = |path: &&String| !path.contains("/watch/");
-        let want_paths: serde_json::Map<String, Value> = want["paths"]
+        let served = |path: &&model::json::Key| !path.contains("/watch/");
+        let want_paths: model::json::Map = want["paths"]
             .as_object()
             .into_iter()
             .flatten()
@@ -124,7 +126,7 @@ fn the_index_names_every_version_with_its_hash() {
     let versions: usize = catalog.groups().iter().map(|group| group.versions.len()).sum();
     let groups = catalog.groups().iter().filter(|group| !group.name.is_empty()).count();
     let plain = ["api", "apis", "version", "openid/v1/jwks", ".well-known/openid-configuration"];
-    assert_eq!(index["paths"].as_object().map(serde_json::Map::len), Some(versions + groups + plain.len()));
+    assert_eq!(index["paths"].as_object().map(model::json::Map::len), Some(versions + groups + plain.len()));
     for path in index["paths"].as_object().into_iter().flatten().map(|(path, _)| path) {
         assert!(openapi.v3(path, Form::Json).is_some(), "{path}");
     }

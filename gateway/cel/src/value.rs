@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use model::json::Value as Json;
 
 pub(crate) use self::list::List;
 pub(crate) use self::map::{Made, Map};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use cel::{Bindings, CALL_COST_MAX, Decl, Env, Kind, ListKind, Stage, Value};
-use serde_json::Value as Json;
+use model::json::Value as Json;
 
 #[test]
 fn answers_are_upstreams() {
@@ -40,7 +40,7 @@ fn differences(want: &Json, got: &Json) -> String {
 fn ask(data: &BTreeMap<String, Json>, asked: &Json) -> Json {
     let about = &data[asked["on"].as_str().expect("on")];
     let text = asked["expr"].as_str().expect("expr");
-    let mut answer = serde_json::json!({"on": asked["on"], "expr": text});
+    let mut answer = model::json::json!({"on": asked["on"], "expr": text});
     let decl = declared(&about["schema"]);
     let program = match Env::new(Stage::Stored).rule(&decl, false).compile(text) {
         Ok(program) => program,
@@ -54,7 +54,7 @@ fn ask(data: &BTreeMap<String, Json>, asked: &Json) -> Json {
     };
     answer["type"] = program.output().to_string().into();
     let cost = program.cost(&decl);
-    answer["cost"] = serde_json::json!([cost.min, cost.max]);
+    answer["cost"] = model::json::json!([cost.min, cost.max]);
     let bindings = Bindings::default()
         .set("self", Value::declared(&about["self"], &decl))
         .set("oldSelf", Value::declared(&about["oldSelf"], &decl));

@@ -4,8 +4,8 @@
 mod mutate;
 
 use cel::{Bindings, CALL_COST_MAX, Decl, Env, Error, ListKind, Stage, Value};
+use model::json::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 fn declared() -> Decl {
     let entry = Decl::object([("key", Decl::string("", Some(10), None), true), ("value", Decl::int(), false)]);
@@ -168,7 +168,7 @@ fn any_object_is_judged() {
     let programs: Vec<_> =
         QUESTIONS.iter().map(|text| (*text, env.compile(text).unwrap_or_else(|issues| panic!("{text}: {issues}")))).collect();
     // Objects come validated, so that most of these never do; what stores hold may be older than its schema.
-    let seeds: Vec<serde_json::Value> = OBJECTS.iter().map(|text| serde_json::from_slice(text).expect("JSON")).collect();
+    let seeds: Vec<model::json::Value> = OBJECTS.iter().map(|text| serde_json::from_slice(text).expect("JSON")).collect();
     mutate::each_value(&seeds, 3_000, |object| {
         for (text, program) in &programs {
             let bindings = Bindings::default()

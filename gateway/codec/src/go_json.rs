@@ -1,7 +1,7 @@
 //! JSON as Go's `encoding/json` writes it: HTML-safe strings, Go's numbers, sorted maps, two-space indentation.
 //! Does not know which fields come first (`schema`).
 
-use serde_json::{Map, Number, Value};
+use model::json::{Key, Map, Number, Value};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -136,17 +136,17 @@ fn write_ordered(value: &Value, order: Order, out: &mut Vec<u8>) {
 }
 
 /// Appends a map with sorted keys; `write_value` writes each value.
-pub fn write_map(map: &Map<String, Value>, out: &mut Vec<u8>, write_value: impl FnMut(&Value, &mut Vec<u8>)) {
+pub fn write_map(map: &Map, out: &mut Vec<u8>, write_value: impl FnMut(&Value, &mut Vec<u8>)) {
     if map.keys().is_sorted() {
         return write_entries(map.iter(), out, write_value);
     }
-    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+    let mut entries: Vec<(&Key, &Value)> = map.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| *key);
     write_entries(entries.into_iter(), out, write_value);
 }
 
 fn write_entries<'a>(
-    entries: impl Iterator<Item = (&'a String, &'a Value)>,
+    entries: impl Iterator<Item = (&'a Key, &'a Value)>,
     out: &mut Vec<u8>,
     mut write_value: impl FnMut(&Value, &mut Vec<u8>),
 ) {
@@ -208,7 +208,7 @@ fn new_line(depth: usize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Number, Value};
+use model::json::{Map, Number, Value};
 
 mod scan;
 #[cfg(test)]

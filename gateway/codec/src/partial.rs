@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for &Fields {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What stands around objects on the wire: list heads and tails, watch frames, partial metadata, tables.
 //! Works on encoded bodies without parsing them. Chooses no media type (`negotiate`) and computes no cells.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use crate::go_json::{write, write_int, write_string};
 
@@ -298,7 +298,7 @@ pub fn table_row(version: &str, cells: &[Value], conditions: &Value, include: In
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

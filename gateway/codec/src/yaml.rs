@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use crate::go_json;
 use crate::json::{DEPTH_MAX, Parsed};
@@ -286,7 +286,7 @@ impl Walk<'_> {
         }
     }
 
-    fn fill(&mut self, pairs: &[(usize, usize)], map: &mut Map<String, Value>, depth: usize) -> Result<(), Error> {
+    fn fill(&mut self, pairs: &[(usize, usize)], map: &mut Map, depth: usize) -> Result<(), Error> {
         for &(key, value) in pairs {
             if self.is_merge(key) {
                 self.merge(value, map, depth)?;
@@ -308,7 +308,7 @@ impl Walk<'_> {
     }
 
     /// `<<`: the keys of a map, or of several of which earlier ones win.
-    fn merge(&mut self, at: usize, map: &mut Map<String, Value>, depth: usize) -> Result<(), Error> {
+    fn merge(&mut self, at: usize, map: &mut Map, depth: usize) -> Result<(), Error> {
         if depth > DEPTH_MAX {
             return fail(format!("exceeded max depth of {DEPTH_MAX}"));
         }
@@ -324,7 +324,7 @@ impl Walk<'_> {
         }
     }
 
-    fn merge_one(&mut self, at: usize, map: &mut Map<String, Value>, depth: usize) -> Result<(), Error> {
+    fn merge_one(&mut self, at: usize, map: &mut Map, depth: usize) -> Result<(), Error> {
         const WRONG: &str = "map merge requires map or sequence of maps as the value";
         self.spend(at)?;
         let tree = self.tree;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt};
+use model::json::json;
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, Value, World, meta};
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::feed::{Change, Reads, What};

@@ -70,7 +70,7 @@ fn reconcile<'a>(context: &'a Context, _: &'a str) -> BoxFuture<'a, Result<Next,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn role(name: &str, label: &str, verb: &str) -> Value {
         json!({"metadata": {"name": name, "labels": {"to": label}}, "rules": [{"verbs": [verb], "apiGroups": [""], "resources": ["pods"]}]})

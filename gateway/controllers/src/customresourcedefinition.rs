@@ -10,8 +10,8 @@ pub mod nonstructural;
 
 use jiff::Timestamp;
 use model::clock::rfc3339;
+use model::json::json;
 use model::{GroupVersionResource, Value, World};
-use serde_json::json;
 
 use crate::feed::{Change, What};
 use crate::runtime::{Controller, Error, Next, Runtime, step};

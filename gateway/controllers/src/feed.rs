@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use model::json::json;
 use model::world::Event;
 use model::{GroupVersionResource, Revision, Status, Value, World, meta};
-use serde_json::json;
 use tokio::sync::watch;
 
 /// Wait before the next try when a resource cannot be listed.

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use model::json::json;
 use model::world::{DeleteOptions, Propagation, ResourceFacts};
 use model::{GroupVersionResource, Status, Value, World, meta};
-use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 

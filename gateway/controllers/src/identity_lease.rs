@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use model::json::json;
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, Status, Value, World, meta};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::queue::Queue;

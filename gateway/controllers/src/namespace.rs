@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use model::json::json;
 use model::world::{DeleteOptions, Propagation, ResourceFacts};
 use model::{GroupVersionResource, Value, World, meta};
-use serde_json::json;
 
 use crate::feed::{Change, What};
 use crate::runtime::{Context, Controller, Error, Next, Watch, step};

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::tests::context;
     use crate::world::Fake;
-    use serde_json::json;
+    use model::json::json;
 
     #[tokio::test]
     async fn a_bound_volume_stays() {

@@ -3,8 +3,8 @@
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use model::json::json;
 use model::{GroupVersionResource, Value, meta};
-use serde_json::json;
 
 use crate::feed::{Change, What};
 use crate::protection::{self, Wanted};

@@ -40,7 +40,7 @@ pub(crate) fn decide(object: &Value, finalizer: &str, is_used: impl FnOnce() -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn it_is_put_on_what_stays_and_taken_off_what_goes_unused() {

@@ -2,8 +2,8 @@
 //! Follows `pkg/controller/certificates/rootcacertpublisher`.
 
 use futures::future::BoxFuture;
+use model::json::json;
 use model::{GroupVersionResource, Value, meta};
-use serde_json::json;
 
 use crate::feed::{Change, IDENTITY};
 use crate::runtime::{Context, Controller, Error, Next, Watch, step};

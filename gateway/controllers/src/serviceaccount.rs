@@ -2,8 +2,8 @@
 //! Follows `pkg/controller/serviceaccount/serviceaccounts_controller.go`. Does not issue tokens.
 
 use futures::future::BoxFuture;
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, World, meta};
-use serde_json::json;
 
 use crate::feed::{Change, What};
 use crate::runtime::{Context, Controller, Error, Next, Watch, step};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::json::json;
 use model::world::{DeleteOptions, Propagation};
 use model::{Clock, World};
-use serde_json::json;
 
 use crate::world::{Fake, gvr};
 use crate::{Context, start};

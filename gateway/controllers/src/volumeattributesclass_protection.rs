@@ -64,7 +64,7 @@ fn reconcile<'a>(context: &'a Context, _: &'a str) -> BoxFuture<'a, Result<Next,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn a_class_that_is_named_stays() {

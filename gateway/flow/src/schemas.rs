@@ -154,7 +154,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use model::User;
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

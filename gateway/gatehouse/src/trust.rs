@@ -3,8 +3,8 @@
 //! Follows `pkg/controlplane/controller/clusterauthenticationtrust`. Written at start; this server is alone with its store, so
 //! nothing has to be merged with what others trust.
 
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, World};
-use serde_json::json;
 
 use crate::config::FrontProxy;
 

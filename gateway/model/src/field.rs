@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// Where a field is: `spec.containers[0].name`. A step that borrows the path it continues, so that a walk over an object
 /// that has no faults allocates nothing; the text is made by [`std::fmt::Display`] when a fault is found.

@@ -6,12 +6,12 @@ use crate::{Map, Value};
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The `metadata` map, if there is one.
-pub fn metadata(object: &Value) -> Option<&Map<String, Value>> {
+pub fn metadata(object: &Value) -> Option<&Map> {
     object.get("metadata")?.as_object()
 }
 
 /// The `metadata` map, made when absent. An object that is no map is left alone and yields `None`.
-pub fn metadata_mut(object: &mut Value) -> Option<&mut Map<String, Value>> {
+pub fn metadata_mut(object: &mut Value) -> Option<&mut Map> {
     let metadata = object.as_object_mut()?.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     if !metadata.is_object() {
         *metadata = Value::Object(Map::new());

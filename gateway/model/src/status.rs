@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::field::{Errors, quote};
 use crate::{GroupKind, GroupResource};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 /// The group of cluster administrators, allowed everything.
 pub const MASTERS: &str = "system:masters";

@@ -11,9 +11,9 @@ use std::sync::Mutex;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::stream::BoxStream;
+use model::json::json;
 use model::world::{DeleteOptions, Event, Propagation, ResourceFacts};
 use model::{GroupResource, GroupVersionResource, Revision, Status, Value, World, meta, selector};
-use serde_json::json;
 
 /// When every object of the fake world was made or deleted.
 pub(crate) const THEN: &str = "2030-01-01T00:00:00Z";

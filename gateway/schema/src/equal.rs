@@ -2,7 +2,7 @@
 //! Follows `k8s.io/apimachinery/pkg/api/equality`. Both sides are in normal form.
 
 use model::Quantity;
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use crate::types::{Field, Kind, TypeId, Types};
 
@@ -72,7 +72,7 @@ fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
     }
 }
 
-fn of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a Value {
+fn of<'a>(map: &'a Map, key: &str) -> &'a Value {
     map.get(key).unwrap_or(&Value::Null)
 }
 
@@ -82,7 +82,7 @@ fn items(value: &Value) -> &[Value] {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -9,7 +9,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 pub use decode::{decode, strict_error, strict_faults};
 pub use encode::{Encode, encode, encode_sorted};

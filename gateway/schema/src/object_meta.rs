@@ -3,9 +3,9 @@
 //! fields (the write path) and does not know a kind's name rule.
 
 use model::field::{Errors, Path, is_printable};
+use model::json::{Map, Value};
 use model::meta;
 use model::name::{NameRule, Prefix, is_qualified_name, is_valid_label_value, name_is_dns_label};
-use serde_json::{Map, Value};
 
 #[cfg(test)]
 mod tests;
@@ -102,7 +102,7 @@ fn raw<'a>(object: &'a Value, field: &str) -> &'a Value {
     meta::metadata(object).and_then(|m| m.get(field)).unwrap_or(&Value::Null)
 }
 
-fn member<'a>(object: &'a Value, field: &str) -> Option<&'a Map<String, Value>> {
+fn member<'a>(object: &'a Value, field: &str) -> Option<&'a Map> {
     raw(object, field).as_object()
 }
 
@@ -123,14 +123,14 @@ fn validate_generation(object: &Value, errors: &mut Errors) {
 }
 
 /// The pairs of a map in the order of their keys.
-fn sorted(map: Option<&Map<String, Value>>) -> Vec<(&str, &str)> {
+fn sorted(map: Option<&Map>) -> Vec<(&str, &str)> {
     let mut pairs: Vec<(&str, &str)> = map.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str().unwrap_or(""))).collect();
     pairs.sort_unstable();
     pairs
 }
 
 /// `ValidateLabels`.
-pub fn validate_labels(labels: Option<&Map<String, Value>>, path: &Path<'_>, errors: &mut Errors) {
+pub fn validate_labels(labels: Option<&Map>, path: &Path<'_>, errors: &mut Errors) {
     for (key, value) in sorted(labels) {
         invalid_each(is_qualified_name(key), path, key, errors);
         invalid_each(is_valid_label_value(value), path, value, errors);
@@ -138,7 +138,7 @@ pub fn validate_labels(labels: Option<&Map<String, Value>>, path: &Path<'_>, err
 }
 
 /// `ValidateAnnotations`: keys as labels, whatever their case; values of any kind up to a total size.
-pub fn validate_annotations(annotations: Option<&Map<String, Value>>, path: &Path<'_>, errors: &mut Errors) {
+pub fn validate_annotations(annotations: Option<&Map>, path: &Path<'_>, errors: &mut Errors) {
     let mut bytes = 0;
     for (key, value) in sorted(annotations) {
         invalid_each(is_qualified_name(&key.to_lowercase()), path, key, errors);

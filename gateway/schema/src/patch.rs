@@ -5,8 +5,8 @@
 use codec::go_json::general;
 use codec::json::{self, Parsed, type_word};
 use model::Status;
+use model::json::{Key, Map, Value};
 use model::status::Details;
-use serde_json::{Map, Value};
 
 mod json_patch;
 mod merge;
@@ -27,7 +27,7 @@ fn document(body: &[u8]) -> Result<Parsed, Status> {
 }
 
 /// Reads a body that must be an object.
-fn object(body: &[u8], prefix: &str) -> Result<(Map<String, Value>, Vec<String>), Status> {
+fn object(body: &[u8], prefix: &str) -> Result<(Map, Vec<String>), Status> {
     let Parsed { value, duplicates } = document(body)?;
     match value {
         Value::Object(map) => Ok((map, duplicates)),
@@ -55,8 +55,8 @@ pub fn go_print(value: &Value) -> String {
     }
 }
 
-fn go_print_map(map: &Map<String, Value>) -> String {
-    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+fn go_print_map(map: &Map) -> String {
+    let mut entries: Vec<(&Key, &Value)> = map.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| *key);
     let entries: Vec<String> = entries.into_iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect();
     format!("map[{}]", entries.join(" "))

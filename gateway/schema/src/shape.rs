@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use model::json::Value;
 
 use crate::apply::{AtomId, Atoms};
 use crate::normal::{self, Encode};
@@ -134,7 +134,7 @@ fn take_metadata(
 
 /// The members that are of the right type, each judged alone.
 fn well_formed(types: &Types, ty: TypeId, metadata: Value) -> Value {
-    let Value::Object(members) = metadata else { return Value::Object(serde_json::Map::new()) };
+    let Value::Object(members) = metadata else { return Value::Object(model::json::Map::new()) };
     let alone = members.into_iter().filter_map(|(name, value)| {
         let mut one = Value::Object([(name.clone(), value)].into_iter().collect());
         normal::decode(types, ty, &mut one, &mut Vec::new()).ok()?;

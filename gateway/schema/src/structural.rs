@@ -20,7 +20,7 @@ mod values;
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
+use model::json::Value;
 
 pub use default::Pruned;
 pub use embedded::Coercion;

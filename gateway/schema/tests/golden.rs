@@ -11,9 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use model::json::Value;
 use schema::normal::{self, Encode};
 use schema::{TypeId, Types, proto};
-use serde_json::Value;
 
 static TYPES: LazyLock<Types> = LazyLock::new(|| {
     let served = include_str!("../../catalog/data/types.txt");

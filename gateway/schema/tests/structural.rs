@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 
 use model::field::Errors;
+use model::json::Value;
 use schema::Structural;
 use schema::structural::Part;
-use serde_json::Value;
 
 fn texts(value: &Value) -> Vec<String> {
     value.as_array().map_or(Vec::new(), |list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect())

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use flow::Seat;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use model::json::json;
 use model::status::Details;
 use model::{Status, Value};
-use serde_json::json;
 use store::Entry;
 
 use crate::body::Body;
@@ -35,7 +35,7 @@ pub enum Content {
     /// a `Scale`.
     Object(Row, Value),
     /// Many objects.
-    List(Listing),
+    List(Box<Listing>),
     /// A `Status` that says that all went well, or another object without a resource.
     Status(Value),
     /// JSON that stands ready, in whatever encoding the client accepts.
@@ -66,7 +66,7 @@ impl Answer {
                 let mut converted = conversion::entries(gate, &row, vec![entry.clone()]).await?;
                 Content::Entry(row.of_converted(), converted.pop().unwrap_or(entry))
             }
-            Content::List(listing) => Content::List(listing.converted(gate).await?),
+            Content::List(listing) => Content::List(Box::new(listing.converted(gate).await?)),
             content => content,
         };
         Ok(Self { content, ..self })

@@ -159,7 +159,7 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

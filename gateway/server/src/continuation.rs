@@ -3,8 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::json::json;
 use model::{Revision, Status, Value};
-use serde_json::json;
 
 const VERSION: &str = "meta.k8s.io/v1";
 /// Upstream's words for a token whose revision is gone while another one may take its place.

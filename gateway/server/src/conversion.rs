@@ -9,9 +9,9 @@ use bytes::Bytes;
 use catalog::Resource;
 use catalog::custom::{Conversion, Definition};
 use model::field::{Errors, Path, quote};
+use model::json::json;
 use model::{Status, Value, meta};
 use schema::object_meta;
-use serde_json::json;
 use store::Entry;
 
 use crate::gate::Gate;

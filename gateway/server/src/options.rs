@@ -6,8 +6,8 @@ pub mod list;
 pub mod table;
 
 use model::field::{Errors, Fault, Path, quote};
+use model::json::json;
 use model::{GroupKind, Query, Status, Value};
-use serde_json::json;
 
 /// Longest name of a field manager, in bytes, as upstream.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;

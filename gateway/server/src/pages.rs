@@ -7,8 +7,8 @@ use codec::negotiate;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
+use model::json::{Map, json};
 use model::{Status, Value};
-use serde_json::{Map, json};
 
 use crate::answer::{Answer, Content};
 use crate::call::Call;
@@ -72,7 +72,7 @@ impl Process {
 
     fn flagz(&self, call: &mut Call) -> Result<Answer, Status> {
         let text: String = self.flags.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        let flags: Map<String, Value> = self.flags.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let flags: Map = self.flags.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
         let object = if flags.is_empty() { json!({}) } else { json!({"flags": flags}) };
         page(call, "Flagz", &text, object)
     }

@@ -9,7 +9,7 @@ use codec::negotiate::{self, Endpoint};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{Method, Response, StatusCode};
 use model::Status;
-use serde_json::json;
+use model::json::json;
 
 use crate::answer::{Answer, Content, method_not_allowed};
 use crate::call::Call;

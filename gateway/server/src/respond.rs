@@ -62,7 +62,7 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
             *response.body_mut() = body::holding(body, (record, crate::count::running(gate, &call)));
             response
         }
-        Content::List(listing) => list(gate, &mut call, code, (listing, seat)).await,
+        Content::List(listing) => list(gate, &mut call, code, (*listing, seat)).await,
         content => object(gate, &mut call, code, content),
     };
     headers(&call, &mut response);

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use catalog::convert::{self, customresourcedefinition as definition};
 use catalog::{Catalog, Resource, Storage};
 use codec::shape::with_type_meta;
+use model::json::json;
 use model::{GroupVersionKind, Value, meta};
 use schema::normal::{Encode, encode_sorted};
 use schema::types::TypeId;
 use schema::{Shape, proto};
-use serde_json::json;
 use store::{Decoded, Header, Transcoder};
 
 use crate::world::Slot;

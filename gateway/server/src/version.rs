@@ -1,6 +1,6 @@
 //! What `/version` tells: a Kubernetes 1.37.2 API, served by Gatehouse.
 
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 /// The version of Kubernetes whose API is served, as `kube-apiserver --version` prints it.
 pub const KUBERNETES: &str = "v1.37.2";

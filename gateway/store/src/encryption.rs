@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde_json::Value;
+use model::json::Value;
 
 use self::cipher::Cipher;
 use self::kms::Kms;

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use cel::Value as Cel;
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, meta, status::Cause};
 use schema::patch::JsonPatch;
-use serde_json::json;
 
 use super::compile::{Binding, Mutation, Policy};
 use super::validating::matches;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use cel::Value as Cel;
+use model::json::json;
 use model::{Status, Value, status::Cause};
-use serde_json::json;
 
 use super::compile::{Action, Binding, INVALID, Policy, Reason, Validation};
 use super::{Hook, namespace_of, params};

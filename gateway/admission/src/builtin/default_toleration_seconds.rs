@@ -1,7 +1,7 @@
 //! DefaultTolerationSeconds: a pod bears a node that is not ready or unreachable for a while, unless it says otherwise.
 
+use model::json::json;
 use model::{GroupVersionResource, Status, Value};
-use serde_json::json;
 
 use crate::builtin::{Setup, is, list_mut, text};
 use crate::{Notes, Operation, Plugin, Review};

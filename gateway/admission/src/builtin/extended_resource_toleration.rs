@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use catalog::hooks::is_extended_resource;
+use model::json::json;
 use model::{GroupVersionResource, Status, Value};
-use serde_json::json;
 
 use crate::builtin::{is, items, list_mut, text};
 use crate::{Notes, Operation, Plugin, Review};
@@ -17,7 +17,7 @@ fn devices(pod: &Value) -> BTreeSet<String> {
     let spec = pod.get("spec").unwrap_or(&Value::Null);
     let containers = items(spec, "containers").iter().chain(items(spec, "initContainers"));
     let requests = containers.filter_map(|container| container.pointer("/resources/requests")?.as_object());
-    requests.flat_map(|requests| requests.keys()).filter(|name| is_extended_resource(name)).cloned().collect()
+    requests.flat_map(|requests| requests.keys()).filter(|name| is_extended_resource(name)).map(ToString::to_string).collect()
 }
 
 #[async_trait::async_trait]

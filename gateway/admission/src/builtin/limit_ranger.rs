@@ -82,7 +82,7 @@ fn limits_of<'a>(range: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Va
 
 pub(super) fn amounts(holder: &Value, field: &str) -> Amounts {
     let entries = holder.get(field).and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(name, amount)| Some((name.clone(), Quantity::parse(amount.as_str()?).ok()?))).collect()
+    entries.filter_map(|(name, amount)| Some((name.to_string(), Quantity::parse(amount.as_str()?).ok()?))).collect()
 }
 
 fn resources(container: &Value, field: &str) -> Amounts {

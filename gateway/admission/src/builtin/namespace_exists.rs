@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, World};
-use serde_json::json;
 
 use crate::builtin::forbidden;
 use crate::{Notes, Operation, Plugin, Review};

@@ -80,7 +80,7 @@ fn fault(pod: &Value, node: &Value) -> Option<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -70,7 +70,7 @@ impl Plugin for PodSecurity {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

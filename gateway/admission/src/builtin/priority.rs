@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, World, meta};
-use serde_json::json;
 
 use crate::builtin::{forbidden, is, text};
 use crate::{Notes, Operation, Plugin, Review};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, World, meta};
-use serde_json::json;
 
 use crate::builtin::service_account_secrets as secrets;
 use crate::builtin::{forbidden, is, items, list_mut, text};

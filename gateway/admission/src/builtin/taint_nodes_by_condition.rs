@@ -1,7 +1,7 @@
 //! TaintNodesByCondition: a new node takes no pods until somebody found it ready.
 
+use model::json::json;
 use model::{GroupVersionResource, Status, Value};
-use serde_json::json;
 
 use crate::builtin::{is, list_mut, text};
 use crate::{Notes, Operation, Plugin, Review};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, meta};
-use serde_json::json;
 
 use super::world::{Fake, gvr};
 use super::{FlagError, Setup, plugins};

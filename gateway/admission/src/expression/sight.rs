@@ -8,8 +8,8 @@ use std::sync::Arc;
 use cel::{Authority, Value as Cel};
 use futures::FutureExt;
 use model::authorizer::{Attributes, Authorizer, Decision};
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, Status, User, Value};
-use serde_json::json;
 
 use crate::matching::Matched;
 use crate::{Cluster, Review};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use model::json::json;
 use model::status::Cause;
 use model::{GroupResource, Status};
-use serde_json::json;
 use wasm::{Failure, Violation};
 
 use super::binding::{Action, OnFailure};
@@ -101,7 +101,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// Writes what a binding did to the audit record.
-pub(super) fn annotate(entry: &Entry, mut what: serde_json::Value, took: Duration, notes: &mut Notes) {
+pub(super) fn annotate(entry: &Entry, mut what: model::json::Value, took: Duration, notes: &mut Notes) {
     let binding = &entry.binding;
     // A slash would end the key's prefix; no name has an underscore.
     let key = format!("{ANNOTATION_PREFIX}{}", binding.name.replace('/', "_"));

@@ -1,7 +1,7 @@
 //! Writes into a PolicyBinding who wrote it: the policy reads with this user's rights, so nobody else may say who it is.
 
+use model::json::json;
 use model::{User, Value};
-use serde_json::json;
 
 use crate::{Operation, Review};
 

@@ -164,7 +164,7 @@ impl Binding {
             generation: meta::generation(object),
             scope: scope(object),
             module: text("module").to_owned(),
-            settings: settings(spec).unwrap_or_else(|| serde_json::json!({})),
+            settings: settings(spec).unwrap_or_else(|| model::json::json!({})),
             action: Action::parse(text("action"))?,
             on_failure,
             deadline,
@@ -263,7 +263,7 @@ fn user(author: &Value) -> User {
         name: text("username"),
         uid: text("uid"),
         groups: texts(author, "groups"),
-        extra: extra.map(|(key, values)| (key.clone(), strings(values))).collect(),
+        extra: extra.map(|(key, values)| (key.to_string(), strings(values))).collect(),
     }
 }
 
@@ -278,7 +278,7 @@ fn strings(list: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn reads(namespace: &str, resources: &[&str]) -> Binding {
         let object = json!({"metadata": {"name": "b", "namespace": namespace},

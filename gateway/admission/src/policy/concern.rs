@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use model::json::json;
 use model::{Status, Value};
-use serde_json::json;
 
 use super::Policies;
 use super::answer::annotate;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use model::json::json;
 use model::{GroupVersionResource, Status, Value, World};
 use parking_lot::Mutex;
-use serde_json::json;
 use wasm::Failure;
 
 use super::binding::Scope;

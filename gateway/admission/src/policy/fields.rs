@@ -70,7 +70,7 @@ impl Fields {
                     if !std::mem::take(&mut first) {
                         out.push(b',');
                     }
-                    json(&Value::String(name.clone()), out);
+                    json(&Value::String(name.to_string()), out);
                     out.push(b':');
                     fields.write(value, out);
                 }
@@ -207,7 +207,7 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn fields(paths: &[&str]) -> Fields {
         Fields::parse(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>()).unwrap()

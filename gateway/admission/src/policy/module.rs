@@ -107,7 +107,7 @@ fn read(file: &Path, directory: Option<&Path>) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
     use std::io::Write;
 
     fn of(source: Value) -> Value {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::json::json;
 use model::{Status, Value};
 use schema::patch::JsonPatch;
-use serde_json::json;
 use wasm::Failure;
 
 use super::answer::{Refusals, annotate};

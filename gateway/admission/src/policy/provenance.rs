@@ -41,7 +41,7 @@ impl Provenance {
         if self.0.is_empty() {
             return;
         }
-        let all: Map<String, Value> = self.0.into_iter().map(|(path, policies)| (path, policies.join(", ").into())).collect();
+        let all: Map = self.0.into_iter().map(|(path, policies)| (path, policies.join(", ").into())).collect();
         notes.annotations.retain(|(key, _)| key != ANNOTATION);
         notes.annotate(ANNOTATION, Value::Object(all).to_string());
     }
@@ -89,7 +89,7 @@ fn compare(before: Option<&Value>, after: Option<&Value>, path: &mut String, pat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn tells_the_fields_that_differ() {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, Value, meta};
 use parking_lot::RwLock;
-use serde_json::json;
 use wasm::{Answer, Verdict};
 
 use super::binding::Action;

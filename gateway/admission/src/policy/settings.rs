@@ -24,7 +24,7 @@ impl Check<'_> {
         let Some(schema) = self.resolve(schema) else { return };
         if let Some(allowed) = allowed(schema).filter(|allowed| !allowed.contains(&value)) {
             let texts: Vec<String> = allowed.into_iter().map(text).collect();
-            return errors.not_supported(path, value.clone(), &texts.iter().map(String::as_str).collect::<Vec<_>>());
+            return errors.not_supported(path, value.clone(), &texts.iter().map(|name| name.as_str()).collect::<Vec<_>>());
         }
         if let Some(wanted) = wrong_type(schema, value) {
             let detail = format!("must be of type {wanted}");
@@ -41,7 +41,7 @@ impl Check<'_> {
     }
 
     /// Follows `$ref` into `$defs`.
-    fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Map<String, Value>> {
+    fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Map> {
         let mut schema = schema.as_object()?;
         for _ in 0..DEPTH_MAX {
             let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return Some(schema) };
@@ -50,7 +50,7 @@ impl Check<'_> {
         None
     }
 
-    fn any_of(&self, schema: &Map<String, Value>, value: &Value, path: &Path<'_>, errors: &mut Errors, depth: usize) {
+    fn any_of(&self, schema: &Map, value: &Value, path: &Path<'_>, errors: &mut Errors, depth: usize) {
         let choices = ["anyOf", "oneOf"].iter().find_map(|word| schema.get(*word)?.as_array());
         let Some(choices) = choices else { return };
         let mut best: Option<Errors> = None;
@@ -68,7 +68,7 @@ impl Check<'_> {
         errors.0.extend(best.unwrap_or_default().0);
     }
 
-    fn object(&self, schema: &Map<String, Value>, map: &Map<String, Value>, path: &Path<'_>, errors: &mut Errors, depth: usize) {
+    fn object(&self, schema: &Map, map: &Map, path: &Path<'_>, errors: &mut Errors, depth: usize) {
         let properties = schema.get("properties").and_then(Value::as_object);
         for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !map.contains_key(required) {
@@ -80,7 +80,7 @@ impl Check<'_> {
             match (properties.and_then(|p| p.get(name)), schema.get("additionalProperties")) {
                 (Some(schema), _) => self.value(schema, value, &field, errors, depth + 1),
                 (None, Some(Value::Bool(false))) => {
-                    let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                    let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(|name| name.as_str()).collect();
                     errors.invalid(&field, value.clone(), format!("unknown setting; the policy knows: {}", known.join(", ")));
                 }
                 (None, Some(schema @ Value::Object(_))) => self.value(schema, value, &path.key(name), errors, depth + 1),
@@ -89,7 +89,7 @@ impl Check<'_> {
         }
     }
 
-    fn list(&self, schema: &Map<String, Value>, items: &[Value], path: &Path<'_>, errors: &mut Errors, depth: usize) {
+    fn list(&self, schema: &Map, items: &[Value], path: &Path<'_>, errors: &mut Errors, depth: usize) {
         if let Some(min) = limit(schema, "minItems").filter(|min| items.len() < *min) {
             errors.too_few(path, items.len(), min);
         }
@@ -109,7 +109,7 @@ impl Check<'_> {
 }
 
 /// The values that a schema lists: as `enum`, or one by one where each has a description.
-fn allowed(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
+fn allowed(schema: &Map) -> Option<Vec<&Value>> {
     if let Some(listed) = schema.get("enum").and_then(Value::as_array) {
         return Some(listed.iter().collect());
     }
@@ -117,7 +117,7 @@ fn allowed(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
     listed.iter().map(|choice| choice.get("const")).collect()
 }
 
-fn string(schema: &Map<String, Value>, text: &str, path: &Path<'_>, errors: &mut Errors) {
+fn string(schema: &Map, text: &str, path: &Path<'_>, errors: &mut Errors) {
     let length = text.chars().count();
     if let Some(min) = limit(schema, "minLength").filter(|min| length < *min) {
         errors.invalid(path, text, format!("should be at least {min} chars long"));
@@ -127,7 +127,7 @@ fn string(schema: &Map<String, Value>, text: &str, path: &Path<'_>, errors: &mut
     }
 }
 
-fn number(schema: &Map<String, Value>, value: &Value, path: &Path<'_>, errors: &mut Errors) {
+fn number(schema: &Map, value: &Value, path: &Path<'_>, errors: &mut Errors) {
     let bound = |word| schema.get(word).and_then(Value::as_f64);
     let Some(number) = value.as_f64() else { return };
     if let Some(min) = bound("minimum").filter(|min| number < *min) {
@@ -138,12 +138,12 @@ fn number(schema: &Map<String, Value>, value: &Value, path: &Path<'_>, errors: &
     }
 }
 
-fn limit(schema: &Map<String, Value>, word: &str) -> Option<usize> {
+fn limit(schema: &Map, word: &str) -> Option<usize> {
     schema.get(word)?.as_u64().and_then(|n| usize::try_from(n).ok())
 }
 
 /// The types that the schema asks for, when the value has none of them.
-fn wrong_type(schema: &Map<String, Value>, value: &Value) -> Option<String> {
+fn wrong_type(schema: &Map, value: &Value) -> Option<String> {
     let wanted: Vec<&str> = match schema.get("type")? {
         Value::String(one) => vec![one],
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -169,7 +169,7 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(schema: &Value, settings: &Value) -> Vec<String> {
         let mut errors = Errors::new();

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use model::Value;
+use model::json::json;
 use parking_lot::Mutex;
-use serde_json::json;
 use wasm::{Failure, Verdict};
 
 use super::set::Entry;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, World, meta};
-use serde_json::json;
 
 use super::{Options, Policies};
 use crate::{Chain, Notes, Operation, Review, cluster};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use cel::Authority;
 use model::authorizer::{Attributes, Decision};
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value, meta};
-use serde_json::json;
 use wasm::reach::{self, Reach, Subject};
 use wasm::{Failure, LogLine, Violation, World};
 

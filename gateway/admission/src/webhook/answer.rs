@@ -145,7 +145,7 @@ fn texts(response: &Value, field: &str) -> Vec<String> {
 
 fn pairs(response: &Value, field: &str) -> Vec<(String, String)> {
     let entries = response.get(field).and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    entries.filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned()))).collect()
 }
 
 /// The patch and its type, each of which asks for the other in v1; before that the type was not looked at.

@@ -2,8 +2,8 @@
 //! see them in the same version.
 //! Follows `k8s.io/apiserver/pkg/admission/plugin/webhook/request`.
 
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, Map, Status, Value};
-use serde_json::json;
 
 use super::configuration::Version;
 use super::form::Form;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value};
-use serde_json::json;
 
 use super::answer::{self, Fault};
 use super::configuration::Version;

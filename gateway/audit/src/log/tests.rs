@@ -1,8 +1,8 @@
 //! From an open record to the lines of a file.
 
 use model::clock::SystemClock;
+use model::json::json;
 use model::{RequestInfo, Status, User, Value, Verb};
-use serde_json::json;
 
 use super::*;
 use crate::record::source_ips;

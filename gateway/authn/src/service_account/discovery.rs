@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 use x509_parser::prelude::FromDer;
 
 use super::keys::{Algorithm, PublicKey};

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::keys::{PrivateKey, Unsigned};
 use super::{Reference, user_name};
@@ -96,15 +96,15 @@ impl Issuer {
 
 fn private(order: &Order<'_>, issued_at: i64) -> Value {
     let mut claims = Map::new();
-    claims.insert("namespace".into(), order.namespace.into());
+    claims.insert("namespace", order.namespace.into());
     for (field, object) in [("node", &order.node), ("pod", &order.pod), ("secret", &order.secret)] {
         if let Some(object) = object {
-            claims.insert(field.into(), json!({"name": object.name, "uid": object.uid}));
+            claims.insert(field, json!({"name": object.name, "uid": object.uid}));
         }
     }
-    claims.insert("serviceaccount".into(), json!({"name": order.name, "uid": order.uid}));
+    claims.insert("serviceaccount", json!({"name": order.name, "uid": order.uid}));
     if let Some(after_s) = order.warn_after_s {
-        claims.insert("warnafter".into(), issued_at.saturating_add(after_s).into());
+        claims.insert("warnafter", issued_at.saturating_add(after_s).into());
     }
     Value::Object(claims)
 }

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use model::User;
+use model::json::Value;
 use parking_lot::RwLock;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::keys::PublicKey;

@@ -76,7 +76,7 @@ fn percent(value: &Value, absent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn metrics_show_current_and_target() {

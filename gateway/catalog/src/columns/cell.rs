@@ -132,7 +132,7 @@ pub(super) fn labels(map: &Value) -> String {
 pub(super) fn selector_text(selector: &Value) -> String {
     let equal = selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten();
     let mut parts: Vec<(String, String)> =
-        equal.map(|(key, value)| (key.clone(), format!("{key}={}", value.as_str().unwrap_or("")))).collect();
+        equal.map(|(key, value)| (key.to_string(), format!("{key}={}", value.as_str().unwrap_or("")))).collect();
     for requirement in list(selector, &["matchExpressions"]) {
         let key = text(requirement, &["key"]);
         let mut values: Vec<&str> = list(requirement, &["values"]).iter().filter_map(Value::as_str).collect();
@@ -189,7 +189,7 @@ pub(super) fn condition_true(object: &Value, kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn durations_read_as_upstream_prints_them() {

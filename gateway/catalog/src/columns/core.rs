@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use model::json::Key;
 use model::{Value, meta};
 
 use super::cell::{NONE, UNKNOWN, age, at, count, flag, int, list, name, quantity, since, text, text_or};
@@ -145,7 +146,7 @@ fn node_address(object: &Value, kind: &str) -> String {
 
 fn resource_quota(object: &Value, now: Timestamp) -> Vec<Value> {
     let (mut requests, mut limits) = (Vec::new(), Vec::new());
-    let mut names: Vec<&String> = at(object, &["status", "hard"]).as_object().map(|m| m.keys().collect()).unwrap_or_default();
+    let mut names: Vec<&Key> = at(object, &["status", "hard"]).as_object().map(|m| m.keys().collect()).unwrap_or_default();
     names.sort_unstable();
     for resource in names {
         let used = quantity(object, &["status", "used", resource]);

@@ -49,7 +49,7 @@ fn available(object: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

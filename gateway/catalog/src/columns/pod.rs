@@ -1,8 +1,8 @@
 //! The cells of Pod and PodTemplate. Upstream: `printPod`.
 
 use jiff::Timestamp;
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::cell::{NONE, age, at, condition_true, containers, flag, int, labels, list, name, parse, since, text, text_or};
 
@@ -182,7 +182,7 @@ fn pod_template(object: &Value, _now: Timestamp) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn cells(object: &Value) -> Vec<String> {
         let now = "2026-01-01T01:00:00Z".parse().expect("a time");

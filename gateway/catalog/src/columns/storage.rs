@@ -137,7 +137,7 @@ fn csi_storage_capacity(object: &Value, _now: Timestamp) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

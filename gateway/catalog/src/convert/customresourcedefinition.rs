@@ -3,7 +3,7 @@
 //! Follows `apiextensions-apiserver/pkg/apis/apiextensions/{v1,v1beta1}/conversion.go` and the defaults of v1beta1.
 
 use model::Value;
-use serde_json::{Map, json};
+use model::json::{Map, json};
 
 use super::{put, rename, take};
 

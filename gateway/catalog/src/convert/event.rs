@@ -34,7 +34,7 @@ const FIELDS: [(&str, &str); 7] = [
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

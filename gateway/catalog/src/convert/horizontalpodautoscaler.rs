@@ -1,8 +1,8 @@
 //! `autoscaling/v1` HorizontalPodAutoscaler, which is stored as `v2`: what v1 cannot say stands in its annotations.
 //! Follows `pkg/apis/autoscaling/v1/conversion.go`.
 
+use model::json::json;
 use model::{Map, Value, meta};
-use serde_json::json;
 
 use super::{Conversion, put, rename, take};
 use crate::hooks::internal;
@@ -252,7 +252,7 @@ fn with_lower_keys(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let given = map.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(given.map(|(key, value)| (lower(key), with_lower_keys(value))).collect::<Map<_, _>>())
+            Value::Object(given.map(|(key, value)| (lower(key), with_lower_keys(value))).collect::<Map>())
         }
         Value::Array(items) => items.iter().map(with_lower_keys).collect(),
         other => other.clone(),

@@ -77,7 +77,7 @@ fn show(kind: &str, value: &Value, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

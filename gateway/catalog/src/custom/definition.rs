@@ -257,7 +257,7 @@ fn deprecation(definition: &Value, version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
     use crate::Catalog;

@@ -80,7 +80,7 @@ fn finalizer_warnings(finalizer: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Map;
+use model::json::Map;
 
 /// A line of the table that cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub(super) struct Member {
     /// As messages name it.
     pub(super) name: String,
     /// For a member that is an element of a list: what it looks like.
-    pub(super) element: Option<Map<String, serde_json::Value>>,
+    pub(super) element: Option<Map>,
 }
 
 /// A check, named as in the table.

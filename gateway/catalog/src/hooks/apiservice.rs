@@ -1,8 +1,8 @@
 //! APIService. Upstream: `kube-aggregator/pkg/apis/apiregistration/validation`, `pkg/registry/apiservice/strategy.go`.
 
 use model::field::{Errors, Path, quote};
+use model::json::json;
 use model::{Value, content, meta, name};
-use serde_json::json;
 
 use super::Hooks;
 use super::rules::{get, text};

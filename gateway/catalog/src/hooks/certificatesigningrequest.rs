@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::field::{Errors, Path};
+use model::json::{Map, json};
 use model::{User, Value};
-use serde_json::{Map, json};
 
 use super::pod::diff;
 use super::rules::pem::Blocks;
@@ -71,7 +71,7 @@ fn author(object: &mut Value, user: &User) {
         say("groups", json!(user.groups));
     }
     if !user.extra.is_empty() {
-        say("extra", user.extra.iter().map(|(key, values)| (key.clone(), json!(values))).collect::<Map<_, _>>().into());
+        say("extra", user.extra.iter().map(|(key, values)| (key.clone(), json!(values))).collect::<Map>().into());
     }
 }
 

@@ -38,7 +38,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(object: &Value) -> Vec<String> {
         let mut errors = Errors::new();

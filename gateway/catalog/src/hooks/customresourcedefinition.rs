@@ -19,8 +19,8 @@ mod warnings;
 
 use jiff::Timestamp;
 use model::clock::rfc3339;
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::Hooks;
 

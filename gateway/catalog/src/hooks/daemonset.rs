@@ -2,8 +2,8 @@
 //! an annotation, as `apps/v1` keeps it.
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::rules::labels::{self, Values};
 use super::rules::number::nonnegative_fields;

@@ -2,7 +2,7 @@
 
 use model::Value;
 use model::field::{Errors, Path};
-use serde_json::json;
+use model::json::json;
 
 use super::pod_template;
 use super::rules::number::nonnegative_fields;

@@ -64,7 +64,7 @@ fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn the_time_is_that_of_the_effect() {

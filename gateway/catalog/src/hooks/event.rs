@@ -178,7 +178,7 @@ fn limit(value: &str, bytes: usize, path: &Path, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn an_event_lies_where_its_object_lies() {

@@ -1,8 +1,8 @@
 //! FlowSchema. Upstream: `pkg/apis/flowcontrol/validation`. That it steers nothing yet is `conformance/gaps/identity.txt`'s.
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta, name};
-use serde_json::json;
 
 use super::Hooks;
 use super::rules::{get, internal, text};

@@ -2,8 +2,8 @@
 //! `pkg/registry/autoscaling/horizontalpodautoscaler/strategy.go`. The v1 form is converted (`convert`).
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, name};
-use serde_json::json;
 
 use super::Hooks;
 use super::rules::{get, number, resource, text};
@@ -54,7 +54,7 @@ fn default(object: &mut Value) {
 fn default_rules(behavior: &mut Value, direction: &str, defaults: Value) {
     let Some(rules) = get::object_mut(behavior, direction) else { return };
     for (field, value) in defaults.as_object().into_iter().flatten() {
-        rules.entry(field).or_insert_with(|| value.clone());
+        rules.entry(field.clone()).or_insert_with(|| value.clone());
     }
 }
 

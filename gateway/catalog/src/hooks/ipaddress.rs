@@ -51,7 +51,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn the_holder_is_named_and_stays() {

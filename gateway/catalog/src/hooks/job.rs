@@ -6,8 +6,8 @@ mod policy;
 mod status;
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta, name};
-use serde_json::json;
 
 use super::podspec::Options;
 use super::rules::labels::{self, Values};

@@ -28,7 +28,7 @@ fn default(object: &mut Value) {
             let from = get::raw(item, from);
             let Some(to) = get::object_mut(item, to) else { continue };
             for (resource, amount) in from.as_object().into_iter().flatten() {
-                to.entry(resource).or_insert_with(|| amount.clone());
+                to.entry(resource.clone()).or_insert_with(|| amount.clone());
             }
         }
     }
@@ -151,7 +151,7 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(item: Value) -> Vec<String> {
         let mut errors = Errors::new();

@@ -2,8 +2,8 @@
 //! Emptying a deleted namespace is a controller's work (`controllers`).
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::rules::{get, text};
 use super::{Hooks, Selectable};

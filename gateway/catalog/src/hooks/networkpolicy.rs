@@ -1,8 +1,8 @@
 //! NetworkPolicy. Upstream: `pkg/apis/networking/{v1/defaults.go,validation}`.
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, name};
-use serde_json::json;
 
 use super::Hooks;
 use super::rules::cidr::{self, Cidr};

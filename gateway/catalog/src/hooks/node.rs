@@ -220,7 +220,7 @@ fn warnings(object: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn taints_are_named_and_unique() {

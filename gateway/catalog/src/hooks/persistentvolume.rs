@@ -5,8 +5,8 @@ pub(super) mod sources;
 pub(super) mod spec;
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::Hooks;
 use super::pod::diff;

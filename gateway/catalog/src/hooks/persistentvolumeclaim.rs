@@ -2,8 +2,8 @@
 //! `pkg/api/persistentvolumeclaim`, `pkg/registry/core/persistentvolumeclaim`.
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta, name};
-use serde_json::json;
 
 use super::Hooks;
 use super::pod::diff;

@@ -35,8 +35,7 @@ fn validate(object: &Value, values: Values, errors: &mut Errors) {
 /// The spec as Go prints its internal type.
 fn shown(spec: &Value) -> Value {
     let fields = [("MinAvailable", "minAvailable"), ("Selector", "selector"), ("MaxUnavailable", "maxUnavailable")];
-    let mut shown: model::Map<String, Value> =
-        fields.iter().map(|(go, field)| ((*go).to_owned(), get::raw(spec, field))).collect();
+    let mut shown: model::Map = fields.iter().map(|(go, field)| ((*go).to_owned(), get::raw(spec, field))).collect();
     shown.insert("Selector".to_owned(), internal::label_selector(get::at(spec, "selector")));
     shown.insert("UnhealthyPodEvictionPolicy".to_owned(), get::raw(spec, "unhealthyPodEvictionPolicy"));
     Value::Object(shown)

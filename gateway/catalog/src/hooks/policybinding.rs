@@ -169,7 +169,7 @@ fn rule(rule: &Value, path: &Path, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(change: impl Fn(&mut Value)) -> Vec<String> {
         let mut object = json!({"spec": {"module": "labels", "matchConstraints": {"resourceRules": [

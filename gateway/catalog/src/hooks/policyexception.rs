@@ -60,7 +60,7 @@ fn scope(scope: &Value, path: &Path, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(change: impl Fn(&mut Value)) -> Vec<String> {
         let mut object = json!({"spec": {"bindings": ["team", "shop/limits"], "reason": "until the migration is done",

@@ -66,7 +66,7 @@ fn validate_update(new: &Value, _old: &Value, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(spec: &Value) -> Vec<String> {
         let mut errors = Errors::new();

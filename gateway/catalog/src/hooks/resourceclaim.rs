@@ -155,7 +155,7 @@ fn is_request(claim: &Value, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -174,7 +174,7 @@ fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(object: &Value) -> Vec<String> {
         let mut errors = Errors::new();

@@ -63,7 +63,7 @@ fn policy_rule(rule: &Value, scope: Scope, path: &Path, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn found(object: Value) -> Vec<String> {
         let mut errors = Errors::new();

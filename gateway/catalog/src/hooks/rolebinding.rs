@@ -78,7 +78,7 @@ pub(super) fn validate_update(new: &Value, old: &Value, roles: &[&str], errors: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn found(binding: &Value) -> Vec<String> {
         let mut errors = Errors::new();

@@ -88,7 +88,7 @@ fn service_account_name(object: &Value, errors: &mut Errors) {
 fn json_map(data: &Value, key: &str, path: &Path, errors: &mut Errors) {
     let Some(value) = get::string(data, key) else { return errors.required(&path.key(key), "") };
     let decoded = STANDARD.decode(value).unwrap_or_default();
-    if let Err(error) = serde_json::from_slice::<model::Map<String, Value>>(&decoded) {
+    if let Err(error) = serde_json::from_slice::<model::Map>(&decoded) {
         errors.invalid(&path.key(key), "<secret contents redacted>", json_fault(&decoded, &error));
     }
 }
@@ -170,7 +170,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn faults(object: &Value) -> Vec<String> {
         let mut errors = Errors::new();

@@ -1,7 +1,7 @@
 //! ServiceAccount. Upstream: `pkg/registry/core/serviceaccount/strategy.go`.
 
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::Hooks;
 use super::rules::get;

@@ -3,7 +3,7 @@
 
 use model::Value;
 use model::field::{Errors, Path};
-use serde_json::json;
+use model::json::json;
 
 use super::podspec::{Options, annotations};
 use super::rules::number::{IMMUTABLE, nonnegative, nonnegative_fields};

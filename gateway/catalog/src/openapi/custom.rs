@@ -2,7 +2,7 @@
 //! Follows `apiextensions-apiserver/pkg/controller/openapi/builder`, which describes custom resources apart from built-in
 //! ones and says less of them.
 
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::describe;
 use super::operation::{Operation, Subject};
@@ -87,7 +87,7 @@ fn unfold(schema: &mut Value) {
     each_below(map, unfold);
 }
 
-fn each_below(map: &mut Map<String, Value>, visit: fn(&mut Value)) {
+fn each_below(map: &mut Map, visit: fn(&mut Value)) {
     if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
         properties.values_mut().for_each(visit);
     }

@@ -9,7 +9,7 @@ pub(super) use v2::DOCUMENT as V2;
 pub(super) use v3::DOCUMENT as V3;
 
 use codec::yaml;
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 /// A message: its fields by ascending number.
 pub(super) struct Message(&'static [Field]);

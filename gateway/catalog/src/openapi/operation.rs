@@ -1,6 +1,6 @@
 //! One operation of a path in OpenAPI v3: its name, parameters, body and answers, in upstream's words. Knows no resource.
 
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::describe;
 use super::schema::{DELETE_OPTIONS, PATCH, reference};
@@ -76,23 +76,23 @@ pub(super) fn in_path(name: &str, about: &str) -> Value {
 }
 
 /// An operation under construction.
-pub(super) struct Operation(Map<String, Value>);
+pub(super) struct Operation(Map);
 
 impl Operation {
     /// `action` is upstream's word (`list`), `verb` that of the operation's id (`readAppsV1…`).
     pub(super) fn new(subject: &Subject, action: &str, verb: &str, description: String) -> Self {
         let mut new = Self::bare(&subject.tag, operation_id(subject, verb), &description);
-        new.0.insert("x-kubernetes-action".into(), action.into());
-        new.0.insert("x-kubernetes-group-version-kind".into(), subject.gvk.clone());
+        new.0.insert("x-kubernetes-action", action.into());
+        new.0.insert("x-kubernetes-group-version-kind", subject.gvk.clone());
         new
     }
 
     /// An operation on no kind.
     pub(super) fn bare(tag: &str, id: String, description: &str) -> Self {
         let mut map = Map::new();
-        map.insert("tags".into(), json!([tag]));
-        map.insert("description".into(), description.into());
-        map.insert("operationId".into(), id.into());
+        map.insert("tags", json!([tag]));
+        map.insert("description", description.into());
+        map.insert("operationId", id.into());
         Self(map)
     }
 
@@ -100,7 +100,7 @@ impl Operation {
     pub(super) fn with(mut self, parameters: &[(&str, &str)]) -> Self {
         let all: Vec<Value> = parameters.iter().map(|(name, kind)| query(name, kind)).collect();
         if !all.is_empty() {
-            self.0.insert("parameters".into(), all.into());
+            self.0.insert("parameters", all.into());
         }
         self
     }
@@ -109,29 +109,28 @@ impl Operation {
     pub(super) fn body(mut self, name: &str, required: bool) -> Self {
         let mut body = json!({"content": {"*/*": {"schema": reference(name)}}});
         if let Some(map) = body.as_object_mut().filter(|_| required) {
-            map.insert("required".into(), true.into());
+            map.insert("required", true.into());
         }
-        self.0.insert("requestBody".into(), body);
+        self.0.insert("requestBody", body);
         self
     }
 
     /// Adds a body of this schema in these media types.
     pub(super) fn body_in(mut self, name: &str, required: bool, kinds: &[&str]) -> Self {
-        let content: Map<String, Value> =
-            kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": reference(name)}))).collect();
+        let content: Map = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": reference(name)}))).collect();
         let mut body = json!({"content": content});
         if required {
             body["required"] = true.into();
         }
-        self.0.insert("requestBody".into(), body);
+        self.0.insert("requestBody", body);
         self
     }
 
     /// Adds a patch as the body.
     pub(super) fn patch_body(mut self, strategic: bool) -> Self {
         let kinds = PATCHES.iter().filter(|kind| strategic || !kind.contains("strategic"));
-        let content: Map<String, Value> = kinds.map(|kind| ((*kind).into(), json!({"schema": reference(PATCH)}))).collect();
-        self.0.insert("requestBody".into(), json!({"content": content, "required": true}));
+        let content: Map = kinds.map(|kind| (*kind, json!({"schema": reference(PATCH)}))).collect();
+        self.0.insert("requestBody", json!({"content": content, "required": true}));
         self
     }
 
@@ -154,7 +153,7 @@ impl Operation {
 
     /// Answers with this schema under these statuses, in these media types.
     pub(super) fn respond(mut self, schema: &Value, statuses: &[u16], kinds: &[&str]) -> Self {
-        let content: Map<String, Value> = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema}))).collect();
+        let content: Map = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema}))).collect();
         let mut responses = Map::new();
         for status in statuses {
             let word = match status {
@@ -164,8 +163,8 @@ impl Operation {
             };
             responses.insert(status.to_string(), json!({"description": word, "content": content}));
         }
-        responses.insert("401".into(), json!({"description": "Unauthorized"}));
-        self.0.insert("responses".into(), responses.into());
+        responses.insert("401", json!({"description": "Unauthorized"}));
+        self.0.insert("responses", responses.into());
         self
     }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use model::gvk::join_api_version;
+use model::json::{Map, Value, json};
 use schema::Kind;
-use serde_json::{Map, Value, json};
 
 use super::operation::{APPLY, DELETE, LIST, Operation, Subject, WRITE, in_path, query};
 use super::schema::{DELETE_OPTIONS, PATCH, STATUS, WATCH_EVENT, reference};
@@ -15,7 +15,7 @@ use crate::{Catalog, Group, Version};
 const RESOURCE_LIST: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList";
 
 /// Renders the paths and notes the schemas that they name.
-pub(super) fn of(catalog: &Catalog, group: &Group, version: &Version, wanted: &mut BTreeSet<String>) -> Map<String, Value> {
+pub(super) fn of(catalog: &Catalog, group: &Group, version: &Version, wanted: &mut BTreeSet<String>) -> Map {
     let prefix = if group.name.is_empty() { "/api" } else { "/apis" };
     let base = format!("{prefix}/{}", join_api_version(&group.name, &version.name));
     let mut paths = Paths { catalog, base, version: camel_version(&group.name, &version.name), wanted, all: Map::new() };
@@ -41,7 +41,7 @@ pub(super) struct Paths<'a> {
     /// `AppsV1` and `apps_v1`.
     version: (String, String),
     wanted: &'a mut BTreeSet<String>,
-    all: Map<String, Value>,
+    all: Map,
 }
 
 /// HTTP method and operation.
@@ -277,12 +277,12 @@ impl Paths<'_> {
             if let Some(map) = operation.as_object_mut() {
                 map.shift_remove("parameters");
                 if !rest.is_empty() {
-                    map.insert("parameters".into(), rest.into());
+                    map.insert("parameters", rest.into());
                 }
             }
             item.insert(method.to_owned(), operation);
         }
-        item.insert("parameters".into(), common.into());
+        item.insert("parameters", common.into());
         self.all.insert(path, item.into());
     }
 }
@@ -303,7 +303,7 @@ fn append(operation: &mut Value, more: Vec<Value>) {
     all.extend(more);
     all.sort_by_key(|one| (one["name"].to_string(), one["in"].to_string()));
     if let Some(map) = operation.as_object_mut().filter(|_| !all.is_empty()) {
-        map.insert("parameters".into(), all.into());
+        map.insert("parameters", all.into());
     }
 }
 

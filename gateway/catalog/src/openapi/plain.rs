@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::operation::Operation;
 use super::path::camel_group;
@@ -101,7 +101,7 @@ pub(super) fn position(path: &str) -> Option<usize> {
 }
 
 /// The path of the document at a position, and the schemas that it names.
-pub(super) fn of(position: usize, wanted: &mut BTreeSet<String>) -> Map<String, Value> {
+pub(super) fn of(position: usize, wanted: &mut BTreeSet<String>) -> Map {
     let Some(route) = ROUTES.get(position) else { return Map::new() };
     let operation = Operation::bare(route.tag, route.id.to_owned(), route.about);
     let operation = match route.answer {
@@ -121,7 +121,7 @@ pub(super) fn of(position: usize, wanted: &mut BTreeSet<String>) -> Map<String, 
 }
 
 /// The path of a group's own document.
-pub(super) fn group(name: &str, wanted: &mut BTreeSet<String>) -> Map<String, Value> {
+pub(super) fn group(name: &str, wanted: &mut BTreeSet<String>) -> Map {
     let (camel, tag) = camel_group(name);
     let answer = format!("{META}.APIGroup");
     let operation = Operation::bare(&tag, format!("get{camel}APIGroup"), "get information of a group");
@@ -142,6 +142,6 @@ pub(super) fn version_schema(name: &str) -> Option<Value> {
     // In the order of upstream's struct.
     let required =
         ["major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"];
-    let properties: Map<String, Value> = VERSION_FIELDS.iter().map(field).collect();
+    let properties: Map = VERSION_FIELDS.iter().map(field).collect();
     Some(json!({"type": "object", "required": required, "properties": properties}))
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use model::json::{Map, Value, json};
 use schema::{Field, Kind, Struct, TypeId, Types, types::ListType};
-use serde_json::{Map, Value, json};
 
 use super::{custom, describe, plain};
 use crate::{Catalog, Version};
@@ -26,7 +26,7 @@ pub(super) fn reference(name: &str) -> Value {
 }
 
 /// The named schemas and all that they refer to, by name. `version` is the one that they describe, if they describe one.
-pub(super) fn components(catalog: &Catalog, version: Option<&Version>, wanted: BTreeSet<String>) -> Map<String, Value> {
+pub(super) fn components(catalog: &Catalog, version: Option<&Version>, wanted: BTreeSet<String>) -> Map {
     let customs = version.map(|version| custom_schemas(catalog, version)).unwrap_or_default();
     let mut todo: Vec<String> = wanted.into_iter().collect();
     let mut found = std::collections::BTreeMap::new();
@@ -58,7 +58,7 @@ fn custom_schemas(catalog: &Catalog, version: &Version) -> HashMap<String, Value
 }
 
 /// What every group has: which kinds they are is said for the group described and the core, or lists would be long.
-pub(super) fn narrow(schemas: &mut Map<String, Value>, group: &str, version: &str) {
+pub(super) fn narrow(schemas: &mut Map, group: &str, version: &str) {
     for name in [DELETE_OPTIONS, WATCH_EVENT] {
         let kinds = schemas.get_mut(name).and_then(|schema| schema.get_mut("x-kubernetes-group-version-kind"));
         let Some(kinds) = kinds.and_then(Value::as_array_mut) else { continue };
@@ -88,34 +88,33 @@ fn of_struct(catalog: &Catalog, ty: TypeId) -> Value {
     let of = &catalog.types[ty];
     let mut schema = Map::new();
     describe(&mut schema, of.name, "");
-    schema.insert("type".into(), "object".into());
+    schema.insert("type", "object".into());
     let required: Vec<&str> = of.fields.iter().filter(|f| f.required).map(|f| f.json).collect();
     if !required.is_empty() {
-        schema.insert("required".into(), required.into());
+        schema.insert("required", required.into());
     }
     let mut fields: Vec<&Field> = of.fields.iter().collect();
     fields.sort_by_key(|field| field.json);
-    let properties: Map<String, Value> =
-        fields.into_iter().map(|field| (field.json.to_owned(), property(&catalog.types, of, field))).collect();
+    let properties: Map = fields.into_iter().map(|field| (field.json.to_owned(), property(&catalog.types, of, field))).collect();
     if !properties.is_empty() {
-        schema.insert("properties".into(), properties.into());
+        schema.insert("properties", properties.into());
     }
     let kinds = kinds_of(&catalog.types, ty);
     if !kinds.is_empty() {
-        schema.insert("x-kubernetes-group-version-kind".into(), kinds.into());
+        schema.insert("x-kubernetes-group-version-kind", kinds.into());
     }
     if of.map_atomic {
-        schema.insert("x-kubernetes-map-type".into(), "atomic".into());
+        schema.insert("x-kubernetes-map-type", "atomic".into());
     }
     if let Some(unions) = &of.unions {
-        schema.insert("x-kubernetes-unions".into(), unions.clone());
+        schema.insert("x-kubernetes-unions", unions.clone());
     }
     schema.into()
 }
 
-fn describe(schema: &mut Map<String, Value>, name: &str, field: &str) {
+fn describe(schema: &mut Map, name: &str, field: &str) {
     if let Some(text) = describe::of(name, field) {
-        schema.insert("description".into(), text.into());
+        schema.insert("description", text.into());
     }
 }
 
@@ -139,7 +138,7 @@ fn property(types: &Types, of: &Struct, field: &Field) -> Value {
     match (of_kind(types, field, &field.kind), schema.is_empty() && default.is_none()) {
         (Value::Object(shape), true) => schema = shape,
         (Value::Object(shape), false) if shape.contains_key("$ref") => {
-            schema.insert("allOf".into(), json!([shape]));
+            schema.insert("allOf", json!([shape]));
         }
         (Value::Object(shape), false) => schema.extend(shape),
         _ => {}
@@ -147,35 +146,35 @@ fn property(types: &Types, of: &Struct, field: &Field) -> Value {
     if let Some(format) = field.format {
         match format {
             "" => drop(schema.shift_remove("format")),
-            format => drop(schema.insert("format".into(), format.into())),
+            format => drop(schema.insert("format", format.into())),
         }
     }
     if let Some(default) = default {
-        schema.insert("default".into(), default);
+        schema.insert("default", default);
     }
     annotate(&mut schema, field);
     schema.into()
 }
 
-fn annotate(schema: &mut Map<String, Value>, field: &Field) {
+fn annotate(schema: &mut Map, field: &Field) {
     let kind = match &field.list {
         Some(ListType::Atomic) => Some("atomic"),
         Some(ListType::Set) => Some("set"),
         Some(ListType::Map(keys)) => {
-            schema.insert("x-kubernetes-list-map-keys".into(), keys.clone().into());
+            schema.insert("x-kubernetes-list-map-keys", keys.clone().into());
             Some("map")
         }
         None => None,
     };
     if let Some(kind) = kind {
-        schema.insert("x-kubernetes-list-type".into(), kind.into());
+        schema.insert("x-kubernetes-list-type", kind.into());
     }
     if let Some(kind) = field.map_type {
-        schema.insert("x-kubernetes-map-type".into(), kind.into());
+        schema.insert("x-kubernetes-map-type", kind.into());
     }
     if let Some(patch) = field.patch {
         if let Some(key) = patch.key {
-            schema.insert("x-kubernetes-patch-merge-key".into(), key.into());
+            schema.insert("x-kubernetes-patch-merge-key", key.into());
         }
         let strategy = match (patch.merge, patch.retain_keys) {
             (true, true) => "merge,retainKeys",
@@ -183,7 +182,7 @@ fn annotate(schema: &mut Map<String, Value>, field: &Field) {
             (false, true) => "retainKeys",
             (false, false) => "replace",
         };
-        schema.insert("x-kubernetes-patch-strategy".into(), strategy.into());
+        schema.insert("x-kubernetes-patch-strategy", strategy.into());
     }
 }
 

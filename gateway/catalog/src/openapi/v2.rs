@@ -1,13 +1,13 @@
 //! Turns OpenAPI v3 paths and schemas into the v2 document, which lacks defaults and alternatives.
 
-use serde_json::{Map, Value, json};
+use model::json::{Key, Map, Value, json};
 
 /// The whole v2 document.
-pub(super) fn render(paths: &Map<String, Value>, schemas: &Map<String, Value>) -> Value {
-    let mut schemas: Vec<(&String, Value)> = schemas.iter().map(|(name, schema)| (name, definition(name, schema))).collect();
+pub(super) fn render(paths: &Map, schemas: &Map) -> Value {
+    let mut schemas: Vec<(&Key, Value)> = schemas.iter().map(|(name, schema)| (name, definition(name, schema))).collect();
     schemas.sort_by_key(|(name, _)| *name);
-    let definitions: Map<String, Value> = schemas.into_iter().map(|(name, schema)| (name.clone(), schema)).collect();
-    let paths: Map<String, Value> = paths.iter().map(|(name, item)| (name.clone(), path(item))).collect();
+    let definitions: Map = schemas.into_iter().map(|(name, schema)| (name.clone(), schema)).collect();
+    let paths: Map = paths.iter().map(|(name, item)| (name.clone(), path(item))).collect();
     json!({
         "swagger": "2.0",
         "info": super::info(),
@@ -22,7 +22,7 @@ pub(super) fn render(paths: &Map<String, Value>, schemas: &Map<String, Value>) -
 fn definition(name: &str, schema: &Value) -> Value {
     let mut converted = convert(schema);
     if let (Some(map), Some(_)) = (converted.as_object_mut(), schema.get("oneOf")) {
-        map.insert("type".into(), "string".into());
+        map.insert("type", "string".into());
         if !name.ends_with("IntOrString") {
             map.shift_remove("format");
         }
@@ -46,7 +46,7 @@ fn convert(schema: &Value) -> Value {
                 out.insert(key.clone(), target.replace("#/components/schemas/", "#/definitions/").into());
             }
             ("properties", Value::Object(fields)) => {
-                let fields: Map<String, Value> = fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
+                let fields: Map = fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
                 out.insert(key.clone(), fields.into());
             }
             ("required", Value::Array(names)) => {
@@ -67,7 +67,7 @@ fn convert(schema: &Value) -> Value {
 }
 
 /// Readers of v2 break at fields below something that may be null or anything, and at lists of unknown items.
-fn is_left_out(map: &Map<String, Value>, key: &str) -> bool {
+fn is_left_out(map: &Map, key: &str) -> bool {
     let says = |word: &str| map.get(word) == Some(&Value::Bool(true));
     let is = |kind: &str| map.get("type").and_then(Value::as_str) == Some(kind);
     let anything = says("x-kubernetes-preserve-unknown-fields");
@@ -79,7 +79,7 @@ fn is_left_out(map: &Map<String, Value>, key: &str) -> bool {
     }
 }
 
-fn is_nullable(map: &Map<String, Value>, name: &Value) -> bool {
+fn is_nullable(map: &Map, name: &Value) -> bool {
     let property = name.as_str().and_then(|name| map.get("properties")?.get(name));
     property.is_some_and(|property| property.get("nullable") == Some(&Value::Bool(true)))
 }
@@ -88,7 +88,7 @@ fn path(item: &Value) -> Value {
     let Some(item) = item.as_object() else { return Value::Null };
     item.iter()
         .map(|(key, value)| if key == "parameters" { (key.clone(), parameters(value)) } else { (key.clone(), operation(value)) })
-        .collect::<Map<String, Value>>()
+        .collect::<Map>()
         .into()
 }
 
@@ -114,14 +114,11 @@ fn operation(operation: &Value) -> Value {
             "parameters" => {}
             "requestBody" => {
                 let content = value["content"].as_object();
-                out.insert(
-                    "consumes".into(),
-                    content.into_iter().flatten().map(|(kind, _)| Value::from(kind.as_str())).collect(),
-                );
+                out.insert("consumes", content.into_iter().flatten().map(|(kind, _)| Value::from(kind.as_str())).collect());
                 let schema = content.and_then(|c| c.values().next()).map(|c| convert(&c["schema"]));
                 let mut body = json!({"name": "body", "in": "body", "schema": schema});
                 if let (Some(body), Some(required)) = (body.as_object_mut(), value.get("required")) {
-                    body.insert("required".into(), required.clone());
+                    body.insert("required", required.clone());
                 }
                 if let Some(all) = all.as_array_mut() {
                     all.push(body);
@@ -133,23 +130,23 @@ fn operation(operation: &Value) -> Value {
     }
     let mut kinds = Vec::new();
     responses(&operation["responses"], &mut kinds);
-    out.insert("produces".into(), kinds.into());
-    out.insert("schemes".into(), json!(["https"]));
+    out.insert("produces", kinds.into());
+    out.insert("schemes", json!(["https"]));
     if all.as_array().is_some_and(|all| !all.is_empty()) {
-        out.insert("parameters".into(), all);
+        out.insert("parameters", all);
     }
     out.into()
 }
 
 /// Responses with the schema of their first media type; the media types go into `kinds`.
-fn responses(all: &Value, kinds: &mut Vec<String>) -> Value {
+fn responses(all: &Value, kinds: &mut Vec<Key>) -> Value {
     let mut out = Map::new();
     for (status, response) in all.as_object().into_iter().flatten() {
         let mut flat = json!({"description": response["description"]});
         if let Some((_, first)) = response["content"].as_object().and_then(|content| content.iter().next())
             && let Some(flat) = flat.as_object_mut()
         {
-            flat.insert("schema".into(), convert(&first["schema"]));
+            flat.insert("schema", convert(&first["schema"]));
         }
         for (kind, _) in response["content"].as_object().into_iter().flatten() {
             if !kinds.contains(kind) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::User;
 use model::authorizer::{Attributes, Decision};
-use serde_json::{Value as Json, json};
+use model::json::{Value as Json, json};
 
 use super::*;
 use crate::{Authority, Bindings, CALL_COST_MAX, Composition, Decl, Error, Value};

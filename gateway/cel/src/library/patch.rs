@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use base64::Engine;
-use serde_json::{Map as JsonMap, Value as Json};
+use model::json::{Map as JsonMap, Value as Json};
 
 use super::{Code, some, time};
 use crate::program::Error;
@@ -136,7 +136,7 @@ impl Value<'_> {
             Value::Bool(truth) => Json::Bool(*truth),
             Value::Int(number) => (*number).into(),
             Value::Uint(number) => (*number).into(),
-            Value::Double(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
+            Value::Double(number) => model::json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
             Value::String(text) => Json::String((**text).to_owned()),
             Value::Bytes(bytes) => Json::String(base64::engine::general_purpose::STANDARD.encode(bytes)),
             Value::Timestamp(moment) => Json::String(time::format_timestamp(*moment)),

@@ -1,7 +1,7 @@
 //! JSON to values, as a declaration says. Messages are those of upstream's `UnstructuredToVal`.
 
 use base64::Engine;
-use serde_json::Value as Json;
+use model::json::Value as Json;
 
 use super::{List, Map, Outcome, Text, Value};
 use crate::decl::{Decl, Kind};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value as Json;
+use model::json::Value as Json;
 
 use super::{List, Map, Value};
 use crate::decl::{Kind, ListKind};

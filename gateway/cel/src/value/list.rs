@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use model::json::Value as Json;
 
 use super::{Outcome, Value, convert, equal};
 use crate::decl::{Decl, Kind, ListKind};

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use super::{Text, Value, convert};
 use crate::decl::{Decl, Kind};
 use crate::escape::{escape, unescape};
@@ -14,7 +12,7 @@ use crate::program::Error;
 #[derive(Clone, Debug)]
 pub enum Map<'a> {
     /// JSON, with the declaration of the map or object.
-    Json(&'a serde_json::Map<String, Json>, &'a Decl),
+    Json(&'a model::Map, &'a Decl),
     /// Made by an expression.
     Made(Arc<Made<'a>>),
 }

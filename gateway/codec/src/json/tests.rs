@@ -1,7 +1,7 @@
 //! Cases for reading JSON.
 
+use model::json::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
 

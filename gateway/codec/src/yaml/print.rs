@@ -1,7 +1,7 @@
 //! Prints values as `sigs.k8s.io/yaml` does: block style, sorted keys, the quotes and line breaks of `yaml/v2`'s emitter; or
 //! as `yaml/v3` prints nodes. Reads nothing.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::resolve::needs_quotes;
 use crate::go_json::{general, write_int};
@@ -104,8 +104,8 @@ impl Printer {
         self.column = indent;
     }
 
-    fn map(&mut self, map: &Map<String, Value>, indent: usize, first: First) {
-        let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+    fn map(&mut self, map: &Map, indent: usize, first: First) {
+        let mut entries: Vec<(&model::json::Key, &Value)> = map.iter().collect();
         if self.dialect == Dialect::Sorted {
             entries.sort_by(|a, b| natural_order(a.0, b.0));
         }

@@ -1,7 +1,7 @@
 //! Cases for YAML, and upstream's own test data read and printed.
 
+use model::json::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
 

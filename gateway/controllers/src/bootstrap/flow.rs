@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use catalog::bootstrap;
 use jiff::Timestamp;
 use model::field::quote;
+use model::json::json;
 use model::{GroupVersionResource, Value, World, clock, meta};
-use serde_json::json;
 
 use super::{all, find, made};
 use crate::runtime::{Error, step};

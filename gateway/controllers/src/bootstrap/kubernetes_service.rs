@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use model::json::json;
 use model::{GroupVersionResource, Value, World, clock, meta};
-use serde_json::json;
 
 use super::{Settings, ensure_exists, find, made};
 use crate::runtime::{Error, step};

@@ -1,7 +1,7 @@
 //! The namespaces that every cluster has. Follows `pkg/controlplane/controller/systemnamespaces`.
 
+use model::json::json;
 use model::{GroupVersionResource, World};
-use serde_json::json;
 
 use super::{all, ensure_exists};
 use crate::runtime::Error;

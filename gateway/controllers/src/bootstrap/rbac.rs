@@ -3,9 +3,9 @@
 
 use authz::{PolicyRule, covers};
 use catalog::bootstrap;
+use model::json::json;
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, Map, Value, World, meta};
-use serde_json::json;
 
 use super::{all, find, made};
 use crate::runtime::{Error, step};

@@ -109,7 +109,7 @@ pub(super) async fn ports(world: &dyn World, settings: &Settings, suspects: &mut
 mod tests {
     use super::*;
     use crate::world::Fake;
-    use serde_json::json;
+    use model::json::json;
 
     fn service(name: &str, ip: &str, port: i64) -> Value {
         json!({"metadata": {"namespace": "a", "name": name}, "spec": {"type": "NodePort", "clusterIP": ip, "clusterIPs": [ip], "ports": [{"port": 80, "nodePort": port}]}})

@@ -46,7 +46,7 @@ async fn what_is_deleted_or_bent_comes_back() {
     world.delete(&gvr("v1/services"), "default", "kubernetes", options()).await.unwrap();
     world.delete(&gvr("v1/namespaces"), "", "kube-node-lease", options()).await.unwrap();
     let mut slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();
-    slice["endpoints"] = serde_json::json!([]);
+    slice["endpoints"] = model::json::json!([]);
     world.update(&gvr("discovery.k8s.io/v1/endpointslices"), "", slice).await.unwrap();
     for _ in 0..1000 {
         let slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();

@@ -36,7 +36,7 @@ fn reconcile<'a>(context: &'a Context, name: &'a str) -> BoxFuture<'a, Result<Ne
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

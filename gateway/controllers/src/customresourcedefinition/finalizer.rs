@@ -148,7 +148,7 @@ fn aggregate(mut errors: Vec<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use model::json::json;
 use model::{Value, World, meta};
-use serde_json::json;
 
 use super::{Condition, condition, is_true, read, resource, text, write_status};
 use crate::feed::{Change, Listener, What};

@@ -1,6 +1,6 @@
 //! Conditions and names of definitions, one rule each.
 
-use serde_json::json;
+use model::json::json;
 
 use super::*;
 

@@ -67,7 +67,7 @@ pub(super) fn decide(object: &Value, standings: &[(String, Standing)], has_depen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn standings(all: &[Standing]) -> Vec<(String, Standing)> {
         all.iter().enumerate().map(|(i, s)| (i.to_string(), *s)).collect()

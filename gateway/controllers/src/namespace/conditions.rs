@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use model::json::json;
 use model::{Value, clock};
-use serde_json::json;
 
 use super::Left;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use admission::policy::set::Entry;
 use admission::policy::trial;
 use cpu_time::ProcessTime;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::build::Built;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use admission::policy::set::{Entry, Unfit};
 use admission::policy::trial::{self, Given};
-use serde_json::{Value, json};
+use model::json::{Value, json};
 use wasm::{Module, Violation};
 
 use super::fake::Fake;

@@ -1,6 +1,6 @@
 //! `gatehouse policy check`: what a server would refuse, and what a reviewer would ask. Runs no case.
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::arguments::Arguments;
 use super::build::Built;
@@ -95,7 +95,7 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
 fn undescribed(schema: &str) -> Vec<String> {
     let schema: Value = serde_json::from_str(schema).unwrap_or(Value::Null);
     let properties = schema["properties"].as_object().into_iter().flatten();
-    properties.filter(|(_, property)| property["description"].is_null()).map(|(name, _)| name.clone()).collect()
+    properties.filter(|(_, property)| property["description"].is_null()).map(|(name, _)| name.to_string()).collect()
 }
 
 /// Cases of both verdicts, or somebody will ask.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use admission::policy::set::Entry;
 use admission::policy::trial::{self, Given, Trial};
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::fake::Fake;
@@ -179,10 +179,10 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
     match (before, after) {
         (before, after) if before == after => {}
         (Value::Object(old), Value::Object(new)) => {
-            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            let names: std::collections::BTreeSet<&model::json::Key> = old.keys().chain(new.keys()).collect();
             for name in names {
                 let dot = if path.is_empty() { "" } else { "." };
-                let of = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
+                let of = |map: &Map| map.get(name).cloned().unwrap_or_default();
                 differences(&format!("{path}{dot}{name}"), &of(old), &of(new), found);
             }
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use model::json::Value;
 
 /// The word that means standard input.
 const PIPED: &str = "-";
@@ -93,7 +93,7 @@ fn is_whole(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -5,8 +5,8 @@ use std::fs;
 
 use admission::policy::binding::Binding;
 use admission::policy::trial;
+use model::json::{Value, json};
 use model::meta;
-use serde_json::{Value, json};
 
 use super::Outcome;
 use super::arguments::Arguments;

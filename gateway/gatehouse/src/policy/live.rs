@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use model::json::{Value, json};
 use model::meta;
-use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Known};
 use super::corpus::kubectl;

@@ -9,7 +9,7 @@ use admission::policy::registry::Artifact;
 use codec::go_base64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 use wasm::Runtime;
 
 use super::arguments::Arguments;

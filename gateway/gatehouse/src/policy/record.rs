@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::corpus::{self, Origin, Recorded};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::json;
+use model::json::json;
 
 /// One case that was run.
 pub(super) struct Ran {
@@ -111,7 +111,7 @@ mod tests {
         };
         let all = [ran("p", "fine", None), ran("p", "not <fine>", Some("a & \"b\"\nc")), ran("q", "fine", None)];
         assert_eq!(write(Form::Human, &all), "\n2 of 3 cases passed");
-        let json: serde_json::Value = serde_json::from_str(&write(Form::Json, &all)).unwrap();
+        let json: model::json::Value = serde_json::from_str(&write(Form::Json, &all)).unwrap();
         assert_eq!((json["failed"].as_u64(), json["cases"][1]["failure"].as_str()), (Some(1), Some("a & \"b\"\nc")));
         let junit = write(Form::Junit, &all);
         assert!(junit.contains("<testsuite name=\"p\" tests=\"2\" failures=\"1\">"), "{junit}");

@@ -1,6 +1,6 @@
 //! `gatehouse policy rollback`: takes a candidate back, or the last promotion.
 
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use super::Outcome;
 use super::arguments::Arguments;

@@ -1,7 +1,7 @@
 //! `gatehouse policy rollout`: another module or other settings for a binding, first judged beside what is in force, then in
 //! force in some namespaces, then everywhere.
 
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::live::Live;
@@ -49,7 +49,7 @@ fn candidate(arguments: &Arguments, live: &Live<'_>) -> Result<Value, String> {
     Ok(candidate)
 }
 
-fn labels(selector: &str) -> Result<Map<String, Value>, String> {
+fn labels(selector: &str) -> Result<Map, String> {
     let pairs = selector.split(',').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').ok_or_else(|| format!("--namespaces: {pair:?} is not KEY=VALUE"))?;
         Ok((key.to_owned(), Value::from(value)))

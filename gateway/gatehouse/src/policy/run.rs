@@ -1,6 +1,6 @@
 //! `gatehouse policy run`: objects of a file, of a rendered chart or of a cluster, judged once to see the answer.
 
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::corpus::{self, Recorded};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use admission::policy::binding::Binding;
 use admission::policy::set::{Entry, Unfit};
-use serde_json::{Value, json};
+use model::json::{Value, json};
 use wasm::{Module, Runtime};
 
 use super::arguments::Arguments;

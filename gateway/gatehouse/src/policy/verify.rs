@@ -4,7 +4,7 @@ use std::fs;
 
 use admission::policy::registry::Artifact;
 use admission::policy::signature;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 use wasm::Runtime;
 
 use super::arguments::Arguments;

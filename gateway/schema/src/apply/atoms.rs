@@ -2,7 +2,7 @@
 //! apart. A small copy of `schema.Schema` of structured-merge-diff, made once from struct types (`structs`) or from the
 //! schema of a custom resource. Holds no object.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::element::Name;
 
@@ -196,7 +196,7 @@ impl Member {
     }
 
     /// The same of a struct.
-    pub(super) fn in_struct<'v>(&'v self, map: Option<&'v Map<String, Value>>) -> Option<&'v Value> {
+    pub(super) fn in_struct<'v>(&'v self, map: Option<&'v Map>) -> Option<&'v Value> {
         self.of(map.and_then(|map| map.get(&*self.name)))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::atoms::{AtomId, Atoms, Face, Relationship};
 use super::{Element, Typed};

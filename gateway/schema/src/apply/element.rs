@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use codec::go_json;
-use serde_json::Value;
+use model::json::Value;
 
 use super::value;
 
@@ -60,7 +60,8 @@ impl Element {
             b'v' => Self::Value(Box::new(parse_json(rest)?)),
             b'k' => {
                 let Value::Object(map) = parse_json(rest)? else { return Err(format!("expected an object: {rest}")) };
-                let mut fields: Vec<(Name, Value)> = map.into_iter().map(|(key, value)| (Cow::Owned(key), value)).collect();
+                let mut fields: Vec<(Name, Value)> =
+                    map.into_iter().map(|(key, value)| (Cow::Owned(key.into()), value)).collect();
                 fields.sort_by(|a, b| a.0.cmp(&b.0));
                 Self::Key(fields)
             }

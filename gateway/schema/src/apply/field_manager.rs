@@ -289,7 +289,7 @@ impl<'a> FieldManager<'a> {
 
     fn live_value<'v>(&self, live: Option<&'v Value>) -> Cow<'v, Value> {
         live.map_or_else(
-            || Cow::Owned(serde_json::json!({"apiVersion": self.kind.api_version(), "kind": &*self.kind.kind})),
+            || Cow::Owned(model::json::json!({"apiVersion": self.kind.api_version(), "kind": &*self.kind.kind})),
             Cow::Borrowed,
         )
     }

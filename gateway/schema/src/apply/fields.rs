@@ -1,6 +1,6 @@
 //! A set as the value of `fieldsV1`, and back. Follows `fieldpath/serialize.go`.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::set::Step;
 use super::{Element, Set};
@@ -21,7 +21,7 @@ pub(super) fn read(fields: &Value) -> Result<Set, String> {
 }
 
 /// What is below a key, and whether the key itself is a member: it is when it says so, and when nothing is below it.
-fn level(map: &Map<String, Value>) -> Result<(Set, bool), String> {
+fn level(map: &Map) -> Result<(Set, bool), String> {
     let (mut set, mut member) = (Set::default(), false);
     set.steps.reserve_exact(map.len());
     for (key, value) in map {
@@ -46,7 +46,7 @@ pub(super) fn write(set: &Set) -> Value {
     Value::Object(write_level(set, Map::with_capacity(set.steps.len())))
 }
 
-fn write_level(set: &Set, mut map: Map<String, Value>) -> Map<String, Value> {
+fn write_level(set: &Set, mut map: Map) -> Map {
     for step in &set.steps {
         let mut inner = Map::with_capacity(step.below.steps.len() + usize::from(step.member));
         if step.member && !step.below.is_empty() {

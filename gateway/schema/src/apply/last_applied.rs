@@ -2,8 +2,8 @@
 //! and is kept up to date by them. Follows `managedfields/internal/lastapplied*.go`.
 
 use codec::go_json;
+use model::json::Value;
 use model::meta::{self, LAST_APPLIED};
-use serde_json::Value;
 
 use super::{Set, Typed};
 
@@ -45,6 +45,6 @@ pub(super) fn refresh(object: &mut Value, config: &Value) {
     }
 }
 
-fn annotations_mut(object: &mut Value) -> Option<&mut serde_json::Map<String, Value>> {
+fn annotations_mut(object: &mut Value) -> Option<&mut model::json::Map> {
     object.get_mut("metadata")?.get_mut("annotations")?.as_object_mut()
 }

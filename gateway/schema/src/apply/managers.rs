@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::{Set, fields};
 

@@ -1,7 +1,7 @@
 //! `managedFields` of a scale, which are a part of those of the object that is scaled.
 //! Follows `managedfields/scalehandler.go`.
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::managers::{Entry, Managers};
 use super::{Element, Set};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use super::atoms::{Atom, AtomId, Atoms, Key, List, Member, Relationship, Scalar, Table};
 use crate::normal;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 use super::atoms::{Atom, AtomId, Atoms, Key, List, Member, Relationship, Scalar, Table};
 use super::typed::{Typed, reconcile};
@@ -231,8 +231,7 @@ fn updates(types: &Recorded, line: &Value) -> Result<(), String> {
                     object.unwrap_or_else(|| if line.get("object").is_some() { line["live"].clone() } else { Value::Null });
                 same("object", line.get("object").unwrap_or(&Value::Null), &found)?;
             }
-            let found: serde_json::Map<String, Value> =
-                after.iter().map(|entry| (entry.manager.name.clone(), told(entry))).collect();
+            let found: model::json::Map = after.iter().map(|entry| (entry.manager.name.clone(), told(entry))).collect();
             same_owners(&line["after"], &found)
         }
     }
@@ -242,7 +241,7 @@ fn told(entry: &Entry) -> Value {
     json!({"applied": entry.applied, "set": fields::write(&entry.set), "version": entry.version})
 }
 
-fn same_owners(wanted: &Value, found: &serde_json::Map<String, Value>) -> Result<(), String> {
+fn same_owners(wanted: &Value, found: &model::json::Map) -> Result<(), String> {
     let wanted = wanted.as_object().unwrap();
     for (name, said) in wanted {
         same("owner", &sorted(said), &sorted(found.get(name).unwrap_or(&Value::Null)))?;

@@ -11,7 +11,7 @@ mod validate;
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::atoms::{AtomId, Atoms, Face, List, Relationship, Table};
 use super::{Element, Set};
@@ -145,7 +145,7 @@ fn element_of(list: &List, item: &Value) -> Result<Element, String> {
 }
 
 /// The members of a map that fits a table; an absent one or another value has none.
-fn members(value: Option<&Value>) -> Option<&Map<String, Value>> {
+fn members(value: Option<&Value>) -> Option<&Map> {
     value.and_then(Value::as_object)
 }
 
@@ -170,7 +170,7 @@ fn write_out(atoms: &Atoms, atom: AtomId, value: &mut Value) {
     }
 }
 
-fn write_out_members(atoms: &Atoms, table: &Table, map: &mut Map<String, Value>) {
+fn write_out_members(atoms: &Atoms, table: &Table, map: &mut Map) {
     map.retain(|name, value| {
         table.member(name).is_none_or(|member| {
             let Some(kept) = member.of(Some(value)) else { return false };

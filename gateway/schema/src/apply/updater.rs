@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::managers::{Entry, Manager, Managers};
 use super::typed::{Comparison, reconcile, with_named_fields};

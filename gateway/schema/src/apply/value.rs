@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use codec::go_json;
 use model::field::quote;
-use serde_json::{Map, Number, Value};
+use model::json::{Key, Map, Number, Value};
 
 /// Whether two values are the same.
 pub(super) fn equal(a: &Value, b: &Value) -> bool {
@@ -18,7 +18,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// Whether two maps hold the same.
-pub(super) fn equal_maps(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+pub(super) fn equal_maps(a: &Map, b: &Map) -> bool {
     a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
 }
 
@@ -37,9 +37,9 @@ pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-fn maps(a: &Map<String, Value>, b: &Map<String, Value>) -> Ordering {
-    let sorted = |map: &Map<String, Value>| {
-        let mut keys: Vec<String> = map.keys().cloned().collect();
+fn maps(a: &Map, b: &Map) -> Ordering {
+    let sorted = |map: &Map| {
+        let mut keys: Vec<Key> = map.keys().cloned().collect();
         keys.sort_unstable();
         keys
     };

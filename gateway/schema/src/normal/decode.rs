@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use codec::go_base64;
 use codec::json::{STRICT_ERRORS_MAX, type_word};
 use model::field::quote;
+use model::json::{Map, Value};
 use model::time::{Precision, canonical, format_duration, parse_duration};
-use serde_json::{Map, Value};
 
 use super::is_omitted;
 use crate::types::{Field, Kind, TypeId, Types};
@@ -74,7 +74,7 @@ enum Named<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn structure(&mut self, ty: TypeId, map: &mut Map<String, Value>) -> Result<(), String> {
+    fn structure(&mut self, ty: TypeId, map: &mut Map) -> Result<(), String> {
         let types = self.types;
         let of = &types[ty];
         let owner = std::mem::replace(&mut self.owner, of.short_name());
@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn map(&mut self, inner: &'a Kind, named: Named<'a>, map: &mut Map<String, Value>) -> Result<(), String> {
+    fn map(&mut self, inner: &'a Kind, named: Named<'a>, map: &mut Map) -> Result<(), String> {
         let length = self.path.len();
         for (key, value) in map.iter_mut() {
             self.enter(key);

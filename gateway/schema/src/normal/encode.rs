@@ -3,7 +3,7 @@
 //! Does not check types: what decoding has not seen is written as it is.
 
 use codec::go_json::{write, write_map, write_number, write_sorted, write_string};
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::is_omitted;
 use crate::types::{Field, Kind, TypeId, Types};
@@ -47,7 +47,7 @@ pub fn encode_sorted(value: &Value, how: Encode<'_>, out: &mut Vec<u8>) -> Optio
     revision_at
 }
 
-fn write_metadata(metadata: &Map<String, Value>, out: &mut Vec<u8>) -> usize {
+fn write_metadata(metadata: &Map, out: &mut Vec<u8>) -> usize {
     let empty = Value::from("");
     let mut entries: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
     entries.retain(|(key, _)| *key != "resourceVersion");
@@ -124,7 +124,7 @@ impl Writer<'_> {
         self.out.push(b'}');
     }
 
-    fn structure(&mut self, ty: TypeId, map: Option<&Map<String, Value>>) {
+    fn structure(&mut self, ty: TypeId, map: Option<&Map>) {
         let types = self.types;
         let of = &types[ty];
         let mut slots: [Option<&Value>; SLOTS] = [None; SLOTS];

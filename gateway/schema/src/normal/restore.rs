@@ -3,7 +3,7 @@
 //! Changes nothing, and leaves values with an encoding of their own (quantities, times) to decoding.
 
 use codec::go_base64;
-use serde_json::Value;
+use model::json::Value;
 
 use crate::types::{Kind, TypeId, Types};
 
@@ -63,7 +63,7 @@ fn scalar(kind: &Kind, name: &dyn Fn() -> String, value: &Value) -> Result<(), S
         Kind::Float64 => "float64",
         _ => return Ok(()),
     };
-    let is_whole = |number: &serde_json::Number| number.as_f64().is_some_and(|number| number == number.trunc());
+    let is_whole = |number: &model::json::Number| number.as_f64().is_some_and(|number| number == number.trunc());
     match (kind, value) {
         (Kind::String, Value::String(_)) | (Kind::Bool, Value::Bool(_)) | (Kind::Float64, Value::Number(_)) => Ok(()),
         (Kind::Int32 | Kind::Int64, Value::Number(number)) if is_whole(number) => Ok(()),
@@ -89,7 +89,7 @@ fn kind_of(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //! objects go through it on every write, dry runs too, so clients read `null` where Go always writes the field.
 //! Does not touch raw JSON, which protobuf carries as text.
 
-use serde_json::Value;
+use model::json::Value;
 
 use crate::types::{Kind, TypeId, Types};
 

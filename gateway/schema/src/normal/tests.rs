@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
+use model::json::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
 use crate::types::TypeId;
@@ -271,7 +271,7 @@ fn replace_nth(value: &mut Value, n: usize, with: &Value) -> usize {
 
 #[test]
 fn what_stands_below_items_is_a_schema() {
-    let of = |schema: serde_json::Value| json!({"spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}});
+    let of = |schema: model::json::Value| json!({"spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}});
     let ty = of_kind("apiextensions.k8s.io/v1", "CustomResourceDefinition");
     let mut value = of(json!({
         "items": {"properties": {"b": {"type": "string"}, "a": {}}, "unheard": 1, "description": "", "type": "object"},

@@ -1,7 +1,7 @@
 //! Cases for metadata and selectors.
 
+use model::json::json;
 use model::name::name_is_dns_subdomain;
-use serde_json::json;
 
 use super::*;
 

@@ -4,7 +4,7 @@
 use codec::json::{STRICT_ERRORS_MAX, type_word};
 use model::Status;
 use model::field::quote;
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::{document, rejected};
 

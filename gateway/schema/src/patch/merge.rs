@@ -1,14 +1,14 @@
 //! JSON merge patch, RFC 7386: maps merge, null removes, everything else replaces.
 
 use model::Status;
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::object;
 
 /// A merge patch, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergePatch {
-    patch: Map<String, Value>,
+    patch: Map,
     /// Duplicate fields of the patch itself, for strict decoding.
     pub duplicates: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl MergePatch {
     }
 }
 
-fn sort_touched(target: &mut Value, patch: &Map<String, Value>, before: &Value) {
+fn sort_touched(target: &mut Value, patch: &Map, before: &Value) {
     let Value::Object(map) = target else { return };
     map.sort_keys();
     for (key, value) in patch {
@@ -48,7 +48,7 @@ fn sort_touched(target: &mut Value, patch: &Map<String, Value>, before: &Value) 
 }
 
 /// Merges into an object; what is none becomes one.
-fn merge(target: &mut Value, patch: &Map<String, Value>) {
+fn merge(target: &mut Value, patch: &Map) {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
@@ -81,8 +81,8 @@ fn without_nulls(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use model::json::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 
 use model::Status;
 use model::field::quote;
-use serde_json::{Map, Value};
+use model::json::{Key, Map, Value};
 
 use super::{go_print, go_print_map, object, rejected};
 use crate::types::{Kind, Omit, PatchStrategy, TypeId, Types};
@@ -20,7 +20,7 @@ const ORDER: &str = "$setElementOrder";
 /// A strategic merge patch, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StrategicPatch {
-    patch: Map<String, Value>,
+    patch: Map,
     /// Duplicate fields of the patch itself, for strict decoding.
     pub duplicates: Vec<String>,
 }
@@ -77,7 +77,7 @@ const BAD_RETAIN_KEYS: Fault = Fault::Malformed("invalid patch format of retainK
 const BAD_ORDER: Fault = Fault::Malformed("invalid patch format of setElementOrder list");
 const LISTS_OF_LISTS: Fault = Fault::Unfit("lists of lists are not supported");
 
-fn no_merge_key(map: &Map<String, Value>, key: &str) -> Fault {
+fn no_merge_key(map: &Map, key: &str) -> Fault {
     Fault::Other(format!("map: {} does not contain declared merge key: {key}", go_print_map(map)))
 }
 
@@ -94,7 +94,7 @@ fn wrong_type(expected: &str, actual: &Value) -> Fault {
     Fault::Other(format!("expected a {expected}, but received a {actual}"))
 }
 
-fn unknown_directive(directive: &Value, map: &Map<String, Value>) -> Fault {
+fn unknown_directive(directive: &Value, map: &Map) -> Fault {
     Fault::Other(format!("unknown patch type: {} in map: {}", go_print(directive), go_print_map(map)))
 }
 
@@ -152,12 +152,7 @@ impl Shape {
 }
 
 /// Merges a patch into a map.
-fn map(
-    types: &Types,
-    shape: Shape,
-    mut original: Map<String, Value>,
-    mut patch: Map<String, Value>,
-) -> Result<Map<String, Value>, Fault> {
+fn map(types: &Types, shape: Shape, mut original: Map, mut patch: Map) -> Result<Map, Fault> {
     if let Some(directive) = patch.get(DIRECTIVE) {
         return match directive.as_str() {
             Some("replace") => {
@@ -177,14 +172,14 @@ fn map(
         };
         match deleted_from {
             Some(list) => delete_from(types, shape, &mut original, list, value)?,
-            None => member(types, shape, &mut original, key, value)?,
+            None => member(types, shape, &mut original, key.into(), value)?,
         }
     }
     Ok(original)
 }
 
 /// Merges one field.
-fn member(types: &Types, shape: Shape, original: &mut Map<String, Value>, key: String, patch: Value) -> Result<(), Fault> {
+fn member(types: &Types, shape: Shape, original: &mut Map, key: String, patch: Value) -> Result<(), Fault> {
     if patch.is_null() {
         original.shift_remove(&key);
         return Ok(());
@@ -220,7 +215,7 @@ fn replaces(strategy: Option<PatchStrategy>) -> bool {
 }
 
 /// `$deleteFromPrimitiveList/<key>`: takes scalars out of a list.
-fn delete_from(types: &Types, shape: Shape, original: &mut Map<String, Value>, key: &str, patch: Value) -> Result<(), Fault> {
+fn delete_from(types: &Types, shape: Shape, original: &mut Map, key: &str, patch: Value) -> Result<(), Fault> {
     if patch.is_null() {
         original.shift_remove(key);
         return Ok(());
@@ -233,11 +228,11 @@ fn delete_from(types: &Types, shape: Shape, original: &mut Map<String, Value>, k
 }
 
 /// `$retainKeys`: of the original only the listed keys stay; the patch may name no others.
-fn retain_keys(original: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<(), Fault> {
+fn retain_keys(original: &mut Map, patch: &mut Map) -> Result<(), Fault> {
     let Some(listed) = patch.shift_remove(RETAIN_KEYS) else { return Ok(()) };
     let Value::Array(listed) = listed else { return Err(BAD_RETAIN_KEYS) };
     let is_listed = |key: &str| listed.iter().any(|k| k.as_str() == Some(key));
-    let fits = |(key, value): (&String, &Value)| {
+    let fits = |(key, value): (&Key, &Value)| {
         value.is_null() || key.starts_with(DELETE_FROM_LIST) || key.starts_with(ORDER) || is_listed(key)
     };
     if !patch.iter().all(fits) {

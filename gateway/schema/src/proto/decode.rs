@@ -3,8 +3,8 @@
 
 use codec::json::DEPTH_MAX;
 use codec::{go_base64, json};
+use model::json::{Map, Value};
 use model::time::{Precision, format_duration, from_unix};
-use serde_json::{Map, Value};
 
 use super::schema_or::SchemaOr;
 use super::wire::{Part, Reader, Tag, Wire, parts};
@@ -80,19 +80,13 @@ impl<'t> Walk<'t> {
     }
 
     /// Reads a struct's message over what earlier occurrences left in `into`.
-    fn message(self, ty: TypeId, raw: &[u8], into: &mut Map<String, Value>) -> Result<(), String> {
+    fn message(self, ty: TypeId, raw: &[u8], into: &mut Map) -> Result<(), String> {
         self.deeper()?.level((ty, 0), self.types[ty].carried(), raw, into)
     }
 
     /// Reads the message of a struct, or of one that it inlines this many messages down: JSON has the fields of both, which
     /// `carried` lists, in one object.
-    fn level(
-        self,
-        (ty, level): (TypeId, usize),
-        carried: &[u16],
-        raw: &[u8],
-        into: &mut Map<String, Value>,
-    ) -> Result<(), String> {
+    fn level(self, (ty, level): (TypeId, usize), carried: &[u16], raw: &[u8], into: &mut Map) -> Result<(), String> {
         let of = &self.types[ty];
         let number = |at: &u16| of.fields[usize::from(*at)].proto_at(level);
         let mut reader = Reader::new(of.short_name(), raw);
@@ -114,7 +108,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn field(self, place: &Place<'t>, reader: &mut Reader<'_>, into: &mut Map<String, Value>) -> Result<(), String> {
+    fn field(self, place: &Place<'t>, reader: &mut Reader<'_>, into: &mut Map) -> Result<(), String> {
         let field = place.field;
         let slot = into.entry(field.json).or_insert(Value::Null);
         match &field.kind {
@@ -147,7 +141,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn entry(self, place: &Place<'t>, inner: &Kind, raw: &[u8], map: &mut Map<String, Value>) -> Result<(), String> {
+    fn entry(self, place: &Place<'t>, inner: &Kind, raw: &[u8], map: &mut Map) -> Result<(), String> {
         let name = place.field.go_name;
         let mut reader = Reader::new(name, raw);
         let (mut key, mut value) = (String::new(), zero(inner));
@@ -184,7 +178,7 @@ impl<'t> Walk<'t> {
                 tag.expect(Wire::Fixed64, name)?;
                 let double = reader.double()?;
                 let unspeakable = || format!("json: unsupported value: {double}");
-                *slot = serde_json::Number::from_f64(double).map(Value::Number).ok_or_else(unspeakable)?;
+                *slot = model::json::Number::from_f64(double).map(Value::Number).ok_or_else(unspeakable)?;
                 return Ok(());
             }
             _ => tag.expect(Wire::Bytes, name)?,
@@ -309,7 +303,7 @@ fn array(slot: &mut Value) -> &mut Vec<Value> {
     }
 }
 
-fn object(slot: &mut Value) -> &mut Map<String, Value> {
+fn object(slot: &mut Value) -> &mut Map {
     if !slot.is_object() {
         *slot = Value::Object(Map::new());
     }

@@ -5,8 +5,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use codec::go_json;
+use model::json::{Map, Value};
 use model::time::{Precision, parse_duration, to_unix};
-use serde_json::{Map, Value};
 
 use super::schema_or::SchemaOr;
 use super::wire::Wire;
@@ -72,19 +72,19 @@ impl<'t> Writer<'t> {
         self.tag(number, Wire::Varint);
     }
 
-    pub(super) fn message_field(&mut self, number: u32, ty: TypeId, map: &Map<String, Value>) {
+    pub(super) fn message_field(&mut self, number: u32, ty: TypeId, map: &Map) {
         let mark = self.mark();
         self.message(ty, Some(map));
         self.close(number, mark);
     }
 
-    fn message(&mut self, ty: TypeId, map: Option<&Map<String, Value>>) {
+    fn message(&mut self, ty: TypeId, map: Option<&Map>) {
         let types = self.types;
         self.level((ty, 0), types[ty].carried(), map);
     }
 
     /// The fields that `carried` lists, which lie in the struct's message or in one that it inlines this many messages down.
-    fn level(&mut self, (ty, level): (TypeId, usize), carried: &[u16], map: Option<&Map<String, Value>>) {
+    fn level(&mut self, (ty, level): (TypeId, usize), carried: &[u16], map: Option<&Map>) {
         let types = self.types;
         let field = |at: &u16| &types[ty].fields[usize::from(*at)];
         for known in carried.chunk_by(|a, b| field(a).proto_at(level) == field(b).proto_at(level)).rev() {

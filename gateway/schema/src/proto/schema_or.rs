@@ -2,7 +2,7 @@
 //! with a field for each: a schema or a list of schemas, a boolean, a list of names.
 //! Follows `apiextensions-apiserver/pkg/apis/apiextensions/v1/marshal.go`.
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::decode::Walk;
 use super::encode::Writer;

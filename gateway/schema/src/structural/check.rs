@@ -3,7 +3,7 @@
 //! forgotten what is refused here.
 
 use model::field::{Errors, Path};
-use serde_json::{Map, Value, json};
+use model::json::{Map, Value, json};
 
 use super::pattern_fault;
 
@@ -145,7 +145,7 @@ fn restricts_names_only(metadata: &Value) -> bool {
     let mut others =
         metadata.as_object().into_iter().flatten().filter(|(field, _)| !matches!(field.as_str(), "type" | "default"));
     others.all(|(field, value)| {
-        let names = |all: &Map<String, Value>| all.keys().all(|name| name == "name" || name == "generateName");
+        let names = |all: &Map| all.keys().all(|name| name == "name" || name == "generateName");
         field == "properties" && value.as_object().is_some_and(names)
     })
 }

@@ -1,7 +1,7 @@
 //! Which old value a new one came from, and whether it is the same: what an update leaves as it was is not judged anew.
 //! Follows `apiserver/pkg/cel/common/equality.go` and `maplist.go`. Nothing is looked up until something is wrong.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::{Structural, Type};
 
@@ -117,7 +117,7 @@ impl<'a> Keys<'a> {
 
     /// An item's values of the keys; nothing where one is absent or no scalar.
     pub(super) fn of_item<'v>(&self, item: &'v Value) -> Option<Vec<&'v Value>> {
-        let fields: &Map<String, Value> = item.as_object()?;
+        let fields: &Map = item.as_object()?;
         let scalar = |value: &&Value| matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
         self.0.iter().map(|key| fields.get(key.as_ref()).filter(scalar)).collect()
     }
@@ -131,7 +131,7 @@ impl<'a> Keys<'a> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 
 mod check;
 
-use serde_json::Value;
+use model::json::Value;
 
 pub use check::Pruned;
 
@@ -74,7 +74,7 @@ fn fill_item(schema: &Structural, value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

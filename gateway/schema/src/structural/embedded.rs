@@ -2,8 +2,8 @@
 //! and judged by the same rules. Follows `apiserver/schema/objectmeta`. Leaves the root's own to the write path.
 
 use model::field::{Error, Errors, Fault, Path};
+use model::json::{Map, Value};
 use model::name::{is_dns1035_label, name_is_path_segment};
-use serde_json::{Map, Value};
 
 use super::shown::shown;
 use super::{Additional, Structural};
@@ -59,7 +59,7 @@ impl Coercion<'_> {
         Ok(())
     }
 
-    fn embedded(&self, fields: &mut Map<String, Value>, path: &Path<'_>, unknown: &mut Vec<String>) -> Result<(), Box<Error>> {
+    fn embedded(&self, fields: &mut Map, path: &Path<'_>, unknown: &mut Vec<String>) -> Result<(), Box<Error>> {
         for name in ["apiVersion", "kind"] {
             match fields.get(name) {
                 None | Some(Value::String(_)) => {}
@@ -136,7 +136,7 @@ pub(super) enum Root {
     Value,
 }
 
-fn judge(object: &Value, fields: &Map<String, Value>, path: &Path<'_>, errors: &mut Errors) {
+fn judge(object: &Value, fields: &Map, path: &Path<'_>, errors: &mut Errors) {
     for name in ["apiVersion", "kind"] {
         if !fields.contains_key(name) {
             errors.required(&path.child(name), "");

@@ -119,7 +119,7 @@ fn unescape(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use model::field::{Errors, Fault, Path};
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::shown::shown;
 use super::{Additional, Structural};
@@ -52,7 +52,7 @@ fn keyed(schema: &Structural, items: &[Value], path: &Path<'_>, errors: &mut Err
     }
     let key = |item: &Value| -> Value {
         let fields = schema.list_map_keys().iter().filter_map(|name| Some((name.to_string(), item.get(name.as_ref())?.clone())));
-        Value::Object(fields.collect::<Map<_, _>>())
+        Value::Object(fields.collect::<Map>())
     };
     let keys: Vec<Value> = if items.len() > 1 { items.iter().map(key).collect() } else { Vec::new() };
     for i in repeated(keys.iter()) {
@@ -87,7 +87,7 @@ fn sorted(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

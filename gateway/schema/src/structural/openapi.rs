@@ -5,7 +5,7 @@
 mod number;
 mod outcome;
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::correlate::Correlated;
 use super::values::{Combined, Text, Values};
@@ -173,13 +173,7 @@ fn judge_items(schema: &Structural, items: &[Value], correlated: Option<&Correla
     }
 }
 
-fn judge_fields(
-    schema: &Structural,
-    fields: &Map<String, Value>,
-    correlated: Option<&Correlated<'_>>,
-    at: &At<'_>,
-    outcome: &mut Outcome,
-) {
+fn judge_fields(schema: &Structural, fields: &Map, correlated: Option<&Correlated<'_>>, at: &At<'_>, outcome: &mut Outcome) {
     let size = i64::try_from(fields.len()).unwrap_or(i64::MAX);
     let values = schema.values.as_deref();
     if let Some(count) = values.and_then(|values| values.count.as_deref()) {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::format::Format;
 use super::pattern::Pattern;
@@ -12,7 +12,7 @@ use super::rules;
 use super::values::{Bound, Combined, Count, Number, Text, Values};
 use super::{Additional, Structural, Topology, Type};
 
-type Schema = Map<String, Value>;
+type Schema = Map;
 /// Properties, sorted by name.
 type Properties = Box<[(Arc<str>, Structural)]>;
 
@@ -231,7 +231,7 @@ fn list<'a>(from: &'a Schema, field: &str) -> &'a [Value] {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::{Additional, Structural};
 
@@ -125,7 +125,7 @@ fn keep(schema: &Structural, value: &mut Value, whole: Resource, at: &At<'_>, un
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -6,7 +6,7 @@ mod evaluate;
 
 use ::cel::{Decl, Env, Program, Stage, Type as CelType};
 use model::field::Fault;
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::{Additional, Structural, field_path};
 pub use declare::{Root, declare};
@@ -122,7 +122,7 @@ pub(super) struct Rules {
 }
 
 /// Reads the rules of a schema, not compiled yet.
-pub(super) fn read(from: &Map<String, Value>) -> Option<Box<Rules>> {
+pub(super) fn read(from: &Map) -> Option<Box<Rules>> {
     let all = from.get("x-kubernetes-validations").and_then(Value::as_array).filter(|all| !all.is_empty())?;
     let rules = all.iter().map(|rule| (Rule::read(rule), Compiled::default(), None)).collect();
     Some(Box::new(Rules { decl: None, rules, uses_old_self: false }))

@@ -1,7 +1,7 @@
 //! Values as Go prints them in errors: JSON with sorted keys.
 //! Decides nothing.
 
-use serde_json::{Map, Number, Value};
+use model::json::{Map, Number, Value};
 
 /// A value as an error shows it: a number of its own as it is, all else as JSON.
 pub(super) fn shown(value: &Value) -> Value {
@@ -14,7 +14,7 @@ pub(super) fn json(value: &Value) -> Value {
         Value::Object(fields) => {
             let mut pairs: Vec<_> = fields.iter().collect();
             pairs.sort_unstable_by_key(|(name, _)| name.as_str());
-            Value::Object(pairs.into_iter().map(|(name, value)| (name.clone(), json(value))).collect::<Map<_, _>>())
+            Value::Object(pairs.into_iter().map(|(name, value)| (name.clone(), json(value))).collect::<Map>())
         }
         Value::Array(items) => Value::Array(items.iter().map(json).collect()),
         Value::Number(number) => Value::Number(whole(number)),
@@ -32,7 +32,7 @@ fn whole(number: &Number) -> Number {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json as of;
+    use model::json::json as of;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //! Follows `pkg/registry/customresource/strategy.go`. Leaves `metadata` of the root and the scale to the write path.
 
 use model::field::{Errors, Fault, Path};
-use serde_json::Value;
+use model::json::Value;
 
 use super::correlate::Correlated;
 use super::rules::Evaluation;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::Structural;
 use super::format::Format;

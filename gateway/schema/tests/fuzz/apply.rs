@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use model::json::{Value, json};
 use model::{GroupVersionKind, Status};
 use schema::apply::{FieldManager, Filter, Force, Managers, Typed};
 use schema::normal;
-use serde_json::{Value, json};
 
 use crate::mutate::each_value;
 use crate::{TYPES, encoded, pod, seeds};

@@ -9,12 +9,12 @@ mod seeds;
 
 use std::sync::LazyLock;
 
+use model::json::{Value, json};
 use model::selector::{field, label};
 use schema::apply::Managers;
 use schema::normal::{self, Encode};
 use schema::patch::{JsonPatch, MergePatch, StrategicPatch};
 use schema::{TypeId, Types, proto};
-use serde_json::{Value, json};
 
 use crate::mutate::each;
 

@@ -1,9 +1,9 @@
 //! `DeleteOptions`, from a body or from the query.
 
 use model::field::{Errors, Fault, Path};
+use model::json::json;
 use model::world::Propagation;
 use model::{Query, Status, Value};
-use serde_json::json;
 
 use super::{refuse, wrong_type};
 

@@ -9,7 +9,7 @@ use admission::policy::registry::{Artifact, Pulled, Signature};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use model::Value;
-use serde_json::json;
+use model::json::json;
 use wasm::Runtime;
 
 use super::layout;

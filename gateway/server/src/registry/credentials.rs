@@ -41,7 +41,7 @@ fn of(config: &Value, registry: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

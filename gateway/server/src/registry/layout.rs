@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::Value;
-use serde_json::json;
+use model::json::json;
 use wasm::Runtime;
 
 use admission::policy::registry::Signature;

@@ -1,6 +1,6 @@
 //! Deletes, one rule each.
 
-use serde_json::json;
+use model::json::json;
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn now() -> Timestamp {
     "2030-01-01T00:00:00Z".parse().unwrap()
 }
 
-fn goes(object: &serde_json::Value, options: &DeleteOptions, manner: Manner) -> bool {
+fn goes(object: &model::json::Value, options: &DeleteOptions, manner: Manner) -> bool {
     matches!(decide(object, options, manner, now()), Removal::Now(_))
 }
 

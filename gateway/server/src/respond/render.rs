@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use codec::shape::{self, Include, ListMeta, Order};
 use jiff::Timestamp;
+use model::json::json;
 use model::{Revision, Value};
-use serde_json::json;
 
 use crate::call::Call;
 use crate::options::table::IncludeObject;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Attributes, Decision, GroupKind, Status, User, Value};
-use serde_json::json;
 
 use super::selector;
 use crate::call::Call;

@@ -2,8 +2,8 @@
 //! Follows `pkg/registry/authentication/selfsubjectreview`.
 
 use model::clock::rfc3339;
+use model::json::json;
 use model::{Status, Value};
-use serde_json::json;
 
 use crate::call::Call;
 use crate::gate::Gate;

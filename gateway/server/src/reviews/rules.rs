@@ -2,8 +2,8 @@
 //! Follows `pkg/registry/authorization/selfsubjectrulesreview`.
 
 use authz::{Incomplete, PolicyRule, Rules};
+use model::json::json;
 use model::{Status, Value};
-use serde_json::json;
 
 use crate::call::Call;
 use crate::gate::Gate;

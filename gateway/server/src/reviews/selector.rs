@@ -116,7 +116,7 @@ fn understood(selector: &Value, of: Of) -> Understood {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn told(resource: Value) -> Vec<String> {
         let mut errors = Errors::new();

@@ -1,8 +1,8 @@
 //! TokenReview: whose token is this? Follows `pkg/registry/authentication/tokenreview`. The token is not repeated in logs.
 
 use authn::{Identity, Refused};
+use model::json::json;
 use model::{Status, Value};
-use serde_json::json;
 
 use crate::call::Call;
 use crate::gate::Gate;

@@ -76,7 +76,7 @@ impl Form {
         if !self.is_free() || !same || said.version == self.kind.version {
             return Vec::new();
         }
-        let described = |key: &&String| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata");
+        let described = |key: &&model::json::Key| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata");
         let fields = value.as_object().into_iter().flatten().map(|(key, _)| key).filter(described);
         fields.map(|key| format!("unknown field {}", quote(key))).collect()
     }

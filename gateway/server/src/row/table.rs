@@ -7,8 +7,8 @@ use catalog::{Cells, columns};
 use codec::shape;
 use jiff::Timestamp;
 use model::clock::rfc3339;
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 use store::Entry;
 
 use super::Row;

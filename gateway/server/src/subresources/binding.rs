@@ -6,8 +6,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::clock::rfc3339;
 use model::field::Errors;
+use model::json::json;
 use model::{GroupResource, Status, Value, meta};
-use serde_json::json;
 
 use crate::answer::Answer;
 use crate::body::Body;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use model::json::json;
 use model::{Status, Value, meta};
-use serde_json::json;
 
 use crate::answer::{Answer, Content};
 use crate::body::Body;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::clock::rfc3339;
+use model::json::json;
 use model::{Status, Value, meta};
-use serde_json::json;
 
 use crate::answer::Answer;
 use crate::body::Body;

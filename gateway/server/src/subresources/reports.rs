@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use model::json::json;
 use model::{Status, Value};
-use serde_json::json;
 
 use crate::answer::{Answer, Content};
 use crate::body::Body;

@@ -5,10 +5,10 @@ use catalog::Resource;
 use catalog::custom::scale::Paths;
 use model::field::{Errors, Path};
 use model::gvk::split_api_version;
+use model::json::json;
 use model::selector::label::Selector;
 use model::{GroupKind, Status, Value, meta};
 use schema::apply::{self, scale::Places};
-use serde_json::json;
 
 use super::Facet;
 use crate::row::Discipline;

@@ -8,8 +8,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::clock::rfc3339;
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{GroupKind, GroupResource, Status, User, Value, World, meta};
-use serde_json::json;
 
 use crate::answer::{Answer, Content};
 use crate::body::Body;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use admission::Operation;
+use model::json::json;
 use model::{Query, Status, Value, meta};
-use serde_json::json;
 use store::{Entry, Expect, Op};
 
 use crate::answer::{Answer, Content};

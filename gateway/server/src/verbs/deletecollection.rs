@@ -34,7 +34,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
         .buffer_unordered(CONCURRENT_MAX)
         .try_collect::<Vec<()>>()
         .await?;
-    Ok(Answer::new(200, Content::List(Listing::chosen(row, selected, snapshot.revision()))))
+    Ok(Answer::new(200, Content::List(Box::new(Listing::chosen(row, selected, snapshot.revision())))))
 }
 
 /// The call of one of the deletes, for admission.

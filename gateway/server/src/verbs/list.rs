@@ -63,7 +63,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
     // A list from any revision is served from memory, which upstream's cache does not cut into pages.
     let whole = options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty();
     let listing = if whole { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
-    Ok(Answer::new(200, Content::List(listing)))
+    Ok(Answer::new(200, Content::List(Box::new(listing))))
 }
 
 /// From where a list is read.

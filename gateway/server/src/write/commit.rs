@@ -154,7 +154,7 @@ pub(super) async fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -62,7 +62,7 @@ pub(super) fn keep_times(write: &Write<'_>, new: &mut Value, old: &Value) {
 
 fn same_but_time(a: &Value, b: &Value) -> bool {
     let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return false };
-    let said = |map: &model::Map<String, Value>| map.keys().filter(|key| *key != "time").count();
+    let said = |map: &model::Map| map.keys().filter(|key| *key != "time").count();
     said(a) == said(b) && a.iter().filter(|(key, _)| *key != "time").all(|(key, value)| b.get(key) == Some(value))
 }
 

@@ -100,7 +100,7 @@ fn keep_system_fields(new: &mut Value, old: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use model::json::json;
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use admission::{Notes, Operation, Plugin, Review};
+use model::json::{Value as Json, json};
 use model::{GroupVersionResource, Status, User, Value, World, meta};
-use serde_json::{Value as Json, json};
 use server::world::{LocalWorld, Slot};
 
 use crate::common::{Setup, server_with};

@@ -2,7 +2,7 @@
 //! The shapes are those of kube-apiserver's answers to the same requests.
 
 use model::Value;
-use serde_json::json;
+use model::json::json;
 
 use crate::common::{Answer, Server, server};
 

@@ -2,7 +2,7 @@
 
 use http_body_util::BodyExt;
 use model::Value;
-use serde_json::json;
+use model::json::json;
 use server::customs;
 
 use crate::common::{Answer, Server, server};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Server, Setup, server, server_with};
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 

@@ -1,7 +1,7 @@
 //! Requests through the whole server: each verb, what it answers, and the words with which it refuses.
 
 use crate::common::server;
-use serde_json::json;
+use model::json::json;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 

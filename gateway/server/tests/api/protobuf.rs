@@ -1,8 +1,8 @@
 //! Bodies as kubectl's typed commands and client-go send them, and answers as they ask for them.
 
 use crate::common::{Answer, Server, server};
+use model::json::{Value, json};
 use schema::proto;
-use serde_json::{Value, json};
 
 const MEDIA: &str = "application/vnd.kubernetes.protobuf";
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{Server, server};
-use serde_json::{Value, json};
+use model::json::{Value, json};
 
 /// Where a function's semantics are tried.
 enum Place {

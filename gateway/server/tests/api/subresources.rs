@@ -2,9 +2,9 @@
 
 use crate::common::{Server, server};
 use base64::Engine as _;
+use model::json::{Value, json};
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, User, World};
-use serde_json::{Value, json};
 use server::world::LocalWorld;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";

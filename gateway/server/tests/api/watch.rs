@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::{Server, Setup, server, server_with};
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use model::json::{Value, json};
 use server::body::Body;
 use server::lifecycle::Stage;
 

@@ -1,6 +1,6 @@
 //! What each provider makes and reads; `conformance/etcd` compares with kube-apiserver.
 
-use serde_json::json;
+use model::json::json;
 
 use super::*;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::clock::SystemClock;
-use serde_json::json;
+use model::json::json;
 use store::{Encryption, Entry, Error, Expect, Limits, Op, OpenError, Store, Transformer};
 
 use crate::bed::{PODS, marked, pod};

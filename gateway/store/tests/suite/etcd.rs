@@ -108,10 +108,10 @@ impl Transcoder for Plain {
     }
 
     fn decode(&self, _prefix: &str, stored: &[u8]) -> Result<Decoded, String> {
-        let object: serde_json::Value = serde_json::from_slice(stored).map_err(|error| error.to_string())?;
+        let object: model::json::Value = serde_json::from_slice(stored).map_err(|error| error.to_string())?;
         let pairs = |member: &str| {
             let map = object.get(member).and_then(|map| map.as_object());
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let text = |value: &model::json::Value| value.as_str().unwrap_or_default().to_owned();
             map.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect()
         };
         let header = Header { labels: pairs("labels"), fields: pairs("fields") };

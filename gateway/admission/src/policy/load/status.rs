@@ -1,7 +1,7 @@
 //! What the status of a PolicyModule and of a binding says. A merge patch, written only when it says something new.
 
+use model::json::{Key, json};
 use model::{Value, World, meta};
-use serde_json::json;
 use wasm::Module;
 
 use super::Kind;
@@ -88,7 +88,7 @@ fn shadow(good: &Entry, shadows: &Shadows) -> Option<Value> {
 
 /// Writes a status unless it stands there already.
 pub(super) async fn write(world: &dyn World, kind: Kind, object: &Value, status: Value) {
-    let stands = |(field, value): (&String, &Value)| {
+    let stands = |(field, value): (&Key, &Value)| {
         let old = object.get("status").and_then(|old| old.get(field)).unwrap_or(&Value::Null);
         // Empty fields are left out of what is stored.
         old == value || (old.is_null() && matches!(value, Value::String(text) if text.is_empty()))

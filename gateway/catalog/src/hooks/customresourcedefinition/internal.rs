@@ -1,8 +1,8 @@
 //! Parts of a definition as errors show them: the JSON of upstream's internal types, with Go's names and every zero value.
 //! Only for what an error shows as its bad value.
 
+use model::json::json;
 use model::{Map, Value};
-use serde_json::json;
 
 use super::spec::{Spec, Version};
 use crate::hooks::rules::get;
@@ -137,7 +137,7 @@ const KEYWORDS: [(&str, &str, Held); 44] = [
 /// `apiextensions.JSONSchemaProps`.
 pub(super) fn schema(written: &Value) -> Value {
     let shown = KEYWORDS.iter().map(|(name, keyword, held)| ((*name).to_owned(), keyword_shown(written, keyword, *held)));
-    Value::Object(shown.collect::<Map<_, _>>())
+    Value::Object(shown.collect::<Map>())
 }
 
 /// `apiextensions.JSONSchemaPropsOrArray`.
@@ -164,7 +164,7 @@ fn keyword_shown(written: &Value, keyword: &str, held: Held) -> Value {
             let mut named: Vec<_> =
                 get::entries(written, keyword).map(|(name, inner)| (name.to_owned(), schema(inner))).collect();
             named.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::Object(named.into_iter().collect::<Map<_, _>>())
+            Value::Object(named.into_iter().collect::<Map>())
         }
         (Held::Docs, Some(docs)) => json!({"Description": get::text(docs, "description"), "URL": get::text(docs, "url")}),
         (_, value) => value.cloned().unwrap_or(Value::Null),

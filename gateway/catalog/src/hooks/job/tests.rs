@@ -1,6 +1,6 @@
 //! Jobs and CronJobs: each rule as a change to a valid object and the errors it makes, word for word.
 
-use serde_json::json;
+use model::json::json;
 
 use super::super::cronjob;
 use super::super::pod::tests::{merge, texts, valid_spec};

@@ -194,7 +194,7 @@ fn hunks(mut edits: Vec<Edit>) -> Vec<Vec<Edit>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn changed_lines_with_context() {

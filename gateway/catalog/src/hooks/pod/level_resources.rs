@@ -79,7 +79,7 @@ fn every_container_limits(spec: &Value, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn the_whole_follows_the_containers() {

@@ -1,7 +1,7 @@
 //! What the strategy of pods sets and drops before validation. Follows `PrepareForCreate` and `PrepareForUpdate`.
 
+use model::json::json;
 use model::{Map, Value, meta};
-use serde_json::json;
 
 use super::super::podspec::{annotations, drop, qos, visit_containers_mut};
 use super::super::rules::{equal, get};
@@ -85,7 +85,7 @@ fn select_by_label_keys(pod: &mut Value) {
     }
 }
 
-fn select(term: &mut Value, labels: &Map<String, Value>) {
+fn select(term: &mut Value, labels: &Map) {
     let mut requirements = Vec::new();
     for (field, operator) in [("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")] {
         for key in get::strings(term, field) {

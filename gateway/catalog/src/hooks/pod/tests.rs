@@ -1,7 +1,7 @@
 //! Pods: each rule as a change to a valid pod and the errors it makes, word for word. Cases are those of upstream's tests
 //! in `pkg/apis/core/validation`, written anew and shortened.
 
-use serde_json::json;
+use model::json::json;
 
 use super::*;
 
@@ -18,7 +18,7 @@ pub(in super::super) fn merge(object: &mut Value, change: &Value) {
         if inner.is_null() {
             map.shift_remove(field);
         } else {
-            merge(map.entry(field).or_insert(json!({})), inner);
+            merge(map.entry(field.clone()).or_insert(json!({})), inner);
         }
     }
 }

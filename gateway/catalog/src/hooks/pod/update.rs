@@ -214,7 +214,7 @@ fn restore_node_affinity(munged: &mut Value, old: &Value, node_affinity: Option<
     let others = ["podAffinity", "podAntiAffinity"];
     match (get::object(munged, "affinity"), node_affinity) {
         (None, None) => {}
-        (None, Some(before)) => get::set(munged, "affinity", serde_json::json!({"nodeAffinity": before})),
+        (None, Some(before)) => get::set(munged, "affinity", model::json::json!({"nodeAffinity": before})),
         (Some(new), _)
             if get::object(old, "affinity").is_none() && others.iter().all(|field| get::object(new, field).is_none()) =>
         {

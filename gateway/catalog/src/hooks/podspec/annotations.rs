@@ -128,11 +128,11 @@ fn agree(kind: &str, profile: Option<&Value>, annotation: Option<&str>, path: &P
 /// `ApparmorFieldForAnnotation`: the field that says what the annotation says.
 pub(crate) fn apparmor_field(annotation: &str) -> Option<Value> {
     match annotation {
-        "unconfined" => Some(serde_json::json!({"type": "Unconfined"})),
-        "runtime/default" => Some(serde_json::json!({"type": "RuntimeDefault"})),
+        "unconfined" => Some(model::json::json!({"type": "Unconfined"})),
+        "runtime/default" => Some(model::json::json!({"type": "RuntimeDefault"})),
         _ => {
             let local = annotation.strip_prefix("localhost/").filter(|local| !local.is_empty())?;
-            Some(serde_json::json!({"type": "Localhost", "localhostProfile": local}))
+            Some(model::json::json!({"type": "Localhost", "localhostProfile": local}))
         }
     }
 }

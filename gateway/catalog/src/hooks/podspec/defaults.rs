@@ -2,8 +2,8 @@
 //! Follows `pkg/apis/core/v1/defaults.go`.
 
 use model::Value;
+use model::json::json;
 use model::quantity::Quantity;
-use serde_json::json;
 
 use super::super::rules::get;
 use super::visit_containers_mut;

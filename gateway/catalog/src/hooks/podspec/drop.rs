@@ -87,7 +87,7 @@ fn handler(handler: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn fields_of_features_that_are_off_go() {

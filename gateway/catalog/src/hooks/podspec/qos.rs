@@ -110,7 +110,7 @@ fn of_requirements(resources: &Value) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn container(requests: Value, limits: Value) -> Value {
         json!({"resources": {"requests": requests, "limits": limits}})

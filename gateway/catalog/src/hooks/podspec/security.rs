@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn sysctls_of_shared_namespaces() {
-        use serde_json::json;
+        use model::json::json;
         let spec = json!({"hostNetwork": true, "hostIPC": true});
         assert!(host_sysctl("net.ipv4.tcp_syncookies", &spec).is_some());
         assert!(host_sysctl("net/ipv4/tcp_syncookies", &spec).is_some());

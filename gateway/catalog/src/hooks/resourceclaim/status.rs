@@ -2,8 +2,8 @@
 //! not asked here (`conformance/gaps/kinds.txt`).
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Value, meta};
-use serde_json::json;
 
 use super::super::device::{self, Age};
 use super::super::podspec::node_affinity;

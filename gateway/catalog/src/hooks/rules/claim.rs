@@ -131,7 +131,7 @@ pub(crate) fn warnings(spec: &Value, path: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn found(edit: Value) -> Vec<String> {
         let mut value = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});

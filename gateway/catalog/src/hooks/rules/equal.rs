@@ -172,7 +172,7 @@ fn same_amount(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn the_lists_are_sorted() {

@@ -69,7 +69,7 @@ pub(crate) fn raw(value: &Value, field: &str) -> Value {
 }
 
 /// The map of a struct for writing, made when absent; `None` when the parent is no map.
-pub(crate) fn object_mut<'a>(value: &'a mut Value, field: &str) -> Option<&'a mut Map<String, Value>> {
+pub(crate) fn object_mut<'a>(value: &'a mut Value, field: &str) -> Option<&'a mut Map> {
     let inner = value.as_object_mut()?.entry(field).or_insert_with(|| Value::Object(Map::new()));
     inner.as_object_mut()
 }
@@ -123,7 +123,7 @@ pub(crate) fn copy(to: &mut Value, from: &Value, field: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     #[test]
     fn absent_reads_as_zero() {

@@ -10,8 +10,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use model::json::json;
 use model::{Map, Value};
-use serde_json::json;
 
 use super::get;
 
@@ -143,7 +143,7 @@ fn show_as(shape: &Shape, given: &Value) -> Value {
         (Shape::Pointer(inner), given) => show_as(inner, given),
         (Shape::List(inner), Value::Array(items)) => items.iter().map(|item| show_as(inner, item)).collect(),
         (Shape::Map(inner), Value::Object(map)) => {
-            let mut shown: Map<_, _> = map.iter().map(|(key, value)| (key.clone(), show_as(inner, value))).collect();
+            let mut shown: Map = map.iter().map(|(key, value)| (key.clone(), show_as(inner, value))).collect();
             shown.sort_keys();
             Value::Object(shown)
         }

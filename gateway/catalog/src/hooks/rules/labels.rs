@@ -159,7 +159,7 @@ pub(crate) fn matches(selector: &Value, labels: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use model::json::json;
 
     fn found(value: Value) -> Vec<String> {
         let mut errors = Errors::new();

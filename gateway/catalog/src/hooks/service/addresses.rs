@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::world::DeleteOptions;
 use model::{GroupVersionResource, Status, Value, World, meta};
 use rand::Rng;
-use serde_json::json;
 
 use super::super::rules::{get, ip};
 use super::allocation::MANAGED_BY;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use model::Value;
-use serde_json::json;
+use model::json::json;
 
 use super::port_map::PortMap;
 use super::{addresses, ports};

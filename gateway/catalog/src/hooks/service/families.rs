@@ -2,8 +2,8 @@
 //! Follows `initIPFamilyFields`.
 
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{Status, Value};
-use serde_json::json;
 
 use super::super::rules::get;
 use super::{NONE, cluster_ips, family_of, invalid, ip_families, needs_cluster_ip, spec, validate};

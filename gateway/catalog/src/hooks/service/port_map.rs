@@ -4,8 +4,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::Value;
+use model::json::json;
 use rand::Rng;
-use serde_json::json;
 
 /// `--service-node-port-range` where nothing is set.
 const DEFAULT_RANGE: &str = "30000-32767";

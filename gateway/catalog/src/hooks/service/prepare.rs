@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::Value;
-use serde_json::json;
+use model::json::json;
 
 use super::super::rules::get;
 use super::{

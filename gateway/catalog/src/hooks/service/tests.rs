@@ -2,8 +2,8 @@
 
 use model::Status;
 use model::field::Errors;
+use model::json::json;
 use model::world::DeleteOptions;
-use serde_json::json;
 
 use super::world::{Fake, gvr};
 use super::*;

@@ -263,7 +263,7 @@ fn duplicate_ports(service: &Value, errors: &mut Errors) {
         let (protocol, number) = (get::text(port, "protocol"), get::number(port, "port"));
         if !seen.insert((protocol, number)) {
             // Upstream shows a port of which only these two are filled in.
-            let two = serde_json::json!({"protocol": protocol, "port": number});
+            let two = model::json::json!({"protocol": protocol, "port": number});
             errors.duplicate(&path.index(i), internal::show(&two, internal::SERVICE_PORT));
         }
     }

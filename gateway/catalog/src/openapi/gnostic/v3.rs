@@ -1,6 +1,6 @@
 //! Which messages an OpenAPI v3 document is made of: `openapi_v3/OpenAPIv3.proto` as far as Kubernetes publishes it.
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::Kind::{Any, Anys, Bool, Double, Extensions, Int, Many, ManyOf, Members, One, OneOf, Text, Texts};
 use super::{Choice, Chosen, Message, field};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use model::json::Value;
 use wit_component::ComponentEncoder;
 
 use super::Product;

@@ -1,6 +1,6 @@
 //! What changed between two objects of a type. Follows `typed/compare.go`.
 
-use serde_json::{Map, Value};
+use model::json::{Key, Map, Value};
 
 use super::super::atoms::{AtomId, Atoms, Face, List, Member, Relationship, Table};
 use super::super::set::Step;
@@ -171,8 +171,8 @@ impl Walk<'_> {
         &self,
         table: &Table,
         name: &str,
-        old: Option<&Map<String, Value>>,
-        new: Option<&Map<String, Value>>,
+        old: Option<&Map>,
+        new: Option<&Map>,
         found: &mut Comparison,
         faults: &mut Vec<Fault>,
     ) {
@@ -269,7 +269,7 @@ impl Walk<'_> {
         if !self.in_structs {
             return value::equal_maps(a, b);
         }
-        let same = |name: &String| match table.member(name) {
+        let same = |name: &Key| match table.member(name) {
             Some(member) => match (member.in_struct(Some(a)), member.in_struct(Some(b))) {
                 (Some(a), Some(b)) => self.equal(member.atom, a, b),
                 (a, b) => a.is_none() && b.is_none(),

@@ -1,6 +1,6 @@
 //! The paths that an object sets. Follows `typed/tofieldset.go`.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Table};
 use super::super::set::Step;
@@ -36,7 +36,7 @@ fn of_items(atoms: &Atoms, list: &List, items: &[Value]) -> Set {
     set
 }
 
-fn of_members(atoms: &Atoms, table: &Table, map: &Map<String, Value>) -> Set {
+fn of_members(atoms: &Atoms, table: &Table, map: &Map) -> Set {
     let mut set = Set::default();
     for (name, value) in map {
         let declared = table.member(name);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::super::Element;
 use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Table};
@@ -73,13 +73,7 @@ impl Walk<'_> {
         }
     }
 
-    fn map(
-        &self,
-        table: &Table,
-        left: Option<&Map<String, Value>>,
-        right: Option<&Map<String, Value>>,
-        faults: &mut Vec<Fault>,
-    ) -> Option<Value> {
+    fn map(&self, table: &Table, left: Option<&Map>, right: Option<&Map>, faults: &mut Vec<Fault>) -> Option<Value> {
         let mut merged = Map::new();
         let only_right = right.into_iter().flatten().filter(|(name, _)| left.is_none_or(|left| !left.contains_key(*name)));
         for (name, _) in left.into_iter().flatten().chain(only_right) {

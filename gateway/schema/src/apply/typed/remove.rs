@@ -1,6 +1,6 @@
 //! Parts taken out of an object. Follows `typed/remove.go`.
 
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Table};
 use super::super::{Element, Set};
@@ -35,7 +35,7 @@ fn from_list(atoms: &Atoms, list: &List, items: &[Value], paths: &Set) -> Option
     if kept.is_empty() { None } else { Some(Value::Array(kept)) }
 }
 
-fn from_map(atoms: &Atoms, table: &Table, map: &Map<String, Value>, paths: &Set) -> Option<Value> {
+fn from_map(atoms: &Atoms, table: &Table, map: &Map, paths: &Set) -> Option<Value> {
     let mut kept = Map::with_capacity(map.len());
     for (name, value) in map {
         let element = Element::field(name);

@@ -1,6 +1,6 @@
 //! Whether an object is of its type. Follows `typed/validate.go`, with its words.
 
-use serde_json::Value;
+use model::json::Value;
 
 use super::super::Element;
 use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Scalar, Table};
@@ -44,7 +44,7 @@ fn check_items(atoms: &Atoms, list: &List, items: &[Value], faults: &mut Vec<Fau
     }
 }
 
-fn check_members(atoms: &Atoms, table: &Table, map: &serde_json::Map<String, Value>, faults: &mut Vec<Fault>) {
+fn check_members(atoms: &Atoms, table: &Table, map: &model::json::Map, faults: &mut Vec<Fault>) {
     for (name, value) in map {
         let element = Element::field(name);
         let Some(atom) = table.atom_of(name) else {

@@ -1,7 +1,7 @@
 //! Cases for JSON patch.
 
+use model::json::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Lists in a strategic merge patch: merged by key, deleted from, brought into the order that the patch asks for.
 
-use serde_json::{Map, Value};
+use model::json::{Key, Map, Value};
 
 use super::{
     BAD_ORDER, DIRECTIVE, Fault, LISTS_OF_LISTS, ORDER, Shape, go_print, map, no_merge_key, unknown_directive,
@@ -194,13 +194,8 @@ fn sort(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
 }
 
 /// `$setElementOrder/<key>`: merges each list that the patch orders, and takes both out of the patch.
-pub(super) fn order_all(
-    types: &Types,
-    shape: Shape,
-    original: &mut Map<String, Value>,
-    patch: &mut Map<String, Value>,
-) -> Result<(), Fault> {
-    let directives: Vec<String> = patch.keys().filter(|key| key.starts_with(ORDER)).cloned().collect();
+pub(super) fn order_all(types: &Types, shape: Shape, original: &mut Map, patch: &mut Map) -> Result<(), Fault> {
+    let directives: Vec<Key> = patch.keys().filter(|key| key.starts_with(ORDER)).cloned().collect();
     for directive in directives {
         let order = match patch.shift_remove(&directive) {
             Some(Value::Array(order)) => order,
@@ -218,13 +213,13 @@ fn order_one(
     shape: Shape,
     key: &str,
     order: Vec<Value>,
-    original: &mut Map<String, Value>,
-    patch: &mut Map<String, Value>,
+    original: &mut Map,
+    patch: &mut Map,
 ) -> Result<(), Fault> {
     if let Some(value) = [original.get(key), patch.get(key)].into_iter().flatten().find(|v| !v.is_array()) {
         return Err(wrong_type("[]interface {}", value));
     }
-    let taken = |map: &mut Map<String, Value>| match map.get_mut(key).map(Value::take) {
+    let taken = |map: &mut Map| match map.get_mut(key).map(Value::take) {
         Some(Value::Array(items)) => Some(items),
         _ => None,
     };

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
+use model::json::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
 
@@ -199,7 +199,7 @@ fn played(types: &Types, line: &Value) -> Result<Value, String> {
     let document = |field: &str| match line[field].as_str().expect("a text") {
         // No bytes at all are an empty object.
         "" => Ok(Map::new()),
-        text => serde_json::from_str::<Map<String, Value>>(text).map_err(|_| BAD_DOCUMENT.to_owned()),
+        text => serde_json::from_str::<Map>(text).map_err(|_| BAD_DOCUMENT.to_owned()),
     };
     let ty = types.by_name(line["type"].as_str().expect("a text")).expect("a recorded type");
     match map(types, Shape::Struct(ty), document("live")?, document("patch")?) {

@@ -3,7 +3,7 @@
 
 use ::cel::OBJECT_COST_MAX;
 use model::field::{Error, Errors, Path};
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use crate::structural::rules::Evaluation;
 use crate::structural::shown::shown;
@@ -132,7 +132,7 @@ fn surround(value: Value, steps: Option<&Step<'_>>) -> Value {
     let mut next = steps;
     while let Some(step) = next {
         value = match step.field {
-            Some(name) => Value::Object([(name.to_owned(), value)].into_iter().collect::<Map<_, _>>()),
+            Some(name) => Value::Object([(name.to_owned(), value)].into_iter().collect::<Map>()),
             None => Value::Array(vec![value]),
         };
         next = step.before;

@@ -2,7 +2,7 @@
 //! Whole numbers are compared as such, others as floating point, as upstream does.
 
 use model::field::go_float;
-use serde_json::Number as Json;
+use model::json::Number as Json;
 
 use super::outcome::{At, Outcome, Said};
 use crate::structural::values::{Bound, Number};

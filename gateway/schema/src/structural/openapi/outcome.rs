@@ -4,7 +4,7 @@
 use std::fmt::{self, Display};
 
 use model::field::{Error, Errors, Fault, Path, quote};
-use serde_json::Value;
+use model::json::Value;
 
 use crate::structural::shown::{json, shown};
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use ::cel::{Bindings, CALL_COST_MAX, Decl, Error as Failure, OBJECT_COST_MAX, Program, Value as Cel};
 use model::field::{Error, Errors, Fault, Path, quote};
-use serde_json::{Map, Value};
+use model::json::{Map, Value};
 
 use super::{Compiled, Rule, Rules};
 use crate::structural::correlate::{Correlated, Keys};
@@ -90,7 +90,7 @@ impl<'e> Evaluation<'e> {
     fn fields(
         &mut self,
         schema: &Structural,
-        fields: &Map<String, Value>,
+        fields: &Map,
         old: Option<&Value>,
         correlated: Option<&Correlated<'_>>,
         path: &Path<'_>,

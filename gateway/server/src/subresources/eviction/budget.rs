@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::clock::rfc3339;
+use model::json::json;
 use model::selector::label::Selector;
 use model::status::Cause;
 use model::{GroupResource, Status, Value, meta};
-use serde_json::json;
 
 use super::super::set_condition;
 use crate::gate::Gate;

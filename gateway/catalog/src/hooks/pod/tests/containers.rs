@@ -1,6 +1,6 @@
 //! What containers may say: each rule as a change and the errors it makes.
 
-use serde_json::json;
+use model::json::json;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What the spec of a pod may say beside its containers: each rule as a change and the errors it makes.
 
-use serde_json::json;
+use model::json::json;
 
 use super::*;
 
