@@ -14,7 +14,7 @@ import (
 
 // TestPython runs the program with the package `kubernetes`.
 func TestPython(t *testing.T) {
-	needs(t, "python3", "apt-get install python3 python3-venv")
+	harness.Needs(t, "python3", "apt-get install python3 python3-venv")
 	environment := build(t, "python")
 	python := filepath.Join(environment, "bin", "python")
 	if _, err := os.Stat(python); err != nil {
@@ -26,8 +26,8 @@ func TestPython(t *testing.T) {
 
 // TestJavaScript runs the program with the package `@kubernetes/client-node`.
 func TestJavaScript(t *testing.T) {
-	needs(t, "node", "apt-get install nodejs")
-	needs(t, "npm", "apt-get install npm")
+	harness.Needs(t, "node", "apt-get install nodejs")
+	harness.Needs(t, "npm", "apt-get install npm")
 	folder := build(t, "javascript")
 	for _, file := range []string{"package.json", "package-lock.json", "client.js"} {
 		text, err := os.ReadFile(source(t, "javascript", file))
@@ -44,17 +44,10 @@ func TestJavaScript(t *testing.T) {
 
 // TestRust runs the program with the crate `kube`, which has a workspace and a lock of its own.
 func TestRust(t *testing.T) {
-	needs(t, "cargo", "install Rust by rustup")
+	harness.Needs(t, "cargo", "install Rust by rustup")
 	folder := build(t, "rust")
 	do(t, folder, "cargo", "build", "--locked", "--quiet", "--manifest-path", source(t, "rust", "Cargo.toml"), "--target-dir", folder)
 	use(t, folder, filepath.Join(folder, "debug", "client"))
-}
-
-func needs(t *testing.T, program, remedy string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Fatalf("%s is missing: %s", program, remedy)
-	}
 }
 
 func source(t *testing.T, parts ...string) string {

@@ -65,6 +65,14 @@ func Gatehouse(t testing.TB) string {
 	return program
 }
 
+// Needs fails a test for want of a program, with the way to get it.
+func Needs(t testing.TB, program, remedy string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Fatalf("%s is missing: %s", program, remedy)
+	}
+}
+
 var kubectl struct {
 	once sync.Once
 	path string

@@ -22,9 +22,7 @@ func TestLanguages(t *testing.T) {
 	cases := filepath.Join(harness.Root(t), "policies/required-labels/cases")
 	for _, language := range languages {
 		t.Run(language.name, func(t *testing.T) {
-			if _, err := exec.LookPath(language.tool); err != nil {
-				t.Fatalf("%v: %s", err, language.remedy)
-			}
+			harness.Needs(t, language.tool, language.remedy)
 			folder := t.TempDir()
 			gatehouse(t, folder, "policy", "new", "no-latest", "--lang", language.name)
 			template := gatehouse(t, filepath.Join(folder, "no-latest"), "policy", "test")
@@ -39,6 +37,8 @@ func TestLanguages(t *testing.T) {
 
 // TestSDKs runs what the SDKs test of themselves outside of a component.
 func TestSDKs(t *testing.T) {
+	harness.Needs(t, "node", "apt-get install nodejs")
+	harness.Needs(t, "python3", "apt-get install python3")
 	for folder, words := range map[string][]string{
 		"go":     {"go", "test", "./..."},
 		"js":     {"node", "--test", "test/"},

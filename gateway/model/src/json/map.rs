@@ -55,11 +55,6 @@ impl Map {
         self.position(key.as_ref()).map(|at| &mut self.entries[at].1)
     }
 
-    /// The member of a name, with the name as it is kept.
-    pub fn get_key_value(&self, key: impl AsRef<str>) -> Option<(&Key, &Value)> {
-        self.position(key.as_ref()).map(|at| (&self.entries[at].0, &self.entries[at].1))
-    }
-
     /// Whether there is a member of a name.
     pub fn contains_key(&self, key: impl AsRef<str>) -> bool {
         self.position(key.as_ref()).is_some()
@@ -79,27 +74,26 @@ impl Map {
 
     /// Takes a member out. The last one takes its place; see [`shift_remove`](Self::shift_remove).
     pub fn remove(&mut self, key: impl AsRef<str>) -> Option<Value> {
-        self.remove_entry(key).map(|(_, value)| value)
-    }
-
-    /// The same, with the name as it was kept.
-    pub fn remove_entry(&mut self, key: impl AsRef<str>) -> Option<(Key, Value)> {
         let at = self.position(key.as_ref())?;
-        let taken = self.entries.swap_remove(at);
+        let (key, value) = self.entries.swap_remove(at);
         if let Some(positions) = &mut self.positions {
-            positions.0.remove(&taken.0);
+            positions.0.remove(&key);
             if let Some((moved, _)) = self.entries.get(at) {
                 positions.0.insert(moved.clone(), at);
             }
         }
-        Some(taken)
+        Some(value)
     }
 
     /// Takes a member out and keeps the order of the others.
     pub fn shift_remove(&mut self, key: impl AsRef<str>) -> Option<Value> {
         let at = self.position(key.as_ref())?;
-        let (_, value) = self.entries.remove(at);
-        self.index();
+        let (key, value) = self.entries.remove(at);
+        if let Some(positions) = &mut self.positions {
+            // Not made anew: a patch that takes thousands of members out would hash all the others each time.
+            positions.0.remove(&key);
+            positions.0.values_mut().filter(|other| **other > at).for_each(|other| *other -= 1);
+        }
         Some(value)
     }
 
