@@ -122,10 +122,10 @@ fn user(user: &User) -> Value {
         }
     }
     if !user.groups.is_empty() {
-        object.insert("groups".to_owned(), user.groups.clone().into());
+        object.insert("groups", user.groups.clone().into());
     }
     if !user.extra.is_empty() {
-        object.insert("extra".to_owned(), json!(user.extra));
+        object.insert("extra", json!(user.extra));
     }
     Value::Object(object)
 }

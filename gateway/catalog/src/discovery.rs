@@ -111,7 +111,7 @@ fn resource_list(group: &Group, version: &Version) -> Value {
     set_if(&mut list, "apiVersion", if group.name.is_empty() { "" } else { "v1" }.into());
     set_if(&mut list, "groupVersion", group.api_version(version).into());
     if let Some(list) = list.as_object_mut() {
-        list.insert("resources".to_owned(), rows.into());
+        list.insert("resources", rows.into());
     }
     list
 }

@@ -31,7 +31,7 @@ impl ListMeta {
             }
         }
         if let Some(count) = self.remaining {
-            map.insert("remainingItemCount".to_owned(), count.into());
+            map.insert("remainingItemCount", count.into());
         }
         Value::Object(map)
     }

@@ -106,7 +106,7 @@ pub fn coerce(
     }
     unknown.extend(pruned.into_iter().map(|path| format!("unknown field \"{path}\"")));
     if let (Some(metadata), Some(map)) = (metadata, object.as_object_mut()) {
-        map.insert("metadata".to_owned(), metadata);
+        map.insert("metadata", metadata);
     }
     Ok(())
 }

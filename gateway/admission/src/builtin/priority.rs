@@ -81,11 +81,11 @@ impl Priority {
         }
         let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
         if !granted.class.is_empty() {
-            spec.insert("priorityClassName".to_owned(), granted.class.into());
+            spec.insert("priorityClassName", granted.class.into());
         }
-        spec.insert("priority".to_owned(), granted.priority.into());
+        spec.insert("priority", granted.priority.into());
         if let Some(policy) = granted.preemption {
-            spec.insert("preemptionPolicy".to_owned(), policy.into());
+            spec.insert("preemptionPolicy", policy.into());
         }
         Ok(())
     }

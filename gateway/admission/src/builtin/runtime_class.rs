@@ -57,7 +57,7 @@ impl Plugin for RuntimeClass {
                 return Err(forbidden(review, Some(pod), why));
             }
             if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut).filter(|_| !fixed.is_null()) {
-                spec.insert("overhead".to_owned(), fixed.clone());
+                spec.insert("overhead", fixed.clone());
             }
         }
         let Some(scheduling) = class.get("scheduling").filter(|scheduling| scheduling.is_object()) else { return Ok(()) };
@@ -65,7 +65,7 @@ impl Plugin for RuntimeClass {
         let Some(spec) = pod.get_mut("spec") else { return Ok(()) };
         let merged = merge_tolerations(items(spec, "tolerations"), items(scheduling, "tolerations"));
         if let Some(spec) = spec.as_object_mut().filter(|_| !merged.is_empty()) {
-            spec.insert("tolerations".to_owned(), merged.into());
+            spec.insert("tolerations", merged.into());
         }
         Ok(())
     }

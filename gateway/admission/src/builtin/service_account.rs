@@ -84,9 +84,9 @@ impl Plugin for ServiceAccount {
         }
         let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
         if spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("").is_empty() {
-            spec.insert("serviceAccountName".to_owned(), DEFAULT.into());
+            spec.insert("serviceAccountName", DEFAULT.into());
             // The deprecated alias follows, as defaulting would make it.
-            spec.insert("serviceAccount".to_owned(), DEFAULT.into());
+            spec.insert("serviceAccount", DEFAULT.into());
         }
         let name = spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or(DEFAULT).to_owned();
         let account = self.account(review, pod, &name).await?;

@@ -45,8 +45,8 @@ impl Form {
     pub(super) fn read(&self, object: &mut Value) -> Result<(), String> {
         self.shape.decode(&self.catalog.types, object, &mut Vec::new())?;
         if let (Shape::Struct(_), Some(map)) = (&self.shape, object.as_object_mut()) {
-            map.insert("apiVersion".to_owned(), self.kind.api_version().into());
-            map.insert("kind".to_owned(), self.kind.kind.as_ref().into());
+            map.insert("apiVersion", self.kind.api_version().into());
+            map.insert("kind", self.kind.kind.as_ref().into());
         }
         self.catalog.fill_in(&self.shape, object);
         if let Some(default) = self.default {

@@ -236,7 +236,7 @@ pub fn prepare_approval(new: &mut Value, old: &Value) {
     get::copy(new, old, "status");
     let Some(status) = get::object_mut(new, "status") else { return };
     match conditions {
-        Some(conditions) => drop(status.insert("conditions".to_owned(), conditions)),
+        Some(conditions) => drop(status.insert("conditions", conditions)),
         None => drop(status.shift_remove("conditions")),
     }
 }

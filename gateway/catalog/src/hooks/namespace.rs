@@ -60,7 +60,7 @@ pub fn prepare_finalize(new: &mut Value, old: &Value) {
 
 fn deleting(object: &mut Value) {
     if let Some(status) = get::object_mut(object, "status") {
-        status.insert("phase".to_owned(), "Terminating".into());
+        status.insert("phase", "Terminating".into());
     }
 }
 

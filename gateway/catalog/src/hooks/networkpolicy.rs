@@ -27,7 +27,7 @@ fn default(object: &mut Value) {
     }
     let types = if get::list(spec, "egress").is_empty() { json!(["Ingress"]) } else { json!(["Ingress", "Egress"]) };
     if let Some(spec) = get::object_mut(object, "spec") {
-        spec.insert("policyTypes".to_owned(), types);
+        spec.insert("policyTypes", types);
     }
 }
 

@@ -36,8 +36,8 @@ fn validate(object: &Value, values: Values, errors: &mut Errors) {
 fn shown(spec: &Value) -> Value {
     let fields = [("MinAvailable", "minAvailable"), ("Selector", "selector"), ("MaxUnavailable", "maxUnavailable")];
     let mut shown: model::Map = fields.iter().map(|(go, field)| ((*go).to_owned(), get::raw(spec, field))).collect();
-    shown.insert("Selector".to_owned(), internal::label_selector(get::at(spec, "selector")));
-    shown.insert("UnhealthyPodEvictionPolicy".to_owned(), get::raw(spec, "unhealthyPodEvictionPolicy"));
+    shown.insert("Selector", internal::label_selector(get::at(spec, "selector")));
+    shown.insert("UnhealthyPodEvictionPolicy", get::raw(spec, "unhealthyPodEvictionPolicy"));
     Value::Object(shown)
 }
 

@@ -82,7 +82,7 @@ fn sort(schema: &mut Value) {
 fn unfold(schema: &mut Value) {
     let Some(map) = schema.as_object_mut() else { return };
     if map.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) && !map.contains_key("anyOf") {
-        map.insert("anyOf".to_owned(), json!([{"type": "integer"}, {"type": "string"}]));
+        map.insert("anyOf", json!([{"type": "integer"}, {"type": "string"}]));
     }
     each_below(map, unfold);
 }
@@ -117,7 +117,7 @@ fn embed(schema: &mut Value) {
     let mut required = map.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     required
         .extend(["kind", "apiVersion"].map(Value::from).into_iter().filter(|name| !required.contains(name)).collect::<Vec<_>>());
-    map.insert("required".to_owned(), required.into());
+    map.insert("required", required.into());
     add_metadata(schema);
 }
 

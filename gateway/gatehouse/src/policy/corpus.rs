@@ -119,7 +119,7 @@ impl Recorded {
     /// The line that `record` writes.
     pub(super) fn line(&self) -> String {
         let mut line = Map::new();
-        line.insert("request".to_owned(), if self.request.is_null() { json!({}) } else { self.request.clone() });
+        line.insert("request", if self.request.is_null() { json!({}) } else { self.request.clone() });
         for (field, value) in [("object", &self.object), ("old", &self.old)] {
             line.extend(value.clone().map(|value| (field.to_owned(), value)));
         }

@@ -59,8 +59,8 @@ fn each_document(property: impl Fn(&Value)) {
     each_value(&seeds, ROUNDS, |input| {
         let Some(map) = input.as_object() else { return };
         let mut patch = map.clone();
-        patch.insert("apiVersion".to_owned(), json!("v1"));
-        patch.insert("kind".to_owned(), json!("Pod"));
+        patch.insert("apiVersion", json!("v1"));
+        patch.insert("kind", json!("Pod"));
         let mut patch = Value::Object(patch);
         keep_told(&mut patch);
         property(&patch);

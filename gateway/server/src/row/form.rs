@@ -187,8 +187,8 @@ impl Form {
 /// Sets `apiVersion` and `kind`.
 pub(crate) fn say_kind(value: &mut Value, kind: &GroupVersionKind) {
     if let Some(map) = value.as_object_mut() {
-        map.insert("apiVersion".to_owned(), kind.api_version().into());
-        map.insert("kind".to_owned(), kind.kind.as_ref().into());
+        map.insert("apiVersion", kind.api_version().into());
+        map.insert("kind", kind.kind.as_ref().into());
     }
 }
 

@@ -153,7 +153,7 @@ fn merge(scale: Value, current: &Value) -> Result<Value, Status> {
     }
     let mut object = current.clone();
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.insert("replicas".to_owned(), replicas.into());
+        spec.insert("replicas", replicas.into());
     }
     meta::set(&mut object, "resourceVersion", meta::resource_version(&scale));
     let (api_version, _) = meta_kind(current);

@@ -122,7 +122,7 @@ fn apparmor_from_annotations(pod: &mut Value) {
         if !equal::semantic("appArmorProfile", Some(&profile), of_pod.as_ref())
             && let Some(context) = get::object_mut(container, "securityContext")
         {
-            context.insert("appArmorProfile".to_owned(), profile);
+            context.insert("appArmorProfile", profile);
         }
     });
 }
