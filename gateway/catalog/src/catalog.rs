@@ -7,7 +7,7 @@ use model::Value;
 use schema::{Shape, Types};
 
 use crate::declarative;
-use crate::default::Defaults;
+use crate::default::{self, Defaults};
 use crate::document::Document;
 use crate::read::{self, ReadError};
 use crate::resource::Resource;
@@ -95,7 +95,8 @@ impl Catalog {
     pub fn builtin() -> Result<Self, Error> {
         declarative::ready()?;
         let sets = [KUBERNETES, POLICY];
-        let types = Types::parse(&sets.each_ref().map(|set| set.types))?;
+        let mut types = Types::parse(&sets.each_ref().map(|set| set.types))?;
+        default::tell_empty(&mut types);
         let mut resources = Vec::new();
         for set in &sets {
             resources.extend(read::resources(set.resources, &read::columns(set.columns)?, &types)?);

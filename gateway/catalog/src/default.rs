@@ -7,6 +7,22 @@ use schema::{Field, Kind, TypeId, Types};
 /// Structs whose rows a hook applies, because another default hangs on whether the field was given at all.
 const HOOKED: &[&str] = &["v1.StatefulSetUpdateStrategy"];
 
+/// Lists that upstream's defaulting or validation asks whether they are nil, where it mostly asks for no elements.
+const TOLD_EMPTY: &[(&str, &str)] = &[
+    ("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),
+    ("io.k8s.api.networking.v1.IngressSpec", "rules"),
+    ("io.k8s.api.resource.v1.ResourceSliceSpec", "devices"),
+    ("io.k8s.api.resource.v1.ResourceSliceSpec", "sharedCounters"),
+];
+
+/// Has explicit empty lists kept where a rule tells them from absent ones. Elsewhere they are gone when a body is read, as
+/// they are from what clients are shown.
+pub(crate) fn tell_empty(types: &mut Types) {
+    for (name, field) in TOLD_EMPTY {
+        types.tell_empty(name, field);
+    }
+}
+
 /// Which types have defaults somewhere below them, so that the walk enters nothing in vain.
 #[derive(Debug)]
 pub struct Defaults {
@@ -132,6 +148,15 @@ mod tests {
         assert_eq!(deployment["spec"]["strategy"]["type"], "RollingUpdate");
         assert_eq!(deployment["spec"]["replicas"], 0, "a pointer to zero is a value");
         assert_eq!(deployment["spec"]["template"]["spec"]["dnsPolicy"], "ClusterFirst");
+    }
+
+    #[test]
+    fn empty_lists_are_told_where_a_rule_asks_for_them() {
+        let types = Catalog::builtin().expect("tables").types;
+        for (name, field) in super::TOLD_EMPTY {
+            let of = types.by_name(name).expect(name);
+            assert!(types[of].field(field).expect(field).tells_empty, "{name} {field}");
+        }
     }
 
     #[test]

@@ -132,6 +132,8 @@ pub struct Field {
     pub default: Option<Value>,
     /// OpenAPI's default where it is not the one that the type implies.
     pub schema_default: Option<Value>,
+    /// Whether an explicit empty list stays until the object is stored, because a rule of the kind tells it from an absent one.
+    pub tells_empty: bool,
     go_type: Option<&'static str>,
 }
 
@@ -208,6 +210,13 @@ impl Types {
     /// The line that cannot be read, and why.
     pub fn parse(tables: &[&'static str]) -> Result<Self, ParseError> {
         parse::tables(tables)
+    }
+
+    /// Has explicit empty lists of a field kept by [`normal::decode`](crate::normal::decode). Tells whether there is such a field.
+    pub fn tell_empty(&mut self, name: &str, json: &str) -> bool {
+        let Some(of) = self.by_name(name).and_then(|id| self.structs.get_mut(id.0 as usize)) else { return false };
+        let field = of.position(json).and_then(|at| of.fields.get_mut(at));
+        field.map(|field| field.tells_empty = true).is_some()
     }
 
     /// The struct of a kind; `api_version` is `v1` or `group/version`.

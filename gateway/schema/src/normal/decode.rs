@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
             if outcome.is_ok() {
                 outcome = if field.holds_schemas() { self.schemas(ty, field, value) } else { self.field(field, value) };
             }
-            !value.is_null() && !is_omitted(types, field, value)
+            !value.is_null() && (!is_omitted(types, field, value) || field.tells_empty)
         });
         // Kept on a fault, for its message.
         if outcome.is_ok() {

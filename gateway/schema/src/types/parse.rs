@@ -108,6 +108,7 @@ fn field(types: &Types, text: &'static str) -> Result<Field, String> {
         format: None,
         default: None,
         schema_default: None,
+        tells_empty: false,
         go_type: None,
     };
     for word in words {
