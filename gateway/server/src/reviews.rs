@@ -1,5 +1,6 @@
-//! Reviews: resources that are only asked and answered, never stored, and never sent to policies, so that nobody can lock
-//! everybody out of asking what is allowed. A table; each file below is one of them.
+//! Reviews: resources that are only asked and answered, never stored. They are put before admission as creates, whose policies
+//! and webhooks leave them out, so that nobody can lock everybody out of asking what is allowed.
+//! A table; each file below is one of them.
 
 mod access;
 mod identity;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::clock::rfc3339;
-use model::{Status, Value};
+use model::{Status, Value, meta};
 
 use crate::answer::{Answer, Content};
 use crate::body::Body;
@@ -21,18 +22,19 @@ use crate::gate::Gate;
 use crate::row::{self, Row};
 use crate::subresources::Serve;
 use crate::verbs::create;
+use crate::write::Review;
 
 const AUTHORIZATION: &str = "authorization.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
 /// Group, plural, how it is served.
 static ALL: &[(&str, &str, Serve)] = &[
-    (AUTHORIZATION, "subjectaccessreviews", |gate, call, row, body| ask(gate, call, row, body, access::any)),
-    (AUTHORIZATION, "localsubjectaccessreviews", |gate, call, row, body| ask(gate, call, row, body, access::local)),
-    (AUTHORIZATION, "selfsubjectaccessreviews", |gate, call, row, body| ask(gate, call, row, body, access::own)),
-    (AUTHORIZATION, "selfsubjectrulesreviews", |gate, call, row, body| ask(gate, call, row, body, rules::own)),
-    (AUTHENTICATION, "selfsubjectreviews", |gate, call, row, body| ask(gate, call, row, body, identity::own)),
-    (AUTHENTICATION, "tokenreviews", |gate, call, row, body| ask(gate, call, row, body, token::whose)),
+    (AUTHORIZATION, "subjectaccessreviews", |gate, call, row, body| ask(gate, call, row, body, access::ANY)),
+    (AUTHORIZATION, "localsubjectaccessreviews", |gate, call, row, body| ask(gate, call, row, body, access::LOCAL)),
+    (AUTHORIZATION, "selfsubjectaccessreviews", |gate, call, row, body| ask(gate, call, row, body, access::OWN)),
+    (AUTHORIZATION, "selfsubjectrulesreviews", |gate, call, row, body| ask(gate, call, row, body, rules::OWN)),
+    (AUTHENTICATION, "selfsubjectreviews", |gate, call, row, body| ask(gate, call, row, body, identity::OWN)),
+    (AUTHENTICATION, "tokenreviews", |gate, call, row, body| ask(gate, call, row, body, token::WHOSE)),
 ];
 
 /// The function that serves a review.
@@ -41,20 +43,30 @@ pub fn of(row: &Row) -> Option<Serve> {
     ALL.iter().find(|(group, plural, _)| *group == &*gvr.group && *plural == &*gvr.resource).map(|(.., serve)| *serve)
 }
 
-/// Turns a review with a question into one with its answer.
-type Reply = fn(&Gate, &Call, Value) -> Result<Value, Status>;
+/// What one kind of review asks.
+struct Question {
+    /// What is wrong with a review of this kind.
+    check: fn(&Value) -> Result<(), Status>,
+    /// Turns a review with a question into one with its answer.
+    reply: fn(&Gate, &Call, Value) -> Result<Value, Status>,
+}
 
 fn ask<'a>(
     gate: &'a Arc<Gate>,
     call: &'a mut Call,
     row: &'a Row,
     body: Body,
-    reply: Reply,
+    question: Question,
 ) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
-        let (mut review, options) = create::read(call, row, body).await?;
-        row.track(None, &mut review, &row::manager(call, &options.field_manager), &rfc3339(call.now));
-        let answered = reply(gate, call, review)?;
+        let (mut asked, options) = create::read(call, row, body).await?;
+        let (namespace, name) = (meta::namespace(&asked).to_owned(), meta::name(&asked).to_owned());
+        row.track(None, &mut asked, &row::manager(call, &options.field_manager), &rfc3339(call.now));
+        let review = Review::of_post(row, &namespace, &name, &options);
+        review.mutate(gate, call, &mut asked).await?;
+        (question.check)(&asked)?;
+        review.validate(gate, call, &asked).await?;
+        let answered = (question.reply)(gate, call, asked)?;
         Ok(Answer::new(201, Content::Object(row.clone(), answered)))
     }
     .boxed()

@@ -7,26 +7,24 @@ use model::field::{Errors, Path};
 use model::json::json;
 use model::{Attributes, Decision, GroupKind, Status, User, Value};
 
-use super::selector;
-use crate::call::Call;
+use super::{Question, selector};
 use crate::gate::Gate;
 
 /// Answers about anybody, anywhere.
-pub(super) fn any(gate: &Gate, _call: &Call, review: Value) -> Result<Value, Status> {
-    let user = subject(&review["spec"]);
-    answer(gate, review, Asked::Any, user)
-}
+pub(super) const ANY: Question = Question {
+    check: |review| check(review, Asked::Any),
+    reply: |gate, _, review| answer(gate, subject(&review["spec"]), review),
+};
 
 /// Answers about anybody in the namespace of the request.
-pub(super) fn local(gate: &Gate, _call: &Call, review: Value) -> Result<Value, Status> {
-    let user = subject(&review["spec"]);
-    answer(gate, review, Asked::Local, user)
-}
+pub(super) const LOCAL: Question = Question {
+    check: |review| check(review, Asked::Local),
+    reply: |gate, _, review| answer(gate, subject(&review["spec"]), review),
+};
 
 /// Answers about whoever asks.
-pub(super) fn own(gate: &Gate, call: &Call, review: Value) -> Result<Value, Status> {
-    answer(gate, review, Asked::Own, call.user.clone())
-}
+pub(super) const OWN: Question =
+    Question { check: |review| check(review, Asked::Own), reply: |gate, call, review| answer(gate, call.user.clone(), review) };
 
 /// Which of the three is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,12 +34,14 @@ enum Asked {
     Own,
 }
 
-fn answer(gate: &Gate, mut review: Value, asked: Asked, user: User) -> Result<Value, Status> {
-    let errors = faults(&review, asked);
-    if !errors.is_empty() {
-        // Upstream's internal object does not know its kind.
-        return Err(Status::invalid(&GroupKind { group: super::AUTHORIZATION.into(), kind: "".into() }, "", &errors));
-    }
+fn check(review: &Value, asked: Asked) -> Result<(), Status> {
+    let errors = faults(review, asked);
+    // Upstream's internal object does not know its kind.
+    let kind = || GroupKind { group: super::AUTHORIZATION.into(), kind: "".into() };
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid(&kind(), "", &errors)) }
+}
+
+fn answer(gate: &Gate, user: User, mut review: Value) -> Result<Value, Status> {
     let decision = gate.authz.decide(&question(&review["spec"], user));
     review["status"] = status(&decision);
     let unheard = object(&review["spec"], "resourceAttributes").map(selector::unheard).unwrap_or_default();

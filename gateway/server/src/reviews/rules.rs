@@ -5,16 +5,23 @@ use authz::{Incomplete, PolicyRule, Rules};
 use model::json::json;
 use model::{Status, Value};
 
+use super::Question;
 use crate::call::Call;
 use crate::gate::Gate;
 
 /// Lists the rules of whoever asks.
-pub(super) fn own(gate: &Gate, call: &Call, mut review: Value) -> Result<Value, Status> {
-    let namespace = review.pointer("/spec/namespace").and_then(Value::as_str).unwrap_or("").to_owned();
-    if namespace.is_empty() {
-        return Err(Status::bad_request("no namespace on request"));
-    }
-    let (rules, incomplete) = gate.authz.rules_for(&call.user, &namespace);
+pub(super) const OWN: Question = Question { check, reply: own };
+
+fn check(review: &Value) -> Result<(), Status> {
+    if namespace(review).is_empty() { Err(Status::bad_request("no namespace on request")) } else { Ok(()) }
+}
+
+fn namespace(review: &Value) -> &str {
+    review.pointer("/spec/namespace").and_then(Value::as_str).unwrap_or("")
+}
+
+fn own(gate: &Gate, call: &Call, mut review: Value) -> Result<Value, Status> {
+    let (rules, incomplete) = gate.authz.rules_for(&call.user, namespace(&review));
     // Upstream answers without repeating the question.
     review["metadata"] = json!({});
     review["spec"] = json!({});

@@ -4,19 +4,28 @@ use authn::{Identity, Refused};
 use model::json::json;
 use model::{Status, Value};
 
+use super::Question;
 use crate::call::Call;
 use crate::gate::Gate;
 
 /// Says whose token it is.
-pub(super) fn whose(gate: &Gate, call: &Call, mut review: Value) -> Result<Value, Status> {
-    let spec = &review["spec"];
-    let token = spec.get("token").and_then(Value::as_str).unwrap_or("");
-    if token.is_empty() {
+pub(super) const WHOSE: Question = Question { check, reply: whose };
+
+fn check(review: &Value) -> Result<(), Status> {
+    if token(review).is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
-    let audiences = spec.get("audiences").and_then(Value::as_array).into_iter().flatten();
+    Ok(())
+}
+
+fn token(review: &Value) -> &str {
+    review.pointer("/spec/token").and_then(Value::as_str).unwrap_or("")
+}
+
+fn whose(gate: &Gate, call: &Call, mut review: Value) -> Result<Value, Status> {
+    let audiences = review.pointer("/spec/audiences").and_then(Value::as_array).into_iter().flatten();
     let audiences: Vec<String> = audiences.filter_map(Value::as_str).map(str::to_owned).collect();
-    review["status"] = status(gate.authn.authenticate_token(token, &audiences, call.now));
+    review["status"] = status(gate.authn.authenticate_token(token(&review), &audiences, call.now));
     Ok(review)
 }
 
