@@ -39,6 +39,15 @@ impl Chain {
         Ok(())
     }
 
+    /// Asks every plugin whether something may go, those that mutate first; the first refusal ends it.
+    pub async fn release(&self, review: &Review<'_>, notes: &mut Notes) -> Result<(), Status> {
+        notes.begin();
+        for plugin in self.of(review) {
+            plugin.precede(review, notes).await?;
+        }
+        self.validate(review, None, notes).await
+    }
+
     /// Asks every plugin whether the object may be stored; the first refusal ends it.
     pub async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
         for plugin in self.of(review) {

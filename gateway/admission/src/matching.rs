@@ -289,6 +289,7 @@ mod tests {
             dry_run: false,
             uid: "",
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
         };
         Constraints::from_object(constraints).unwrap().matches_exactly(&review, Some(object))
     }
@@ -362,6 +363,7 @@ mod tests {
             dry_run: false,
             uid: "",
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
         };
         let constraints = Constraints::from_object(constraints).unwrap();
         let cluster = crate::cluster::testing::cluster(world, &[]);

@@ -23,8 +23,14 @@ pub trait Plugin: Send + Sync {
         Ok(())
     }
 
+    /// Has its say where mutation would be about what brings no object: a delete is put before mutating plugins too, which
+    /// may refuse it.
+    async fn precede(&self, _review: &Review<'_>, _notes: &mut Notes) -> Result<(), Status> {
+        Ok(())
+    }
+
     /// Judges exactly the object that will be stored, or refuses with the `Status` that the caller gets.
-    /// There is no object on a delete (`review.old` is what goes) and on some connects.
+    /// There is no object on a delete: `review.old` is what goes.
     async fn validate(&self, _review: &Review<'_>, _object: Option<&Value>, _notes: &mut Notes) -> Result<(), Status> {
         Ok(())
     }

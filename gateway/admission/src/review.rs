@@ -1,7 +1,9 @@
 //! What admission is asked about: one write, its author and its objects; and what admission says besides yes and no.
 //! Decides nothing.
 
-use model::{GroupVersionKind, GroupVersionResource, RequestInfo, User, Value, content, name};
+use std::time::{Duration, Instant};
+
+use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, content, name};
 
 /// What the write does, as `admission.k8s.io` spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +60,23 @@ pub struct Review<'a> {
     pub uid: &'a str,
     /// When the request arrived.
     pub now: jiff::Timestamp,
+    /// When nobody waits for its answer any more; `None` for what comes from inside.
+    pub deadline: Option<Instant>,
+}
+
+impl Review<'_> {
+    /// How much of this long a wait the request has left.
+    pub fn left_of(&self, wait: Duration) -> Duration {
+        self.deadline.map_or(wait, |deadline| wait.min(deadline.saturating_duration_since(Instant::now())))
+    }
+
+    /// Fails once nobody waits for the answer any more.
+    pub fn in_time(&self) -> Result<(), Status> {
+        if self.left_of(Duration::MAX).is_zero() {
+            return Err(Status::timeout("request did not complete within requested timeout", 0));
+        }
+        Ok(())
+    }
 }
 
 /// What admission has to say besides its answer.

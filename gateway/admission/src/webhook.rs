@@ -121,15 +121,8 @@ impl Plugin for MutatingAdmissionWebhook {
         mutating::run(&self.0, review, Some(object), notes).await
     }
 
-    /// What brings no object to change is put before mutating webhooks all the same, which may refuse it.
-    async fn validate(&self, review: &Review<'_>, _object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
-        match review.operation {
-            Operation::Create | Operation::Update => Ok(()),
-            Operation::Delete | Operation::Connect => {
-                notes.begin();
-                mutating::run(&self.0, review, None, notes).await
-            }
-        }
+    async fn precede(&self, review: &Review<'_>, notes: &mut Notes) -> Result<(), Status> {
+        mutating::run(&self.0, review, None, notes).await
     }
 }
 
@@ -146,7 +139,7 @@ impl Plugin for ValidatingAdmissionWebhook {
     }
 
     async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
-        validating::run(&self.0, review, object.filter(|object| !object.is_null()), notes).await
+        validating::run(&self.0, review, object, notes).await
     }
 }
 

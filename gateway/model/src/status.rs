@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::json::{Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::field::{Errors, quote};
 use crate::{GroupKind, GroupResource};
@@ -20,7 +20,21 @@ pub struct Status {
     pub message: String,
     /// Object and causes.
     pub details: Option<Box<Details>>,
+    /// What else a Status says that somebody outside wrote.
+    pub foreign: Option<Box<Foreign>>,
 }
+
+/// What only a Status from outside holds, and the server does not read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Foreign {
+    /// Its `metadata`, in upstream's field order.
+    pub metadata: Map,
+    /// Its `status`, where that is neither `Success` nor `Failure`.
+    pub status: String,
+}
+
+/// The fields of a list's `metadata`, which a Status has.
+const LIST_META: [&str; 4] = ["selfLink", "resourceVersion", "continue", "remainingItemCount"];
 
 /// What a failure is about.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,7 +75,7 @@ impl fmt::Display for Status {
 impl Status {
     /// A failure without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason: Cow::Borrowed(reason), message: message.into(), details: None }
+        Self { code, reason: Cow::Borrowed(reason), message: message.into(), details: None, foreign: None }
     }
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {
@@ -267,12 +281,19 @@ impl Status {
             reason: Cow::Owned(text(object, "reason")),
             message: text(object, "message"),
             details: object.get("details").filter(|details| details.is_object()).map(|d| Box::new(Details::from_object(d))),
+            foreign: Foreign::from_object(object).map(Box::new),
         }
     }
 
     /// The `Status` object in upstream's field order.
     pub fn to_object(&self) -> Value {
         let mut object = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"});
+        if let Some(foreign) = &self.foreign {
+            object["metadata"] = Value::Object(foreign.metadata.clone());
+            if !foreign.status.is_empty() {
+                object["status"] = foreign.status.as_str().into();
+            }
+        }
         if !self.message.is_empty() {
             object["message"] = self.message.as_str().into();
         }
@@ -296,6 +317,19 @@ fn text(object: &Value, field: &str) -> String {
 
 fn number(object: &Value, field: &str) -> Option<i64> {
     object.get(field).and_then(Value::as_i64)
+}
+
+impl Foreign {
+    fn from_object(object: &Value) -> Option<Self> {
+        let given = |field: &&str| {
+            let value = object.get("metadata")?.get(field).filter(|value| !value.is_null() && *value != "")?;
+            Some(((*field).to_owned(), value.clone()))
+        };
+        let metadata: Map = LIST_META.iter().filter_map(given).collect();
+        let status =
+            Some(text(object, "status")).filter(|status| !matches!(&**status, "Success" | "Failure")).unwrap_or_default();
+        (!metadata.is_empty() || !status.is_empty()).then_some(Self { metadata, status })
+    }
 }
 
 impl Details {
@@ -342,5 +376,26 @@ impl Cause {
             }
         }
         object
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_wrote_is_passed_on() {
+        let written = json!({
+            "metadata": {"resourceVersion": "7", "selfLink": "", "labels": {}}, "status": "Odd", "message": "no", "reason": "Busy",
+            "details": {"name": "n", "uid": "u", "causes": [{"field": "a"}], "retryAfterSeconds": 3}, "code": 418,
+        });
+        let read = Status::from_object(&written).to_object();
+        assert_eq!(
+            read.to_string(),
+            r#"{"kind":"Status","apiVersion":"v1","metadata":{"resourceVersion":"7"},"status":"Odd","message":"no","reason":"Busy","details":{"name":"n","uid":"u","causes":[{"field":"a"}],"retryAfterSeconds":3},"code":418}"#
+        );
+        for (status, plain) in [("Success", true), ("Failure", true), ("", true), ("Odd", false)] {
+            assert_eq!(Status::from_object(&json!({"status": status})).foreign.is_none(), plain, "{status}");
+        }
     }
 }

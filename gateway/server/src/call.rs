@@ -1,7 +1,7 @@
 //! One request on its way: what it asks for, who asks, and what has been noted so far.
 //! Decides nothing; the stages of `path` fill it and the verbs read it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use admission::Notes;
 use codec::negotiate::{self, Endpoint, Output};
@@ -35,6 +35,8 @@ pub struct Call {
     pub now: Timestamp,
     /// How long it may take.
     pub limit: Duration,
+    /// When nobody waits for its answer any more; `None` where somebody may wait for ever, and for calls from inside.
+    pub deadline: Option<Instant>,
     /// Warnings for the client and annotations for the audit record.
     pub notes: Notes,
     /// Where it belongs among the flow schemas, once it came so far.
@@ -86,6 +88,7 @@ impl Call {
             headers: parts.headers,
             now,
             limit: LIMIT_DEFAULT,
+            deadline: None,
             notes: Notes::default(),
             flow: None,
             denied: false,
@@ -107,6 +110,7 @@ impl Call {
             id: String::new(),
             now,
             limit: LIMIT_DEFAULT,
+            deadline: None,
             notes: Notes::default(),
             flow: None,
             denied: false,
@@ -114,6 +118,12 @@ impl Call {
             output: plain(),
             include: IncludeObject::default(),
         }
+    }
+
+    /// Says how long the request may take from now on.
+    pub fn wait_at_most(&mut self, limit: Duration) {
+        self.limit = limit;
+        self.deadline = if self.is_long_running() { None } else { Instant::now().checked_add(limit) };
     }
 
     /// Settles how the answer is written, before anything is done. Fails with 406, and 400 for bad Table options.

@@ -30,7 +30,7 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
         Err(unreadable) => return respond::unreadable(&unreadable),
     };
     match limit(&gate, &call) {
-        Ok(limit) => call.limit = limit,
+        Ok(limit) => call.wait_at_most(limit),
         Err(status) => return respond::send(&gate, call, Err(status)).await,
     }
     let (method, uri, limit, ending) = (call.method.clone(), call.uri.clone(), call.limit, Ending::of(&call));

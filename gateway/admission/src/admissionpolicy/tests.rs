@@ -84,6 +84,7 @@ impl Server {
             dry_run: false,
             uid: "",
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
         };
         self.chain.mutate(&review, object, notes).await?;
         self.chain.validate(&review, Some(object), notes).await

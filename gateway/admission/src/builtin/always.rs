@@ -36,6 +36,10 @@ impl Plugin for AlwaysDeny {
         Err(forbidden(review, Some(object), WHY))
     }
 
+    async fn precede(&self, review: &Review<'_>, _notes: &mut Notes) -> Result<(), Status> {
+        Err(forbidden(review, None, WHY))
+    }
+
     async fn validate(&self, review: &Review<'_>, object: Option<&Value>, _notes: &mut Notes) -> Result<(), Status> {
         Err(forbidden(review, object, WHY))
     }

@@ -57,7 +57,7 @@ impl Plugin for NamespaceLifecycle {
         }))
     }
 
-    async fn validate(&self, review: &Review<'_>, _object: Option<&Value>, _notes: &mut Notes) -> Result<(), Status> {
+    async fn precede(&self, review: &Review<'_>, _notes: &mut Notes) -> Result<(), Status> {
         if review.operation == Operation::Delete && IMMORTAL.contains(&review.name) {
             return Err(Status::forbidden(&group_resource(review), review.name, "this namespace may not be deleted"));
         }

@@ -79,10 +79,11 @@ async fn admit(world: &Arc<Fake>, write: Write<'_>, object: &mut Value) -> Resul
         dry_run: false,
         uid: "",
         now: jiff::Timestamp::UNIX_EPOCH,
+        deadline: None,
     };
     let mut notes = Notes::default();
     if write.operation == Operation::Delete {
-        return chain.validate(&review, None, &mut notes).await;
+        return chain.release(&review, &mut notes).await;
     }
     chain.mutate(&review, object, &mut notes).await?;
     chain.validate(&review, Some(object), &mut notes).await

@@ -121,6 +121,7 @@ impl Scan<'_> {
             dry_run: false,
             uid: meta::uid(object),
             now: self.clock.now(),
+            deadline: None,
         };
         let results = self.results(&review, object).await;
         self.policies.reports.put(resource, object, Judged::of(resource, kind, object, results));

@@ -125,6 +125,7 @@ fn review<'a>(resource: &'a GroupVersionResource, namespace: &'a str) -> Review<
         dry_run: false,
         uid: "0b5f",
         now: jiff::Timestamp::UNIX_EPOCH,
+        deadline: None,
     }
 }
 

@@ -214,6 +214,7 @@ impl<'r> Told<'r> {
             dry_run: self.request.dry_run,
             uid: &self.request.uid,
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn ask(
     let endpoint = hook.endpoint.as_ref().map_err(|why| Failed::calling(500, format!("could not get REST client: {why}")))?;
     let uid = uuid::Uuid::new_v4().to_string();
     let body = request::body(version, &uid, review, matched, objects);
-    let posted = endpoint.post(body, hook.timeout).await;
+    let posted = endpoint.post(body, review.left_of(hook.timeout)).await;
     let unanswered = |code: u16, why: &str| Failed::calling(code, format!("failed to call webhook: {why}"));
     let body = posted.map_err(|failure| unanswered(failure.code, &failure.message))?;
     answer::read(&body, kind, version, &uid).map_err(|fault| match fault {

@@ -102,6 +102,8 @@ async fn dispatch(
         if let Err(failed) = outcome {
             let opened = |notes: &mut Notes| notes.annotate(format!("{FAILED_OPEN}{place}"), hook.name.as_str());
             call::settle(webhooks, hook, Kind::Mutating, failed, opened, notes)?;
+            // The webhook was passed over because the request's time was up, not its own.
+            review.in_time()?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::followed::Followed as _;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -51,6 +51,7 @@ struct Stage {
     chain: Chain,
     webhooks: Arc<Webhooks>,
     scripted: Scripted,
+    deadline: Option<Instant>,
 }
 
 /// One webhook about creates, updates and deletes of config maps; `more` wins over its settings.
@@ -75,7 +76,7 @@ fn stage(kind: Kind, hooks: &[Value], script: Script) -> Stage {
         Kind::Validating => webhooks.validating.put(&configuration),
     }
     let chain = Chain::new(vec![webhooks.mutating_plugin(), webhooks.validating_plugin()]);
-    Stage { chain, webhooks, scripted }
+    Stage { chain, webhooks, scripted, deadline: None }
 }
 
 impl Stage {
@@ -107,10 +108,11 @@ impl Stage {
             dry_run,
             uid: "",
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: self.deadline,
         };
         let mut notes = Notes::default();
         if operation == Operation::Delete {
-            return (self.chain.validate(&review, None, &mut notes).await, notes);
+            return (self.chain.release(&review, &mut notes).await, notes);
         }
         let mut outcome = self.chain.mutate(&review, object, &mut notes).await;
         if outcome.is_ok() {
@@ -225,6 +227,18 @@ async fn a_failure_is_the_policys() {
         let mut counted = String::new();
         opening.webhooks.metrics().write(&mut counted);
         assert!(counted.contains("webhook_fail_open_count{name=\"a.b.c\"") && counted.contains("code=\"503\""), "{counted}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_on_behind_the_back_of_who_was_told_that_time_is_up() {
+    let down: Script = |_, _| Err(Unanswered { code: 503, message: "context deadline exceeded".to_owned() });
+    for (kind, asked) in [(Kind::Mutating, 1), (Kind::Validating, 0)] {
+        let mut late = stage(kind, &[hook("a.b.c", &json!({"failurePolicy": "Ignore"})), hook("b.b.c", &json!({}))], down);
+        late.deadline = Some(Instant::now());
+        let refused = late.admit(Operation::Create, false, &mut map()).await.0.unwrap_err();
+        assert_eq!((refused.code, refused.message.as_str()), (504, "Timeout: request did not complete within requested timeout"));
+        assert_eq!(late.asked().len(), asked, "{kind:?}");
     }
 }
 

@@ -1,11 +1,11 @@
-//! Validating webhooks, all at once. The first refusal in the order of configurations is the answer.
-//! Follows `k8s.io/apiserver/pkg/admission/plugin/webhook/validating/dispatcher.go`, whose answer is the refusal that comes
-//! first in time.
+//! Validating webhooks, all at once; the refusal that comes first is the answer.
+//! Follows `k8s.io/apiserver/pkg/admission/plugin/webhook/validating/dispatcher.go`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
 use model::{GroupVersionResource, Status, Value};
 
 use super::answer::Said;
@@ -44,17 +44,25 @@ pub(super) async fn run(
         }
         concerned.push((hook, matched));
     }
-    let calls = concerned.iter().map(|(hook, matched)| judged(webhooks, hook, review, matched, &versions));
+    if concerned.is_empty() {
+        return Ok(());
+    }
+    review.in_time()?;
+    let calls = concerned.iter().enumerate().map(|(index, (hook, matched))| {
+        let judged = judged(webhooks, hook, review, matched, &versions);
+        judged.map(move |(said, verdict)| (index, hook, said, verdict))
+    });
+    let mut calls: FuturesUnordered<_> = calls.collect();
     let mut refusal = Ok(());
-    for (index, ((hook, _), outcome)) in concerned.iter().zip(join_all(calls).await).enumerate() {
-        let (said, verdict) = outcome;
+    while let Some((index, hook, said, verdict)) = calls.next().await {
         call::note(hook, &said, notes);
         let Err(failed) = verdict else { continue };
         let opened = |notes: &mut Notes| notes.annotate(format!("{FAILED_OPEN}round_0_index_{index}"), hook.name.as_str());
         let settled = call::settle(webhooks, hook, Kind::Validating, failed, opened, notes);
         refusal = refusal.and(settled);
     }
-    refusal
+    // What was passed over because the request's time was up is not stored behind the back of who was told so.
+    refusal.and_then(|()| review.in_time())
 }
 
 async fn write(

@@ -1,6 +1,8 @@
 //! What reaches past the server to a kubelet, a pod or a service: not built yet. The checks that need no connection are
 //! upstream's, so that a client reads the same about a pod that is not scheduled or a container that does not exist.
 
+mod options;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,11 +39,11 @@ pub(super) fn log<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, _row: &'a Row, _b
 pub(super) fn to_pod<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, _body: Body) -> Served<'a> {
     async move {
         let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+        let options = admit(gate, call, row).await?;
         let pod = pod(gate, call)?;
-        Review::of_connect(row, &namespace, &name).validate(gate, call, &Value::Null).await?;
         let container = match row.subresource() {
             "portforward" => String::new(),
-            _ => container(&pod, call.query.text("container"))?,
+            _ => container(&pod, options["container"].as_str().unwrap_or(""))?,
         };
         if pod["spec"]["nodeName"].as_str().unwrap_or("").is_empty() {
             return Err(Status::bad_request(format!("pod {name} does not have a host assigned")));
@@ -55,6 +57,7 @@ pub(super) fn to_pod<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, 
 /// `proxy` of pods, services and nodes.
 pub(super) fn proxy<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, _body: Body) -> Served<'a> {
     async move {
+        admit(gate, call, row).await?;
         let name = call.info.name.split(':').find(|part| !matches!(*part, "http" | "https" | "")).unwrap_or("").to_owned();
         let owner = Row::named(gate, "", "v1", row.plural()).ok_or_else(Status::page_not_found)?;
         let key = crate::verbs::key(&owner, &call.info.namespace, &name)?;
@@ -80,6 +83,19 @@ pub(super) fn component_statuses<'a>(_gate: &'a Arc<Gate>, call: &'a mut Call, r
         ))
     }
     .boxed()
+}
+
+/// The options of a connection as admission leaves them, which is asked before anything is looked for.
+async fn admit(gate: &Gate, call: &mut Call, row: &Row) -> Result<Value, Status> {
+    if call.query.get("dryRun").is_some() {
+        return Err(Status::bad_request("dryRun is not supported"));
+    }
+    let mut options = options::read(row.form(), &call.query, &call.info).map_err(Status::bad_request)?;
+    let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+    let review = Review::of_connect(row, &namespace, &name);
+    review.mutate(gate, call, &mut options).await?;
+    review.validate(gate, call, &options).await?;
+    Ok(options)
 }
 
 fn pod(gate: &Gate, call: &Call) -> Result<Value, Status> {

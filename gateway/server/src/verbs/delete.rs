@@ -175,8 +175,9 @@ async fn admit(
         dry_run: options.dry_run,
         uid: &call.id,
         now: call.now,
+        deadline: call.deadline,
     };
-    let outcome = gate.admission.validate(&review, None, &mut notes).await;
+    let outcome = gate.admission.release(&review, &mut notes).await;
     call.notes = notes;
     outcome
 }

@@ -40,7 +40,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
 /// The call of one of the deletes, for admission.
 fn one(call: &Call, entry: &Entry) -> Call {
     let mut one = Call::local(call.user.clone(), call.info.clone(), call.now);
-    one.id = call.id.clone();
+    (one.id, one.deadline) = (call.id.clone(), call.deadline);
     one.info.namespace = entry.key.namespace().unwrap_or("").to_owned();
     one
 }

@@ -51,7 +51,7 @@ impl<'a> Review<'a> {
         }
     }
 
-    /// A connection to a subresource of an object that exists.
+    /// A connection through a subresource; its object are the options of the connection.
     pub(crate) fn of_connect(row: &'a Row, namespace: &'a str, name: &'a str) -> Self {
         Self { row, namespace, name, operation: Operation::Connect, old: None, options: Value::Null, dry_run: false }
     }
@@ -93,6 +93,7 @@ impl<'a> Review<'a> {
             dry_run: self.dry_run,
             uid: &call.id,
             now: call.now,
+            deadline: call.deadline,
         }
     }
 }

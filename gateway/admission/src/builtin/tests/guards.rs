@@ -39,6 +39,7 @@ impl Ask<'_> {
             dry_run: false,
             uid: "",
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
         };
         let mut notes = Notes::default();
         let answer = match chain.mutate(&review, object, &mut notes).await {
