@@ -104,6 +104,10 @@ pub struct Hooks {
     pub prepare_update: Option<fn(new: &mut Value, old: &Value)>,
     /// `PrepareForUpdate` of the status strategy, beyond keeping spec and metadata as the reset fields say.
     pub prepare_status: Option<fn(new: &mut Value, old: &Value)>,
+    /// What validation of a create or an update asks of whoever writes, before anything else is judged.
+    pub permit: Option<Permit>,
+    /// The same of the status strategy.
+    pub permit_status: Option<Permit>,
     /// `strategy.Validate`, without `metadata`, which the path validates by the strategy row's name rule.
     pub validate: Option<fn(&Value, &mut Errors)>,
     /// `strategy.ValidateUpdate`, without `metadata`; it repeats `validate` where upstream does.
@@ -147,6 +151,8 @@ impl Hooks {
         stamp_update: None,
         prepare_update: None,
         prepare_status: None,
+        permit: None,
+        permit_status: None,
         validate: None,
         validate_update: None,
         validate_status: None,
@@ -180,6 +186,35 @@ pub struct Change<'a> {
     /// A dry run allocates nothing that stays.
     pub dry_run: bool,
 }
+
+/// What a kind's rules can ask about the request around an object.
+pub trait Asker {
+    /// Who writes.
+    fn user(&self) -> &User;
+    /// The verb of the request.
+    fn verb(&self) -> &str;
+    /// The namespace of the request.
+    fn namespace(&self) -> &str;
+    /// A namespace as it is stored. Fails with the words of a read.
+    fn find_namespace(&self, name: &str) -> Result<Value, Status>;
+    /// Whether who writes may do something else with the resource of the request as well. Fails with the refusal.
+    fn may(&self, asked: &Asked<'_>) -> Result<(), Status>;
+}
+
+/// Something that a writer would have to be allowed, though it is no request.
+pub struct Asked<'a> {
+    /// The verb.
+    pub verb: &'a str,
+    /// The subresource.
+    pub subresource: &'a str,
+    /// The namespace, empty for all.
+    pub namespace: &'a str,
+    /// The name, empty for all.
+    pub name: &'a str,
+}
+
+/// Whether who writes may write this.
+pub type Permit = fn(new: &Value, old: Option<&Value>, asker: &dyn Asker, errors: &mut Errors);
 
 /// Says what is allowed but unwise about a new object, or about a change of the old one.
 pub type Warnings = fn(new: &Value, old: Option<&Value>) -> Vec<String>;

@@ -25,12 +25,13 @@ pub struct Env {
     stage: Stage,
     variables: Vec<(Box<str>, Type)>,
     patches: bool,
+    binds: bool,
 }
 
 impl Env {
     /// Kubernetes 1.37's environment without variables.
     pub fn new(stage: Stage) -> Self {
-        Self { stage, variables: Vec::new(), patches: false }
+        Self { stage, variables: Vec::new(), patches: false, binds: false }
     }
 
     /// The same with a variable.
@@ -49,6 +50,12 @@ impl Env {
     /// The same with what makes patches: `Object{…}`, `JSONPatch{…}` and `jsonpatch.escapeKey`.
     pub fn with_patches(mut self) -> Self {
         self.patches = true;
+        self
+    }
+
+    /// The same with `cel.bind`, which gives a value a name.
+    pub fn with_bind(mut self) -> Self {
+        self.binds = true;
         self
     }
 
@@ -75,7 +82,7 @@ impl Env {
 
     fn compile_here(&self, text: &str, deep: bool) -> Result<Program, Issues> {
         let mut issues = Issues::new(text);
-        let checked = parse::parse(text, &mut issues).and_then(|parsed| check::check(parsed, self, &mut issues));
+        let checked = parse::parse(text, self.binds, &mut issues).and_then(|parsed| check::check(parsed, self, &mut issues));
         match checked {
             Some(checked) => Program::new(checked, self, deep).map_err(|message| issues.with_instantiation(message)),
             None => Err(issues),

@@ -116,6 +116,10 @@ impl Issues {
             // cel-go's place for "nowhere" is line and column -1, of which it shows the column one further.
             return write!(f, "ERROR: <input>:-1:0: {}", issue.message);
         };
+        if self.source.is_empty() {
+            // Nor does it find a column in a text without any.
+            return write!(f, "ERROR: <input>:{line}:0: {}", issue.message);
+        }
         write!(f, "ERROR: <input>:{line}:{}: {}", issue.column + 1, issue.message)?;
         let Some(text) = self.source.split('\n').nth(line - 1).filter(|text| text.len() <= SNIPPET_BYTES_MAX) else {
             return Ok(());

@@ -16,6 +16,7 @@ mod check;
 mod composition;
 mod cost;
 mod decl;
+pub mod device;
 mod env;
 mod escape;
 mod eval;

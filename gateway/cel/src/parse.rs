@@ -44,8 +44,8 @@ impl Places {
     }
 }
 
-/// Nothing in it was wrong, or the issues say what.
-pub(crate) fn parse(text: &str, issues: &mut Issues) -> Option<Parsed> {
+/// Nothing in it was wrong, or the issues say what. `binds` where the macro `cel.bind` exists.
+pub(crate) fn parse(text: &str, binds: bool, issues: &mut Issues) -> Option<Parsed> {
     let length = text.chars().count();
     if length > CHARS_MAX {
         let message = format!("expression code point size exceeds limit: size: {length}, limit {CHARS_MAX}");
@@ -53,7 +53,8 @@ pub(crate) fn parse(text: &str, issues: &mut Issues) -> Option<Parsed> {
         return None;
     }
     let tokens = lex::tokens(text, issues);
-    let mut parser = Parser { tokens, at: 0, places: Places::default(), issues, depths: [0; 4], follow: vec![&[lex::Is::End]] };
+    let follow: Vec<&[lex::Is]> = vec![&[lex::Is::End]];
+    let mut parser = Parser { tokens, at: 0, places: Places::default(), issues, binds, depths: [0; 4], follow };
     let root = parser.start();
     let places = std::mem::take(&mut parser.places);
     let root = root.ok()?;
@@ -80,6 +81,8 @@ struct Parser<'t, 'i> {
     at: usize,
     places: Places,
     issues: &'i mut Issues,
+    /// Whether the macro `cel.bind` exists.
+    binds: bool,
     depths: [u16; 4],
     /// What may come after the expression being read, one entry for each construct around it.
     follow: Vec<&'static [lex::Is]>,

@@ -14,6 +14,8 @@ pub enum Type {
     Error,
     /// Known when it runs.
     Dyn,
+    /// The same, but no list or map that could be folded: `google.protobuf.Any`
+    Any,
     /// `null`
     Null,
     /// `true`, `false`
@@ -161,6 +163,7 @@ impl Type {
     pub(crate) fn go_name(&self) -> String {
         match self {
             Self::Null => "null_type".to_owned(),
+            Self::Any => "google.protobuf.Any".to_owned(),
             Self::Timestamp => "google.protobuf.Timestamp".to_owned(),
             Self::Duration => "google.protobuf.Duration".to_owned(),
             Self::List(items) => format!("list({})", items.go_name()),
@@ -178,7 +181,7 @@ impl Type {
     }
 
     pub(crate) fn is_dyn_or_error(&self) -> bool {
-        matches!(self, Self::Dyn | Self::Error)
+        matches!(self, Self::Dyn | Self::Any | Self::Error)
     }
 }
 
@@ -187,6 +190,7 @@ impl fmt::Display for Type {
         match self {
             Self::Error => f.write_str("!error!"),
             Self::Dyn => f.write_str("dyn"),
+            Self::Any => f.write_str("any"),
             Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),

@@ -3,6 +3,7 @@
 //! draft changes the current object is the caller's.
 
 mod admit;
+mod asker;
 mod commit;
 mod managed;
 mod owners;
@@ -153,7 +154,8 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
     let mut new = write.row.to_storage(object)?;
     permit(gate, call, write, &new, None)?;
     prepare::create(write, &mut new, &call.user, call.now);
-    rules::create(write, &new, &mut call.notes)?;
+    let refused = asker::refused(gate, call, write.row, &new, None);
+    rules::create(write, &new, refused, &mut call.notes)?;
     warn(write.row, &new, None, &mut call.notes);
     write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, None).await?;
@@ -184,7 +186,8 @@ async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &
     permit(gate, call, write, &new, Some(&current.value))?;
     prepare::update(write, &mut new, &current.value, call.now);
     managed::keep_times(write, &mut new, &current.value);
-    rules::update(write, &new, &current.value, &mut call.notes)?;
+    let refused = asker::refused(gate, call, write.row, &new, Some(&current.value));
+    rules::update(write, &new, &current.value, refused, &mut call.notes)?;
     warn(write.row, &new, Some(&current.value), &mut call.notes);
     write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;

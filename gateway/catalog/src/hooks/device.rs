@@ -2,6 +2,7 @@
 //! Follows the helpers of `pkg/apis/resource/validation`. What upstream declares with tags as well, and says through them,
 //! is in the table of `declarative`, which runs afterwards.
 
+use cel::device::Fault;
 use model::field::{Errors, Path};
 use model::{Value, name};
 
@@ -119,15 +120,28 @@ fn identifier(id: &str, path: &Path, errors: &mut Errors) {
     text::invalid_each(id, name::is_c_identifier(id), path, errors);
 }
 
-/// `validateSelectorSlice`. Expressions are bounded and not compiled (`conformance/gaps/kinds.txt`).
+/// `validateSelectorSlice`.
 pub(super) fn selectors(holder: &Value, age: Age, path: &Path, errors: &mut Errors) {
     each(holder, "selectors", SELECTORS_MAX, path, errors, |selector, path, errors| match get::object(selector, "cel") {
         None => errors.required(&path.child("cel"), ""),
-        Some(cel) if age == Age::New && get::text(cel, "expression").len() > EXPRESSION_BYTES_MAX => {
-            errors.too_long(&path.child("cel.expression"), EXPRESSION_BYTES_MAX);
-        }
+        Some(cel) if age == Age::New => expression(get::text(cel, "expression"), &path.child("cel.expression"), errors),
+        // What is stored was compiled when it was written.
         Some(_) => {}
     });
+}
+
+/// `validateCELExpression`
+fn expression(text: &str, path: &Path, errors: &mut Errors) {
+    // Too long ones are not looked into.
+    if text.len() > EXPRESSION_BYTES_MAX {
+        return errors.too_long(path, EXPRESSION_BYTES_MAX);
+    }
+    match cel::device::check(text) {
+        Ok(()) => {}
+        Err(Fault::Invalid(why)) => errors.invalid(path, text, why),
+        Err(Fault::Internal(why)) => errors.internal(path, why),
+        Err(Fault::TooCostly) => errors.forbidden(path, "too complex, exceeds cost limit"),
+    }
 }
 
 /// `validateDeviceConfiguration`.

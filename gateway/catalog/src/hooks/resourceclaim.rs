@@ -2,6 +2,7 @@
 //! `pkg/registry/resource/{resourceclaim,resourceclaimtemplate}/strategy.go`. The status is next door. Bounds of lists,
 //! duplicates and enumerations are declared.
 
+mod permit;
 mod status;
 
 use model::field::{Errors, Path};
@@ -22,6 +23,8 @@ pub(super) const HOOKS: Hooks = Hooks {
     prepare_create: Some(|claim| drop_disabled(claim, "/spec/devices")),
     prepare_update: Some(|claim, _| drop_disabled(claim, "/spec/devices")),
     prepare_status: Some(status::prepare),
+    permit: Some(|claim, old, asker, errors| permit::admin(claim, "spec.devices", old, asker, errors)),
+    permit_status: Some(permit::status),
     validate: Some(|claim, errors| validate_spec(get::at(claim, "spec"), &Path::new("spec"), errors)),
     validate_update: Some(|new, old, errors| number::immutable(new, old, "spec", &Path::default(), errors)),
     validate_status: Some(status::validate),
@@ -32,6 +35,7 @@ pub(super) const TEMPLATE: Hooks = Hooks {
     default: Some(|template| default(template, "/spec/spec/devices")),
     prepare_create: Some(|template| drop_disabled(template, "/spec/spec/devices")),
     prepare_update: Some(|template, _| drop_disabled(template, "/spec/spec/devices")),
+    permit: Some(|template, old, asker, errors| permit::admin(template, "spec.spec.devices", old, asker, errors)),
     validate: Some(validate_template),
     validate_update: Some(|new, old, errors| {
         validate_template(new, errors);

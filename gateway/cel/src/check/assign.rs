@@ -137,7 +137,7 @@ pub(super) fn most_general<'t>(a: &'t Type, b: &'t Type) -> &'t Type {
 }
 
 fn no_more_specific(a: &Type, b: &Type) -> bool {
-    let wild = |of: &Type| matches!(of, Type::Dyn | Type::Param(_));
+    let wild = |of: &Type| matches!(of, Type::Dyn | Type::Any | Type::Param(_));
     if wild(a) {
         return true;
     }

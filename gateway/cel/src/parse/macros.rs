@@ -44,6 +44,7 @@ impl Parser<'_, '_> {
             ("transformList" | "transformMap" | "transformMapEntry", 3 | 4) => Self::transform_two,
             ("optMap" | "optFlatMap", 2) => Self::opt_map,
             ("sortBy", 2) => Self::sort_by,
+            ("bind", 3) if self.binds && target.as_ident().is_some_and(|space| &**space == "cel") => Self::bind,
             _ => return self.node(offset, Kind::Call { function, target: Some(target), args }),
         };
         match expand(self, offset, &function, target, args) {
@@ -165,13 +166,8 @@ impl Parser<'_, '_> {
         }
         let copied = self.copy(&target);
         let has = self.member_call(offset, "hasValue", target);
-        let range = self.node(offset, Kind::List { elements: Vec::new(), optionals: Vec::new() });
-        let accu_init = self.member_call(offset, "value", copied);
-        let condition = self.literal(offset, Literal::Bool(false));
-        let step = self.node(offset, Kind::Ident(var.clone()));
-        let bound =
-            Comprehension { range, var: "#unused".into(), var2: None, accu_var: var, accu_init, condition, step, result: body };
-        let mut bound = self.fold(offset, bound);
+        let value = self.member_call(offset, "value", copied);
+        let mut bound = self.bound(offset, var, value, body);
         if function == "optMap" {
             bound = self.call(offset, "optional.of", vec![bound]);
         }
@@ -191,20 +187,28 @@ impl Parser<'_, '_> {
         let list = self.node(offset, Kind::Ident(input.clone()));
         let sorted = Kind::Call { function: "@sortByAssociatedKeys".into(), target: Some(list), args: vec![keys] };
         let result = self.node(offset, sorted);
+        Ok(self.bound(offset, input, target, result))
+    }
+
+    /// `cel.bind(name, value, result)`.
+    fn bind(&mut self, offset: usize, _: &str, _: Expr, args: Vec<Expr>) -> Result<Expr, Fault> {
+        let [name, value, result] = <[Expr; 3]>::try_from(args).unwrap_or_else(|_| unreachable!("the macro has three arguments"));
+        match name.as_ident().cloned() {
+            Some(var) => Ok(self.bound(offset, var, value, result)),
+            None => Err((name.id, "cel.bind() variable names must be simple identifiers".to_owned())),
+        }
+    }
+
+    /// A result in which a name stands for a value: a fold over nothing that begins with it.
+    fn bound(&mut self, offset: usize, name: Arc<str>, value: Expr, result: Expr) -> Expr {
         let range = self.node(offset, Kind::List { elements: Vec::new(), optionals: Vec::new() });
         let condition = self.literal(offset, Literal::Bool(false));
-        let step = self.node(offset, Kind::Ident(input.clone()));
-        let bound = Comprehension {
-            range,
-            var: "#unused".into(),
-            var2: None,
-            accu_var: input,
-            accu_init: target,
-            condition,
-            step,
-            result,
-        };
-        Ok(self.fold(offset, bound))
+        let step = self.node(offset, Kind::Ident(name.clone()));
+        let unused = "#unused".into();
+        self.fold(
+            offset,
+            Comprehension { range, var: unused, var2: None, accu_var: name, accu_init: value, condition, step, result },
+        )
     }
 
     fn member_call(&mut self, offset: usize, function: &str, target: Expr) -> Expr {

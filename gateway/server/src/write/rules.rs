@@ -12,10 +12,9 @@ use super::{Absent, Current, Write};
 use crate::options::Flavor;
 use crate::row::Discipline;
 
-/// A new object. Fails with upstream's 422, and 500 for a revision that cannot be.
-pub(super) fn create(write: &Write<'_>, new: &Value, notes: &mut Notes) -> Result<(), Status> {
+/// A new object, and what of it its author may not write. Fails with upstream's 422, and 500 for a revision that cannot be.
+pub(super) fn create(write: &Write<'_>, new: &Value, mut errors: Errors, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
-    let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), row.name_rule(), &mut errors);
     if row.qualifies_finalizers() {
         object_meta::validate_kube_finalizers(new, &mut errors);
@@ -85,10 +84,9 @@ pub(super) fn revision(write: &Write<'_>, object: &mut Value, current: &Current)
     Err(Status::invalid(&kind, &write.name, &errors))
 }
 
-/// The next state of an object. Fails with upstream's 422.
-pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value, notes: &mut Notes) -> Result<(), Status> {
+/// The next state of an object, and what of it its author may not write. Fails with upstream's 422.
+pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value, mut errors: Errors, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
-    let mut errors = Errors::new();
     object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
     object_meta::validate_update(new, old, &mut errors);
     if row.qualifies_finalizers() {

@@ -1,5 +1,5 @@
 //! The status of a ResourceClaim: what was allocated, for whom, and what drivers say of the devices. Who may write it is
-//! not asked here (`conformance/gaps/kinds.txt`).
+//! asked next door (`permit`).
 
 use model::field::{Errors, Path};
 use model::json::json;
@@ -40,7 +40,7 @@ pub(super) fn prepare(new: &mut Value, old: &Value) {
 }
 
 /// `SharedDeviceID`: what tells an allocated device apart.
-fn identity(device: &Value) -> Value {
+pub(super) fn identity(device: &Value) -> Value {
     let [driver, pool, name] = ["driver", "pool", "device"].map(|field| get::text(device, field));
     json!([driver, pool, name, get::string(device, "shareID")])
 }
