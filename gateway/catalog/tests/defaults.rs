@@ -35,22 +35,21 @@ fn defaulted(catalog: &Catalog, resource: &catalog::Resource, mut object: Value)
 
 /// Paths of the fields that differ, without indices.
 fn differences(got: &Value, want: &Value, at: &str, found: &mut BTreeSet<String>) {
+    // Nearly all of it is equal, of which no path is made.
+    if got == want {
+        return;
+    }
     match (got, want) {
         (Value::Object(got), Value::Object(want)) => {
             for key in got.keys().chain(want.keys()).collect::<BTreeSet<_>>() {
-                differences(
-                    &got.get(key).cloned().unwrap_or_default(),
-                    &want.get(key).cloned().unwrap_or_default(),
-                    &format!("{at}.{key}"),
-                    found,
-                );
+                let [got, want] = [got, want].map(|map| map.get(key).unwrap_or(&Value::Null));
+                differences(got, want, &format!("{at}.{key}"), found);
             }
         }
         (Value::Array(got), Value::Array(want)) if got.len() == want.len() => {
             got.iter().zip(want).for_each(|(got, want)| differences(got, want, &format!("{at}[]"), found));
         }
-        _ if got != want => drop(found.insert(at.to_owned())),
-        _ => {}
+        _ => drop(found.insert(at.to_owned())),
     }
 }
 
