@@ -116,6 +116,8 @@ pub struct Hooks {
     pub validate_status: Option<fn(new: &Value, old: &Value, &mut Errors)>,
     /// `WarningsOnCreate` and `WarningsOnUpdate` (with `old`).
     pub warnings: Option<Warnings>,
+    /// Said of a new object as its author wrote it, before `prepare_create` makes something else of that.
+    pub warnings_unprepared: Option<fn(new: &Value) -> Vec<String>>,
     /// `WarningsOnUpdate` of the status strategy.
     pub warnings_status: Option<fn(new: &Value) -> Vec<String>>,
     /// Said of a delete whose options leave open what becomes of dependants.
@@ -157,6 +159,7 @@ impl Hooks {
         validate_update: None,
         validate_status: None,
         warnings: None,
+        warnings_unprepared: None,
         warnings_status: None,
         warning_unsaid_propagation: None,
         begin: None,

@@ -54,6 +54,8 @@ pub enum Owners {
     Tracked,
     /// The draft comes with them, as an apply's does.
     Drafted,
+    /// Nobody: with them the object would be too large to be stored.
+    LeftOut,
 }
 
 /// A write.
@@ -99,6 +101,9 @@ pub(crate) struct Current {
     pub(crate) value: Value,
 }
 
+/// What etcd says of an object that it does not take.
+const TOO_LARGE: &str = "etcdserver: request is too large";
+
 /// One attempt's end.
 enum Attempt {
     Done(Written),
@@ -108,21 +113,25 @@ enum Attempt {
 
 /// Carries out a write: mutate, prepare, validate, admit, compare and put, as often as others are faster.
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
-    let attempts = if write.absent == Absent::Create { NAMES_MAX } else { ATTEMPTS_MAX };
-    for _ in 0..attempts {
-        let current = current(gate, write).await?;
-        let attempt = match current {
-            None => create(gate, call, write).await?,
-            Some(current) => update(gate, call, write, &current).await?,
+    let mut owners = write.owners;
+    for _ in 0..ATTEMPTS_MAX {
+        let attempt = match current(gate, write).await? {
+            None => create(gate, call, write, owners).await,
+            Some(current) => update(gate, call, write, owners, &current).await,
         };
         match attempt {
-            Attempt::Done(written) => return Ok(written),
-            // A POST with a name of its own does not try another.
-            Attempt::Overtaken if write.absent == Absent::Create && !write.name.is_empty() => break,
-            Attempt::Overtaken => {}
+            Ok(Attempt::Done(written)) => return Ok(written),
+            Ok(Attempt::Overtaken) if write.absent == Absent::Create => break,
+            Ok(Attempt::Overtaken) => {}
+            Err(refused) if owners == Owners::Tracked && is_too_large(&refused) => owners = Owners::LeftOut,
+            Err(refused) => return Err(refused),
         }
     }
     Err(commit::conflict(gate, write).await)
+}
+
+fn is_too_large(refused: &Status) -> bool {
+    refused.message == TOO_LARGE || refused.message == Status::too_large(store::OBJECT_TOO_LARGE).message
 }
 
 async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Status> {
@@ -140,26 +149,49 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
     }
 }
 
-async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Attempt, Status> {
+async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, owners: Owners) -> Result<Attempt, Status> {
     let mut object = (write.draft)(None, &mut call.notes)?;
-    if write.owners == Owners::Drafted && !meta::uid(&object).is_empty() {
+    if owners == Owners::Drafted && !meta::uid(&object).is_empty() {
         return Err(rules::no_such_uid(write, &object));
     }
     prepare::wipe(&mut object);
     write.row.refuse_create(meta::name(&object))?;
-    managed::track(write, call, None, &mut object);
+    managed::track(write, owners, call, None, &mut object);
     let review = Review::new(write, Operation::Create, None);
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
+    // Another name is tried with what mutation made, once.
+    let mut left = if meta::name(&object).is_empty() { NAMES_MAX } else { 1 };
+    loop {
+        left -= 1;
+        let next = if left > 0 { object.clone() } else { std::mem::take(&mut object) };
+        match put_new(gate, call, write, &review, next).await? {
+            Some(stored) => return Ok(Attempt::Done(Written { stored, created: true })),
+            None if left == 0 => return Ok(Attempt::Overtaken),
+            None => {}
+        }
+    }
+}
+
+/// Stores what mutation made of a draft; nothing when its name is taken.
+async fn put_new(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    write: &Write<'_>,
+    review: &Review<'_>,
+    object: Value,
+) -> Result<Option<Stored>, Status> {
     let mut new = write.row.to_storage(object)?;
     permit(gate, call, write, &new, None)?;
+    let unprepared = write.row.hooks().warnings_unprepared.map(|warnings| warnings(&new));
+    unprepared.into_iter().flatten().for_each(|warning| call.notes.warn(warning));
     prepare::create(write, &mut new, &call.user, call.now);
     let refused = asker::refused(gate, call, write.row, &new, None);
     rules::create(write, &new, refused, &mut call.notes)?;
     warn(write.row, &new, None, &mut call.notes);
     write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, None).await?;
-    let stored = match judge(gate, call, &review, write, &new).await {
+    let stored = match judge(gate, call, review, write, &new).await {
         Ok(()) => {
             write.row.default_status(&mut new);
             commit::create(gate, write, &new).await
@@ -167,17 +199,20 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<
         Err(refused) => Err(refused),
     };
     begun.finish(gate, &stored).await;
-    Ok(match stored? {
-        Some(stored) => Attempt::Done(Written { stored, created: true }),
-        None => Attempt::Overtaken,
-    })
+    stored
 }
 
-async fn update(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, current: &Current) -> Result<Attempt, Status> {
+async fn update(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    write: &Write<'_>,
+    owners: Owners,
+    current: &Current,
+) -> Result<Attempt, Status> {
     let old = write.row.draft_view(&current.value)?;
     let mut object = (write.draft)(Some(&*old), &mut call.notes)?;
     rules::uid(write, &object, current)?;
-    managed::track(write, call, Some(&*old), &mut object);
+    managed::track(write, owners, call, Some(&*old), &mut object);
     let review = Review::new(write, Operation::Update, Some(&*old));
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);

@@ -141,9 +141,12 @@ pub(crate) fn check(ops: &[Op]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The reason of a refusal that a smaller object would not meet.
+pub const OBJECT_TOO_LARGE: &str = "the object is too large";
+
 fn draft_fault(draft: &Draft) -> Option<&'static str> {
     if draft.body.len() > BODY_BYTES_MAX {
-        return Some("the object is too large");
+        return Some(OBJECT_TOO_LARGE);
     }
     let at = draft.revision_at;
     let quoted = at > 0 && draft.body.get(at - 1) == Some(&b'"') && draft.body.get(at) == Some(&b'"');

@@ -36,6 +36,7 @@ use model::clock::SystemClock;
 use model::{Clock, Revision};
 
 pub use backup::{BackupError, RESTORE_REVISION_STEP, Saved, check, replay, restore, save};
+pub use batch::OBJECT_TOO_LARGE;
 pub use cache::{Cache, ResourceCache};
 pub use change::{Event, Kind};
 pub use disk::{ACKNOWLEDGED_FILE, FILE, FORMAT, LOCK_FILE, OpenError};

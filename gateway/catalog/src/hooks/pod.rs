@@ -29,6 +29,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(update::validate),
     validate_status: Some(status::validate),
     warnings: Some(warnings),
+    warnings_unprepared: Some(prepare::apparmor_warnings),
     warnings_status: Some(status_warnings),
     selectable: SELECTABLE,
     grace: Some(grace),

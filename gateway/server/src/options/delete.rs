@@ -22,7 +22,12 @@ pub struct DeleteOptions {
     pub orphan_dependents: Option<bool>,
     /// `Orphan`, `Background` or `Foreground`.
     pub propagation_policy: Option<String>,
+    /// Only an object that cannot be read any more, past everything that would have to read it.
+    pub ignore_read_error: bool,
 }
+
+/// The name that says at once what it may lead to.
+const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 impl DeleteOptions {
     /// From the query. Fails with upstream's 400 and 422.
@@ -33,6 +38,7 @@ impl DeleteOptions {
             grace_period_seconds: query.number("gracePeriodSeconds").map_err(Status::bad_request)?,
             orphan_dependents: query.flag("orphanDependents"),
             propagation_policy: query.get("propagationPolicy").map(str::to_owned),
+            ignore_read_error: query.flag(IGNORE_READ_ERROR) == Some(true),
             ..Self::default()
         };
         options.validate(&dry_run)?;
@@ -55,6 +61,11 @@ impl DeleteOptions {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => Err(Status::bad_request(wrong_type(field, other, "string"))),
         };
+        let flag = |field: &str| match object.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(yes)) => Ok(Some(*yes)),
+            Some(other) => Err(Status::bad_request(wrong_type(field, other, "bool"))),
+        };
         let preconditions = object.get("preconditions").cloned().unwrap_or(Value::Null);
         let dry_run: Vec<&str> =
             object.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
@@ -68,13 +79,9 @@ impl DeleteOptions {
             },
             uid: text(&preconditions, "uid")?,
             resource_version: text(&preconditions, "resourceVersion")?,
-            orphan_dependents: match object.get("orphanDependents") {
-                None | Some(Value::Null) => None,
-                Some(value) => {
-                    Some(value.as_bool().ok_or_else(|| Status::bad_request(wrong_type("orphanDependents", value, "bool")))?)
-                }
-            },
+            orphan_dependents: flag("orphanDependents")?,
             propagation_policy: text(object, "propagationPolicy")?,
+            ignore_read_error: flag(IGNORE_READ_ERROR)? == Some(true),
         };
         options.validate(&dry_run)?;
         Ok(options)
@@ -115,6 +122,28 @@ impl DeleteOptions {
             }
         }
         super::dry_run(dry_run, &mut errors);
+        if self.ignore_read_error {
+            for (field, is_set) in [
+                ("propagationPolicy", self.propagation_policy.is_some()),
+                ("orphanDependents", self.orphan_dependents.is_some()),
+                ("gracePeriodSeconds", self.grace_period_seconds.is_some()),
+                ("preconditions", self.uid.is_some() || self.resource_version.is_some()),
+            ] {
+                if is_set {
+                    errors.invalid(&Path::new(IGNORE_READ_ERROR), true, format!("cannot be set together with .{field}"));
+                }
+            }
+        }
+        refuse("DeleteOptions", &errors)
+    }
+
+    /// Whether one delete may be for many objects. Fails with upstream's 422 when not.
+    pub fn check_for_many(&self) -> Result<(), Status> {
+        let mut errors = Errors::new();
+        if self.ignore_read_error {
+            let why = "is not allowed with DELETECOLLECTION, try again after removing the option";
+            errors.invalid(&Path::new(IGNORE_READ_ERROR), true, why);
+        }
         refuse("DeleteOptions", &errors)
     }
 
@@ -174,5 +203,13 @@ mod tests {
         );
         let wrong = DeleteOptions::from_object(&json!({"gracePeriodSeconds": "x"})).unwrap_err();
         assert_eq!(wrong.code, 400);
+        assert_eq!(
+            message("ignoreStoreReadErrorWithClusterBreakingPotential=true&gracePeriodSeconds=0"),
+            format!(
+                "{invalid}ignoreStoreReadErrorWithClusterBreakingPotential: Invalid value: true: cannot be set together with .gracePeriodSeconds"
+            )
+        );
+        let unsafely = DeleteOptions { ignore_read_error: true, ..DeleteOptions::default() };
+        assert_eq!(unsafely.check_for_many().unwrap_err().code, 422);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use admission::Operation;
 use model::json::json;
-use model::{Query, Status, Value, meta};
+use model::{Attributes, Decision, Query, Status, Value, meta};
 use store::{Entry, Expect, Op};
 
 use crate::answer::{Answer, Content};
@@ -20,6 +20,9 @@ use crate::write::{self, Stored};
 /// How often a delete begins anew because the object changed meanwhile; each time another write succeeded.
 const ATTEMPTS_MAX: usize = 1000;
 
+/// The verb of a delete past everything that protects an object.
+const UNSAFE: &str = "unsafe-delete-ignore-read-errors";
+
 /// What a delete led to.
 pub(crate) struct Deleted {
     /// The object as it was last, or as it is now when it stays for a while.
@@ -33,9 +36,42 @@ pub(crate) struct Deleted {
 /// Serves a delete.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
     let options = options(gate, call, row, body).await?;
+    if options.ignore_read_error {
+        return unsafely(gate, call, row, &options).await;
+    }
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
     let deleted = object(gate, call, row, (&namespace, &name), &options, Admission::Asked).await?;
     Ok(answer(row, deleted, &options))
+}
+
+/// Deletes an object that cannot be read, past admission and everything else that would have to read it. Who may delete may
+/// not do that yet. Upstream: `authorizeUnsafeDelete` and `registry/corrupt_obj_deleter.go`.
+async fn unsafely(gate: &Arc<Gate>, call: &mut Call, row: &Row, options: &DeleteOptions) -> Result<Answer, Status> {
+    call.record.annotate("apiserver.k8s.io/unsafe-delete-ignore-read-error", "");
+    let (resource, name) = (row.group_resource(), call.info.name.clone());
+    let asked = Attributes { verb: UNSAFE.to_owned(), ..call.attributes() };
+    if let refused @ (Decision::Deny(_) | Decision::NoOpinion(_)) = gate.authz.decide(&asked) {
+        let why = format!("not permitted to do {}, reason: {}", model::field::quote(UNSAFE), refused.reason());
+        return Err(Status::forbidden(&resource, &name, why));
+    }
+    let key = super::key(row, &call.info.namespace, &name)?;
+    let entry = gate.store.resource(&row.prefix()).get(key.as_str()).ok_or_else(|| Status::not_found(&resource, &name))?;
+    if row.stored_value(gate, &entry).await.is_ok() {
+        let why = "unsafe deletion is not allowed because the object is decodable from storage";
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: {why}",
+            key.as_str()
+        );
+        return Err(Status::conflict(&resource, &name, why));
+    }
+    tracing::warn!(key = key.as_str(), "an object that cannot be read is deleted");
+    if !options.dry_run {
+        let expect = Expect::Revision(entry.revision);
+        if write::commit(gate, row, "delete", Op::Delete { key, expect }).await?.is_none() {
+            return Err(Status::modified(&resource, &name));
+        }
+    }
+    Ok(Answer::success(200, json!({"name": name, "kind": &*row.kind().kind})))
 }
 
 /// Reads the options, and warns where the kind would rather have them say more.

@@ -11,10 +11,14 @@ use crate::call::Call;
 use crate::row;
 
 /// Writes the owners into what was drafted.
-pub(super) fn track(write: &Write<'_>, call: &Call, live: Option<&Value>, object: &mut Value) {
-    if write.owners == Owners::Tracked {
-        let manager = row::manager(call, &write.options.field_manager);
-        write.row.track(live, object, &manager, &rfc3339(call.now));
+pub(super) fn track(write: &Write<'_>, owners: Owners, call: &Call, live: Option<&Value>, object: &mut Value) {
+    match owners {
+        Owners::Tracked => {
+            let manager = row::manager(call, &write.options.field_manager);
+            write.row.track(live, object, &manager, &rfc3339(call.now));
+        }
+        Owners::LeftOut => drop(meta::remove(object, "managedFields")),
+        Owners::Drafted => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! Admission on the way of a write: order, retries, refusals, panics; and what the audit log keeps of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use admission::{Notes, Operation, Plugin, Review};
@@ -95,6 +96,103 @@ async fn validation_runs_again_when_somebody_was_faster() {
     let seen = seen.lock().unwrap();
     assert_eq!(seen.last().unwrap(), "UPDATE a {\"mine\":\"1\",\"other\":\"1\"}");
     assert_eq!(seen.len(), 4, "create, the write, the one in between, the write again: {seen:?}");
+}
+
+/// Takes the name that was generated for a write under review, once, and counts mutations.
+struct Rival {
+    slot: Slot,
+    taken: Mutex<bool>,
+    mutated: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Plugin for Rival {
+    fn name(&self) -> &'static str {
+        "Rival"
+    }
+
+    fn handles(&self, _: Operation, resource: &GroupVersionResource, _: &str) -> bool {
+        &*resource.resource == "configmaps"
+    }
+
+    async fn mutate(&self, _: &Review<'_>, _: &mut Value, _: &mut Notes) -> Result<(), Status> {
+        self.mutated.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn validate(&self, review: &Review<'_>, _: Option<&Value>, _: &mut Notes) -> Result<(), Status> {
+        if !std::mem::replace(&mut *self.taken.lock().unwrap(), true) {
+            let world = LocalWorld::of_slot(self.slot.clone(), User::loopback());
+            let maps = GroupVersionResource::new("", "v1", "configmaps");
+            world.create(&maps, review.namespace, json!({"metadata": {"name": review.name, "labels": {"rival": "1"}}})).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn another_name_is_tried_with_what_mutation_made() {
+    let (slot, mutated) = (Slot::default(), Arc::new(AtomicUsize::new(0)));
+    let rival = Rival { slot: slot.clone(), taken: Mutex::new(false), mutated: mutated.clone() };
+    let server = server_with(Setup { plugins: vec![Box::new(rival)], ..Setup::default() });
+    slot.fill(&server.0);
+    let made = server.post(MAPS, json!({"metadata": {"generateName": "a-"}})).await.ok(201).json();
+    assert!(made["metadata"]["labels"].is_null(), "{made}");
+    assert_eq!(server.get(MAPS).await.ok(200).json()["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(mutated.load(Ordering::Relaxed), 2, "once for each of the two");
+}
+
+/// Refuses what has owners of fields as a store does that it is too large for, and every review.
+struct Strict;
+
+#[async_trait::async_trait]
+impl Plugin for Strict {
+    fn name(&self) -> &'static str {
+        "Strict"
+    }
+
+    fn handles(&self, _: Operation, _: &GroupVersionResource, _: &str) -> bool {
+        true
+    }
+
+    async fn validate(&self, review: &Review<'_>, object: Option<&Value>, _: &mut Notes) -> Result<(), Status> {
+        if review.resource.resource.ends_with("reviews") {
+            let operation = review.operation.as_str();
+            return Err(Status::forbidden(&review.resource.group_resource(), "", format!("{operation} by {}", review.user.name)));
+        }
+        match object.is_some_and(|object| object["metadata"].get("managedFields").is_some()) {
+            true => Err(Status::too_large(store::OBJECT_TOO_LARGE)),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_stored_without_owners_of_its_fields() {
+    let server = server_with(Setup { plugins: vec![Box::new(Strict)], ..Setup::default() });
+    let made = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "v"}})).await.ok(201).json();
+    assert!(made["metadata"]["managedFields"].is_null(), "{made}");
+    let path = format!("{MAPS}/a");
+    let patched = server.patch(&path, "merge-patch+json", json!({"data": {"k": "w"}})).await.ok(200).json();
+    assert_eq!((patched["data"]["k"].as_str(), patched["metadata"]["managedFields"].is_null()), (Some("w"), true));
+    let apply = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+    server.patch(&format!("{path}?fieldManager=m&force=true"), "apply-patch+yaml", apply).await.ok(413);
+}
+
+#[tokio::test]
+async fn reviews_come_before_admission_once_they_are_sound() {
+    let server = server_with(Setup { plugins: vec![Box::new(Strict)], ..Setup::default() });
+    let access = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    server.post(access, json!({"spec": {}})).await.ok(422);
+    let refused = server.post(access, json!({"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}})).await.ok(403);
+    assert_eq!(refused.message(), "selfsubjectaccessreviews.authorization.k8s.io is forbidden: CREATE by admin");
+    for (path, review) in [
+        ("authentication.k8s.io/v1/selfsubjectreviews", json!({})),
+        ("authentication.k8s.io/v1/tokenreviews", json!({"spec": {"token": "secret"}})),
+        ("authorization.k8s.io/v1/selfsubjectrulesreviews", json!({"spec": {"namespace": "default"}})),
+    ] {
+        server.post(&format!("/apis/{path}"), review).await.ok(403);
+    }
 }
 
 #[tokio::test]

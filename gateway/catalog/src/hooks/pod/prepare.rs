@@ -1,9 +1,10 @@
 //! What the strategy of pods sets and drops before validation. Follows `PrepareForCreate` and `PrepareForUpdate`.
 
+use model::field::Path;
 use model::json::json;
 use model::{Map, Value, meta};
 
-use super::super::podspec::{annotations, drop, qos, visit_containers_mut};
+use super::super::podspec::{annotations, drop, qos, visit_containers, visit_containers_mut};
 use super::super::rules::{equal, get};
 use super::level_resources;
 
@@ -105,24 +106,65 @@ fn select(term: &mut Value, labels: &Map) {
 
 /// `applyAppArmorVersionSkew`: the annotations of old become fields, where they say something else than the pod's field.
 fn apparmor_from_annotations(pod: &mut Value) {
-    let notes: Vec<(String, String)> = get::pairs(get::at(pod, "metadata"), "annotations")
-        .filter_map(|(key, value)| Some((key.strip_prefix(annotations::APPARMOR)?.to_owned(), value.to_owned())))
-        .collect();
+    let (notes, of_pod) = (apparmor_notes(pod), apparmor_of_pod(pod));
     let Some(spec) = pod.get_mut("spec").filter(|_| !notes.is_empty()) else { return };
-    if get::text(get::at(spec, "os"), "name") == "windows" {
-        return;
-    }
-    let of_pod = get::object(get::at(spec, "securityContext"), "appArmorProfile").cloned();
     visit_containers_mut(spec, &mut |container| {
-        let Some((_, annotation)) = notes.iter().find(|(name, _)| name == get::text(container, "name")) else { return };
-        if get::object(get::at(container, "securityContext"), "appArmorProfile").is_some() {
-            return;
-        }
-        let Some(profile) = annotations::apparmor_field(annotation).filter(annotations::apparmor_field_is_valid) else { return };
-        if !equal::semantic("appArmorProfile", Some(&profile), of_pod.as_ref())
+        if let Some(Old { profile: Some(profile), .. }) = old_apparmor(&notes, of_pod.as_ref(), container)
             && let Some(context) = get::object_mut(container, "securityContext")
         {
             context.insert("appArmorProfile", profile);
         }
     });
+}
+
+/// What is said of those annotations, as long as no field was made of them.
+pub(super) fn apparmor_warnings(pod: &Value) -> Vec<String> {
+    let (notes, of_pod) = (apparmor_notes(pod), apparmor_of_pod(pod));
+    let mut warnings = Vec::new();
+    if notes.is_empty() {
+        return warnings;
+    }
+    let path = Path::new("metadata.annotations");
+    visit_containers(get::at(pod, "spec"), &Path::new("spec"), &mut |container, _| {
+        if let Some(old) = old_apparmor(&notes, of_pod.as_ref(), container).filter(|old| old.told) {
+            let key = format!("{}{}", annotations::APPARMOR, old.container);
+            let at = path.key(&key);
+            warnings.push(format!("{at}: deprecated since v1.30; use the \"appArmorProfile\" field instead"));
+        }
+    });
+    warnings
+}
+
+/// An annotation of a container that has no field of its own.
+struct Old {
+    container: String,
+    /// The field that is made of it.
+    profile: Option<Value>,
+    /// Whether its author is told: not where it repeats the pod's field.
+    told: bool,
+}
+
+/// Profiles of containers in annotations; none counts on Windows.
+fn apparmor_notes(pod: &Value) -> Vec<(String, String)> {
+    if get::text(get::at(pod, "spec.os"), "name") == "windows" {
+        return Vec::new();
+    }
+    get::pairs(get::at(pod, "metadata"), "annotations")
+        .filter_map(|(key, value)| Some((key.strip_prefix(annotations::APPARMOR)?.to_owned(), value.to_owned())))
+        .collect()
+}
+
+fn apparmor_of_pod(pod: &Value) -> Option<Value> {
+    get::object(get::at(pod, "spec.securityContext"), "appArmorProfile").cloned()
+}
+
+fn old_apparmor(notes: &[(String, String)], of_pod: Option<&Value>, container: &Value) -> Option<Old> {
+    let (name, annotation) = notes.iter().find(|(name, _)| name == get::text(container, "name"))?;
+    if get::object(get::at(container, "securityContext"), "appArmorProfile").is_some() {
+        return None;
+    }
+    let valid = annotations::apparmor_field(annotation).filter(annotations::apparmor_field_is_valid);
+    let unread = valid.is_none();
+    let profile = valid.filter(|profile| !equal::semantic("appArmorProfile", Some(profile), of_pod));
+    Some(Old { container: name.clone(), told: unread || profile.is_some(), profile })
 }

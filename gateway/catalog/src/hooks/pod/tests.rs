@@ -217,6 +217,19 @@ fn created_pods_are_pending_with_a_class() {
 }
 
 #[test]
+fn annotations_of_old_profiles_are_told_of_when_a_pod_is_made() {
+    let told = |annotation: &str, spec: Value| {
+        let notes = json!({"container.apparmor.security.beta.kubernetes.io/ctr": annotation, "container.apparmor.security.beta.kubernetes.io/none": "unconfined"});
+        prepare::apparmor_warnings(&pod(json!({"metadata": {"annotations": notes}, "spec": spec})))
+    };
+    let warning = "metadata.annotations[container.apparmor.security.beta.kubernetes.io/ctr]: deprecated since v1.30; use the \"appArmorProfile\" field instead";
+    assert_eq!(told("runtime/default", json!({})), [warning]);
+    assert_eq!(told("nothing/known", json!({})), [warning]);
+    assert_eq!(told("runtime/default", json!({"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}})), [""; 0]);
+    assert_eq!(told("runtime/default", json!({"os": {"name": "windows"}})), [""; 0]);
+}
+
+#[test]
 fn statuses() {
     let of = |old: Value, new: Value| {
         let old = pod(old);
