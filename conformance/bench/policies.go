@@ -18,6 +18,8 @@ import (
 const (
 	// revisions of a module come into force one after the other while Pods are made.
 	revisions = 1_000
+	// asked is how many Pods every policy has judged before its memory is looked at.
+	asked = 64
 	// effectTimeout bounds the wait until what was written is in force.
 	effectTimeout = 5 * time.Minute
 
@@ -45,9 +47,45 @@ func (b *bench) policies(ctx context.Context, c contender) error {
 		languages = append(languages, language{"in wasm", (*server).addModule, (*server).addBinding, (*server).bound})
 	}
 	for _, l := range languages {
-		if err := inFolder(func(folder string) error { return b.judged(ctx, c, folder, l) }); err != nil {
-			return fmt.Errorf("policies %s: %w", l.name, err)
+		for _, measure := range []func(context.Context, contender, string, language) error{b.held, b.judged} {
+			if err := inFolder(func(folder string) error { return measure(ctx, c, folder, l) }); err != nil {
+				return fmt.Errorf("policies %s: %w", l.name, err)
+			}
 		}
+	}
+	return nil
+}
+
+// held notes a server's memory under more and more policies, all of which have judged. It stores no Pod meanwhile: a few
+// thousand of them weigh more than all policies.
+func (b *bench) held(ctx context.Context, c contender, folder string, l language) error {
+	s, err := c.start(ctx, folder)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if err := l.prepare(s); err != nil {
+		return err
+	}
+	b.note("memory before any policy "+l.name, float64(s.residentMiB()), "MiB")
+	for made, i := 0, 0; i < len(bindingCounts); i++ {
+		for ; made < bindingCounts[i]; made++ {
+			if err := l.add(s, made); err != nil {
+				return err
+			}
+		}
+		if err := l.inForce(s, made-1); err != nil {
+			return err
+		}
+		for n := range asked {
+			if err := s.post(n, space(n, "pods?dryRun=All"), pod(n)); err != nil {
+				return err
+			}
+		}
+		b.note(fmt.Sprintf("memory with %d policies %s", made, l.name), float64(s.residentMiB()), "MiB")
 	}
 	return nil
 }
@@ -80,7 +118,6 @@ func (b *bench) judged(ctx context.Context, c contender, folder string, l langua
 		if err := l.inForce(s, count-1); err != nil {
 			return err
 		}
-		b.note(fmt.Sprintf("memory with %d policies %s", count, l.name), float64(s.residentMiB()), "MiB")
 		if err := b.record(fmt.Sprintf("create a Pod under %d policies %s", count, l.name), s.during(b.span, create)); err != nil {
 			return err
 		}

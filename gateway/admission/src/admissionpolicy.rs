@@ -16,6 +16,7 @@ mod mutating;
 mod params;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod validating;
 
 pub use access::ParamsAccess;
@@ -37,6 +38,19 @@ pub enum Kind {
     Validating,
     /// MutatingAdmissionPolicy.
     Mutating,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Validating, Self::Mutating];
+
+    /// The kind's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Validating => "ValidatingAdmissionPolicy",
+            Self::Mutating => "MutatingAdmissionPolicy",
+        }
+    }
 }
 
 /// A policy with its bindings, which alone put it in force.
@@ -153,7 +167,7 @@ struct Validating(Arc<Policies>);
 #[async_trait::async_trait]
 impl Plugin for Validating {
     fn name(&self) -> &'static str {
-        "ValidatingAdmissionPolicy"
+        Kind::Validating.as_str()
     }
 
     fn handles(&self, _: Operation, resource: &GroupVersionResource, _: &str) -> bool {
@@ -174,7 +188,7 @@ struct Mutating(Arc<Policies>);
 #[async_trait::async_trait]
 impl Plugin for Mutating {
     fn name(&self) -> &'static str {
-        "MutatingAdmissionPolicy"
+        Kind::Mutating.as_str()
     }
 
     fn handles(&self, operation: Operation, resource: &GroupVersionResource, _: &str) -> bool {

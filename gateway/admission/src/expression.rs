@@ -36,18 +36,19 @@ impl Expression {
     }
 
     /// Whether it reads who makes the request, or what they may do.
-    fn needs_user(&self) -> bool {
-        self.program.as_ref().is_ok_and(|program| {
-            program.uses(variable::AUTHORIZER)
-                || program.uses(variable::REQUEST_RESOURCE)
-                || program.sees(variable::REQUEST, "userInfo")
-        })
+    pub(crate) fn needs_user(&self) -> bool {
+        self.program.as_ref().is_ok_and(needs_user)
     }
 
     /// Why it cannot be evaluated.
     pub(crate) fn fault(&self) -> Option<&str> {
         self.program.as_ref().err().map(|fault| &*fault.detail)
     }
+}
+
+/// Whether a program reads who makes the request, or what they may do.
+pub(crate) fn needs_user(program: &Program) -> bool {
+    program.uses(variable::AUTHORIZER) || program.uses(variable::REQUEST_RESOURCE) || program.sees(variable::REQUEST, "userInfo")
 }
 
 /// Compiles variables, each with those before it.

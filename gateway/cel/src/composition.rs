@@ -35,6 +35,11 @@ impl Variables {
         }
     }
 
+    /// Those that can be evaluated.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.0.iter().filter_map(|variable| variable.program.as_ref().ok())
+    }
+
     /// The type of `variables` as far as they are known.
     pub fn to_type(&self) -> Type {
         let of = |variable: &Variable| variable.program.as_ref().map_or(Type::Dyn, |program| declared(program.output()));

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod build;
 mod cases;
+mod cel;
 mod check;
 mod contract;
 mod corpus;
@@ -32,6 +33,7 @@ mod sign;
 mod subject;
 mod template;
 mod test;
+mod verdicts;
 mod verify;
 
 use std::process::ExitCode;
@@ -55,7 +57,8 @@ struct Command {
     run: Run,
 }
 
-const SETTINGS: Known = ("settings", "FILE", "settings instead of those in binding.yaml");
+const SETTINGS: Known =
+    ("settings", "FILE", "settings instead of those in binding.yaml; for a policy in CEL the spec of its parameters");
 const CLUSTER: Known =
     ("cluster", "FILE", "objects that the policy finds in its cluster; a file or a folder, as often as needed");
 const CORPUS: Known =
@@ -89,7 +92,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         words: ("[FOLDER|FILE.wasm]", 1),
-        what: "runs cases/*.yaml in wasm; no case at all is a failure",
+        what: "runs cases/*.yaml by the server's own evaluator, in wasm or in CEL; no case at all is a failure",
         options: &[
             ("output", "human|json|junit", "how the outcome is written to standard output"),
             ("cases", "FOLDER", "cases from there instead of cases/"),
@@ -143,8 +146,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "replay",
         words: ("[FOLDER|FILE.wasm]", 1),
-        what: "judges recorded requests and tells the verdicts",
-        options: &[CORPUS, ("save", "FILE", "writes the verdicts, one a line"), SETTINGS, CLUSTER],
+        what: "judges recorded requests, tells the verdicts, and which are others than the server's were",
+        options: &[
+            CORPUS,
+            ("save", "FILE", "writes the verdicts, one a line"),
+            ("same", "", "fails where a verdict is another than the server's"),
+            SETTINGS,
+            CLUSTER,
+        ],
         run: replay::run,
     },
     Command {
@@ -158,7 +167,7 @@ const COMMANDS: &[Command] = &[
         name: "scan",
         words: ("[FOLDER|FILE.wasm]", 1),
         what: "judges what a cluster holds now; fails when something is wrong",
-        options: &[RESOURCES, CONTEXT, CORPUS, SETTINGS],
+        options: &[RESOURCES, CONTEXT, CORPUS, SETTINGS, CLUSTER],
         run: scan::run,
     },
     Command {
@@ -278,7 +287,7 @@ fn help(words: &[String]) -> ExitCode {
         println!("  {:<38} {what}", format!("{name} {}", words.0));
     }
     println!(
-        "\nA policy is a folder that gatehouse policy new wrote, or a component. Use \"gatehouse policy <command> --help\"."
+        "\nA policy is a folder that gatehouse policy new wrote, a component, or YAML of an admission policy in CEL. Use \"gatehouse policy <command> --help\"."
     );
     match words.first().map(String::as_str) {
         None | Some("help" | "--help" | "-h") => ExitCode::SUCCESS,

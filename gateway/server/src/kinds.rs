@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use admission::Kinds;
-use catalog::custom::Conversion;
-use catalog::{Catalog, Resource};
+use catalog::Catalog;
+use catalog::custom::{Conversion, Custom};
 use model::authorizer::{Attributes, Authorizer, Decision};
 use model::{GroupVersionResource, Status, Value};
 
 use crate::conversion;
-use crate::gate::Gate;
 use crate::row::{Row, say_kind};
 use crate::world::Slot;
 
@@ -32,38 +31,53 @@ impl Kinds for Served {
     ) -> Result<Value, Status> {
         let gate = self.0.gate()?;
         let catalog = gate.served.catalog();
-        let find = |gvr: &GroupVersionResource| {
-            let resource = catalog.resource(&gvr.group, &gvr.version, &gvr.resource)?;
-            Some((resource.clone(), Row::new(&catalog, resource, subresource)?))
-        };
-        let unknown = |gvr: &GroupVersionResource| {
-            Status::internal(format_args!("unable to convert to {}/{}, {}: unknown kind", gvr.group, gvr.version, gvr.resource))
-        };
-        let (_, source) = find(from).ok_or_else(|| unknown(from))?;
-        let (resource, target) = find(to).ok_or_else(|| unknown(to))?;
-        if source.kind() == target.kind() {
-            return Ok(object.clone());
+        let (source, target) = (find(&catalog, from, subresource)?, find(&catalog, to, subresource)?);
+        let asked = target.custom().filter(|custom| matches!(custom.definition.conversion, Conversion::Webhook(_)));
+        match (asked, catalog.resource(&to.group, &to.version, &to.resource)) {
+            (Some(custom), Some(resource)) if source.kind() != target.kind() => {
+                let version = target.owner_kind().api_version();
+                let converted = conversion::one(&gate, resource, &custom.definition, object, &version).await?;
+                Ok(said_anew(&target, custom, converted))
+            }
+            _ => convert(&catalog, object, from, to, subresource),
         }
-        if target.is_custom() {
-            return custom(&gate, &resource, &target, object).await;
-        }
-        // A part that is another kind, such as Scale, has no stored form of its own.
-        let mut converted = if source.is_whole() { target.shown(source.to_storage(object.clone())?)? } else { object.clone() };
-        say_kind(&mut converted, target.kind());
-        Ok(converted)
     }
 }
 
-async fn custom(gate: &Gate, resource: &Resource, target: &Row, object: &Value) -> Result<Value, Status> {
-    let Some(custom) = target.custom() else { return Ok(object.clone()) };
-    let to = target.owner_kind();
-    let mut converted = match &custom.definition.conversion {
-        Conversion::None => object.clone(),
-        Conversion::Webhook(_) => conversion::one(gate, resource, &custom.definition, object, &to.api_version()).await?,
-    };
-    say_kind(&mut converted, to);
-    target.coerce_to(custom, &to.version, &mut converted);
+/// An object of one version in another, as far as nobody outside has to be asked: a webhook that converts is not.
+pub fn convert(
+    catalog: &Arc<Catalog>,
+    object: &Value,
+    from: &GroupVersionResource,
+    to: &GroupVersionResource,
+    subresource: &str,
+) -> Result<Value, Status> {
+    let (source, target) = (find(catalog, from, subresource)?, find(catalog, to, subresource)?);
+    if source.kind() == target.kind() {
+        return Ok(object.clone());
+    }
+    if let Some(custom) = target.custom() {
+        return Ok(said_anew(&target, custom, object.clone()));
+    }
+    // A part that is another kind, such as Scale, has no stored form of its own.
+    let mut converted = if source.is_whole() { target.shown(source.to_storage(object.clone())?)? } else { object.clone() };
+    say_kind(&mut converted, target.kind());
     Ok(converted)
+}
+
+fn find(catalog: &Arc<Catalog>, gvr: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {
+    let resource = catalog.resource(&gvr.group, &gvr.version, &gvr.resource);
+    resource.and_then(|resource| Row::new(catalog, resource, subresource)).ok_or_else(|| {
+        Status::internal(format_args!("unable to convert to {}/{}, {}: unknown kind", gvr.group, gvr.version, gvr.resource))
+    })
+}
+
+/// A custom resource's object as its schema in another version reads it.
+fn said_anew(target: &Row, custom: &Custom, mut object: Value) -> Value {
+    let to = target.owner_kind();
+    say_kind(&mut object, to);
+    target.coerce_to(custom, &to.version, &mut object);
+    object
 }
 
 /// Who may do what, as a gate decides it.

@@ -28,6 +28,15 @@ struct Denial {
     reason: Reason,
     /// Which validation it is, by its place.
     index: usize,
+    /// Whether it is a violation, or that nobody could tell.
+    is_failure: bool,
+}
+
+/// What one evaluation has against a write, whatever its binding does about it.
+pub(super) struct Finding {
+    pub(super) message: String,
+    /// Whether the policy could not judge.
+    pub(super) is_failure: bool,
 }
 
 /// What one evaluation of a policy led to.
@@ -42,10 +51,11 @@ struct Verdict {
 
 /// What all policies led to.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     /// The first refusal is the one that is told.
     refusal: Option<(String, Reason)>,
     failures: Vec<Value>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Outcome {
@@ -59,7 +69,9 @@ impl Outcome {
     fn misconfigured(&mut self, policy: &Policy, binding: Option<&Binding>, why: &str) {
         if policy.on_error == OnError::Fail {
             let what = if binding.is_some() { "binding" } else { "policy" };
-            self.refuse(policy, binding, INVALID, &format!("failed to configure {what}: {why}"));
+            let why = format!("failed to configure {what}: {why}");
+            self.refuse(policy, binding, INVALID, &why);
+            self.findings.push(Finding { message: why, is_failure: true });
         }
     }
 }
@@ -72,10 +84,7 @@ pub(super) async fn run(
     object: Option<&Value>,
     notes: &mut Notes,
 ) -> Result<(), Status> {
-    let mut outcome = Outcome::default();
-    for hook in hooks {
-        ask(hook, cluster, review, object, notes, &mut outcome).await?;
-    }
+    let mut outcome = outcome(hooks, cluster, review, object, notes).await?;
     if !outcome.failures.is_empty() {
         outcome.failures.truncate(FAILURES_MAX);
         let mut text = Vec::new();
@@ -86,6 +95,21 @@ pub(super) async fn run(
         None => Ok(()),
         Some((message, reason)) => Err(refusal(review, object, message, reason)),
     }
+}
+
+/// What every policy has to say.
+pub(super) async fn outcome(
+    hooks: &[Hook],
+    cluster: &Cluster,
+    review: &Review<'_>,
+    object: Option<&Value>,
+    notes: &mut Notes,
+) -> Result<Outcome, Status> {
+    let mut outcome = Outcome::default();
+    for hook in hooks {
+        ask(hook, cluster, review, object, notes, &mut outcome).await?;
+    }
+    Ok(outcome)
 }
 
 fn refusal(review: &Review<'_>, object: Option<&Value>, message: String, Reason(reason, code): Reason) -> Status {
@@ -201,6 +225,7 @@ fn tell(
                 })),
             }
         }
+        outcome.findings.push(Finding { message: denial.message, is_failure: denial.is_failure });
     }
     for (key, mut value) in verdict.annotations {
         value.truncate((0..=ANNOTATION_BYTES_MAX.min(value.len())).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0));
@@ -211,6 +236,7 @@ fn tell(
     }
     for why in verdict.failures {
         outcome.refuse(policy, Some(binding), INVALID, &why);
+        outcome.findings.push(Finding { message: why, is_failure: true });
     }
 }
 
@@ -218,7 +244,7 @@ fn tell(
 fn judge(policy: &Policy, sight: &Sight<'_>, params: Option<&Value>, namespace: Option<&Value>) -> Verdict {
     let mut verdict = Verdict::default();
     let failed = |why: String| {
-        let denial = Denial { message: why, reason: INVALID, index: 0 };
+        let denial = Denial { message: why, reason: INVALID, index: 0, is_failure: true };
         Verdict { denials: if policy.on_error == OnError::Fail { vec![denial] } else { Vec::new() }, ..Verdict::default() }
     };
     match policy.conditions.hold_with(sight, params, Some(&policy.variables), policy.on_error) {
@@ -243,6 +269,7 @@ fn judge(policy: &Policy, sight: &Sight<'_>, params: Option<&Value>, namespace: 
             (Ok(_), Err(exhausted)) => Some(format!("failed messageExpression: {exhausted}")),
             _ => None,
         };
+        let is_failure = error.is_some();
         let (message, reason) = match (error, result) {
             (Some(_), _) if policy.on_error == OnError::Ignore => continue,
             (Some(why), _) => (why, INVALID),
@@ -252,7 +279,7 @@ fn judge(policy: &Policy, sight: &Sight<'_>, params: Option<&Value>, namespace: 
                 (message(validation, computed), validation.reason)
             }
         };
-        verdict.denials.push(Denial { message, reason, index });
+        verdict.denials.push(Denial { message, reason, index, is_failure });
     }
     match annotate(policy, sight, given, &mut verdict) {
         Ok(()) => verdict,

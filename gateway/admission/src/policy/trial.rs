@@ -132,6 +132,9 @@ pub fn unmatched(
 ) -> Option<&'static str> {
     let told = Told::of(request);
     let review = told.review(old);
+    if super::is_question(review.resource) || super::is_policy_kind(review.resource) {
+        return Some("what no policy is asked about");
+    }
     if binding.namespace().is_some_and(|own| own != request.namespace) {
         return Some("its own namespace");
     }
@@ -166,7 +169,7 @@ pub fn holds(
 }
 
 /// A request of the contract, as admission has it.
-struct Told<'r> {
+pub(crate) struct Told<'r> {
     request: &'r wasm::Request,
     resource: GroupVersionResource,
     kind: GroupVersionKind,
@@ -176,7 +179,7 @@ struct Told<'r> {
 }
 
 impl<'r> Told<'r> {
-    fn of(request: &'r wasm::Request) -> Self {
+    pub(crate) fn of(request: &'r wasm::Request) -> Self {
         let wasm::GroupVersionResource { group, version, resource } = &request.resource;
         let user = request.user.as_ref().map(|user| User {
             name: user.name.clone(),
@@ -194,7 +197,7 @@ impl<'r> Told<'r> {
         }
     }
 
-    fn review<'a>(&'a self, old: Option<&'a Value>) -> Review<'a> {
+    pub(crate) fn review<'a>(&'a self, old: Option<&'a Value>) -> Review<'a> {
         Review {
             request: &self.info,
             user: &self.user,
@@ -273,6 +276,9 @@ pub fn request(said: &Value, object: &Value) -> Result<wasm::Request, String> {
     let origin = if text("origin") == Some("scan") { wasm::Origin::Scan } else { wasm::Origin::Write };
     let groups = said.get("groups").and_then(Value::as_array).into_iter().flatten();
     let owned = |text: &str| text.to_owned();
+    // A request about a Namespace is made in it.
+    let is_namespace = kind.group.is_empty() && &*kind.kind == "Namespace";
+    let namespace = if is_namespace { meta::name(object) } else { meta::namespace(object) };
     Ok(wasm::Request {
         uid: "00000000-0000-0000-0000-000000000000".to_owned(),
         time: wasm::Timestamp { seconds: 1_767_225_600, nanoseconds: 0 },
@@ -295,7 +301,7 @@ pub fn request(said: &Value, object: &Value) -> Result<wasm::Request, String> {
             kind: kind.kind.to_string(),
         },
         subresource: owned(text("subresource").unwrap_or("")),
-        namespace: owned(text("namespace").unwrap_or(meta::namespace(object))),
+        namespace: owned(text("namespace").filter(|said| !said.is_empty()).unwrap_or(namespace)),
         name: owned(text("name").unwrap_or(meta::name(object))),
         dry_run: said.get("dryRun") == Some(&Value::Bool(true)),
         options: b"{}".to_vec(),

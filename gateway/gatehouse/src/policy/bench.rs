@@ -2,6 +2,7 @@
 //! guest (fuel) do not, so that a comparison by them holds in CI.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use admission::policy::set::Entry;
@@ -11,6 +12,7 @@ use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::build::Built;
+use super::subject::{Asked, Bound, Policy};
 use super::{Outcome, cases, document, subject};
 
 /// Calls of one measurement.
@@ -36,12 +38,17 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let number = |name: &str| arguments.option(name).map(str::parse::<f64>).transpose().map_err(|why| format!("--{name}: {why}"));
     let calls = number("calls")?.map_or(CALLS, |calls| calls as usize).max(1);
     let threshold = number("threshold")?.unwrap_or(THRESHOLD);
-    let built = subject::one(&subject::runtime()?, &arguments.folder())?;
-    let object = object(arguments, &built)?;
-    let mut numbers = measure(&subject::bound(arguments, &built)?, &object, calls)?;
-    (numbers.fuel, numbers.configure_fuel) = fuel(arguments, &built, &object)?;
-    tell(&built, &numbers);
-    let saved = saved(&built, &numbers);
+    let policy = subject::policy(&subject::runtime()?, &arguments.folder())?;
+    let (name, bytes, object) = (policy.name().to_owned(), policy.bytes(), object(arguments, policy.folder())?);
+    let counted = match &policy {
+        Policy::Component(built) => fuel(arguments, built, &object)?,
+        // An evaluation in CEL has costs of its own kind, and no instructions.
+        Policy::Cel(_) => (0, 0),
+    };
+    let mut numbers = measure(&policy.bind(arguments)?, &object, calls)?;
+    (numbers.fuel, numbers.configure_fuel) = counted;
+    tell(&name, bytes, &numbers);
+    let saved = saved(&name, bytes, &numbers);
     if let Some(file) = arguments.option("save") {
         fs::write(file, format!("{saved}\n")).map_err(|error| format!("{file}: {error}"))?;
     }
@@ -51,29 +58,38 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
 }
 
-fn object(arguments: &Arguments, built: &Built) -> Result<Value, String> {
+fn object(arguments: &Arguments, folder: &Path) -> Result<Value, String> {
     if let Some(file) = arguments.option("object") {
         return document::one(file);
     }
-    let cases = cases::read(&built.folder.join("cases"))?;
+    let cases = cases::read(&folder.join("cases"))?;
     let object = cases.into_iter().map(|case| case.body["object"].clone()).find(|object| !object.is_null());
     object.ok_or_else(|| "no case has an object; name one by --object FILE".to_owned())
 }
 
-fn measure(entry: &Entry, object: &Value, calls: usize) -> Result<Numbers, String> {
-    let request = trial::request(&Value::Null, object)?;
-    let judge = || trial::run(entry, &request, Some(object), None);
-    let first = judge();
+fn measure(bound: &Bound, object: &Value, calls: usize) -> Result<Numbers, String> {
+    let request = bound.request(&Value::Null, object)?;
+    let asked = Asked { request: &request, object: Some(object), old: None, params: None, cluster: &[], allowed: &Value::Null };
+    let first = bound.judge(&asked)?;
     first.outcome.map_err(|failure| failure.to_string())?;
-    (0..calls / WARM_UP).for_each(|_| drop(judge()));
+    (0..calls / WARM_UP).for_each(|_| drop(bound.judge(&asked)));
     let (started, processor) = (Instant::now(), ProcessTime::now());
-    let mut took: Vec<Duration> = (0..calls).map(|_| judge().took).collect();
+    let took = (0..calls).map(|_| bound.judge(&asked).map(|trial| trial.took));
+    let mut took = took.collect::<Result<Vec<Duration>, _>>()?;
     let (wall, processor) = (started.elapsed() / calls as u32, processor.elapsed() / calls as u32);
     took.sort_unstable();
-    let mut began: Vec<Duration> = (0..calls).map(|_| trial::configure(entry, &request).took).collect();
-    began.sort_unstable();
-    let configure = began[(calls - 1) / 2];
+    let configure = match bound {
+        Bound::Component { entry, .. } => began(entry, &request, calls),
+        Bound::Cel(_) => Duration::ZERO,
+    };
     Ok(Numbers { first: first.took, processor, wall, calls: took, fuel: 0, configure, configure_fuel: 0 })
+}
+
+/// What every call of a component begins with.
+fn began(entry: &Entry, request: &wasm::Request, calls: usize) -> Duration {
+    let mut began: Vec<Duration> = (0..calls).map(|_| trial::configure(entry, request).took).collect();
+    began.sort_unstable();
+    began[(calls - 1) / 2]
 }
 
 /// One call, and what it begins with, in an engine that counts; counting costs time, so that time is measured without.
@@ -97,14 +113,17 @@ impl Numbers {
     }
 }
 
-fn tell(built: &Built, numbers: &Numbers) {
-    println!("{}: {} KB, {} calls, each on a fresh instance", built.name, built.module.bytes.div_ceil(1024), numbers.calls.len());
+fn tell(name: &str, bytes: usize, numbers: &Numbers) {
+    println!("{name}: {} KB, {} calls, each on a fresh instance", bytes.div_ceil(1024), numbers.calls.len());
     println!("  a whole call: {:.1} µs of processor time, {:.1} µs on the clock", us(numbers.processor), us(numbers.wall));
     let (p50, p90, p99) = (numbers.at(0.5), numbers.at(0.9), numbers.at(0.99));
     println!(
-        "  of these in the guest and around it: p50 {p50:.1} µs, p90 {p90:.1} µs, p99 {p99:.1} µs; the first {:.1} µs",
+        "  of these in the policy: p50 {p50:.1} µs, p90 {p90:.1} µs, p99 {p99:.1} µs; the first {:.1} µs",
         us(numbers.first)
     );
+    if numbers.fuel == 0 {
+        return;
+    }
     println!("  the guest: {} instructions (fuel)", numbers.fuel);
     println!(
         "  to make an instance and configure it, as every call begins: p50 {:.1} µs, {} instructions",
@@ -113,10 +132,10 @@ fn tell(built: &Built, numbers: &Numbers) {
     );
 }
 
-fn saved(built: &Built, numbers: &Numbers) -> Value {
+fn saved(name: &str, bytes: usize, numbers: &Numbers) -> Value {
     json!({
-        "policy": built.name,
-        "bytes": built.module.bytes,
+        "policy": name,
+        "bytes": bytes,
         "fuel": numbers.fuel,
         "processorMicroseconds": us(numbers.processor),
         "p50Microseconds": numbers.at(0.5),

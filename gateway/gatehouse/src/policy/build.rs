@@ -56,6 +56,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
+/// Whether a place is a folder of some language.
+pub(super) fn is_package(place: &Path) -> bool {
+    Language::of(place).is_ok()
+}
+
 /// Builds every policy of a folder; at least one, or it fails.
 pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, String> {
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admission::policy::set::{Entry, Unfit};
-use admission::policy::trial::{self, Given};
+use admission::policy::trial::{self, Trial};
 use model::json::{Value, json};
-use wasm::{Module, Violation};
+use wasm::{Module, Violation, World};
 
-use super::fake::Fake;
-use super::{document, subject};
+use super::cel::Cel;
+use super::subject::{Asked, Policy};
+use super::{document, manifest, subject};
 
 /// Running time in cases: a slow machine that tests must not fail them. `bench` says what a call costs.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -61,67 +62,150 @@ fn spread(case: Case, cases: &mut Vec<Case>) -> Result<(), String> {
     Ok(())
 }
 
-/// Cases of one policy: binds it once for all that have the same settings.
-pub(super) struct Judge<'a> {
-    module: &'a Arc<Module>,
-    /// binding.yaml.
-    binding: &'a Value,
-    bound: Option<(Value, Result<Entry, Unfit>)>,
+/// Cases of one policy.
+pub(super) enum Judge {
+    /// A component, bound once for all that have the same settings.
+    Component {
+        module: Arc<Module>,
+        /// binding.yaml.
+        binding: Value,
+        bound: Option<(Value, Result<Entry, Unfit>)>,
+    },
+    /// A policy in CEL, whose settings are parameters.
+    Cel(Cel),
 }
 
-impl<'a> Judge<'a> {
-    /// For a module with what binding.yaml grants it.
-    pub(super) fn of(module: &'a Arc<Module>, binding: &'a Value) -> Self {
-        Self { module, binding, bound: None }
-    }
-
-    fn bind(&mut self, settings: &Value) -> &Result<Entry, Unfit> {
-        let settings = if settings.is_null() { json!({}) } else { settings.clone() };
-        let (module, binding) = (self.module, self.binding);
-        let again = || {
-            let mut binding = binding.clone();
-            binding["spec"]["settings"] = settings.clone();
-            (settings.clone(), subject::bind(module, &binding, DEADLINE))
-        };
-        if self.bound.as_ref().is_none_or(|(known, _)| *known != settings) {
-            self.bound = None;
+impl Judge {
+    /// For a policy with what its binding grants it.
+    pub(super) fn of(policy: Policy) -> Result<Self, String> {
+        match policy {
+            Policy::Component(built) => {
+                Ok(Self::Component { module: built.module, binding: manifest::binding(&built.folder)?, bound: None })
+            }
+            Policy::Cel(cel) => Ok(Self::Cel(cel)),
         }
-        &self.bound.get_or_insert_with(again).1
     }
 
     /// Runs a case. Fails with how the answer differs from the one expected.
     pub(super) fn judge(&mut self, case: &Case) -> Result<(), String> {
-        let (expect, world) = (&case.body["expect"], self.module.world);
-        let entry = match (self.bind(&case.body["settings"]), expect["settings"].as_str()) {
-            (Ok(entry), None) => entry,
-            (Ok(_), Some(field)) => {
-                return Err(format!("the settings are accepted, but spec.settings.{field} should be refused"));
-            }
-            (Err(Unfit::Spec(errors)), Some(field)) => {
-                let field = format!("spec.settings.{field}");
-                return match errors.0.iter().any(|error| error.field == field) {
-                    true => Ok(()),
-                    false => Err(format!("{field} should be refused, but what is refused is {errors:?}")),
+        match self {
+            Self::Component { module, binding, bound } => {
+                let settings = match &case.body["settings"] {
+                    Value::Null => json!({}),
+                    settings => settings.clone(),
                 };
+                if bound.as_ref().is_none_or(|(known, _)| *known != settings) {
+                    *bound = None;
+                }
+                let bind = || (settings.clone(), bind(module, binding, &settings));
+                component(case, &bound.get_or_insert_with(bind).1, module.world)
             }
-            (Err(unfit), _) => return Err(unfit.to_string()),
-        };
-        answer(case, entry, world)
+            Self::Cel(cel) => in_cel(case, cel),
+        }
     }
 }
 
-fn answer(case: &Case, entry: &Entry, world: wasm::World) -> Result<(), String> {
-    let expect = &case.body["expect"];
-    let given = |field: &str| Some(&case.body[field]).filter(|value| !value.is_null());
-    let (object, old) = (given("object"), given("old"));
-    let about = object.or(old).ok_or("the case has neither `object` nor `old`")?;
-    let request = trial::request(&case.body["request"], about)?;
-    let cluster = Fake::of(cluster(case)?, &case.body["authorizer"], &entry.binding)?;
-    let tried = |object| {
-        let given = Given { params: given("params"), reach: cluster.clone() };
-        trial::run_with(entry, &request, object, old, given).outcome
+fn bind(module: &Arc<Module>, binding: &Value, settings: &Value) -> Result<Entry, Unfit> {
+    let mut binding = binding.clone();
+    binding["spec"]["settings"] = settings.clone();
+    subject::bind(module, &binding, DEADLINE)
+}
+
+fn component(case: &Case, bound: &Result<Entry, Unfit>, world: World) -> Result<(), String> {
+    let refused = match bound {
+        Ok(_) => None,
+        Err(Unfit::Spec(errors)) => Some(errors.0.iter().map(|error| error.field.as_str()).collect()),
+        Err(Unfit::Module(why)) => return Err(why.clone()),
     };
-    let outcome = match (tried(object), expect["error"].as_str()) {
+    let told = || bound.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    if settled(case, "spec.settings", refused, &told)? {
+        return Ok(());
+    }
+    let entry = bound.as_ref().map_err(ToString::to_string)?;
+    let given = Given::of(case, trial::request)?;
+    given.is_asked(case, |asked| subject::unmatched(entry, asked).is_none())?;
+    answer(case, world, given.object, &|object| subject::judge(entry, &Asked { object, ..given.asked() }))
+}
+
+fn in_cel(case: &Case, cel: &Cel) -> Result<(), String> {
+    let params = cel.params_of(&case.body["settings"]);
+    let refused = params.as_ref().err().map(|unfit| unfit.fields.iter().map(String::as_str).collect());
+    let told = || params.as_ref().err().map(|unfit| unfit.words.clone()).unwrap_or_default();
+    if settled(case, cel.settings_field(), refused, &told)? {
+        return Ok(());
+    }
+    let params = params.map_err(|unfit| unfit.words)?;
+    let mut given = Given::of(case, |said, about| cel.request(said, about))?;
+    given.params = given.params.or(params.as_ref());
+    given.is_asked(case, |asked| cel.concerns(asked))?;
+    if cel.world() == World::Validator {
+        return answer(case, World::Validator, given.object, &|object| cel.judge(&Asked { object, ..given.asked() }));
+    }
+    // What a mutation leaves is in normal form, so that what is expected of it is brought there too.
+    let mut case =
+        Case { body: case.body.clone(), file: case.file.clone(), name: case.name.clone(), folder: case.folder.clone() };
+    if !case.body["expect"]["object"].is_null() {
+        case.body["expect"]["object"] = cel.settled(&case.body["expect"]["object"]);
+    }
+    let object = given.object.map(|object| cel.settled(object));
+    answer(&case, World::Mutator, object.as_ref(), &|object| cel.judge(&Asked { object, ..given.asked() }))
+}
+
+/// Whether a case is about settings that are refused, and they are. Fails where they should not be, or should be.
+fn settled(case: &Case, at: &str, refused: Option<Vec<&str>>, told: &dyn Fn() -> String) -> Result<bool, String> {
+    match (refused, case.body["expect"]["settings"].as_str()) {
+        (None, None) => Ok(false),
+        (None, Some(field)) => Err(format!("the settings are accepted, but {at}.{field} should be refused")),
+        (Some(fields), Some(field)) if fields.contains(&&*format!("{at}.{field}")) => Ok(true),
+        (Some(_), Some(field)) => Err(format!("{at}.{field} should be refused, but what is refused is {}", told())),
+        (Some(_), None) => Err(told()),
+    }
+}
+
+/// What a case gives.
+struct Given<'a> {
+    request: wasm::Request,
+    object: Option<&'a Value>,
+    old: Option<&'a Value>,
+    params: Option<&'a Value>,
+    cluster: Vec<Value>,
+    allowed: &'a Value,
+}
+
+impl<'a> Given<'a> {
+    fn of(case: &'a Case, request: impl Fn(&Value, &Value) -> Result<wasm::Request, String>) -> Result<Self, String> {
+        let given = |field: &str| Some(&case.body[field]).filter(|value| !value.is_null());
+        let (object, old, params) = (given("object"), given("old"), given("params"));
+        let about = object.or(old).ok_or("the case has neither `object` nor `old`")?;
+        let request = request(&case.body["request"], about)?;
+        Ok(Self { request, object, old, params, cluster: cluster(case)?, allowed: &case.body["authorizer"] })
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let Self { request, object, old, params, cluster, allowed } = self;
+        Asked { request, object: *object, old: *old, params: *params, cluster, allowed }
+    }
+
+    /// Whether the match fields ask the policy as the case expects, where it says so.
+    fn is_asked(&self, case: &Case, concerns: impl Fn(&Asked<'_>) -> bool) -> Result<(), String> {
+        match (case.body["expect"]["asked"].as_bool(), concerns(&self.asked())) {
+            (Some(true), false) => Err("the match fields leave the request out, and should not".to_owned()),
+            (Some(false), true) => Err("the match fields should leave the request out".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Tries the policy on an object.
+type Try<'a> = &'a dyn Fn(Option<&Value>) -> Result<Trial, String>;
+
+fn answer(case: &Case, world: World, object: Option<&Value>, judge: Try<'_>) -> Result<(), String> {
+    let expect = &case.body["expect"];
+    if expect["asked"] == false {
+        return Ok(());
+    }
+    let tried = |object| judge(object).map(|trial| trial.outcome);
+    let outcome = match (tried(object)?, expect["error"].as_str()) {
         (Ok(outcome), None) => outcome,
         (Err(failure), Some(part)) if failure.to_string().contains(part) => return Ok(()),
         (Err(failure), _) => return Err(failure.to_string()),
@@ -130,12 +214,12 @@ fn answer(case: &Case, entry: &Entry, world: wasm::World) -> Result<(), String> 
     each(&expect["warnings"], |wanted| outcome.warnings.iter().any(|text| text.contains(wanted.as_str().unwrap_or("\0"))))
         .map_err(|wanted| format!("expected the warning {wanted}, got {:?}", outcome.warnings))?;
     match world {
-        wasm::World::Validator => verdict(expect, &outcome.violations),
-        wasm::World::Mutator => {
+        World::Validator => verdict(expect, &outcome.violations),
+        World::Mutator => {
             let before = object.unwrap_or(&Value::Null);
             let after = outcome.changed.as_ref().unwrap_or(before);
             mutation(expect, before, after)?;
-            match tried(Some(after)).map_err(|failure| failure.to_string())?.changed {
+            match tried(Some(after))?.map_err(|failure| failure.to_string())?.changed {
                 None => Ok(()),
                 Some(other) => Err(format!("asked again it changes its own work: {other}")),
             }
@@ -188,7 +272,8 @@ fn mutation(expect: &Value, before: &Value, after: &Value) -> Result<(), String>
 /// How a violation is shown.
 pub(super) fn tell(violation: &Violation) -> String {
     let field = if violation.field.is_empty() { String::new() } else { format!("{}: ", violation.field) };
-    format!("{field}{} (rule {})", violation.message, violation.rule)
+    let rule = if violation.rule.is_empty() { String::new() } else { format!(" (rule {})", violation.rule) };
+    format!("{field}{}{rule}", violation.message)
 }
 
 /// The first of a list that is not found.

@@ -3,12 +3,12 @@
 
 use std::process::{Command, Stdio};
 
-use admission::policy::set::Entry;
-use admission::policy::trial::{self, Given, Trial};
+use admission::policy::trial::Trial;
 use model::json::{Map, Value, json};
 
 use super::arguments::Arguments;
-use super::fake::Fake;
+use super::subject::{Asked, Bound};
+use super::verdicts::{self, Verdict};
 use super::{cases, document};
 
 /// One request.
@@ -18,6 +18,14 @@ pub(super) struct Recorded {
     pub(super) request: Value,
     pub(super) object: Option<Value>,
     pub(super) old: Option<Value>,
+    /// What a server said of it; null where nobody wrote that down.
+    pub(super) server: Value,
+}
+
+/// Requests, and the cluster around them.
+pub(super) struct Corpus {
+    pub(super) requests: Vec<Recorded>,
+    pub(super) cluster: Vec<Value>,
 }
 
 /// Why an object is judged.
@@ -29,17 +37,28 @@ pub(super) enum Origin {
     Scan,
 }
 
-/// What `--corpus` names, or what the cluster holds where it is not said.
-pub(super) fn read(arguments: &Arguments, entry: &Entry, binding: &Value, origin: Origin) -> Result<Vec<Recorded>, String> {
+/// What `--corpus` names, or what the cluster holds where it is not said, as far as it concerns a policy.
+pub(super) fn read(arguments: &Arguments, bound: &Bound, origin: Origin) -> Result<Corpus, String> {
+    let mut cluster = in_files(arguments)?;
     let all = match arguments.option("corpus") {
         Some(place) => document::objects(place)?.into_iter().map(|value| Recorded::of(value, origin)).collect(),
-        None => cluster(arguments, binding, origin)?,
+        None => {
+            if has_namespace_selector(bound.rules()) {
+                cluster.extend(items(kubectl(arguments, &["get", "namespaces", "--output=json"])?));
+            }
+            self::cluster(arguments, bound.rules(), origin)?
+        }
     };
-    let concerned: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.concerns(entry)).collect();
-    match concerned.is_empty() {
-        true => Err("nothing there concerns the policy; binding.yaml says what does".to_owned()),
-        false => Ok(concerned),
+    let requests: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.concerns(bound, &cluster)).collect();
+    match requests.is_empty() {
+        true => Err("nothing there concerns the policy; its match fields say what does".to_owned()),
+        false => Ok(Corpus { requests, cluster }),
     }
+}
+
+fn has_namespace_selector(rules: &Value) -> bool {
+    let selector = rules["spec"]["matchConstraints"]["namespaceSelector"].as_object();
+    selector.is_some_and(|selector| !selector.is_empty())
 }
 
 /// What the cluster holds of the resources that are meant.
@@ -92,8 +111,17 @@ fn matched(binding: &Value) -> Result<Vec<String>, String> {
 
 /// Asks kubectl for JSON.
 pub(super) fn kubectl(arguments: &Arguments, words: &[&str]) -> Result<Value, String> {
+    ask(arguments, words, Stdio::inherit())
+}
+
+/// The same of what a cluster need not have: nothing then.
+pub(super) fn kubectl_if_served(arguments: &Arguments, words: &[&str]) -> Value {
+    ask(arguments, words, Stdio::null()).unwrap_or_default()
+}
+
+fn ask(arguments: &Arguments, words: &[&str], complaints: Stdio) -> Result<Value, String> {
     let mut command = Command::new("kubectl");
-    command.args(words).stdin(Stdio::null()).stderr(Stdio::inherit());
+    command.args(words).stdin(Stdio::null()).stderr(complaints);
     if let Some(context) = arguments.option("context") {
         command.arg(format!("--context={context}"));
     }
@@ -110,10 +138,11 @@ impl Recorded {
     fn of(mut value: Value, origin: Origin) -> Self {
         if let Some(request) = value.get_mut("request").map(Value::take).filter(|_| value["apiVersion"].is_null()) {
             let mut taken = |field: &str| value.get_mut(field).map(Value::take).filter(|part| !part.is_null());
-            return Self { request, object: taken("object"), old: taken("old") };
+            let server = taken("server").unwrap_or_default();
+            return Self { request, object: taken("object"), old: taken("old"), server };
         }
         let request = if origin == Origin::Scan { json!({"origin": "scan"}) } else { Value::Null };
-        Self { request, object: Some(value), old: None }
+        Self { request, object: Some(value), old: None, server: Value::Null }
     }
 
     /// The line that `record` writes.
@@ -122,6 +151,9 @@ impl Recorded {
         line.insert("request", if self.request.is_null() { json!({}) } else { self.request.clone() });
         for (field, value) in [("object", &self.object), ("old", &self.old)] {
             line.extend(value.clone().map(|value| (field.to_owned(), value)));
+        }
+        if !self.server.is_null() {
+            line.insert("server", self.server.clone());
         }
         Value::Object(line).to_string()
     }
@@ -139,32 +171,44 @@ impl Recorded {
         format!("{operation}{} {place}{name}", object["kind"].as_str().unwrap_or("an object"))
     }
 
-    fn concerns(&self, entry: &Entry) -> bool {
-        let Some(request) = self.about().and_then(|about| trial::request(&self.request, about).ok()) else { return false };
-        trial::concerns(&entry.binding, &request, self.object.as_ref(), self.old.as_ref())
+    fn concerns(&self, bound: &Bound, cluster: &[Value]) -> bool {
+        let Some(request) = self.about().and_then(|about| bound.request(&self.request, about).ok()) else { return false };
+        bound.concerns(&self.asked(&request, cluster, None))
+    }
+
+    fn asked<'a>(&'a self, request: &'a wasm::Request, cluster: &'a [Value], params: Option<&'a Value>) -> Asked<'a> {
+        Asked { request, object: self.object.as_ref(), old: self.old.as_ref(), params, cluster, allowed: &Value::Null }
     }
 
     /// Tries a policy on it.
-    pub(super) fn judge(&self, entry: &Entry, cluster: &[Value], params: Option<&Value>) -> Result<Trial, String> {
-        let about = self.about().ok_or("a request without an object")?;
-        let request = trial::request(&self.request, about)?;
-        let given = Given { params, reach: Fake::of(cluster.to_vec(), &Value::Null, &entry.binding)? };
-        Ok(trial::run_with(entry, &request, self.object.as_ref(), self.old.as_ref(), given))
+    pub(super) fn judge(&self, bound: &Bound, cluster: &[Value], params: Option<&Value>) -> Result<Trial, String> {
+        let request = bound.request(&self.request, self.about().ok_or("a request without an object")?)?;
+        bound.judge(&self.asked(&request, cluster, params))
     }
 
     /// What a policy says of it, in a word or a line: what `replay` writes and `diff` compares.
-    pub(super) fn verdict(&self, entry: &Entry, cluster: &[Value]) -> Result<String, String> {
-        let outcome = match self.judge(entry, cluster, None)?.outcome {
+    pub(super) fn verdict(&self, bound: &Bound, cluster: &[Value]) -> Result<String, String> {
+        self.judge(bound, cluster, None).map(|trial| self.tell(&trial))
+    }
+
+    /// The same of a trial.
+    pub(super) fn tell(&self, trial: &Trial) -> String {
+        let outcome = match &trial.outcome {
             Ok(outcome) => outcome,
-            Err(failure) => return Ok(format!("no verdict: {failure}")),
+            Err(failure) => return format!("no verdict: {failure}"),
         };
         let mut told: Vec<String> = outcome.violations.iter().map(cases::tell).collect();
         told.sort();
-        Ok(match (&outcome.changed, told.is_empty()) {
+        match (&outcome.changed, told.is_empty()) {
             (Some(changed), _) => format!("changed: {}", changes(self.object.as_ref().unwrap_or(&Value::Null), changed)),
             (None, true) => "allowed".to_owned(),
             (None, false) => format!("refused: {}", told.join("; ")),
-        })
+        }
+    }
+
+    /// What the server said of a policy, where it was written down.
+    pub(super) fn server_said(&self, policy: &str) -> Option<Verdict> {
+        verdicts::of(&self.server, policy)
     }
 }
 
@@ -202,7 +246,8 @@ mod tests {
     #[test]
     fn a_recorded_line_reads_back() {
         let request = json!({"operation": "UPDATE", "user": "jane"});
-        let recorded = Recorded { request, object: Some(json!({"kind": "Pod", "metadata": {"name": "a"}})), old: None };
+        let recorded =
+            Recorded { request, object: Some(json!({"kind": "Pod", "metadata": {"name": "a"}})), old: None, server: json!({}) };
         let again = Recorded::of(serde_json::from_str(&recorded.line()).unwrap(), Origin::Write);
         assert_eq!((again.called(), again.line()), ("UPDATE Pod a".to_owned(), recorded.line()));
     }

@@ -11,9 +11,7 @@ use model::meta;
 use super::Outcome;
 use super::arguments::Arguments;
 use super::corpus::{self, kubectl};
-
-/// What stands before a binding's name in the key of an audit annotation.
-const ANNOTATION_PREFIX: &str = "policy.gatehouse.dev/";
+use super::verdicts::ANNOTATION_PREFIX;
 
 /// A request as far as it is known.
 struct Asked {

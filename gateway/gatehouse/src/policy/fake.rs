@@ -12,6 +12,9 @@ use model::{Value, meta};
 use wasm::GroupVersionResource;
 use wasm::reach::{Attributes, Decision, Place, Reach, Read, ReadError, Subject};
 
+/// What rules call whoever makes the request.
+pub(super) const REQUESTER: &str = "requester";
+
 /// The cluster.
 pub(super) struct Fake {
     /// Says how far the policy may look.
@@ -63,7 +66,7 @@ impl Reach for Fake {
 
     fn check(&self, who: &Subject, what: &Attributes, _: Duration) -> Result<Decision, String> {
         let user = match who {
-            Subject::Requester => "requester".to_owned(),
+            Subject::Requester => REQUESTER.to_owned(),
             Subject::ServiceAccount((namespace, name)) => format!("system:serviceaccount:{namespace}:{name}"),
         };
         let asked = [
@@ -75,7 +78,12 @@ impl Reach for Fake {
             ("namespace", &what.namespace),
             ("name", &what.name),
         ];
-        let fits = |rule: &Value| asked.iter().all(|(field, value)| rule[field].as_str().is_none_or(|wanted| wanted == *value));
-        Ok(Decision { allowed: self.allowed.iter().any(fits), reason: String::new() })
+        Ok(Decision { allowed: allows(&self.allowed, &asked), reason: String::new() })
     }
+}
+
+/// Whether one of an author's rules allows something: each field is what the rule says, or the rule does not say.
+pub(super) fn allows(rules: &[Value], asked: &[(&str, &str)]) -> bool {
+    let fits = |rule: &Value| asked.iter().all(|(field, value)| rule[field].as_str().is_none_or(|wanted| wanted == *value));
+    rules.iter().any(fits)
 }

@@ -46,7 +46,11 @@ impl Language {
         let here = Self::ALL.iter().copied().find(|language| folder.join(language.manifest()).exists());
         here.ok_or_else(|| {
             let known: Vec<&str> = Self::ALL.iter().map(|language| language.manifest()).collect();
-            format!("{} is no policy: it has none of {}; `gatehouse policy new` makes one", folder.display(), known.join(", "))
+            format!(
+                "{} is no policy: it has none of {} and no policy in CEL; `gatehouse policy new` makes one",
+                folder.display(),
+                known.join(", ")
+            )
         })
     }
 }

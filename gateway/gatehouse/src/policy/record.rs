@@ -1,15 +1,17 @@
 //! `gatehouse policy record`: requests written down, one a line, for `replay` and `diff`. From an audit log they are what
-//! clients really asked; from a cluster they are what it holds, as if somebody made it now.
+//! clients really asked, and what the server's policies said of them; from a cluster they are what it holds, as if somebody
+//! made it now, and what its reports say.
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
-use model::json::{Value, json};
+use model::json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::corpus::{self, Origin, Recorded};
-use super::{Outcome, manifest};
+use super::verdicts::Seen;
+use super::{Outcome, build, cel, manifest, verdicts};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let out = arguments.needed("out", "the file to write")?;
@@ -18,7 +20,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
             audited(&text)
         }
-        None => corpus::cluster(arguments, &manifest::binding(&folder(arguments))?, Origin::Write)?,
+        None => stored(arguments)?,
     };
     if recorded.is_empty() {
         return Err(match arguments.has("audit") {
@@ -36,13 +38,33 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-/// Where the policy's binding lies: in its folder, or beside its component.
-fn folder(arguments: &Arguments) -> PathBuf {
-    let place = arguments.folder();
-    if place.is_file() { place.with_file_name("") } else { place }
+/// What the cluster holds, with what its server's reports say of it, where it has some.
+fn stored(arguments: &Arguments) -> Result<Vec<Recorded>, String> {
+    let mut all = corpus::cluster(arguments, &rules(&arguments.folder())?, Origin::Write)?;
+    let mut reports = Vec::new();
+    for words in [&["reports.openreports.io", "--all-namespaces"][..], &["clusterreports.openreports.io"]] {
+        let words = [&["get"], words, &["--output=json"]].concat();
+        reports.extend(corpus::items(corpus::kubectl_if_served(arguments, &words)));
+    }
+    let reported = verdicts::reported(&reports);
+    for recorded in &mut all {
+        recorded.server = recorded.object.as_ref().map(|object| verdicts::found(&reported, object)).unwrap_or_default();
+    }
+    Ok(all)
 }
 
-/// The writes of an audit log that went through, each with the object as it was stored.
+/// What says which resources are meant: the binding in a policy's folder or beside its component, or a policy in CEL.
+fn rules(place: &Path) -> Result<Value, String> {
+    if !build::is_package(place)
+        && let Some(found) = cel::read(place)?
+    {
+        return Ok(found.into_iter().next().map(|cel| cel.policy).unwrap_or_default());
+    }
+    manifest::binding(&if place.is_file() { place.with_file_name("") } else { place.to_owned() })
+}
+
+/// The writes of an audit log that went through, each with the object as it was stored; and those that policies refused, each
+/// as it was sent.
 fn audited(text: &str) -> Vec<Recorded> {
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     events.filter_map(|event| write(&event)).collect()
@@ -54,11 +76,21 @@ fn write(event: &Value) -> Option<Recorded> {
         "update" | "patch" => "UPDATE",
         _ => return None,
     };
+    if event["stage"] != "ResponseComplete" {
+        return None;
+    }
     let about = event["objectRef"].as_object()?;
     let text = |field: &str| about.get(field).and_then(Value::as_str).unwrap_or_default();
-    // Only an answer is the object: of a refused write it is a Status.
-    let object = Some(&event["responseObject"]).filter(|object| object["kind"] != "Status" && object["metadata"].is_object())?;
-    if event["stage"] != "ResponseComplete" {
+    let answer = &event["responseObject"];
+    let seen = if answer["kind"] == "Status" { Seen::Sent } else { Seen::Stored };
+    let server = verdicts::audited(event, seen);
+    let object = match seen {
+        // A patch is not the object, which nobody has seen.
+        Seen::Sent if event["verb"] == "patch" || server["policies"].as_object().is_none_or(Map::is_empty) => return None,
+        Seen::Sent => &event["requestObject"],
+        Seen::Stored => answer,
+    };
+    if !object["metadata"].is_object() {
         return None;
     }
     let request = json!({
@@ -69,7 +101,7 @@ fn write(event: &Value) -> Option<Recorded> {
         "subresource": text("subresource"),
         "namespace": text("namespace"),
     });
-    Some(Recorded { request, object: Some(object.clone()), old: None })
+    Some(Recorded { request, object: Some(object.clone()), old: None, server })
 }
 
 #[cfg(test)]
@@ -88,5 +120,14 @@ not a line of a log
         let recorded = audited(log);
         assert_eq!(recorded.len(), 1);
         assert_eq!((recorded[0].request["user"].as_str(), recorded[0].called()), (Some("jane"), "CREATE Pod a".to_owned()));
+        assert_eq!(recorded[0].server_said("labels").unwrap().told(), "allowed");
+    }
+
+    #[test]
+    fn what_a_policy_refused_is_recorded_as_it_was_sent() {
+        let log = r#"{"stage":"ResponseComplete","verb":"create","objectRef":{"resource":"pods","namespace":"shop"},"annotations":{"policy.gatehouse.dev/labels":"{\"verdict\":\"refused\",\"rules\":[\"label-required\"]}"},"requestObject":{"kind":"Pod","metadata":{"name":"a"}},"responseObject":{"kind":"Status","metadata":{}}}"#;
+        let recorded = audited(log);
+        assert_eq!((recorded.len(), recorded[0].called()), (1, "CREATE Pod a".to_owned()));
+        assert_eq!(recorded[0].server_said("labels").unwrap().told(), "refused by label-required");
     }
 }

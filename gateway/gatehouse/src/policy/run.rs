@@ -8,8 +8,7 @@ use super::{Outcome, cases, document, subject};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
-    let built = subject::one(&runtime, &arguments.folder())?;
-    let entry = subject::bound(arguments, &built)?;
+    let bound = subject::policy(&runtime, &arguments.folder())?.bind(arguments)?;
     let objects = match (arguments.option("object"), arguments.option("live")) {
         (Some(file), None) => document::objects(file)?,
         (None, Some(words)) => {
@@ -23,13 +22,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let cluster = corpus::in_files(arguments)?;
     let mut refused = 0;
     for object in objects {
-        let recorded = Recorded { request: request(arguments, old.is_some()), object: Some(object), old: old.clone() };
-        refused += usize::from(!told(&recorded, &recorded.judge(&entry, &cluster, params.as_ref())?, &built.name)?);
+        let request = request(arguments, old.is_some());
+        let recorded = Recorded { request, object: Some(object), old: old.clone(), server: Value::Null };
+        refused += usize::from(!told(&recorded, &recorded.judge(&bound, &cluster, params.as_ref())?, bound.name())?);
     }
     match refused {
         0 => Ok(()),
-        1 => Err(format!("{} refuses it", built.name)),
-        count => Err(format!("{} refuses {count} objects", built.name)),
+        1 => Err(format!("{} refuses it", bound.name())),
+        count => Err(format!("{} refuses {count} objects", bound.name())),
     }
 }
 

@@ -2,37 +2,37 @@
 //! says so instead of passing.
 
 use super::arguments::Arguments;
-use super::corpus::{self, Origin};
-use super::{Outcome, cases, manifest, replay, subject};
+use super::corpus::{self, Corpus, Origin};
+use super::{Outcome, cases, replay, subject};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
     let (mut count, mut wrong) = (0, 0);
-    for built in subject::all(&runtime, &arguments.folder())? {
-        let entry = subject::bound(arguments, &built)?;
-        if built.module.metadata.needs_user || entry.binding.conditions.needs_user() {
-            eprintln!("{}: needs a user; who wrote what is stored nobody knows any more", built.name);
+    for policy in subject::policies(&runtime, &arguments.folder())? {
+        let bound = policy.bind(arguments)?;
+        if bound.needs_user() {
+            eprintln!("{}: needs a user; who wrote what is stored nobody knows any more", bound.name());
             continue;
         }
-        let objects = corpus::read(arguments, &entry, &manifest::binding(&built.folder)?, Origin::Scan)?;
-        for (n, recorded) in objects.iter().enumerate() {
+        let Corpus { requests, cluster } = corpus::read(arguments, &bound, Origin::Scan)?;
+        for (n, recorded) in requests.iter().enumerate() {
             count += 1;
-            let trial = recorded.judge(&entry, &[], None)?;
+            let trial = recorded.judge(&bound, &cluster, None)?;
             match trial.outcome {
                 Ok(outcome) if outcome.violations.is_empty() && outcome.changed.is_none() => {}
                 Ok(outcome) => {
                     wrong += 1;
                     outcome.violations.iter().for_each(|violation| println!("{}: {}", recorded.called(), cases::tell(violation)));
                     if outcome.changed.is_some() {
-                        println!("{}: {} would change it", recorded.called(), built.name);
+                        println!("{}: {} would change it", recorded.called(), bound.name());
                     }
                 }
                 Err(failure) => {
                     wrong += 1;
-                    println!("{}: {} has no verdict: {failure}", recorded.called(), built.name);
+                    println!("{}: {} has no verdict: {failure}", recorded.called(), bound.name());
                 }
             }
-            replay::progress(n + 1, objects.len());
+            replay::progress(n + 1, requests.len());
         }
     }
     println!("{} of {count} objects are fine", count - wrong);

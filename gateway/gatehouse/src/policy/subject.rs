@@ -1,4 +1,5 @@
-//! The policies that a command is about: a folder, which is built, or a component that was built before.
+//! The policies that a command is about: a folder, which is built, a component that was built before, or a policy in CEL;
+//! and what judges by them, which is the server's own evaluator in each case.
 
 use std::fs;
 use std::path::Path;
@@ -6,12 +7,178 @@ use std::sync::Arc;
 
 use admission::policy::binding::Binding;
 use admission::policy::set::{Entry, Unfit};
+use admission::policy::trial::{self, Given, Trial};
 use model::json::{Value, json};
+use model::meta;
 use wasm::{Module, Runtime};
 
 use super::arguments::Arguments;
 use super::build::{self, Built};
+use super::cel::{self, Cel};
+use super::fake::Fake;
 use super::{document, manifest};
+
+/// A policy before anything is set.
+pub(super) enum Policy {
+    /// A component.
+    Component(Built),
+    /// A policy in CEL.
+    Cel(Cel),
+}
+
+/// What judges.
+pub(super) enum Bound {
+    /// A component as its binding.yaml binds it.
+    Component {
+        /// Bound.
+        entry: Box<Entry>,
+        /// binding.yaml.
+        binding: Value,
+    },
+    /// A policy in CEL with its bindings.
+    Cel(Box<Cel>),
+}
+
+/// One request, and what is around it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a wasm::Request,
+    pub(super) object: Option<&'a Value>,
+    pub(super) old: Option<&'a Value>,
+    /// The object of the binding's parameters.
+    pub(super) params: Option<&'a Value>,
+    /// What the cluster holds.
+    pub(super) cluster: &'a [Value],
+    /// Who may do what.
+    pub(super) allowed: &'a Value,
+}
+
+impl Policy {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Component(built) => &built.name,
+            Self::Cel(cel) => &cel.name,
+        }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Self::Component(built) => &built.folder,
+            Self::Cel(cel) => &cel.folder,
+        }
+    }
+
+    /// What somebody has to send to a server, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Component(built) => built.module.bytes,
+            Self::Cel(cel) => cel.policy.to_string().len(),
+        }
+    }
+
+    /// What it does with objects, in a word.
+    pub(super) fn world(&self) -> String {
+        match self {
+            Self::Component(built) => built.module.world.as_str().to_owned(),
+            Self::Cel(cel) => format!("{} in CEL", cel.world().as_str()),
+        }
+    }
+
+    /// With its own settings, or with others where `--settings` says so.
+    pub(super) fn bind(self, arguments: &Arguments) -> Result<Bound, String> {
+        match self {
+            Self::Component(built) => {
+                let entry = Box::new(bound(arguments, &built)?);
+                Ok(Bound::Component { entry, binding: manifest::binding(&built.folder)? })
+            }
+            Self::Cel(cel) => {
+                let settings = arguments.option("settings").map(document::one).transpose()?;
+                Ok(Bound::Cel(Box::new(cel.with(settings))))
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// What it is known by.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Component { entry, .. } => &entry.binding.name,
+            Self::Cel(cel) => &cel.name,
+        }
+    }
+
+    /// The object whose `spec.matchConstraints` says what is judged.
+    pub(super) fn rules(&self) -> &Value {
+        match self {
+            Self::Component { binding, .. } => binding,
+            Self::Cel(cel) => &cel.policy,
+        }
+    }
+
+    /// Whether it asks who makes a request, which in a scan nobody does.
+    pub(super) fn needs_user(&self) -> bool {
+        match self {
+            Self::Component { entry, .. } => {
+                entry.binding.conditions.needs_user()
+                    || entry.policy.as_ref().is_ok_and(|policy| policy.module.metadata.needs_user)
+            }
+            Self::Cel(cel) => cel.needs_user(),
+        }
+    }
+
+    /// The request that would write an object.
+    pub(super) fn request(&self, said: &Value, about: &Value) -> Result<wasm::Request, String> {
+        match self {
+            Self::Component { .. } => trial::request(said, about),
+            Self::Cel(cel) => cel.request(said, about),
+        }
+    }
+
+    /// Whether a request concerns it, by its match fields.
+    pub(super) fn concerns(&self, asked: &Asked<'_>) -> bool {
+        match self {
+            Self::Component { entry, .. } => unmatched(entry, asked).is_none(),
+            Self::Cel(cel) => cel.concerns(asked),
+        }
+    }
+
+    /// Judges a request.
+    pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Trial, String> {
+        match self {
+            Self::Component { entry, .. } => judge(entry, asked),
+            Self::Cel(cel) => cel.judge(asked),
+        }
+    }
+}
+
+/// The match field that leaves a request out.
+pub(super) fn unmatched(entry: &Entry, asked: &Asked<'_>) -> Option<&'static str> {
+    let Asked { request, object, old, cluster, .. } = *asked;
+    let namespace = cluster.iter().find(|one| one["kind"] == "Namespace" && meta::name(one) == request.namespace);
+    trial::unmatched(&entry.binding, request, object, old, namespace)
+}
+
+/// Judges a request by a component.
+pub(super) fn judge(entry: &Entry, asked: &Asked<'_>) -> Result<Trial, String> {
+    let reach = Fake::of(asked.cluster.to_vec(), asked.allowed, &entry.binding)?;
+    Ok(trial::run_with(entry, asked.request, asked.object, asked.old, Given { params: asked.params, reach }))
+}
+
+/// Every policy at a place, in whatever language; at least one, or it fails.
+pub(super) fn policies(runtime: &Arc<Runtime>, place: &Path) -> Result<Vec<Policy>, String> {
+    if !build::is_package(place)
+        && let Some(found) = cel::read(place)?
+    {
+        return Ok(found.into_iter().map(Policy::Cel).collect());
+    }
+    Ok(all(runtime, place)?.into_iter().map(Policy::Component).collect())
+}
+
+/// The only policy at a place.
+pub(super) fn policy(runtime: &Arc<Runtime>, place: &Path) -> Result<Policy, String> {
+    only(policies(runtime, place)?, place)
+}
 
 /// A runtime that keeps nothing.
 pub(super) fn runtime() -> Result<Arc<Runtime>, String> {
@@ -37,7 +204,10 @@ pub(super) fn all(runtime: &Arc<Runtime>, place: &Path) -> Result<Vec<Built>, St
 
 /// The only policy at a place.
 pub(super) fn one(runtime: &Arc<Runtime>, place: &Path) -> Result<Built, String> {
-    let mut all = all(runtime, place)?;
+    only(all(runtime, place)?, place)
+}
+
+fn only<T>(mut all: Vec<T>, place: &Path) -> Result<T, String> {
     match (all.pop(), all.is_empty()) {
         (Some(built), true) => Ok(built),
         _ => Err(format!("{} has several policies; name the folder of one", place.display())),

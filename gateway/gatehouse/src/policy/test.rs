@@ -1,4 +1,4 @@
-//! `gatehouse policy test`: every case of every policy of a folder, in wasm.
+//! `gatehouse policy test`: every case of every policy of a folder, by the server's own evaluator.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -6,19 +6,19 @@ use std::time::Instant;
 use super::arguments::Arguments;
 use super::cases::Judge;
 use super::report::{self, Form, Ran};
-use super::{Outcome, cases, manifest, subject};
+use super::{Outcome, cases, subject};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let form = Form::parse(arguments.option("output"))?;
     let runtime = subject::runtime()?;
     let mut all = Vec::new();
-    for built in subject::all(&runtime, &arguments.folder())? {
+    for policy in subject::policies(&runtime, &arguments.folder())? {
         if form == Form::Human {
-            println!("\n{} ({})", built.name, built.module.world.as_str());
+            println!("\n{} ({})", policy.name(), policy.world());
         }
-        let folder = arguments.option("cases").map_or_else(|| built.folder.join("cases"), PathBuf::from);
-        let binding = manifest::binding(&built.folder)?;
-        let mut judge = Judge::of(&built.module, &binding);
+        let folder = arguments.option("cases").map_or_else(|| policy.folder().join("cases"), PathBuf::from);
+        let name = policy.name().to_owned();
+        let mut judge = Judge::of(policy)?;
         for case in cases::read(&folder)? {
             let started = Instant::now();
             let failure = judge.judge(&case).err();
@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
                 None => println!("  ok      {}", case.name),
                 Some(why) => println!("  FAILED  {} ({})\n      {why}", case.name, case.file),
             }
-            let (policy, took) = (built.name.clone(), started.elapsed());
+            let (policy, took) = (name.clone(), started.elapsed());
             all.push(Ran { policy, file: case.file, name: case.name, took, failure });
         }
     }
