@@ -41,7 +41,7 @@ func TestSameVerdicts(t *testing.T) {
 	s := harness.Start(t, "--controllers=-*", "--authorization-mode=Node,RBAC", "--token-auth-file", tokens, "--service-account-issuer", peer.Issuer,
 		"--service-cluster-ip-range", peer.ServiceRange, "--audit-policy-file", write(t, auditEverything), "--audit-log-path", log)
 	a := author{t, s, harness.Gatehouse(t), filepath.Dir(harness.Kubectl(t))}
-	// Nobody tells from when on it is in force, so it comes first: it judges the others too.
+	// It comes first, because nobody tells from when on it is in force; so it judges the others' objects too.
 	places := map[string]string{"cel": auditingInCEL(t, s)}
 	for policy, settings := range audited {
 		places[policy] = auditing(t, s, policy, settings)
@@ -63,6 +63,7 @@ func TestSameVerdicts(t *testing.T) {
 
 	recorded := filepath.Join(folder, "recorded.jsonl")
 	a.ok("record", "--audit", log, "--out", recorded)
+	withoutCEL(t, recorded)
 	for policy, place := range places {
 		t.Run(policy, func(t *testing.T) {
 			a := a.in(t)
@@ -103,6 +104,19 @@ spec: {policyName: cel, validationActions: [Audit]}
 `})
 	s.OK("", "apply", "-f", filepath.Join(place, "policy.yaml"))
 	return place
+}
+
+// withoutCEL takes the requests from what was recorded that made the first policy, before the others were in force.
+func withoutCEL(t *testing.T, recorded string) {
+	t.Helper()
+	text, err := os.ReadFile(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := slices.DeleteFunc(strings.SplitAfter(string(text), "\n"), func(line string) bool { return strings.Contains(line, `"name":"cel"`) })
+	if err := os.WriteFile(recorded, []byte(strings.Join(kept, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // asCases writes what was recorded as cases whose verdicts are the server's.

@@ -16,7 +16,7 @@ const MEMORY_BYTES_MAX: u64 = 4 << 30;
 /// How far it steps back behind requests.
 const NICE: i32 = 5;
 /// This program, also when its file was replaced since it started.
-const ITSELF: &str = "/proc/self/exe";
+pub(crate) const ITSELF: &str = "/proc/self/exe";
 
 /// How the server starts it.
 pub(crate) fn compiler(limit: Duration) -> Compiler {
@@ -50,7 +50,7 @@ fn compile(words: &[String]) -> Result<(), String> {
 }
 
 /// The hard limit stays as it is: whoever may not raise it must not try.
-fn limit(resource: Resource, most: u64) -> io::Result<()> {
+pub(crate) fn limit(resource: Resource, most: u64) -> io::Result<()> {
     let maximum = getrlimit(resource).maximum;
     let current = Some(maximum.map_or(most, |maximum| most.min(maximum)));
     Ok(setrlimit(resource, Rlimit { current, maximum })?)

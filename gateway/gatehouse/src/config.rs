@@ -10,6 +10,7 @@ use server::tls::{Lowest, Source};
 
 use crate::flags::Parsed;
 use crate::flags::value::Values;
+use crate::guests;
 use crate::program::Program;
 
 mod storage;
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) policy_dir: Option<PathBuf>,
     pub(crate) policy_module_dir: Option<PathBuf>,
+    /// What runs policies in processes of their own; this process does without.
+    pub(crate) policy_guests: Option<wasm::Program>,
     pub(crate) policy_compile_limit: Duration,
     pub(crate) policy_registries: Vec<String>,
     pub(crate) policy_registry_config: Option<PathBuf>,
@@ -148,6 +151,7 @@ impl Config {
             flags: parsed.in_force(),
             policy_dir: path(&flags, "policy-dir"),
             policy_module_dir: path(&flags, "policy-module-dir"),
+            policy_guests: policy_guests(&mut flags),
             policy_compile_limit: flags.duration("policy-compile-limit"),
             policy_registries: flags.list("policy-registries"),
             policy_registry_config: path(&flags, "policy-registry-config"),
@@ -280,6 +284,17 @@ fn identity(flags: &mut Values<'_>) -> Identity {
         jwks_uri: flags.optional("service-account-jwks-uri").map(str::to_owned),
         token_life_max: (life != Duration::ZERO).then_some(life),
         extend_tokens: flags.switch("service-account-extend-token-expiration"),
+    }
+}
+
+fn policy_guests(flags: &mut Values<'_>) -> Option<wasm::Program> {
+    match flags.text("policy-isolation") {
+        "none" => None,
+        "process" => Some(guests::program()),
+        _ => {
+            flags.wrong("policy-isolation", "choose none or process");
+            None
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod build;
 mod compile;
 mod config;
 mod flags;
+mod guests;
 mod identity;
 mod logs;
 mod policy;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Some((word, _)) if ["help", "--help", "-h"].contains(&word.as_str()) => help(),
         Some((word, rest)) if word == "--version" => version(rest),
         Some((word, rest)) if word == compile::COMMAND => compile::run(rest),
+        Some((word, _)) if word == guests::COMMAND => guests::run(),
         Some((word, rest)) => match COMMANDS.iter().find(|(command, _, _)| command == word) {
             Some((_, _, run)) => run(rest),
             None => fail(&[format!("unknown command {word:?} for \"gatehouse\"")]),

@@ -189,6 +189,7 @@ fn policy_options(config: &Config) -> policy::Options {
         artifacts: Some(config.data_dir.join("wasm")),
         threads: 0,
         compiler: Some(compile::compiler(config.policy_compile_limit)),
+        guests: config.policy_guests.clone(),
         registry: (!config.policy_registries.is_empty()).then(|| Arc::new(registries) as Arc<dyn policy::registry::Registry>),
     }
 }

@@ -100,7 +100,8 @@ impl Artifacts {
 pub(crate) fn trusted(engine: &Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: `deserialize` needs bytes that came from `Component::serialize` or `Engine::precompile_component`. `get` has
     // verified a keyed hash over them, whose key never leaves the data directory (mode 0600), and only `put` makes such
-    // hashes; `compile` has them from the program that the server itself started for that, through a pipe of its own.
+    // hashes; `compile` has them from the program that the server itself started for that, through a pipe of its own, and a process that
+    // runs guests (`apart`) has them from the server that started it, through a socket of its own.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
 

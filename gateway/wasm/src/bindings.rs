@@ -5,6 +5,7 @@ pub mod validator {
     wasmtime::component::bindgen!({
         path: "../../wit",
         world: "validator",
+        additional_derives: [serde::Serialize, serde::Deserialize],
     });
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::apart::{Apart, Program};
 use crate::artifacts::Artifacts;
 use crate::compile::Compiler;
 use crate::error::StartError;
@@ -22,6 +23,8 @@ pub struct Options {
     pub threads: usize,
     /// Compiles modules in a process of its own; this one does where there is none.
     pub compiler: Option<Compiler>,
+    /// Runs guests in processes of their own; this one does where there is none.
+    pub guests: Option<Program>,
     /// Count the instructions of guests. It costs time, so that a server never does.
     pub count_fuel: bool,
 }
@@ -34,6 +37,7 @@ pub struct Runtime {
     pub(crate) compiler: Option<Compiler>,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) pool: Pool,
+    pub(crate) apart: Option<Arc<Apart>>,
 }
 
 impl Runtime {
@@ -49,7 +53,8 @@ impl Runtime {
         };
         let pool = Pool::start(threads).map_err(StartError::Thread)?;
         let (counts_fuel, compiler) = (options.count_fuel, options.compiler.clone());
-        Ok(Arc::new(Self { engine, counts_fuel, artifacts, compiler, ticker, pool }))
+        let apart = options.guests.clone().map(Apart::new);
+        Ok(Arc::new(Self { engine, counts_fuel, artifacts, compiler, ticker, pool, apart }))
     }
 
     /// The threads that run guests.

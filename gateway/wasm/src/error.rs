@@ -89,7 +89,7 @@ pub enum BindError {
 }
 
 /// A call that ended without an answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum Failure {
     /// The guest trapped: it panicked, ran out of stack, divided by zero.
     #[error("it trapped: {0}")]
@@ -115,6 +115,9 @@ pub enum Failure {
     /// The guest says that it could not judge.
     #[error("it could not judge: {0}")]
     Refused(String),
+    /// The process that runs guests ended, or cannot be started.
+    #[error("the process that ran it failed: {0}")]
+    Process(String),
     /// No place to run: too many calls wait, or the server stops.
     #[error("there was no room to run it")]
     Busy,
@@ -129,6 +132,7 @@ impl Failure {
             Self::OutOfMemory => "out_of_memory",
             Self::BadAnswer(_) => "bad_answer",
             Self::Refused(_) => "error",
+            Self::Process(_) => "process",
             Self::Busy => "busy",
         }
     }

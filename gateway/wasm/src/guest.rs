@@ -120,6 +120,9 @@ impl ResourceLimiter for Memory {
     }
 }
 
+/// What a line may weigh, in the order of the contract.
+pub(crate) const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
+
 impl types::Host for Guest {}
 
 impl log::Host for Guest {
@@ -129,10 +132,10 @@ impl log::Host for Guest {
         }
         message.truncate(message.floor_char_boundary(limits::LOG_LINE_BYTES_MAX));
         let level = match level {
-            log::Level::Debug => "debug",
-            log::Level::Info => "info",
-            log::Level::Warn => "warn",
-            log::Level::Error => "error",
+            log::Level::Debug => LEVELS[0],
+            log::Level::Info => LEVELS[1],
+            log::Level::Warn => LEVELS[2],
+            log::Level::Error => LEVELS[3],
         };
         self.log.push(LogLine { level, message });
     }

@@ -10,7 +10,7 @@ use crate::guest::Guest;
 use crate::wasi;
 
 /// An ability beyond judging what it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Grant {
     /// Asking what somebody may do.
     Authorizer,

@@ -2,6 +2,9 @@
 //! what was granted. The only importer of wasmtime.
 //! Does not choose policies and does not know what their answers lead to (`admission`).
 
+#![cfg_attr(test, allow(clippy::duplicate_mod, reason = "the same tests, of guests here and of guests in other processes"))]
+
+mod apart;
 mod artifacts;
 mod bindings;
 mod compile;
@@ -17,6 +20,7 @@ pub mod reach;
 mod ticker;
 mod wasi;
 
+pub use apart::{Program, serve};
 pub use bindings::validator::gatehouse::policy::types::{
     GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, Rule, Timestamp, User, Verdict,
     Violation,
@@ -32,3 +36,7 @@ pub use reach::Reach;
 
 #[cfg(test)]
 mod tests;
+/// The same tests, of guests in processes of their own.
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests_apart;

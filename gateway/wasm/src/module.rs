@@ -7,6 +7,8 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use crate::apart::Held;
+use crate::artifacts::trusted;
 use crate::bindings::validator::gatehouse::policy::types::Metadata;
 use crate::compile::compile;
 use crate::engine::Runtime;
@@ -19,7 +21,7 @@ const VALIDATION: &str = "gatehouse:policy/validation@1.0.0";
 const MUTATION: &str = "gatehouse:policy/mutation@1.0.0";
 
 /// What a module can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum World {
     /// It judges.
     Validator,
@@ -41,6 +43,8 @@ impl World {
 pub struct Module {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) component: Component,
+    /// The same in other processes, where guests run there.
+    pub(crate) held: Option<Arc<Held>>,
     /// Whether it judges or changes.
     pub world: World,
     /// What it says of itself.
@@ -89,10 +93,24 @@ impl Runtime {
         let imports: Vec<String> = component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         imports::known(&imports)?;
         let world = world(self, &component)?;
-        let metadata = describe(self, &component, world)?;
+        let held = self.apart.as_ref().map(|apart| apart.hold(component.clone(), world));
+        let metadata = match &held {
+            Some(held) => held.describe()?,
+            None => describe(self, &component, world)?,
+        };
         check_metadata(&metadata, world).map_err(LoadError::Metadata)?;
         let runtime = self.clone();
-        Ok(Arc::new(Module { runtime, component, world, metadata, digest, imports, bytes: bytes.len(), compile_ms }))
+        Ok(Arc::new(Module { runtime, component, held, world, metadata, digest, imports, bytes: bytes.len(), compile_ms }))
+    }
+
+    /// A module that another process of the same program has loaded, compiled and looked at.
+    pub(crate) fn adopt(self: &Arc<Self>, code: &[u8], world: World) -> Result<Arc<Module>, LoadError> {
+        let component =
+            trusted(&self.engine, code).ok_or_else(|| LoadError::Compiler("what it made cannot be read".to_owned()))?;
+        let imports: Vec<String> = component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let metadata = describe(self, &component, world)?;
+        let (runtime, digest) = (self.clone(), String::new());
+        Ok(Arc::new(Module { runtime, component, held: None, world, metadata, digest, imports, bytes: 0, compile_ms: 0 }))
     }
 }
 

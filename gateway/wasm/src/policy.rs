@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
+use crate::apart;
 use crate::bindings::mutator::exports::gatehouse::policy::mutation;
 use crate::bindings::validator::exports::gatehouse::policy::validation;
 use crate::bindings::validator::gatehouse::policy::types::{Metadata, Mutation, Request, Verdict, Violation};
+use crate::engine::Runtime;
 use crate::error::{BindError, Failure};
 use crate::guest::{Expired, Guest, LogLine};
 use crate::imports::Grant;
@@ -33,6 +35,19 @@ pub struct Binding {
 pub struct Policy {
     /// The module.
     pub module: Arc<Module>,
+    run: Run,
+}
+
+/// Where its guests run.
+enum Run {
+    /// In this process.
+    Here(Here),
+    /// In another.
+    Apart(apart::Bound),
+}
+
+/// What running here takes.
+struct Here {
     settings: Vec<u8>,
     deadline: Duration,
     pre: InstancePre<Guest>,
@@ -113,30 +128,27 @@ impl Module {
     /// Runs the guest; never call it on a request's path.
     pub fn bind(self: &Arc<Self>, binding: Binding) -> Result<Policy, BindError> {
         imports::granted(&self.imports, &binding.grants)?;
+        if let Some(held) = &self.held {
+            return Ok(Policy { module: self.clone(), run: Run::Apart(held.bind(binding)?) });
+        }
         let linker = imports::linker(&self.runtime, &self.component, &binding.grants).map_err(BindError::Link)?;
         let pre = linker.instantiate_pre(&self.component).map_err(BindError::Link)?;
         let exports = Exports::of(&pre, self.world).map_err(BindError::Link)?;
         let Binding { settings, deadline, .. } = binding;
-        let policy = Policy { module: self.clone(), settings, deadline, pre, exports };
-        policy.check_settings()?;
-        Ok(policy)
+        let here = Here { settings, deadline, pre, exports };
+        here.check_settings(&self.runtime)?;
+        Ok(Policy { module: self.clone(), run: Run::Here(here) })
     }
 }
 
 impl Policy {
-    fn check_settings(&self) -> Result<(), BindError> {
-        let _running = self.module.runtime.ticker.running();
-        let mut store = guest::store(&self.module.runtime, DESCRIBE_DEADLINE, wasi::State::default(), reach::nothing());
-        let answer = self.instantiate(&mut store).map(|(_, configured)| configured);
-        match answer.map_err(|error| BindError::Failed(failure(error, store.data())))? {
-            Ok(()) => Ok(()),
-            Err(violations) => Err(BindError::Settings(violations)),
-        }
-    }
-
     /// Judges one write. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
     pub fn validate(&self, call: &Call<'_>) -> Answer<Verdict> {
-        self.call(call, |store, instance| match &self.exports {
+        let here = match &self.run {
+            Run::Apart(bound) => return bound.validate(call),
+            Run::Here(here) => here,
+        };
+        here.call(&self.module.runtime, call, |store, instance| match &here.exports {
             Exports::Validation(indices) => {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.call_validate(store, call.request, call.object, call.old, call.params)
@@ -147,8 +159,12 @@ impl Policy {
 
     /// Proposes a change. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
     pub fn mutate(&self, call: &Call<'_>) -> Answer<Mutation> {
+        let here = match &self.run {
+            Run::Apart(bound) => return bound.mutate(call),
+            Run::Here(here) => here,
+        };
         let none = Vec::new();
-        self.call(call, |store, instance| match &self.exports {
+        here.call(&self.module.runtime, call, |store, instance| match &here.exports {
             Exports::Mutation(indices) => {
                 let guest = indices.load(&mut *store, instance)?;
                 guest.call_mutate(store, call.request, call.object.unwrap_or(&none), call.old, call.params)
@@ -159,16 +175,31 @@ impl Policy {
 
     /// Makes an instance and configures it, and no more: what every call begins with. For measuring.
     pub fn configure(&self, call: &Call<'_>) -> Answer<()> {
-        self.call(call, |_, _| Ok(Ok(())))
+        match &self.run {
+            Run::Apart(bound) => bound.configure(call),
+            Run::Here(here) => here.call(&self.module.runtime, call, |_, _| Ok(Ok(()))),
+        }
+    }
+}
+
+impl Here {
+    fn check_settings(&self, runtime: &Runtime) -> Result<(), BindError> {
+        let _running = runtime.ticker.running();
+        let mut store = guest::store(runtime, DESCRIBE_DEADLINE, wasi::State::default(), reach::nothing());
+        let answer = self.instantiate(&mut store).map(|(_, configured)| configured);
+        match answer.map_err(|error| BindError::Failed(failure(error, store.data())))? {
+            Ok(()) => Ok(()),
+            Err(violations) => Err(BindError::Settings(violations)),
+        }
     }
 
     fn call<T>(
         &self,
+        runtime: &Runtime,
         call: &Call<'_>,
         run: impl FnOnce(&mut Store<Guest>, &Instance) -> wasmtime::Result<Result<T, String>>,
     ) -> Answer<T> {
         let started = Instant::now();
-        let runtime = &self.module.runtime;
         let _running = runtime.ticker.running();
         let mut store = guest::store(runtime, self.deadline, wasi::State::of(call.request), call.reach.clone());
         store.data_mut().has_user = call.request.user.is_some();

@@ -70,12 +70,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn another(&mut self) -> bool {
+    pub(crate) fn another(&mut self) -> bool {
         self.questions += 1;
         self.questions <= QUESTIONS_MAX
     }
 
-    fn took(&mut self, bytes: usize) -> bool {
+    pub(crate) fn took(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
         self.bytes <= READ_BYTES_MAX
     }

@@ -2,6 +2,7 @@
 
 #[path = "../testing/component.rs"]
 mod component;
+#[path = "tests/reach.rs"]
 mod reach;
 
 use std::sync::Arc;
@@ -13,8 +14,26 @@ use component::{LOG, component, validator};
 
 const OK: &str = "(i32.const 2048)";
 
+fn options() -> Options {
+    // These tests are twice in the program: of guests here, and of guests in processes of their own.
+    let guests = module_path!().ends_with("apart").then(|| Program {
+        program: std::env::current_exe().unwrap(),
+        arguments: ["--exact", "tests_apart::the_process_that_runs_guests", "--ignored"].map(str::to_owned).to_vec(),
+    });
+    Options { threads: 2, guests, ..Options::default() }
+}
+
 fn runtime() -> Arc<Runtime> {
-    Runtime::start(&Options { threads: 2, ..Options::default() }).unwrap()
+    Runtime::start(&options()).unwrap()
+}
+
+/// No test: what a server's own program does when it is told to run guests. A test's standard input is the socket then.
+#[test]
+#[ignore = "is started by the tests of guests in processes of their own"]
+fn the_process_that_runs_guests() {
+    use std::os::fd::AsFd;
+    let input = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+    serve(std::os::unix::net::UnixStream::from(input)).unwrap();
 }
 
 fn request() -> Request {
@@ -251,8 +270,7 @@ fn what_is_no_policy_is_not_loaded() {
 #[test]
 fn compiled_code_is_taken_only_from_ourselves() {
     let directory = tempfile::tempdir().unwrap();
-    let start =
-        || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1, ..Options::default() }).unwrap();
+    let start = || Runtime::start(&Options { artifacts: Some(directory.path().to_owned()), threads: 1, ..options() }).unwrap();
     let bytes = validator(OK);
     assert_ne!(start().load(&bytes).unwrap().compile_ms, 0);
     assert_eq!(start().load(&bytes).unwrap().compile_ms, 0, "found compiled");
@@ -272,12 +290,33 @@ fn compiled_code_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("modules");
-    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1, ..Options::default() })
-        .unwrap()
-        .load(&validator(OK))
-        .unwrap();
+    Runtime::start(&Options { artifacts: Some(path.clone()), threads: 1, ..options() }).unwrap().load(&validator(OK)).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     for entry in std::fs::read_dir(&path).unwrap() {
         assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn a_process_that_was_ended_is_started_again() {
+    let runtime = runtime();
+    let policy = runtime.load(&validator(OK)).unwrap().bind(binding(&[])).unwrap();
+    let Some(apart) = &runtime.apart else { return };
+    for _ in 0..3 {
+        assert_eq!(apart.kill(), 1, "one process ran everything so far");
+        policy.validate(&Call::of(&request(), None)).outcome.unwrap();
+    }
+}
+
+#[test]
+fn what_nobody_has_is_forgotten() {
+    let runtime = runtime();
+    for _ in 0..3 {
+        let policy = runtime.load(&validator(OK)).unwrap().bind(binding(&[])).unwrap();
+        policy.validate(&Call::of(&request(), None)).outcome.unwrap();
+    }
+    let policy = runtime.load(&validator(OK)).unwrap().bind(binding(&[])).unwrap();
+    policy.validate(&Call::of(&request(), None)).outcome.unwrap();
+    let Some(apart) = &runtime.apart else { return };
+    assert_eq!(apart.held(), [2], "a module and a binding");
 }

@@ -36,6 +36,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a start waits until modules are loaded. A server must come up although a registry is away; what was in force
 /// before and is not loaded yet fails until then.
 const START_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Changes that are taken together at most: whoever applies many objects waits for one set, and none for too many.
+const CHANGES_MAX: usize = 256;
 /// How often what was counted on requests is told: in the status of bindings, and as Events.
 const TELL: Duration = Duration::from_secs(2);
 
@@ -52,6 +54,8 @@ pub struct Options {
     pub threads: usize,
     /// Compiles modules in a process of its own.
     pub compiler: Option<wasm::Compiler>,
+    /// Runs policies in processes of their own.
+    pub guests: Option<wasm::Program>,
     /// Reads what `spec.source.oci` names; nobody does without it.
     pub registry: Option<Arc<dyn Registry>>,
 }
@@ -78,6 +82,7 @@ impl Policies {
             artifacts: options.artifacts.clone(),
             threads: options.threads,
             compiler: options.compiler.clone(),
+            guests: options.guests.clone(),
             count_fuel: false,
         })?;
         let fixed = match &options.policy_dir {
@@ -154,12 +159,15 @@ impl Policies {
         Ok(futures::stream::select_all(streams).boxed())
     }
 
-    async fn events(self: &Arc<Self>, mut events: BoxStream<'static, (Kind, Event)>) {
-        while let Some((kind, event)) = events.next().await {
+    async fn events(self: &Arc<Self>, events: BoxStream<'static, (Kind, Event)>) {
+        let mut changes = events.ready_chunks(CHANGES_MAX);
+        while let Some(changes) = changes.next().await {
             let mut loaded = self.loaded.lock().await;
-            match event {
-                Event::Added(object) | Event::Modified(object) => self.take(&mut loaded, kind, object),
-                Event::Deleted(object) => self.forget(&mut loaded, kind, &object),
+            for (kind, event) in changes {
+                match event {
+                    Event::Added(object) | Event::Modified(object) => self.take(&mut loaded, kind, object),
+                    Event::Deleted(object) => self.forget(&mut loaded, kind, &object),
+                }
             }
             loaded.beginning.clear();
             self.rebind(&mut loaded).await;
@@ -170,19 +178,23 @@ impl Policies {
         match kind {
             Kind::Module => self.prepare(loaded, object),
             Kind::ClusterBinding | Kind::Binding => loaded.remember(kind, object),
-            Kind::Exception => match Exception::from_object(&object) {
-                Ok(exception) => drop(loaded.exceptions.insert(exception.name.clone(), Arc::new(exception))),
-                Err(why) => {
-                    // Without a part that can be read it would except more, or less, than was meant: it excepts nothing.
-                    tracing::warn!(exception = %meta::name(&object), %why, "policy exception cannot be read");
-                    loaded.exceptions.remove(meta::name(&object));
+            Kind::Exception => {
+                loaded.is_other = true;
+                match Exception::from_object(&object) {
+                    Ok(exception) => drop(loaded.exceptions.insert(exception.name.clone(), Arc::new(exception))),
+                    Err(why) => {
+                        // Without a part that can be read it would except more, or less, than was meant: it excepts nothing.
+                        tracing::warn!(exception = %meta::name(&object), %why, "policy exception cannot be read");
+                        loaded.exceptions.remove(meta::name(&object));
+                    }
                 }
-            },
+            }
         }
     }
 
     fn forget(&self, loaded: &mut Loaded, kind: Kind, object: &Value) {
         let key = binding::key(object);
+        loaded.is_other = true;
         match kind {
             Kind::Module => {
                 if let Some(state) = loaded.modules.get_mut(&key) {
@@ -198,11 +210,14 @@ impl Policies {
         }
     }
 
-    /// Binds what changed, and puts the whole in force.
+    /// Binds what changed, and puts the whole in force. What did not change is not looked at: many bindings come one after
+    /// the other, and each of them twice, once with the status that is written here.
     async fn rebind(&self, loaded: &mut Loaded) {
+        let touched = std::mem::take(&mut loaded.touched);
         let Loaded { modules, bindings, .. } = loaded;
         let mut bound = Vec::new();
-        for (name, state) in bindings.iter_mut() {
+        for name in touched {
+            let Some(state) = bindings.get_mut(&name) else { continue };
             let named = state.binding.as_ref().map(state::named).unwrap_or_default();
             let found: HashMap<String, Result<Arc<Module>, String>> =
                 named.iter().map(|name| (name.clone(), state::find(modules, name))).collect();
@@ -221,7 +236,10 @@ impl Policies {
                 }
             };
             state.wrong = state.take(outcome);
-            bound.push(name.clone());
+            bound.push(name);
+        }
+        if bound.is_empty() && !std::mem::take(&mut loaded.is_other) {
+            return;
         }
         // Who sees that a binding is ready relies on it: it is in force before its status says so.
         self.publish(loaded);

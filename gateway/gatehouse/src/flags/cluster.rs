@@ -122,6 +122,12 @@ pub(super) const GATEHOUSE: &[Flag] = &[
         "Folder of policies that hold before the first request and cannot be changed over the API.",
     ),
     supported("policy-module-dir", TEXT, "", "Folder in which a PolicyModule's spec.source.file is looked for."),
+    supported(
+        "policy-isolation",
+        TEXT,
+        "none",
+        "Where policies in wasm run: in the server (none), or in processes of their own (process).",
+    ),
     supported("policy-compile-limit", TEXT, "2m0s", "Processor time that compiling one PolicyModule may take, in whole seconds."),
     supported(
         "policy-registries",

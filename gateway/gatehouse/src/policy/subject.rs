@@ -191,7 +191,7 @@ pub(super) fn counting() -> Result<Arc<Runtime>, String> {
 }
 
 fn start(count_fuel: bool) -> Result<Arc<Runtime>, String> {
-    Runtime::start(&wasm::Options { artifacts: None, threads: 1, compiler: None, count_fuel }).map_err(|error| error.to_string())
+    Runtime::start(&wasm::Options { threads: 1, count_fuel, ..wasm::Options::default() }).map_err(|error| error.to_string())
 }
 
 /// Every policy at a place; at least one, or it fails.

@@ -32,6 +32,7 @@ impl Policies {
         state.seen = seen(&object);
         state.wrong = Some("it is being loaded".to_owned());
         let (attempted, beginning) = oneshot::channel();
+        loaded.touch(meta::name(&object));
         loaded.beginning.push(beginning);
         tokio::spawn(self.clone().keep_trying(object, attempted));
     }
@@ -109,6 +110,7 @@ impl Policies {
             let status = status::of_module(object, state.good.as_deref(), state.wrong.as_deref());
             status::write(&*cluster.world, Kind::Module, object, status).await;
         }
+        loaded.touch(meta::name(object));
         self.rebind(&mut loaded).await;
     }
 }

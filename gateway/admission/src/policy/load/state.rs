@@ -1,7 +1,7 @@
 //! What was made of the policy objects so far: modules that loaded, bindings that could be bound, exceptions.
 //! Does not read the API and does not run anything (`load`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::{Value, meta};
@@ -18,6 +18,10 @@ pub(in crate::policy) struct Loaded {
     pub(super) modules: BTreeMap<String, ModuleState>,
     pub(super) bindings: BTreeMap<String, BindingState>,
     pub(super) exceptions: BTreeMap<String, Arc<Exception>>,
+    /// Bindings to look at: those that changed, and those whose module did.
+    pub(super) touched: BTreeSet<String>,
+    /// Something else changed that is in force: a module, an exception, a binding that is gone.
+    pub(super) is_other: bool,
     /// Each ends when a module was loaded, or could not be, for the first time.
     pub(super) beginning: Vec<tokio::sync::oneshot::Receiver<()>>,
 }
@@ -68,7 +72,14 @@ impl Tried {
 
 impl Loaded {
     pub(super) fn remember(&mut self, kind: Kind, object: Value) {
-        let (key, binding) = (binding::key(&object), Binding::from_object(&object));
+        let key = binding::key(&object);
+        if let Some(state) = self.bindings.get_mut(&key).filter(|state| super::seen(&state.object) == super::seen(&object)) {
+            // A status, or labels.
+            state.object = object;
+            return;
+        }
+        self.touched.insert(key.clone());
+        let binding = Binding::from_object(&object);
         match self.bindings.get_mut(&key) {
             // Another object of the same name has nothing to do with what was good before.
             Some(state) if meta::uid(&state.object) == meta::uid(&object) => (state.object, state.binding) = (object, binding),
@@ -76,8 +87,17 @@ impl Loaded {
         }
     }
 
+    /// A module is another, or can or cannot be had any more.
+    pub(super) fn touch(&mut self, module: &str) {
+        self.is_other = true;
+        let names =
+            |state: &BindingState| state.binding.as_ref().is_ok_and(|binding| named(binding).iter().any(|one| one == module));
+        self.touched.extend(self.bindings.iter().filter(|(_, state)| names(state)).map(|(key, _)| key.clone()));
+    }
+
     /// Forgets what is not among the objects that there are.
     pub(super) fn retain(&mut self, kind: Kind, objects: &[Value]) {
+        self.is_other = true;
         let is_there = |key: &String| objects.iter().any(|object| binding::key(object) == *key);
         match kind {
             Kind::Module => self.modules.iter_mut().for_each(|(name, state)| state.gone = !is_there(name)),
