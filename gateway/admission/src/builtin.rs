@@ -86,7 +86,7 @@ pub static ALL: &[Row] = &[
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
     row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
     row("ImagePolicyWebhook", false, None),
-    row("PodSecurity", true, Some(|_| Box::new(pod_security::PodSecurity))),
+    row("PodSecurity", true, Some(|s| Box::new(pod_security::PodSecurity::new(s.world.clone())))),
     row("PodNodeSelector", false, None),
     row("Priority", true, Some(|s| Box::new(priority::Priority::new(s.world.clone())))),
     row("DefaultTolerationSeconds", true, Some(|s| Box::new(default_toleration_seconds::DefaultTolerationSeconds::new(s)))),
@@ -180,10 +180,13 @@ pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<V
 
 /// 403 in the words of upstream's `admission.NewForbidden`.
 pub(crate) fn forbidden(review: &Review<'_>, object: Option<&Value>, why: impl std::fmt::Display) -> Status {
+    Status::forbidden(&group_resource(review), shown_name(review, object), why)
+}
+
+/// The name under which a refusal tells of an object that may have none yet.
+fn shown_name<'a>(review: &Review<'a>, object: Option<&'a Value>) -> &'a str {
     let text = |field| object.map_or("", |o| meta::text(o, field));
-    let name =
-        [review.name, text("name"), text("generateName"), "Unknown"].into_iter().find(|n| !n.is_empty()).unwrap_or_default();
-    Status::forbidden(&group_resource(review), name, why)
+    [review.name, text("name"), text("generateName"), "Unknown"].into_iter().find(|n| !n.is_empty()).unwrap_or_default()
 }
 
 fn group_resource(review: &Review<'_>) -> GroupResource {

@@ -17,3 +17,7 @@ pub use chain::Chain;
 pub use cluster::{Cluster, Kinds};
 pub use plugin::Plugin;
 pub use review::{Notes, Operation, Review};
+
+#[cfg(test)]
+#[path = "../../upstream.rs"]
+mod upstream;

@@ -1,52 +1,179 @@
-//! PodSecurity, as far as it judges namespaces: their labels must name levels and versions that exist. Pods are not judged
-//! by them. Follows `k8s.io/pod-security-admission/{admission,api}`.
+//! PodSecurity: pods keep to the Pod Security Standard that the labels of their namespace name; what makes pods is told of
+//! it; a namespace's labels are well-formed, and whoever makes them stricter hears which pods break them already.
+//! Follows `plugin/pkg/admission/security/podsecurity` in its default configuration, which exempts nobody, and
+//! `k8s.io/pod-security-admission/admission`.
 
-use model::field::{Errors, Path};
-use model::{GroupVersionResource, Status, Value, meta};
+use std::sync::Arc;
 
-use crate::builtin::is;
+use model::{GroupVersionResource, Status, Value, World, meta};
+
+use crate::builtin::{group_resource, is, items, text};
 use crate::{Notes, Operation, Plugin, Review};
+use checks::Pod;
+use labels::{PREFIX, Policy, Standard};
 
-/// The labels in the order in which upstream reads them, each with the check of its value.
-const LABELS: [(&str, Check); 6] = [
-    ("pod-security.kubernetes.io/enforce", level),
-    ("pod-security.kubernetes.io/enforce-version", version),
-    ("pod-security.kubernetes.io/audit", level),
-    ("pod-security.kubernetes.io/audit-version", version),
-    ("pod-security.kubernetes.io/warn", level),
-    ("pod-security.kubernetes.io/warn-version", version),
+mod baseline;
+mod checks;
+mod labels;
+mod namespace;
+mod restricted;
+
+/// Subresources of pods whose bodies are no pods, or cannot change what is judged.
+const SUBRESOURCES_IGNORED: [&str; 8] = ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
+
+/// What makes pods, with the path of the template.
+const CONTROLLERS: [(&str, &str, &str); 8] = [
+    ("", "podtemplates", "/template"),
+    ("", "replicationcontrollers", "/spec/template"),
+    ("apps", "replicasets", "/spec/template"),
+    ("apps", "deployments", "/spec/template"),
+    ("apps", "statefulsets", "/spec/template"),
+    ("apps", "daemonsets", "/spec/template"),
+    ("batch", "jobs", "/spec/template"),
+    ("batch", "cronjobs", "/spec/jobTemplate/spec/template"),
 ];
 
-/// What is wrong with a value, if anything.
-type Check = fn(&str) -> Option<&'static str>;
-
-fn level(value: &str) -> Option<&'static str> {
-    let known = matches!(value, "privileged" | "baseline" | "restricted");
-    (!known).then_some("must be one of privileged, baseline, restricted")
+pub(super) struct PodSecurity {
+    world: Arc<dyn World>,
+    namespaces: GroupVersionResource,
+    pods: GroupVersionResource,
 }
 
-fn version(value: &str) -> Option<&'static str> {
-    let is_minor = |minor: &str| {
-        let digits = !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit());
-        digits && (minor.len() == 1 || !minor.starts_with('0')) && minor.parse::<i64>().is_ok()
-    };
-    let known = value == "latest" || value.strip_prefix("v1.").is_some_and(is_minor);
-    (!known).then_some("must be \"latest\" or \"v1.x\"")
-}
-
-fn faults(namespace: &Value) -> Errors {
-    let mut errors = Errors::new();
-    let path = Path::new("metadata.labels");
-    for (label, check) in LABELS {
-        let Some((_, value)) = meta::labels(namespace).find(|(name, _)| *name == label) else { continue };
-        if let Some(why) = check(value) {
-            errors.invalid(&path.key(label), value, why);
+impl PodSecurity {
+    pub(super) fn new(world: Arc<dyn World>) -> Self {
+        Self {
+            world,
+            namespaces: GroupVersionResource::new("", "v1", "namespaces"),
+            pods: GroupVersionResource::new("", "v1", "pods"),
         }
     }
-    errors
+
+    async fn namespace(&self, review: &Review<'_>) -> Result<Value, Status> {
+        self.world.get(&self.namespaces, "", review.namespace).await
+    }
+
+    async fn pod(&self, review: &Review<'_>, pod: &Value, notes: &mut Notes) -> Result<(), Status> {
+        let namespace = match self.namespace(review).await {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                let status = Status::internal(format!("failed to lookup namespace \"{}\"", review.namespace));
+                annotate(notes, "error", format!("{}: {}", status.message, error.message));
+                return Err(status);
+            }
+        };
+        let (policy, errors) = Policy::of(&namespace);
+        if errors.is_empty() && policy.is_privileged() {
+            annotate(notes, "enforce-policy", "privileged:latest");
+            return Ok(());
+        }
+        if review.old.is_some_and(|old| review.operation == Operation::Update && !is_significant(pod, old)) {
+            return Ok(());
+        }
+        annotate_errors(notes, &errors);
+        annotate(notes, "enforce-policy", policy.enforce.to_string());
+        let subject = Pod::of(pod);
+        let broken = told(policy.enforce, &subject);
+        let refusal = broken.map(|details| {
+            let name = if review.name.is_empty() { meta::name(pod) } else { review.name };
+            Status::forbidden(&group_resource(review), name, format!("violates PodSecurity \"{}\": {details}", policy.enforce))
+        });
+        audit(&policy, &subject, notes);
+        match refusal {
+            // Who is refused needs no warning besides.
+            Some(status) => Err(status),
+            None => {
+                warn(&policy, &subject, notes);
+                Ok(())
+            }
+        }
+    }
+
+    /// What makes pods is never refused: its pods will be.
+    async fn controller(&self, review: &Review<'_>, template: &Value, notes: &mut Notes) {
+        let namespace = match self.namespace(review).await {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                let why = format!("failed to lookup namespace \"{}\": {}", review.namespace, error.message);
+                return annotate(notes, "error", why);
+            }
+        };
+        let (policy, errors) = Policy::of(&namespace);
+        if errors.is_empty() && policy.warn.is_privileged() && policy.audit.is_privileged() {
+            return;
+        }
+        annotate_errors(notes, &errors);
+        let subject = Pod::of(template);
+        audit(&policy, &subject, notes);
+        warn(&policy, &subject, notes);
+    }
+
+    async fn labels(&self, review: &Review<'_>, namespace: &Value, notes: &mut Notes) -> Result<(), Status> {
+        let (policy, errors) = Policy::of(namespace);
+        let before = review.old.map(Policy::of);
+        // What an older server let in may stay as it is.
+        if !errors.is_empty() && before.as_ref().is_none_or(|(_, before)| before.0 != errors.0) {
+            return Err(Status::invalid(&review.kind.group_kind(), review.name, &errors));
+        }
+        let Some((before, _)) = before else { return Ok(()) };
+        if namespace::is_stricter(policy.enforce, before.enforce) {
+            let pods = self.world.list(&self.pods, meta::name(namespace), "").await.map(|(pods, _)| pods);
+            let judging_max = review.left_of(namespace::JUDGING_MAX * 2) / 2;
+            let warnings = namespace::warnings(meta::name(namespace), policy.enforce, pods, judging_max);
+            warnings.into_iter().for_each(|warning| notes.warn(warning));
+        }
+        Ok(())
+    }
 }
 
-pub(super) struct PodSecurity;
+/// What a pod breaks of a standard, in full; nothing if it keeps to it.
+fn told(standard: Standard, pod: &Pod<'_>) -> Option<String> {
+    let faults = checks::faults(standard, pod);
+    (!faults.is_empty()).then(|| checks::details(&faults))
+}
+
+fn audit(policy: &Policy, pod: &Pod<'_>, notes: &mut Notes) {
+    if let Some(details) = told(policy.audit, pod) {
+        annotate(notes, "audit-violations", format!("would violate PodSecurity \"{}\": {details}", policy.audit));
+    }
+}
+
+fn warn(policy: &Policy, pod: &Pod<'_>, notes: &mut Notes) {
+    if let Some(details) = told(policy.warn, pod) {
+        notes.warn(format!("would violate PodSecurity \"{}\": {details}", policy.warn));
+    }
+}
+
+fn annotate(notes: &mut Notes, key: &str, value: impl Into<String>) {
+    notes.annotate(format!("{PREFIX}{key}"), value);
+}
+
+fn annotate_errors(notes: &mut Notes, errors: &model::field::Errors) {
+    let told: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+    match &told[..] {
+        [] => {}
+        [one] => annotate(notes, "error", format!("Failed to parse policy: {one}")),
+        several => annotate(notes, "error", format!("Failed to parse policy: [{}]", several.join(", "))),
+    }
+}
+
+/// Whether an update changes what is judged: of what can change in a pod, only images and ephemeral containers do.
+fn is_significant(pod: &Value, old: &Value) -> bool {
+    let list = |pod, list| pod_list(pod, list);
+    let images = |pod, name| list(pod, name).iter().map(|container| text(container, "image"));
+    let differ = |name| images(pod, name).ne(images(old, name));
+    let known = |name: &str| list(old, "ephemeralContainers").iter().find(|container| text(container, "name") == name);
+    let is_new =
+        |container: &Value| known(text(container, "name")).is_none_or(|known| text(known, "image") != text(container, "image"));
+    differ("containers") || differ("initContainers") || list(pod, "ephemeralContainers").iter().any(is_new)
+}
+
+fn pod_list<'a>(pod: &'a Value, list: &str) -> &'a [Value] {
+    items(checks::field(pod, "spec"), list)
+}
+
+fn template_path(resource: &GroupVersionResource) -> Option<&'static str> {
+    CONTROLLERS.iter().find(|(group, plural, _)| is(resource, group, plural)).map(|(_, _, path)| *path)
+}
 
 #[async_trait::async_trait]
 impl Plugin for PodSecurity {
@@ -55,45 +182,28 @@ impl Plugin for PodSecurity {
     }
 
     fn handles(&self, operation: Operation, resource: &GroupVersionResource, subresource: &str) -> bool {
-        matches!(operation, Operation::Create | Operation::Update) && is(resource, "", "namespaces") && subresource.is_empty()
+        matches!(operation, Operation::Create | Operation::Update)
+            && match subresource {
+                "" => is(resource, "", "pods") || is(resource, "", "namespaces") || template_path(resource).is_some(),
+                subresource => is(resource, "", "pods") && !SUBRESOURCES_IGNORED.contains(&subresource),
+            }
     }
 
-    async fn validate(&self, review: &Review<'_>, object: Option<&Value>, _notes: &mut Notes) -> Result<(), Status> {
-        let errors = object.map(faults).unwrap_or_default();
-        // What an older server let in may stay as it is.
-        if errors.is_empty() || review.old.is_some_and(|old| faults(old).0 == errors.0) {
-            return Ok(());
+    async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
+        let Some(object) = object else { return Ok(()) };
+        if is(review.resource, "", "pods") {
+            return self.pod(review, object, notes).await;
         }
-        Err(Status::invalid(&review.kind.group_kind(), review.name, &errors))
+        if is(review.resource, "", "namespaces") {
+            return self.labels(review, object, notes).await;
+        }
+        let template = template_path(review.resource).and_then(|path| object.pointer(path));
+        if let Some(template) = template.filter(|template| template.is_object()) {
+            self.controller(review, template, notes).await;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use model::json::json;
-
-    use super::*;
-
-    #[test]
-    fn labels_name_what_exists() {
-        let told = |labels: Value| {
-            let errors = faults(&json!({"metadata": {"labels": labels}}));
-            errors.0.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        let (enforce, since) = ("pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn-version");
-        for good in ["latest", "v1.0", "v1.37"] {
-            assert_eq!(told(json!({enforce: "baseline", since: good})), [""; 0]);
-        }
-        for bad in ["v1", "v1.", "v1.01", "v2.1", "1.37", ""] {
-            let [fault] = &told(json!({since: bad}))[..] else { panic!("{bad}") };
-            assert!(fault.ends_with("must be \"latest\" or \"v1.x\""), "{fault}");
-        }
-        assert_eq!(
-            told(json!({since: "x", enforce: "odd"})),
-            [
-                "metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: \"odd\": must be one of privileged, baseline, restricted",
-                "metadata.labels[pod-security.kubernetes.io/warn-version]: Invalid value: \"x\": must be \"latest\" or \"v1.x\""
-            ]
-        );
-    }
-}
+mod tests;
