@@ -27,6 +27,7 @@ mod pod_resize;
 mod pod_security;
 mod pod_topology_labels;
 mod priority;
+mod resource_quota;
 mod runtime_class;
 mod service_account;
 mod service_account_secrets;
@@ -144,7 +145,7 @@ pub static ALL: &[Row] = &[
     row("MutatingAdmissionWebhook", true, Some(|s| s.webhooks.mutating_plugin())),
     row("ValidatingAdmissionPolicy", true, Some(|s| s.validating_policies.plugin())),
     row("ValidatingAdmissionWebhook", true, Some(|s| s.webhooks.validating_plugin())),
-    row("ResourceQuota", true, None),
+    row("ResourceQuota", true, Some(|s| Box::new(resource_quota::ResourceQuota::new(s.world.clone())))),
     row("AlwaysDeny", false, Some(|_| Box::new(always::AlwaysDeny))),
 ];
 

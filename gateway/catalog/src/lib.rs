@@ -13,6 +13,7 @@ pub mod document;
 pub mod facts;
 pub mod hooks;
 pub mod openapi;
+pub mod quota;
 mod read;
 pub mod resource;
 pub mod strategy;

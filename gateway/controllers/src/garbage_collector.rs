@@ -2,17 +2,16 @@
 //! Follows `pkg/controller/garbagecollector`: a graph of owners tells what to look at; what to do is decided on live
 //! objects only. Events are left out, as upstream does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use model::json::json;
 use model::world::{DeleteOptions, Propagation, ResourceFacts};
-use model::{GroupVersionResource, Status, Value, World, meta};
-use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use model::{Status, Value, World, meta};
+use tokio::sync::watch;
 
-use crate::feed::{self, Change, Listener, Reads, What};
+use crate::everything::{self, Everything};
+use crate::feed::{Change, What};
 use crate::queue::Queue;
 use crate::runtime::{Error, Next, Runtime, step};
 
@@ -26,19 +25,6 @@ use graph::{Graph, Item};
 pub const NAME: &str = "garbage-collector-controller";
 /// Objects looked at at the same time; upstream's `--concurrent-gc-syncs`.
 const WORKERS: usize = 20;
-/// How long resources may take to settle after their definitions changed; upstream looks every 30 s.
-const SETTLE: Duration = Duration::from_secs(1);
-
-/// What the graph is made of.
-const READS: Reads = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "metadata.ownerReferences",
-    "metadata.deletionTimestamp",
-    "metadata.finalizers",
-];
-
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
@@ -51,23 +37,18 @@ struct Collector {
     synced: watch::Receiver<bool>,
 }
 
-/// Adds the collector to a runtime, with a watch on every resource that can be collected.
-pub fn add(runtime: &mut Runtime) {
-    let resources = collectable(&*runtime.context().world);
-    let known: HashSet<GroupVersionResource> = resources.iter().map(|facts| facts.resource.clone()).collect();
+/// Adds the collector to a runtime; it hears of every resource that can be collected.
+pub(crate) fn add(runtime: &mut Runtime, everything: &mut Everything) {
     let (sender, synced) = watch::channel(false);
-    let collector = Arc::new(Collector::new(&resources, synced));
-    for facts in resources {
-        let collector = collector.clone();
-        let listener: Listener = Arc::new(move |change| collector.hear(change));
-        runtime.listen_to(facts.resource, READS, listener);
-    }
+    let collector = Arc::new(Collector::new(&everything::resources(&*runtime.context().world), synced));
+    let (heard, counted) = (collector.clone(), collector.clone());
+    everything.listen(Arc::new(move |change| heard.hear(change)));
+    everything.count(move |resources| *counted.kinds() = by_kind(resources));
     let swept = collector.clone();
     runtime.once_synced(move || {
         swept.lock().suspects().into_iter().for_each(|item| swept.queue.add(item));
         let _ = sender.send(true);
     });
-    follow_custom(runtime, collector.clone(), known);
     let queue = collector.queue.clone();
     runtime.work(NAME, WORKERS, queue, move |context, item: Arc<Item>| {
         let collector = collector.clone();
@@ -78,48 +59,6 @@ pub fn add(runtime: &mut Runtime) {
             }
             collector.reconcile(&*context.world, &item).await
         })
-    });
-}
-
-/// The resources whose objects take part.
-fn collectable(world: &dyn World) -> Vec<ResourceFacts> {
-    let takes_part = |facts: &ResourceFacts| {
-        &*facts.resource.resource != "events"
-            && ["list", "watch", "delete"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb))
-    };
-    world.resources().into_iter().filter(takes_part).collect()
-}
-
-/// Follows resources that come after the start, and leaves those that go: custom ones.
-fn follow_custom(runtime: &mut Runtime, collector: Arc<Collector>, known: HashSet<GroupVersionResource>) {
-    let changed = Arc::new(Notify::new());
-    let heard = changed.clone();
-    let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
-    runtime.listen(definitions, Arc::new(move |_| heard.notify_one()));
-    let world = runtime.context().world.clone();
-    runtime.spawn(async move {
-        let (mut followed, mut feeds): (HashMap<GroupVersionResource, AbortHandle>, _) = (HashMap::new(), JoinSet::new());
-        loop {
-            changed.notified().await;
-            // Several definitions come together, and each changes several times until it is served.
-            tokio::time::sleep(SETTLE).await;
-            let now = collectable(&*world);
-            *collector.kinds() = by_kind(&now);
-            followed.retain(|resource, feed| {
-                let stays = now.iter().any(|facts| facts.resource == *resource);
-                if !stays {
-                    feed.abort();
-                }
-                stays
-            });
-            for facts in now.into_iter().filter(|facts| !known.contains(&facts.resource)) {
-                followed.entry(facts.resource).or_insert_with_key(|resource| {
-                    let collector = collector.clone();
-                    let listener: Listener = Arc::new(move |change| collector.hear(change));
-                    feeds.spawn(feed::follow(world.clone(), (resource.clone(), READS), vec![listener], watch::channel(false).0))
-                });
-            }
-        }
     });
 }
 

@@ -5,6 +5,7 @@ mod apiservice;
 pub mod bootstrap;
 pub mod clusterrole_aggregation;
 pub mod customresourcedefinition;
+mod everything;
 pub mod feed;
 pub mod garbage_collector;
 pub mod identity_lease;
@@ -14,6 +15,7 @@ pub mod persistentvolume_protection;
 pub mod persistentvolumeclaim_protection;
 mod protection;
 pub mod queue;
+pub mod resourcequota;
 pub mod root_ca_publisher;
 pub mod runtime;
 pub mod serviceaccount;
@@ -25,7 +27,7 @@ use model::World;
 
 pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime};
 
-/// Every controller but the garbage collector, which watches all resources.
+/// Every controller but those that watch all resources.
 static ALL: &[&Controller] = &[
     &clusterrole_aggregation::CONTROLLER,
     &namespace::CONTROLLER,
@@ -35,6 +37,12 @@ static ALL: &[&Controller] = &[
     &serviceaccount::CONTROLLER,
     &volumeattributesclass_protection::CONTROLLER,
 ];
+
+type Add = fn(&mut Runtime, &mut everything::Everything);
+
+/// Those that watch all resources.
+static OF_EVERYTHING: &[(&str, Add)] =
+    &[(garbage_collector::NAME, garbage_collector::add), (resourcequota::NAME, resourcequota::add)];
 
 /// What kube-apiserver itself keeps up, and the world under its own name.
 pub type Upkeep = (bootstrap::Settings, Arc<dyn World>);
@@ -55,16 +63,20 @@ pub fn start(context: Context, controllers: &[String], upkeep: Option<Upkeep>) -
             runtime.add(controller);
         }
     }
-    if names::is_enabled(garbage_collector::NAME, names::Default::On, controllers) {
-        garbage_collector::add(&mut runtime);
+    let mut everything = everything::Everything::default();
+    for (name, add) in OF_EVERYTHING {
+        if names::is_enabled(name, names::Default::On, controllers) {
+            add(&mut runtime, &mut everything);
+        }
     }
+    everything.follow(&mut runtime);
     runtime.follow();
     runtime
 }
 
 /// The names of the controllers that are served here.
 pub fn served() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|controller| controller.name).chain([garbage_collector::NAME])
+    ALL.iter().map(|controller| controller.name).chain(OF_EVERYTHING.iter().map(|(name, _)| *name))
 }
 
 #[cfg(test)]

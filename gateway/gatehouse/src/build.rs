@@ -150,7 +150,9 @@ fn plugins(
     let mut plugins = builtin::plugins(&settings.enable, &settings.disable, &setup)?;
     // What strategies ask last upstream comes before all that judges.
     plugins.insert(0, Box::new(ParamsAccess(cluster)));
-    plugins.push(policies.plugin());
+    // Nor is anything charged that a policy refuses: quotas are last.
+    let quotas = plugins.iter().position(|plugin| plugin.name() == "ResourceQuota").unwrap_or(plugins.len());
+    plugins.insert(quotas, policies.plugin());
     Ok(plugins)
 }
 

@@ -8,6 +8,7 @@ mod customresources;
 mod list;
 mod path;
 mod protobuf;
+mod quota;
 mod storage;
 mod subresources;
 #[path = "../../../upstream.rs"]

@@ -24,7 +24,8 @@ fn add(sum: &mut Amounts, more: &Amounts) {
     }
 }
 
-fn max(most: &mut Amounts, other: &Amounts) {
+/// The larger of each amount.
+pub(crate) fn max(most: &mut Amounts, other: &Amounts) {
     for (name, value) in other {
         match most.get_mut(name) {
             Some(known) if *known >= *value => {}
@@ -42,13 +43,18 @@ fn of(container: &Value, list: &str) -> Amounts {
 /// `AggregateContainerRequests` and `AggregateContainerLimits` of a spec; `list` is `requests` or `limits`. Sidecars run
 /// beside the containers, other init containers before them, one at a time.
 pub(crate) fn aggregate(spec: &Value, list: &str) -> Amounts {
+    aggregate_by(spec, |container| of(container, list))
+}
+
+/// The same of whatever a container is found to have.
+pub(crate) fn aggregate_by(spec: &Value, of: impl Fn(&Value) -> Amounts) -> Amounts {
     let mut sum = Amounts::new();
     for container in get::list(spec, "containers") {
-        add(&mut sum, &of(container, list));
+        add(&mut sum, &of(container));
     }
     let (mut sidecars, mut init) = (Amounts::new(), Amounts::new());
     for container in get::list(spec, "initContainers") {
-        let mut own = of(container, list);
+        let mut own = of(container);
         if is_sidecar(container) {
             add(&mut sum, &own);
             add(&mut sidecars, &own);
@@ -66,6 +72,14 @@ pub(crate) fn aggregate(spec: &Value, list: &str) -> Amounts {
 pub(crate) fn has_pod_level(spec: &Value) -> bool {
     let resources = get::at(spec, "resources");
     get::entries(resources, "requests").chain(get::entries(resources, "limits")).any(|(name, _)| is_pod_level(name))
+}
+
+/// `GetPodQOS`: the class that a pod was given, or would be.
+pub(crate) fn class_of_pod(pod: &Value) -> &str {
+    match get::text(get::at(pod, "status"), "qosClass") {
+        "" => class(get::at(pod, "spec")),
+        class => class,
+    }
 }
 
 /// `ComputePodQOS`.
