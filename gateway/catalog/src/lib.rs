@@ -17,6 +17,7 @@ pub mod quota;
 mod read;
 pub mod resource;
 pub mod strategy;
+pub mod typecheck;
 
 pub use catalog::{Catalog, Error, Group, Version};
 pub use document::Document;

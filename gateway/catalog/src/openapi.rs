@@ -2,6 +2,7 @@
 //! rendered when it is first asked for, which is work for a thread that may block. Does not negotiate.
 
 mod custom;
+mod declare;
 mod describe;
 mod gnostic;
 mod operation;

@@ -88,6 +88,31 @@ pub fn env(stage: Stage, offered: Offered, variables: Option<&Variables>) -> Env
     if offered.patches { env.with_patches() } else { env }
 }
 
+/// What is known of the variables that hold objects, where expressions are only checked.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// `object` and `oldObject`
+    pub object: Type,
+    /// `params`, where there are some
+    pub params: Option<Type>,
+}
+
+/// The environment of an expression that is checked against what is known and never evaluated. The resource of the request is
+/// unknown there, as it is upstream.
+pub fn known_env(known: &Known, variables: &Variables) -> Env {
+    let mut env = Env::new(Stage::Stored)
+        .variable(variable::OBJECT, known.object.clone())
+        .variable(variable::OLD_OBJECT, known.object.clone())
+        .variable(variable::NAMESPACE, NAMESPACE.clone())
+        .variable(variable::REQUEST, REQUEST.clone())
+        .variable(variable::AUTHORIZER, Type::object("kubernetes.authorization.Authorizer"))
+        .variable(variable::VARIABLES, variables.to_type());
+    if let Some(params) = &known.params {
+        env = env.variable(variable::PARAMS, params.clone());
+    }
+    env
+}
+
 /// Compiles an expression that must yield something.
 ///
 /// # Errors

@@ -19,13 +19,14 @@ pub mod resourcequota;
 pub mod root_ca_publisher;
 pub mod runtime;
 pub mod serviceaccount;
+pub mod validatingadmissionpolicy_status;
 pub mod volumeattributesclass_protection;
 
 use std::sync::Arc;
 
 use model::World;
 
-pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime};
+pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime, Served};
 
 /// Every controller but those that watch all resources.
 static ALL: &[&Controller] = &[
@@ -35,6 +36,7 @@ static ALL: &[&Controller] = &[
     &persistentvolumeclaim_protection::CONTROLLER,
     &root_ca_publisher::CONTROLLER,
     &serviceaccount::CONTROLLER,
+    &validatingadmissionpolicy_status::CONTROLLER,
     &volumeattributesclass_protection::CONTROLLER,
 ];
 

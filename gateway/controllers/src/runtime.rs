@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use catalog::Catalog;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::{Clock, GroupVersionResource, Status, World};
@@ -16,6 +17,9 @@ use tokio::task::JoinSet;
 use crate::feed::{self, Change, Listener, Reads, WHOLE};
 use crate::queue::{Counters, Queue};
 
+/// Tells what is served now, custom resources too.
+pub type Served = Arc<dyn Fn() -> Result<Arc<Catalog>, Status> + Send + Sync>;
+
 /// What every controller is given.
 #[derive(Clone)]
 pub struct Context {
@@ -23,6 +27,8 @@ pub struct Context {
     pub world: Arc<dyn World>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What is served.
+    pub served: Served,
     /// The certificates that serving certificates are signed with, PEM; published to every namespace.
     pub root_ca: Arc<str>,
 }

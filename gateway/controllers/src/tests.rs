@@ -1,18 +1,21 @@
 //! All controllers together over a world in memory, and what their own tests share.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use catalog::Catalog;
 use jiff::Timestamp;
 use model::json::json;
 use model::world::{DeleteOptions, Propagation};
 use model::{Clock, World};
 
 use crate::world::{Fake, gvr};
-use crate::{Context, start};
+use crate::{Context, Served, start};
 
 /// What the time is in tests: ten seconds after everything was made.
 pub(crate) const NOW: &str = "2030-01-01T00:00:10Z";
+
+static BUILTIN: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::builtin().unwrap()));
 
 struct Stopped;
 
@@ -25,7 +28,8 @@ impl Clock for Stopped {
 /// A context over a fake world, and the world.
 pub(crate) fn context(world: Fake) -> (Context, Arc<Fake>) {
     let world = Arc::new(world);
-    (Context { world: world.clone(), clock: Arc::new(Stopped), root_ca: "ROOT".into() }, world)
+    let served: Served = Arc::new(|| Ok(BUILTIN.clone()));
+    (Context { world: world.clone(), clock: Arc::new(Stopped), served, root_ca: "ROOT".into() }, world)
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {

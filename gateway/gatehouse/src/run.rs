@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admission::Kinds;
 use admission::policy::{self, Policies};
 use controllers::{bootstrap, identity_lease};
 use model::clock::{SteadyClock, SystemClock};
@@ -15,7 +16,7 @@ use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
 use server::registry::{Reach, Registries};
 use server::world::{LocalWorld, Slot};
-use server::{body, customs, listen, path, tls, webhooks};
+use server::{body, customs, kinds, listen, path, tls, webhooks};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, AdmissionPolicies, Parts};
@@ -59,6 +60,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
     let hooks = build::webhooks(&slot);
+    let kinds = kinds::Served(slot.clone());
     let admission_policies = AdmissionPolicies::new(&slot);
     let parts = Parts {
         store: store.clone(),
@@ -90,11 +92,12 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     tokio::spawn(policies.follow());
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
     let named = build::lease_identity(&upkeep);
-    let context = controllers::Context { world: world.clone(), clock: clock.clone(), root_ca: root_ca.clone() };
-    let lease = identity_lease::start(context, named.clone()).await;
+    let served: controllers::Served = Arc::new(move || kinds.catalog());
+    let context = controllers::Context { world: world.clone(), clock: clock.clone(), served, root_ca };
+    let lease = identity_lease::start(context.clone(), named.clone()).await;
     // Clients know them by the program that runs them upstream.
     let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
-    let context = controllers::Context { world: manager, clock: clock.clone(), root_ca };
+    let context = controllers::Context { world: manager, ..context };
     let controllers = controllers::start(context, &config.controllers, Some((upkeep, world.clone())));
     gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {
