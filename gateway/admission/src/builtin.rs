@@ -23,8 +23,10 @@ mod namespace_exists;
 mod namespace_lifecycle;
 mod owner_references_permission_enforcement;
 mod persistent_volume_claim_resize;
+mod pod_node_selector;
 mod pod_resize;
 mod pod_security;
+mod pod_toleration_restriction;
 mod pod_topology_labels;
 mod priority;
 mod resource_quota;
@@ -34,6 +36,7 @@ mod service_account_secrets;
 mod signer_access;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
+mod tolerations;
 
 /// What plugins are made from.
 #[derive(Clone)]
@@ -88,10 +91,14 @@ pub static ALL: &[Row] = &[
     row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
     row("ImagePolicyWebhook", false, None),
     row("PodSecurity", true, Some(|s| Box::new(pod_security::PodSecurity::new(s.world.clone())))),
-    row("PodNodeSelector", false, None),
+    row("PodNodeSelector", false, Some(|s| Box::new(pod_node_selector::PodNodeSelector::new(s.world.clone())))),
     row("Priority", true, Some(|s| Box::new(priority::Priority::new(s.world.clone())))),
     row("DefaultTolerationSeconds", true, Some(|s| Box::new(default_toleration_seconds::DefaultTolerationSeconds::new(s)))),
-    row("PodTolerationRestriction", false, None),
+    row(
+        "PodTolerationRestriction",
+        false,
+        Some(|s| Box::new(pod_toleration_restriction::PodTolerationRestriction::new(s.world.clone()))),
+    ),
     row("EventRateLimit", false, None),
     row("ExtendedResourceToleration", false, Some(|_| Box::new(extended_resource_toleration::ExtendedResourceToleration))),
     row(

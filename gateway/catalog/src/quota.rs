@@ -14,7 +14,7 @@ use model::{GroupResource, Value};
 
 use crate::hooks::rules::get;
 pub use amounts::{Amounts, add, masked, of_list, subtracted, to_list, without_zeros};
-pub use pods::{is_ended, is_terminating};
+pub use pods::{is_best_effort, is_ended, is_terminating};
 
 /// Resources that no quota counts: virtual ones, and events.
 const IGNORED: [(&str, &str); 10] = [

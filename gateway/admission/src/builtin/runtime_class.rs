@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{GroupVersionResource, Map, Status, Value, World};
 
-use crate::builtin::{forbidden, is, items, text};
+use crate::builtin::{forbidden, is, items, tolerations};
 use crate::{Notes, Operation, Plugin, Review};
 
 pub(super) struct RuntimeClass {
@@ -63,7 +63,7 @@ impl Plugin for RuntimeClass {
         let Some(scheduling) = class.get("scheduling").filter(|scheduling| scheduling.is_object()) else { return Ok(()) };
         select_nodes(pod, scheduling).map_err(|why| forbidden(review, Some(pod), why))?;
         let Some(spec) = pod.get_mut("spec") else { return Ok(()) };
-        let merged = merge_tolerations(items(spec, "tolerations"), items(scheduling, "tolerations"));
+        let merged = tolerations::merged(items(spec, "tolerations"), items(scheduling, "tolerations"));
         if let Some(spec) = spec.as_object_mut().filter(|_| !merged.is_empty()) {
             spec.insert("tolerations", merged.into());
         }
@@ -102,40 +102,4 @@ fn select_nodes(pod: &mut Value, scheduling: &Value) -> Result<(), String> {
         selector.insert(key.clone(), value.clone());
     }
     Ok(())
-}
-
-/// Both lists, without what another toleration covers. Upstream: `pkg/util/tolerations`.
-fn merge_tolerations(first: &[Value], second: &[Value]) -> Vec<Value> {
-    let all: Vec<&Value> = first.iter().chain(second).collect();
-    let mut merged: Vec<Value> = Vec::new();
-    for (i, toleration) in all.iter().enumerate() {
-        let earlier = merged.iter().any(|other| covers(other, toleration));
-        let later = all[i + 1..].iter().any(|other| other != toleration && covers(other, toleration));
-        if !earlier && !later {
-            merged.push((*toleration).clone());
-        }
-    }
-    merged
-}
-
-fn covers(wide: &Value, narrow: &Value) -> bool {
-    if wide == narrow {
-        return true;
-    }
-    let same = |field| text(wide, field) == text(narrow, field);
-    let exists = text(wide, "operator") == "Exists";
-    if !same("key") && (!text(wide, "key").is_empty() || !exists) {
-        return false;
-    }
-    if !text(wide, "effect").is_empty() && !same("effect") {
-        return false;
-    }
-    if text(wide, "effect") == "NoExecute"
-        && let Some(seconds) = wide.get("tolerationSeconds").and_then(Value::as_i64)
-        && narrow.get("tolerationSeconds").and_then(Value::as_i64).is_none_or(|other| other > seconds)
-    {
-        return false;
-    }
-    exists
-        || (matches!(text(narrow, "operator"), "" | "Equal") && matches!(text(wide, "operator"), "" | "Equal") && same("value"))
 }

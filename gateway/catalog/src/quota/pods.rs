@@ -64,6 +64,11 @@ pub fn is_terminating(pod: &Value) -> bool {
     get::int(get::at(pod, "spec"), "activeDeadlineSeconds").is_some_and(|seconds| seconds >= 0)
 }
 
+/// Whether a pod asks for nothing in particular.
+pub fn is_best_effort(pod: &Value) -> bool {
+    qos::class_of_pod(pod) == "BestEffort"
+}
+
 /// Under which names amounts count.
 fn compute(requests: &Amounts, limits: &Amounts) -> Amounts {
     let mut counted = Amounts::from([("pods".to_owned(), number(1))]);
@@ -159,8 +164,8 @@ pub(super) fn is_in(scope: &Scope, pod: &Value) -> bool {
     match &*scope.name {
         "Terminating" => is_terminating(pod),
         "NotTerminating" => !is_terminating(pod),
-        "BestEffort" => qos::class_of_pod(pod) == "BestEffort",
-        "NotBestEffort" => qos::class_of_pod(pod) != "BestEffort",
+        "BestEffort" => is_best_effort(pod),
+        "NotBestEffort" => !is_best_effort(pod),
         "PriorityClass" => scope.selects(Some(get::text(spec, "priorityClassName")).filter(|class| !class.is_empty())),
         "CrossNamespacePodAffinity" => reaches_beyond(get::at(spec, "affinity")),
         _ => false,

@@ -242,3 +242,66 @@ async fn owners_are_named_by_those_who_may() {
     let unknown = "cannot set blockOwnerDeletion in this case because cannot find RESTMapping for APIVersion apps/v1 Kind Nothing: no matches for kind \"Nothing\" in version \"apps/v1\"";
     assert_eq!(create(&[]).alone(&owned(true, "Nothing")).await, forbidden(unknown));
 }
+
+/// A world whose namespace `picky` has annotations.
+fn picky(annotations: Value) -> Arc<Fake> {
+    let world = world();
+    let metadata = json!({"name": "picky", "annotations": annotations});
+    world.seed("v1/namespaces", json!({"metadata": metadata, "status": {"phase": "Active"}}));
+    world.seed("v1/serviceaccounts", json!({"metadata": {"namespace": "picky", "name": "default"}}));
+    world
+}
+
+fn picky_pod(spec: Value) -> Value {
+    let mut pod = json!({"metadata": {"name": "web", "namespace": "picky"}, "spec": {"containers": [{"name": "c"}]}});
+    pod["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    pod
+}
+
+#[tokio::test]
+async fn pods_go_to_the_nodes_that_their_namespace_selects() {
+    let ask = Ask { enabled: &["PodNodeSelector"], ..POD };
+    let world = picky(json!({"scheduler.alpha.kubernetes.io/node-selector": "zone=a, disk = ssd"}));
+    let mut pod = picky_pod(json!({"nodeSelector": {"disk": "ssd", "mine": "1"}}));
+    assert_eq!(ask.of(&world, &mut pod).await, None);
+    assert_eq!(pod["spec"]["nodeSelector"], json!({"disk": "ssd", "mine": "1", "zone": "a"}));
+    let mut pod = picky_pod(json!({"nodeSelector": {"zone": "b"}}));
+    let why = "pod node label selector conflicts with its namespace node label selector";
+    assert_eq!(ask.of(&world, &mut pod).await, Some(format!("pods \"web\" is forbidden: {why}")));
+    let odd = picky(json!({"scheduler.alpha.kubernetes.io/node-selector": "a=b=c"}));
+    assert_eq!(ask.of(&odd, &mut picky_pod(json!({}))).await, Some("invalid selector: [a b c]".to_owned()));
+    let mut pod = picky_pod(json!({}));
+    assert_eq!(ask.of(&picky(json!({})), &mut pod).await, None);
+    assert_eq!(pod["spec"].get("nodeSelector"), None);
+}
+
+#[tokio::test]
+async fn pods_tolerate_what_their_namespace_gives_and_lists() {
+    let ask = Ask { enabled: &["PodTolerationRestriction"], ..POD };
+    let tolerations = |pod: &Value| {
+        let all = pod["spec"]["tolerations"].as_array().unwrap().iter();
+        // Those that every pod gets.
+        let own = all.filter(|one| !one["key"].as_str().unwrap().starts_with("node.kubernetes.io/"));
+        own.cloned().collect::<Vec<_>>()
+    };
+    let given = json!({"scheduler.alpha.kubernetes.io/defaultTolerations": "[{\"key\": \"gpu\", \"operator\": \"Exists\"}]"});
+    let mut pod = picky_pod(json!({"tolerations": [{"key": "gpu", "operator": "Equal", "value": "x", "effect": "NoSchedule"}]}));
+    assert_eq!(ask.of(&picky(given), &mut pod).await, None);
+    assert_eq!(tolerations(&pod), [json!({"key": "gpu", "operator": "Exists"})], "the narrower one goes");
+
+    let pressure = |pod: &Value| pod["spec"]["tolerations"].to_string().contains("node.kubernetes.io/memory-pressure");
+    let mut plain = picky_pod(json!({}));
+    let mut asking = picky_pod(json!({"containers": [{"name": "c", "resources": {"requests": {"memory": "1Gi"}}}]}));
+    for (pod, expected) in [(&mut plain, false), (&mut asking, true)] {
+        assert_eq!(ask.of(&picky(json!({})), pod).await, None);
+        assert_eq!(pressure(pod), expected);
+    }
+
+    let listed = "[{\"operator\": \"Exists\", \"effect\": \"NoExecute\"}, {\"key\": \"disk\", \"operator\": \"Exists\"}]";
+    let listed = picky(json!({"scheduler.alpha.kubernetes.io/tolerationsWhitelist": listed}));
+    let disk = json!([{"key": "disk", "operator": "Equal", "value": "a"}]);
+    assert_eq!(ask.of(&listed, &mut picky_pod(json!({"tolerations": disk}))).await, None);
+    let other = json!([{"key": "other", "operator": "Exists", "effect": "NoSchedule"}]);
+    let why = "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist";
+    assert_eq!(ask.of(&listed, &mut picky_pod(json!({"tolerations": other}))).await, Some(why.to_owned()));
+}
