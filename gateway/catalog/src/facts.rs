@@ -1,17 +1,7 @@
-//! What serving must know of a few resources and upstream's tables do not say: which have no effect yet, which expire, how
-//! they speak of unknown fields.
+//! What serving must know of a few resources and upstream's tables do not say: which expire, how they speak of unknown fields.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
-
-/// Resources whose effect is not built: a client must not believe that one of them works. Group, plural, why.
-static UNBUILT: &[(&str, &str, &str)] =
-    &[("apiregistration.k8s.io", "apiservices", "requests are not passed on to extension servers")];
-
-/// Why a resource refuses to be created or changed by clients, when it does.
-pub fn unbuilt(group: &str, plural: &str) -> Option<&'static str> {
-    UNBUILT.iter().find(|(g, p, _)| *g == group && *p == plural).map(|(_, _, why)| *why)
-}
 
 /// Older versions in which upstream takes bodies of a kind. Group, kind, version; the fields are the same.
 static ALSO_TAKEN: &[(&str, &str, &str)] = &[("policy", "Eviction", "v1beta1")];

@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod quota;
 mod read;
 pub mod resource;
+pub mod services;
 pub mod strategy;
 pub mod typecheck;
 

@@ -4,6 +4,7 @@
 mod custom;
 mod declare;
 mod describe;
+mod foreign;
 mod gnostic;
 mod operation;
 mod path;
@@ -11,14 +12,15 @@ mod plain;
 mod schema;
 mod v2;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use model::gvk::join_api_version;
-use model::json::{Map, Value, json};
+use model::json::{Key, Map, Value, json};
 use sha2::{Digest, Sha512};
 
 use crate::document::Document;
+use crate::services::Service;
 use crate::{Catalog, Group, Version};
 
 /// The version of Kubernetes that the documents describe.
@@ -27,6 +29,8 @@ const KUBERNETES: &str = "v1.37.2";
 /// All documents of a catalog. Those of a group's version are kept with it, for all catalogs that have it unchanged.
 pub struct OpenApi {
     catalog: Arc<Catalog>,
+    /// What extension servers serve, the most preferred first.
+    foreign: Vec<Service>,
     index: OnceLock<Document>,
     v2: Rendered,
 }
@@ -77,7 +81,17 @@ type Parts = (Map, Map);
 impl OpenApi {
     /// Renders nothing yet.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, index: OnceLock::new(), v2: Rendered::default() }
+        Self::with(catalog, Vec::new())
+    }
+
+    /// The same with the documents of extension servers, the most preferred first.
+    pub fn with(catalog: Arc<Catalog>, foreign: Vec<Service>) -> Self {
+        Self { catalog, foreign, index: OnceLock::new(), v2: Rendered::default() }
+    }
+
+    /// Documents of extension servers that are shown here.
+    pub fn foreign(&self) -> &[Service] {
+        &self.foreign
     }
 
     /// `/openapi/v3`: where the documents are, with the hash of each.
@@ -92,9 +106,13 @@ impl OpenApi {
             let url = |(path, hash): &(String, String)| {
                 (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}))
             };
-            let paths: Map = hashes.iter().map(url).collect();
-            let etag = self.hash(&hashes.iter().map(|(_, hash)| hash.as_str()).collect::<String>());
-            Document::new(json!({"paths": paths}).to_string(), etag)
+            let mut paths: BTreeMap<String, Value> = hashes.iter().map(url).collect();
+            let remote = self.foreign.iter().filter_map(|service| service.remote.as_ref());
+            paths.extend(remote.flat_map(|remote| remote.v3.iter().cloned()));
+            let paths: Map = paths.into_iter().map(|(path, of)| (Key::from(path.as_str()), of)).collect();
+            let text = json!({ "paths": paths }).to_string();
+            let etag = self.hash(&text);
+            Document::new(text, etag)
         })
     }
 
@@ -127,7 +145,14 @@ impl OpenApi {
             let (more_paths, more_schemas) = self.all_parts(&custom);
             paths.extend(more_paths);
             schemas.extend(more_schemas);
-            Document::new(v2::render(&paths, &schemas).to_string(), format_args!("2{}", self.index().tag()))
+            let mut whole = v2::render(&paths, &schemas);
+            let mut tag = format!("2{}", self.index().tag());
+            for (service, found) in self.foreign.iter().filter_map(|one| Some((one, one.remote.as_ref()?.v2.as_ref()?))) {
+                foreign::merge(&mut whole, &found.document, &format!("/apis/{}/{}/", service.group, service.version));
+                tag.push_str(&found.tag);
+            }
+            let tag = if self.foreign.is_empty() { tag } else { format!("2{:X}", Sha512::digest(tag)) };
+            Document::new(whole.to_string(), tag)
         })
     }
 

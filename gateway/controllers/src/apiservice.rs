@@ -1,12 +1,15 @@
 //! The APIServices of what this server serves itself: one for each version of a group, built in or of custom resources. They
-//! run with the server, whatever `--controllers` says. Passing requests on to extension servers is not built.
+//! run with the server, whatever `--controllers` says. Whether the others answer is `available`'s.
 //! Keeps little of each definition by group: with a thousand of them, reading all for each would take minutes.
 //! Follows `k8s.io/kube-aggregator/pkg/controllers/{autoregister,status/local}` and
 //! `pkg/controlplane/controller/crdregistration`.
 
+mod available;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use catalog::services::{BUILTIN, CUSTOM, Priority};
 use futures::{StreamExt, TryStreamExt};
 use model::json::json;
 use model::world::DeleteOptions;
@@ -17,6 +20,9 @@ use crate::feed::{Change, Reads, What};
 use crate::queue::Queue;
 use crate::runtime::{Error, Next, Runtime, step};
 
+pub use available::Check;
+pub(crate) use available::add as watch_over;
+
 const GROUP: &str = "apiregistration.k8s.io";
 const PLURAL: &str = "apiservices";
 const DEFINITIONS: &str = "customresourcedefinitions";
@@ -24,39 +30,10 @@ const DEFINITIONS: &str = "customresourcedefinitions";
 const LABEL: &str = "kube-aggregator.kubernetes.io/automanaged";
 const ON_START: &str = "onstart";
 const ALWAYS: &str = "true";
-/// Custom resources stand behind what is built in.
-const CUSTOM: (i64, i64) = (1000, 100);
 /// Objects written at the same time: enough for the store to commit them in groups.
 const AT_ONCE: usize = 32;
 /// Groups worked on at the same time.
 const WORKERS: usize = 2;
-
-/// Versions that are built in, with the priorities of group and version. Upstream: `apiVersionPriorities`. The group of
-/// APIServices itself has none.
-const BUILTIN: &[(&str, &str, i64, i64)] = &[
-    ("", "v1", 18000, 1),
-    ("apps", "v1", 17800, 15),
-    ("events.k8s.io", "v1", 17750, 15),
-    ("authentication.k8s.io", "v1", 17700, 15),
-    ("authorization.k8s.io", "v1", 17600, 15),
-    ("autoscaling", "v1", 17500, 15),
-    ("autoscaling", "v2", 17500, 30),
-    ("batch", "v1", 17400, 15),
-    ("certificates.k8s.io", "v1", 17300, 15),
-    ("networking.k8s.io", "v1", 17200, 15),
-    ("policy", "v1", 17100, 15),
-    ("rbac.authorization.k8s.io", "v1", 17000, 15),
-    ("storage.k8s.io", "v1", 16800, 15),
-    ("apiextensions.k8s.io", "v1", 16700, 15),
-    ("admissionregistration.k8s.io", "v1", 16700, 15),
-    ("scheduling.k8s.io", "v1", 16600, 15),
-    ("coordination.k8s.io", "v1", 16500, 15),
-    ("node.k8s.io", "v1", 16300, 15),
-    ("discovery.k8s.io", "v1", 16200, 15),
-    ("flowcontrol.apiserver.k8s.io", "v1", 16100, 21),
-    ("resource.k8s.io", "v1", 16200, 21),
-    ("storagemigration.k8s.io", "v1", 15800, 15),
-];
 
 const NAME: &str = "autoregister";
 /// What counts of a definition.
@@ -137,20 +114,33 @@ enum Action {
     Delete(String),
 }
 
-/// Makes those of what is built in. One that somebody deleted comes again with the next start only.
+/// Makes those of what is built in, and gives those that are kept up their specification back. One that somebody changes or
+/// deletes later comes again with the next start only.
 pub(crate) async fn ensure(world: &dyn World) -> Result<(), Error> {
-    let missing = futures::stream::iter(BUILTIN.iter().map(|row| async move {
-        let (group, version, group_priority, version_priority) = *row;
+    let wanted = futures::stream::iter(BUILTIN.iter().map(|row| async move {
+        let (group, version, priority) = *row;
         match world.get(&resource(), "", &name(group, version)).await {
-            Ok(_) => Ok(()),
+            Ok(known) => match renewed(known, object(group, version, priority, ON_START)) {
+                Some(renewed) => carry_out(world, Action::Update(renewed)).await,
+                None => Ok(()),
+            },
             Err(status) if status.code == 404 => {
-                let object = object(group, version, (group_priority, version_priority), ON_START);
-                carry_out(world, Action::Create(object)).await
+                carry_out(world, Action::Create(object(group, version, priority, ON_START))).await
             }
             Err(status) => Err(step("read APIService")(status)),
         }
     }));
-    missing.buffer_unordered(AT_ONCE).try_collect().await
+    wanted.buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// What is kept up and says something else, with what it should say.
+fn renewed(mut known: Value, wanted: Value) -> Option<Value> {
+    let is_kept = meta::labels(&known).any(|(key, value)| key == LABEL && [ON_START, ALWAYS].contains(&value));
+    if !is_kept || known.get("spec") == wanted.get("spec") {
+        return None;
+    }
+    known["spec"] = wanted["spec"].clone();
+    Some(known)
 }
 
 /// What is missing, differs or outlived its definition in one group.
@@ -169,11 +159,7 @@ fn decide(group: &str, definitions: &[Value], known: &[Value]) -> Vec<Action> {
         let object = object(group, version, CUSTOM, ALWAYS);
         match known.iter().find(|known| meta::name(known) == called) {
             None => actions.push(Action::Create(object)),
-            Some(known) if is_kept(known) && known.get("spec") != object.get("spec") => {
-                let mut known = known.clone();
-                known["spec"] = object["spec"].clone();
-                actions.push(Action::Update(known));
-            }
+            Some(known) if is_kept(known) => actions.extend(renewed(known.clone(), object).map(Action::Update)),
             Some(_) => {}
         }
     }
@@ -196,8 +182,8 @@ async fn carry_out(world: &dyn World, action: Action) -> Result<(), Error> {
     }
 }
 
-fn object(group: &str, version: &str, (group_priority, version_priority): (i64, i64), kept: &str) -> Value {
-    let mut spec = json!({"version": version, "groupPriorityMinimum": group_priority, "versionPriority": version_priority});
+fn object(group: &str, version: &str, priority: Priority, kept: &str) -> Value {
+    let mut spec = json!({"version": version, "groupPriorityMinimum": priority.group, "versionPriority": priority.version});
     if !group.is_empty() {
         spec["group"] = group.into();
     }
@@ -256,21 +242,12 @@ mod tests {
 
     #[test]
     fn what_is_built_in_is_never_taken_away() {
-        let own = object("apps", "v1", (17800, 15), ON_START);
-        assert_eq!(decide("apps", &[], &[own]), []);
-    }
-
-    /// The table names what the catalog serves.
-    #[test]
-    fn every_version_that_is_built_in_has_one() {
-        let catalog = catalog::Catalog::builtin().expect("the committed tables are readable");
-        let own = ["policy.gatehouse.dev", "openreports.io", GROUP];
-        let groups = catalog.groups().iter().filter(|group| !own.contains(&&*group.name));
-        let mut served: Vec<String> =
-            groups.flat_map(|group| group.versions.iter().map(|v| name(&group.name, &v.name))).collect();
-        let mut listed: Vec<String> = BUILTIN.iter().map(|row| name(row.0, row.1)).collect();
-        served.sort_unstable();
-        listed.sort_unstable();
-        assert_eq!(listed, served);
+        let own = object("apps", "v1", Priority { group: 17800, version: 15 }, ON_START);
+        assert_eq!(decide("apps", &[], std::slice::from_ref(&own)), []);
+        let mut changed = own.clone();
+        changed["spec"]["groupPriorityMinimum"] = 7.into();
+        assert_eq!(renewed(changed.clone(), own.clone()), Some(own.clone()));
+        changed["metadata"]["labels"] = json!({});
+        assert_eq!((renewed(changed, own.clone()), renewed(own.clone(), own)), (None, None));
     }
 }

@@ -1,7 +1,7 @@
 //! What keeps the cluster as it should be, from inside the process: one file a controller, each a client of the API
 //! through [`model::World`]. Does not know how the API is served (`server`).
 
-mod apiservice;
+pub mod apiservice;
 pub mod bootstrap;
 pub mod clusterrole_aggregation;
 pub mod customresourcedefinition;
@@ -46,18 +46,26 @@ type Add = fn(&mut Runtime, &mut everything::Everything);
 static OF_EVERYTHING: &[(&str, Add)] =
     &[(garbage_collector::NAME, garbage_collector::add), (resourcequota::NAME, resourcequota::add)];
 
-/// What kube-apiserver itself keeps up, and the world under its own name.
-pub type Upkeep = (bootstrap::Settings, Arc<dyn World>);
+/// What kube-apiserver itself keeps up.
+pub struct Upkeep {
+    /// What a cluster always holds.
+    pub settings: bootstrap::Settings,
+    /// The world under kube-apiserver's own name.
+    pub world: Arc<dyn World>,
+    /// Whether an extension server answers.
+    pub check: apiservice::Check,
+}
 
 /// Starts the upkeep of what a cluster always holds, where it is asked for, and the controllers that `--controllers` asks
 /// for; they run until the result is dropped. Must be called inside a tokio runtime.
 pub fn start(context: Context, controllers: &[String], upkeep: Option<Upkeep>) -> Runtime {
     let mut runtime = Runtime::new(context);
-    if let Some((settings, world)) = upkeep {
+    if let Some(Upkeep { settings, world, check }) = upkeep {
         let others = runtime.act_in(world);
         bootstrap::add(&mut runtime, settings);
         customresourcedefinition::add(&mut runtime);
         apiservice::add(&mut runtime);
+        apiservice::watch_over(&mut runtime, check);
         runtime.act_in(others);
     }
     for controller in ALL {

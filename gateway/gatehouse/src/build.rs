@@ -13,6 +13,7 @@ use authn::service_account::Issuer;
 use controllers::bootstrap;
 use controllers::identity_lease::Identity;
 use model::{Clock, User};
+use server::aggregation::{self, Aggregation};
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::following;
 use server::gate::{Gate, Limits, Tokens};
@@ -22,6 +23,7 @@ use server::lifecycle::Lifecycle;
 use server::metrics::Metrics;
 use server::pages::Process;
 use server::served::Served;
+use server::tls::Certificates;
 use server::webhooks::Reach;
 use server::world::{LocalWorld, Slot};
 use store::Store;
@@ -35,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) authn: authn::Chain,
     pub(crate) issuer: Issuer,
     pub(crate) discovery: TokenDiscovery,
+    /// The certificate by which extension servers know this server.
+    pub(crate) shown: Option<Arc<Certificates>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lifecycle: Lifecycle,
     /// Where plugins that need the gate will find it.
@@ -68,7 +72,7 @@ impl AdmissionPolicies {
 
 /// The gate. Fails when a setting names something that cannot be had.
 pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
-    let Parts { store, catalog, authn, issuer, discovery, clock, lifecycle, slot, policies, webhooks, admission_policies } =
+    let Parts { store, catalog, authn, issuer, discovery, shown, clock, lifecycle, slot, policies, webhooks, admission_policies } =
         parts;
     let metrics = Metrics::new()?;
     metrics.policies(policies.clone())?;
@@ -80,6 +84,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
         admission: admission::Chain::new(plugins(config, &slot, &policies, &clock, webhooks, admission_policies)?),
         client: server::client::Client::default(),
+        aggregation: Aggregation::new(shown),
         policies: Some(policies.clone()),
         audit: audit_log(config, clock.clone())?,
         flow_schemas: flow::Schemas::new(&store),
@@ -110,6 +115,20 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     slot.fill(&gate);
     count_at_reading(&gate);
     Ok(gate)
+}
+
+/// Asks extension servers whether they answer, for as long as the gate is there.
+pub(crate) fn check(gate: &Arc<Gate>) -> controllers::apiservice::Check {
+    let gate = Arc::downgrade(gate);
+    Arc::new(move |service| {
+        let gate = gate.upgrade();
+        Box::pin(async move {
+            match gate {
+                Some(gate) => aggregation::check(&gate, &service).await,
+                None => Err("the server is ending".to_owned()),
+            }
+        })
+    })
 }
 
 /// The server, as plugins see it.

@@ -75,6 +75,8 @@ pub(crate) struct Serving {
 pub(crate) struct Identity {
     pub(crate) client_ca: Option<PathBuf>,
     pub(crate) front_proxy: FrontProxy,
+    /// `--proxy-client-cert-file` and `--proxy-client-key-file`: who this server is to extension servers.
+    pub(crate) proxy_client: Option<Source>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) anonymous: bool,
     pub(crate) issuers: Vec<String>,
@@ -275,6 +277,7 @@ fn identity(flags: &mut Values<'_>) -> Identity {
     Identity {
         client_ca: path(flags, "client-ca-file"),
         front_proxy: front_proxy(flags),
+        proxy_client: proxy_client(flags),
         token_file: path(flags, "token-auth-file"),
         anonymous: flags.switch("anonymous-auth"),
         issuers,
@@ -312,6 +315,18 @@ fn front_proxy(flags: &mut Values<'_>) -> FrontProxy {
         groups: or("requestheader-group-headers", "X-Remote-Group"),
         extras: or("requestheader-extra-headers-prefix", "X-Remote-Extra-"),
         ca,
+    }
+}
+
+/// Upstream shows nothing when one of the two is missing; here that is told.
+fn proxy_client(flags: &mut Values<'_>) -> Option<Source> {
+    match (path(flags, "proxy-client-cert-file"), path(flags, "proxy-client-key-file")) {
+        (Some(certificate), Some(key)) => Some(Source { certificate, key, names: Vec::new() }),
+        (None, None) => None,
+        _ => {
+            flags.errors.push("--proxy-client-cert-file and --proxy-client-key-file need each other".to_owned());
+            None
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Identity {
     pub(crate) discovery: TokenDiscovery,
     pub(crate) reloads: Reloads,
     pub(crate) own: Own,
+    /// The certificate by which extension servers know this server.
+    pub(crate) shown: Option<Arc<Certificates>>,
 }
 
 /// What is made here because nothing was given for it.
@@ -74,6 +76,7 @@ impl Identity {
             let certificates = certificates.clone();
             move || certificates.reload()
         });
+        let shown = shown(config, &own.pki, &mut reloads)?;
         let settings = &config.identity;
         let client_ca = settings.client_ca.clone().unwrap_or_else(|| own.pki.path("ca.crt"));
         let client_roots = watched_roots(client_ca, &mut reloads)?;
@@ -96,7 +99,7 @@ impl Identity {
             configuration: discovery::configuration(issuer.name(), &jwks_uri, &keys).to_string().into(),
             jwks: discovery::jwks(&keys).to_string().into(),
         };
-        Ok(Self { certificates, told_roots, authn, issuer, discovery, reloads, own })
+        Ok(Self { certificates, told_roots, authn, issuer, discovery, reloads, own, shown })
     }
 }
 
@@ -206,6 +209,21 @@ fn front_proxy(config: &Config, own: &Pki, reloads: &mut Reloads) -> Result<auth
         group_headers: settings.groups.clone(),
         extra_header_prefixes: settings.extras.clone(),
     })
+}
+
+/// The one that `--proxy-client-*` names; without it the one that was made here, where the authority was, too: extension
+/// servers learn that one from us.
+fn shown(config: &Config, own: &Pki, reloads: &mut Reloads) -> Result<Option<Arc<Certificates>>, Error> {
+    let made =
+        || Source { certificate: own.path("front-proxy-client.crt"), key: own.path("front-proxy-client.key"), names: Vec::new() };
+    let trusted_here = config.identity.front_proxy.ca.is_none();
+    let Some(source) = config.identity.proxy_client.clone().or_else(|| trusted_here.then(made)) else { return Ok(None) };
+    let certificates = Certificates::load(vec![source])?;
+    reloads.add(certificates.paths(), {
+        let certificates = certificates.clone();
+        move || certificates.reload()
+    });
+    Ok(Some(certificates))
 }
 
 fn watched_roots(path: PathBuf, reloads: &mut Reloads) -> Result<Roots, Error> {

@@ -16,7 +16,7 @@ use server::gate::Gate;
 use server::lifecycle::{Lifecycle, Stage};
 use server::registry::{Reach, Registries};
 use server::world::{LocalWorld, Slot};
-use server::{body, customs, kinds, listen, path, tls, webhooks};
+use server::{aggregation, body, customs, kinds, listen, path, tls, webhooks};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, AdmissionPolicies, Parts};
@@ -58,7 +58,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         });
     }
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
-    let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own } = identity;
+    let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own, shown } = identity;
     let hooks = build::webhooks(&slot);
     let kinds = kinds::Served(slot.clone());
     let admission_policies = AdmissionPolicies::new(&slot);
@@ -68,6 +68,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         authn,
         issuer,
         discovery,
+        shown,
         clock: clock.clone(),
         lifecycle: lifecycle.clone(),
         slot,
@@ -78,6 +79,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let gate = build::gate(&config, parts)?;
     tokio::spawn(customs::start(&gate));
     tokio::spawn(webhooks::start(&gate, &hooks));
+    tokio::spawn(aggregation::start(&gate));
     admission_policies.follow(&gate);
     let listener = listen::bind(config.serving.address, config.serving.sharing)
         .map_err(|e| format!("listen on {}: {e}", config.serving.address))?;
@@ -98,7 +100,9 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     // Clients know them by the program that runs them upstream.
     let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
     let context = controllers::Context { world: manager, ..context };
-    let controllers = controllers::start(context, &config.controllers, Some((upkeep, world.clone())));
+    let check = build::check(&gate);
+    let upkeep = controllers::Upkeep { settings: upkeep, world: world.clone(), check };
+    let controllers = controllers::start(context, &config.controllers, Some(upkeep));
     gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {
         certificates,

@@ -44,6 +44,8 @@ pub enum Content {
     Raw(&'static str, Bytes),
     /// A response as it is.
     Response(http::Response<Bytes>),
+    /// A response as somebody else gave it, its body still to come.
+    Passed(http::Response<Body>),
     /// Bytes that come for as long as the client likes.
     Stream(&'static str, Body),
 }

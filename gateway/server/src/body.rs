@@ -1,7 +1,9 @@
 //! The bodies of requests and answers. Knows no media type (`codec`).
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,6 +56,38 @@ pub fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static, kept: impl S
             None => Some(Err(io::Error::from(io::ErrorKind::TimedOut))),
         }
     })))
+}
+
+/// The same body, which keeps something until it is out, and breaks off after `within`.
+pub fn within(body: Body, kept: impl Send + 'static, within: Duration) -> Body {
+    let limited = Within { body, ends: Box::pin(tokio::time::sleep(within)) };
+    holding(limited.boxed_unsync(), kept)
+}
+
+/// A body that must be out in time.
+struct Within {
+    body: Body,
+    ends: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl http_body::Body for Within {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<http_body::Frame<Bytes>>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Pending => self.ends.as_mut().poll(context).map(|()| Some(Err(io::Error::from(io::ErrorKind::TimedOut)))),
+            ready => ready,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Ends a task with what it is for.

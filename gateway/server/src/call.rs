@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use admission::Notes;
 use codec::negotiate::{self, Endpoint, Output};
 use http::{HeaderMap, Method};
+use hyper::upgrade::OnUpgrade;
 use jiff::Timestamp;
 use model::field::quote;
 use model::{Attributes, Query, RequestInfo, Status, User};
@@ -49,6 +50,8 @@ pub struct Call {
     pub output: Output,
     /// What the rows of a Table carry.
     pub include: IncludeObject,
+    /// The client's connection, if it can become something else.
+    pub upgrade: Option<OnUpgrade>,
 }
 
 /// Why not even what a request asks for could be told.
@@ -66,7 +69,7 @@ pub enum Unreadable {
 
 impl Call {
     /// Reads method, path and query.
-    pub fn read(parts: http::request::Parts, now: Timestamp) -> Result<Self, Unreadable> {
+    pub fn read(mut parts: http::request::Parts, now: Timestamp) -> Result<Self, Unreadable> {
         if model::query::decode_path(parts.uri.path()).is_none() {
             return Err(Unreadable::Path(Status::bad_request("the path is not a sequence of percent-encoded UTF-8")));
         }
@@ -95,6 +98,7 @@ impl Call {
             record: audit::Record::none(),
             output: plain(),
             include: IncludeObject::default(),
+            upgrade: parts.extensions.remove(),
         })
     }
 
@@ -117,6 +121,7 @@ impl Call {
             record: audit::Record::none(),
             output: plain(),
             include: IncludeObject::default(),
+            upgrade: None,
         }
     }
 

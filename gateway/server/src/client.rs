@@ -1,13 +1,15 @@
-//! Calls webhooks: over TLS to an address that was settled before, one answer a call, over connections that are kept for the
-//! next one. Never follows a redirect, never looks for another address, and knows no kind: whom to call and what for is
-//! said by `conversion` and `webhooks`.
+//! Calls webhooks and extension servers: over TLS to an address that was settled before, over connections that are kept for
+//! the next call. Never follows a redirect, never looks for another address, and knows no kind: whom to call and what for is
+//! said by `conversion`, `webhooks` and `aggregation`.
 //! Follows `k8s.io/apiserver/pkg/util/webhook/client.go` and the REST client below it for the wording.
 
 mod address;
 mod answer;
 mod connection;
+mod passing;
 mod pinned;
 mod trust;
+mod unverified;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,16 +20,17 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Method, Request, header};
-use http_body_util::Full;
 use model::Value;
 use parking_lot::Mutex;
 
+use crate::body::{self, Body};
 use crate::gate::Gate;
 
 use address::Address;
 pub use address::Target;
 pub(crate) use connection::{Connection, Lost};
-pub use trust::Trust;
+pub(crate) use passing::Passing;
+pub use trust::{Terms, Trust};
 
 /// Endpoints that are kept with their connections; upstream's client manager keeps as many.
 const ENDPOINTS_MAX: usize = 200;
@@ -89,6 +92,11 @@ impl Client {
 }
 
 impl Endpoint {
+    /// The side that a reference to a service means: `namespace`, `name` and `port`.
+    pub(crate) fn of_service(service: &Value, trust: Trust) -> Self {
+        Self { address: Address::of_service(service), trust, idle: Mutex::default(), used: AtomicU64::default() }
+    }
+
     fn of(config: &Value) -> Result<Self, String> {
         let bundle = config.get("caBundle").and_then(Value::as_str).unwrap_or("");
         let bundle = BASE64_STANDARD.decode(bundle).unwrap_or_default();
@@ -114,7 +122,7 @@ impl Endpoint {
 
     async fn exchange(&self, gate: &Gate, path: &str, body: Bytes) -> Result<http::Response<Bytes>, String> {
         let target = self.address.resolve(gate)?;
-        let request = || {
+        let request = || -> Result<Request<Body>, String> {
             Request::builder()
                 .method(Method::POST)
                 .uri(path)
@@ -122,7 +130,7 @@ impl Endpoint {
                 .header(header::CONTENT_TYPE, "application/json")
                 .header(header::ACCEPT, "application/json, */*")
                 .header(header::USER_AGENT, concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
-                .body(Full::new(body.clone()))
+                .body(body::full(body.clone()))
                 .map_err(|error| error.to_string())
         };
         while let Some(connection) = self.waiting(&target) {

@@ -24,6 +24,8 @@ pub struct Gate {
     pub admission: admission::Chain,
     /// Webhooks that are called.
     pub client: crate::client::Client,
+    /// Extension servers.
+    pub aggregation: crate::aggregation::Aggregation,
     /// What policies say of what is stored.
     pub policies: Option<Arc<admission::policy::Policies>>,
     /// What is recorded.

@@ -2,6 +2,7 @@
 //! The only importer of hyper, axum and rustls. Decides nothing that a row of the catalog can say.
 
 pub mod accounts;
+pub mod aggregation;
 pub mod answer;
 pub mod body;
 pub mod call;

@@ -17,7 +17,7 @@ use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::listen::Peer;
-use crate::{paths, respond, verbs};
+use crate::{aggregation, paths, respond, verbs};
 
 /// Bound on a long-running request that never begins to answer: longer than any client waits.
 const LONG_RUNNING_MAX: Duration = Duration::from_secs(3600);
@@ -92,7 +92,11 @@ async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> R
     }
     let seat = take_seat(gate, call).await?;
     authorize(gate, call)?;
-    let answer = if call.info.resource_request { verbs::run(gate, call, body).await? } else { paths::run(gate, call).await? };
+    let answer = match gate.aggregation.route(&call.info) {
+        Some(route) => aggregation::pass_on(gate, peer, call, (route, body)).await?,
+        None if call.info.resource_request => verbs::run(gate, call, body).await?,
+        None => paths::run(gate, call).await?,
+    };
     Ok(answer.holding(seat))
 }
 

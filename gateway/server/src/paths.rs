@@ -4,7 +4,7 @@
 mod openapi;
 
 use bytes::Bytes;
-use catalog::{Catalog, Document};
+use catalog::Document;
 use codec::negotiate::{self, Endpoint};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{Method, Response, StatusCode};
@@ -14,6 +14,7 @@ use model::json::json;
 use crate::answer::{Answer, Content, method_not_allowed};
 use crate::call::Call;
 use crate::gate::Gate;
+use crate::served::Snapshot;
 
 /// Serves a request that is about no resource.
 pub async fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
@@ -22,14 +23,14 @@ pub async fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
         return Ok(Answer::new(response.status().as_u16(), Content::Response(response)));
     }
     let served = gate.served.snapshot();
-    if let Some(answer) = gate.endpoints.process.answer(call, || paths(&served.catalog)) {
+    if let Some(answer) = gate.endpoints.process.answer(call, || paths(&served)) {
         return answer;
     }
     let path = call.info.path.trim_matches('/').to_owned();
     let segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
     let discovery = &served.discovery;
     let document = match segments[..] {
-        [] => Some(index(&served.catalog)),
+        [] => Some(index(&served)),
         ["openapi", ..] => return openapi::run(&served, call).await,
         ["api"] => {
             let versions = discovery.core_versions(gate.endpoints.address(call));
@@ -38,7 +39,7 @@ pub async fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
         }
         // The aggregator's own paths, which look at no method.
         ["apis"] => return aggregated(gate, call, discovery.aggregated_groups(), discovery.groups().body.clone()),
-        ["apis", group] => discovery.group(group).map(|document| document.body.clone()),
+        ["apis", group] => discovery.group(group).map(|document| document.body),
         ["api", version] => discovery.version("", version).map(|document| document.body.clone()),
         ["apis", group, version] => discovery.version(group, version).map(|document| document.body.clone()),
         _ => None,
@@ -84,13 +85,13 @@ fn tagged(call: &Call, body: Bytes, document: &Document, content_type: &str) -> 
 }
 
 /// `/`: every path there is.
-fn index(catalog: &Catalog) -> Bytes {
-    crate::respond::line(&json!({"paths": paths(catalog)}))
+fn index(served: &Snapshot) -> Bytes {
+    crate::respond::line(&json!({"paths": paths(served)}))
 }
 
-fn paths(catalog: &Catalog) -> Vec<String> {
+fn paths(served: &Snapshot) -> Vec<String> {
     let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
-    for group in catalog.groups().iter().filter(|group| !group.name.is_empty()) {
+    for group in served.catalog.groups().iter().filter(|group| !group.name.is_empty()) {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|version| format!("/apis/{}", group.api_version(version))));
     }
@@ -98,7 +99,9 @@ fn paths(catalog: &Catalog) -> Vec<String> {
         ["/flagz", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/statusz", "/version"]
             .map(str::to_owned),
     );
+    paths.extend(served.discovery.paths_elsewhere());
     paths.sort();
+    paths.dedup();
     paths
 }
 

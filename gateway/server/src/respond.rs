@@ -55,6 +55,13 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     let mut response = match answer.content {
         Content::Raw(content_type, bytes) => whole(code, content_type, bytes),
         Content::Response(response) => packed(&call, response),
+        Content::Passed(response) if call.is_long_running() => {
+            call.record.started(code, gate.clock.now());
+            let record = std::mem::replace(&mut call.record, audit::Record::none());
+            let kept = (record, crate::count::running(gate, &call), seat);
+            response.map(|body| body::holding(body, kept))
+        }
+        Content::Passed(response) => response.map(|body| body::within(body, seat, call.limit)),
         Content::Stream(content_type, body) => {
             call.record.started(code, gate.clock.now());
             let mut response = whole(code, content_type, Bytes::new());

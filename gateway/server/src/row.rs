@@ -234,11 +234,6 @@ impl Row {
         verbs.iter().any(|served| **served == *verb.as_str())
     }
 
-    /// Why clients may not create or change objects, when they may not.
-    pub fn unbuilt(&self) -> Option<&'static str> {
-        facts::unbuilt(&self.resource.gvr.group, self.plural())
-    }
-
     /// Whether writes are of the whole object.
     pub fn is_whole(&self) -> bool {
         self.discipline() == Discipline::Whole

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use authn::Roots;
 use authn::roots::Bundle;
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::{ServerConfig, SignatureScheme, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -121,6 +122,17 @@ impl ResolvesServerCert for Certificates {
             .server_name()
             .and_then(|name| loaded.iter().find(|entry| entry.names.iter().any(|own| name_matches(own, name))));
         named.or(loaded.first()).map(|entry| entry.key.clone())
+    }
+}
+
+/// Shown to a server that asks who calls: the first, whatever authorities it names, as Go shows the one it has.
+impl ResolvesClientCert for Certificates {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.loaded.load().first().map(|entry| entry.key.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.loaded.load().is_empty()
     }
 }
 

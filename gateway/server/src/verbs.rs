@@ -53,7 +53,6 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
     if let Some(warning) = row.deprecation() {
         call.notes.warn(warning);
     }
-    refuse_unbuilt(&row, call.info.verb)?;
     call.negotiate(row.endpoint())?;
     catch_up(gate, call, &row).await?;
     row.warnings().for_each(|warning| call.notes.warn(warning));
@@ -115,18 +114,6 @@ fn refuse_unheard_part(catalog: &Catalog, info: &RequestInfo) -> Result<(), Stat
     match resource.filter(|resource| resource.custom.is_some() && !info.subresource.is_empty()) {
         Some(resource) => Err(Status::not_found(&resource.gvr.group_resource(), &info.name)),
         None => Ok(()),
-    }
-}
-
-/// A kind whose effect is not built must not be believed to work.
-fn refuse_unbuilt(row: &Row, verb: Verb) -> Result<(), Status> {
-    match row.unbuilt() {
-        Some(why) if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) => Err(Status::new(
-            405,
-            "MethodNotAllowed",
-            format!("{} is not supported by this server yet: {why}", row.group_resource()),
-        )),
-        _ => Ok(()),
     }
 }
 

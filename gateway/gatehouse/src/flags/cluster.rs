@@ -84,8 +84,8 @@ pub(super) const MISC: &[Flag] = &[
     accepted("peer-advertise-ip", TEXT, "", "Address told to other servers of the cluster."),
     accepted("peer-advertise-port", TEXT, "", "Port told to other servers of the cluster."),
     accepted("peer-ca-file", TEXT, "", "Authorities of other servers of the cluster."),
-    accepted("proxy-client-cert-file", TEXT, "", "Certificate shown to extension servers."),
-    accepted("proxy-client-key-file", TEXT, "", "Its key."),
+    supported("proxy-client-cert-file", TEXT, "", "Certificate shown to extension servers."),
+    supported("proxy-client-key-file", TEXT, "", "Its key."),
     refused(
         "service-account-signing-endpoint",
         TEXT,

@@ -40,7 +40,8 @@ impl Address {
         }
     }
 
-    fn of_service(service: &Value) -> Self {
+    /// Reads a reference to a service.
+    pub(super) fn of_service(service: &Value) -> Self {
         let (namespace, name) = (text(service, "namespace"), text(service, "name"));
         let port = service.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(443);
         let server_name = format!("{name}.{namespace}.svc");

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -15,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::Target;
 use super::trust::{self, Trust};
+use crate::body::Body;
 
 /// An answer may be as large as a list of objects that a request may hold, and a little more for what surrounds them.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -22,7 +24,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A connection that is ready for a call.
 pub(crate) struct Connection {
     target: Target,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Body>,
     /// Drives the connection; ends with it.
     driver: Driver,
 }
@@ -33,6 +35,13 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// A call that found no answer.
+pub(super) struct Unsent {
+    pub(super) why: Lost,
+    /// The request, if nothing of it was sent.
+    pub(super) request: Option<Request<Body>>,
 }
 
 /// Why no answer came.
@@ -60,7 +69,7 @@ impl Connection {
 
     async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, target: &Target) -> Result<Self, String> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
+        let driver = Driver(tokio::spawn(async move { drop(connection.with_upgrades().await) }));
         Ok(Self { target: target.clone(), sender, driver })
     }
 
@@ -70,26 +79,58 @@ impl Connection {
     }
 
     /// Makes one call; gives the connection back when it can be used once more.
-    pub(super) async fn send(self, request: Request<Full<Bytes>>) -> Result<(Response<Bytes>, Option<Self>), Lost> {
+    pub(super) async fn send(self, request: Request<Body>) -> Result<(Response<Bytes>, Option<Self>), Lost> {
         self.send_within(request, ANSWER_BYTES_MAX).await
     }
 
     /// The same, with another limit for the answer.
     pub(crate) async fn send_within(
         mut self,
-        request: Request<Full<Bytes>>,
+        request: Request<Body>,
         bytes_max: usize,
     ) -> Result<(Response<Bytes>, Option<Self>), Lost> {
         self.sender.ready().await.map_err(|_| Lost::Closed)?;
-        let answer = self.sender.send_request(request).await.map_err(|error| {
-            let closed = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
-            if closed { Lost::Closed } else { Lost::Failed(error.to_string()) }
-        })?;
+        let answer = self.sender.send_request(request).await.map_err(|error| Lost::of(&error))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, bytes_max).collect().await.map_err(|error| Lost::Failed(error.to_string()))?;
         let reusable = self.sender.ready().await.is_ok();
         Ok((Response::from_parts(head, body.to_bytes()), reusable.then_some(self)))
     }
+
+    /// Begins a call whose answer is read piece by piece, and gives the connection, which must live as long as that.
+    pub(super) async fn begin(mut self, request: Request<Body>) -> Result<(Response<Incoming>, Self), Unsent> {
+        if self.sender.ready().await.is_err() {
+            return Err(Unsent { why: Lost::Closed, request: Some(request) });
+        }
+        match self.sender.try_send_request(request).await {
+            Ok(answer) => Ok((answer, self)),
+            Err(mut failed) => {
+                let request = failed.take_message();
+                let why = match Lost::of(failed.error()) {
+                    Lost::Closed => Lost::Closed,
+                    Lost::Failed(_) => Lost::Failed(cause(failed.error())),
+                };
+                Err(Unsent { why, request })
+            }
+        }
+    }
+
+    /// Waits until it can be used once more; nothing comes of one that cannot.
+    pub(super) async fn again(mut self) -> Option<Self> {
+        self.sender.ready().await.is_ok().then_some(self)
+    }
+}
+
+impl Lost {
+    fn of(error: &hyper::Error) -> Self {
+        let closed = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
+        if closed { Self::Closed } else { Self::Failed(error.to_string()) }
+    }
+}
+
+/// The cause of a failure: what hyper wraps around it says only that there was one.
+fn cause(error: &hyper::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 async fn connect(target: &Target) -> Result<TcpStream, String> {

@@ -9,6 +9,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::pinned::Pinned;
+use super::unverified::Unverified;
+use crate::tls::Certificates;
 
 /// Where systems keep the roots that everybody trusts.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -17,37 +19,65 @@ const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 #[derive(Clone)]
 pub struct Trust(pub(super) Arc<ClientConfig>);
 
+/// What a side must prove, and what is shown to it.
+#[derive(Default)]
+pub struct Terms<'a> {
+    /// Certificates in PEM; the system's where there are none.
+    pub bundle: &'a [u8],
+    /// Whether whatever it shows is taken.
+    pub unverified: bool,
+    /// The certificate by which it knows this server, if it asks.
+    pub shown: Option<Arc<Certificates>>,
+}
+
 impl Trust {
     /// Certificates in PEM; the system's where there are none. Fails with the reason.
     pub fn new(bundle: &[u8]) -> Result<Self, String> {
-        let failed = |why: &dyn std::fmt::Display| format!("unable to load root certificates: {why}");
-        let (mut roots, mut trusted) = (RootCertStore::empty(), Vec::new());
-        if bundle.iter().all(u8::is_ascii_whitespace) {
-            let system =
-                CertificateDer::pem_file_iter(SYSTEM_ROOTS).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
-            roots.add_parsable_certificates(system);
-        } else {
-            for certificate in CertificateDer::pem_slice_iter(bundle) {
-                let certificate = certificate.map_err(|error| failed(&error))?;
-                roots.add(certificate.clone()).map_err(|error| failed(&error))?;
-                trusted.push(certificate);
-            }
-            if roots.is_empty() {
-                return Err(failed(&"unable to parse bytes as PEM block"));
-            }
-        }
+        Self::of(Terms { bundle, ..Terms::default() })
+    }
+
+    /// What these terms mean. Fails with the reason.
+    pub fn of(terms: Terms<'_>) -> Result<Self, String> {
+        let (roots, trusted) = roots(terms.bundle)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?;
-        // Nobody at all may be trusted on a system without certificates.
-        let config = match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
-            Ok(others) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { trusted, others })),
-            Err(_) => builder.with_root_certificates(RootCertStore::empty()),
+        let builder = if terms.unverified {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+        } else {
+            // Nobody at all may be trusted on a system without certificates.
+            match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() {
+                Ok(others) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { trusted, others })),
+                Err(_) => builder.with_root_certificates(RootCertStore::empty()),
+            }
         };
-        let config = config.with_no_client_auth();
+        let config = match terms.shown {
+            Some(shown) => builder.with_client_cert_resolver(shown),
+            None => builder.with_no_client_auth(),
+        };
         Ok(Self(Arc::new(config)))
     }
+}
+
+/// Authorities, and the certificates that are trusted themselves.
+fn roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
+    let failed = |why: &dyn std::fmt::Display| format!("unable to load root certificates: {why}");
+    let (mut roots, mut trusted) = (RootCertStore::empty(), Vec::new());
+    if bundle.iter().all(u8::is_ascii_whitespace) {
+        let system = CertificateDer::pem_file_iter(SYSTEM_ROOTS).map(|all| all.flatten().collect::<Vec<_>>()).unwrap_or_default();
+        roots.add_parsable_certificates(system);
+        return Ok((roots, trusted));
+    }
+    for certificate in CertificateDer::pem_slice_iter(bundle) {
+        let certificate = certificate.map_err(|error| failed(&error))?;
+        roots.add(certificate.clone()).map_err(|error| failed(&error))?;
+        trusted.push(certificate);
+    }
+    if roots.is_empty() {
+        return Err(failed(&"unable to parse bytes as PEM block"));
+    }
+    Ok((roots, trusted))
 }
 
 /// Why a handshake failed, as Go tells the causes that are met most.

@@ -4,12 +4,12 @@
 use admission::policy::registry::Failure;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
 use model::Value;
 
 use super::challenge::Challenge;
 use super::place::{Place, Reach};
 use super::reference::Reference;
+use crate::body;
 use crate::client::{Connection, Lost, Trust};
 
 /// Redirects that are followed; a registry leads to where its blobs are, and hardly further.
@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
         if let Some(shown) = shown {
             request = request.header(header::AUTHORIZATION, shown);
         }
-        let request = request.body(Full::new(ask.body.clone())).map_err(|error| failed(error.to_string()))?;
+        let request = request.body(body::full(ask.body.clone())).map_err(|error| failed(error.to_string()))?;
         match connection.send_within(request, ask.bytes_max).await {
             Ok((answer, _)) => Ok(answer),
             Err(Lost::Closed) => Err(failed("EOF".to_owned())),
