@@ -33,10 +33,13 @@ use crate::tls::Certificates;
 pub use check::check;
 pub(crate) use proxy::run as pass_on;
 
+/// By group, then version.
+type Routes = HashMap<Arc<str>, HashMap<Arc<str>, Arc<Route>>>;
+
 /// Everything APIServices say.
 pub struct Aggregation {
-    /// By group, then version: those that an extension server serves. Swapped as a whole; nearly always empty.
-    routes: ArcSwap<HashMap<Arc<str>, HashMap<Arc<str>, Arc<Route>>>>,
+    /// Those that an extension server serves. Swapped as a whole; nearly always empty.
+    routes: ArcSwap<Routes>,
     /// By name.
     known: Mutex<BTreeMap<String, Known>>,
     /// Counts changes of routes.
@@ -183,7 +186,7 @@ impl Aggregation {
     }
 
     fn swap(&self, gate: &Gate, known: &BTreeMap<String, Known>) {
-        let mut routes: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Route>>> = HashMap::new();
+        let mut routes = Routes::new();
         for (route, _) in known.values().filter_map(|known| known.remote.as_ref()) {
             routes.entry(route.group.clone()).or_default().insert(route.version.clone(), route.clone());
         }

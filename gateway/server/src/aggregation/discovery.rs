@@ -144,7 +144,7 @@ mod tests {
             "subresources": [{"subresource": "status", "responseKind": {"group": "", "version": "", "kind": "Thing"}, "verbs": ["get"]}],
         });
         let told = of_list(&list);
-        assert_eq!(told, [want.clone()]);
+        assert_eq!(told, std::slice::from_ref(&want));
         assert_eq!(told[0].to_string(), want.to_string(), "in upstream's order");
         let aggregated = json!({"items": [{"metadata": {"name": "g"}, "versions": [{"version": "v1", "resources": [want], "freshness": "Current"}]}]});
         assert_eq!(of_aggregated(&aggregated, "g", "v1"), told);

@@ -1,3 +1,5 @@
+//! What APIServices come to mean. Passes nothing on (`conformance/aggregation` does).
+
 use model::json::json;
 
 use super::*;
