@@ -1,4 +1,4 @@
-//! The links of authentication, tried in turn: front proxy, client certificate, bearer token, nobody.
+//! The links of authentication, tried in turn: front proxy, client certificate, bearer token (of a WebSocket too), nobody.
 //! Follows `k8s.io/kubernetes/pkg/kubeapiserver/authenticator`. Reads no socket and writes no answer.
 
 use http::HeaderMap;
@@ -11,6 +11,7 @@ use crate::front_proxy::{self, FrontProxy};
 use crate::roots::Roots;
 use crate::service_account::Verifier;
 use crate::token_file::Tokens;
+use crate::websocket;
 
 /// What a request brings to prove who sends it.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +98,7 @@ impl Chain {
     /// Removes from the headers whatever proved the identity, so that nothing later passes it on or logs it.
     pub fn clear(&self, headers: &mut HeaderMap) {
         front_proxy::clear_standard(headers);
+        websocket::clear(headers);
         if let Some(proxy) = &self.front_proxy {
             proxy.clear(headers);
         }
@@ -121,7 +123,21 @@ impl Chain {
                 Err(error) => refusals.push(error.to_string()),
             }
         }
-        let token = bearer(headers)?;
+        let sent = bearer(headers).map(str::to_owned);
+        if let Some(identity) = sent.and_then(|token| self.accepted(&token, now, refusals)) {
+            return Some(identity);
+        }
+        match websocket::token(headers) {
+            Ok(token) => self.accepted(&token?, now, refusals),
+            Err(why) => {
+                refusals.push(why.to_owned());
+                None
+            }
+        }
+    }
+
+    /// Whose token this is; a token that nobody knows is a refusal.
+    fn accepted(&self, token: &str, now: Timestamp, refusals: &mut Vec<String>) -> Option<Identity> {
         let identity = self.token(token, &self.audiences, now, refusals);
         if identity.is_none() && refusals.is_empty() {
             refusals.push("invalid bearer token".to_owned());

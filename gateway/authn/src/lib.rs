@@ -9,6 +9,7 @@ pub mod impersonation;
 pub mod roots;
 pub mod service_account;
 pub mod token_file;
+mod websocket;
 
 pub use certificate::Certificates;
 pub use chain::{Chain, Credentials, Identity, Refused};

@@ -9,6 +9,7 @@ pub mod list;
 pub mod patch;
 pub mod update;
 pub mod watch;
+mod websocket;
 
 use std::sync::Arc;
 

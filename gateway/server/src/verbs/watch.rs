@@ -13,6 +13,7 @@ use rand::Rng;
 use store::{Entry, Event, Kind, ResourceCache, Snapshot, WatchError, Watcher};
 use tokio::time::{Instant, sleep_until};
 
+use super::websocket;
 use crate::answer::{Answer, Content};
 use crate::body;
 use crate::call::Call;
@@ -52,6 +53,9 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
         Ok(opened) => Watching { converter, ..Watching::new(gate, frames, opened, &options, lasting) }.stream(),
         Err(status) => ended(frames.error(&status)),
     };
+    if websocket::is_wanted(call) {
+        return Ok(websocket::serve(call, call.output.media, stream));
+    }
     Ok(Answer::new(200, Content::Stream(content_type, body::stream(stream))))
 }
 
@@ -163,7 +167,8 @@ fn next_bookmark(now: Instant, ends: Instant) -> Option<Instant> {
     (next > now).then_some(next)
 }
 
-type Pieces = futures::stream::BoxStream<'static, std::io::Result<Bytes>>;
+/// Pieces of the answer, each of whole events.
+pub(super) type Pieces = futures::stream::BoxStream<'static, std::io::Result<Bytes>>;
 
 fn ended(last: Bytes) -> Pieces {
     Box::pin(futures::stream::iter([Ok(last)]))
