@@ -22,28 +22,24 @@ func TestExtension(t *testing.T) {
 	stand(t, server, "stock", extension.port)
 	register(t, server, "stock", extension.port, extension.authority, crateGroup, "v1")
 	available(t, server, "v1."+crateGroup)
-	harness.Eventually(t, "discovery of crates", func() bool {
-		out, _, err := server.Run("", "api-resources", "--api-group", crateGroup)
-		return err == nil && strings.Contains(out, "cr8")
-	})
-	harness.Contains(t, server.OK("", "get", "apiservice", "v1."+crateGroup), "ext/stock", "True")
+	shows(t, server, words("api-resources --api-group "+crateGroup), "cr8")
+	shows(t, server, words("get apiservice v1."+crateGroup), "ext/stock", "True")
 
-	server.OK(crate("first", "nails"), "apply", "-f", "-")
-	server.OK(crate("first", "screws"), "apply", "-f", "-")
-	harness.Contains(t, server.OK("", "get", "cr8", "-n", "ext", "first", "-o", "yaml"), "content: screws")
-	server.OK(crate("second", "bolts"), "apply", "--server-side", "-f", "-")
-	harness.Contains(t, server.OK("", "get", "crates", "-n", "ext", "-o", "name"), "crate.stock.example.com/first", "crate.stock.example.com/second")
-	harness.Eventually(t, "the description of crates", func() bool {
-		out, _, err := server.Run("", "explain", "crate.content")
-		return err == nil && strings.Contains(out, "Content is what is in it.")
-	})
-	harness.Contains(t, server.Refused("", "get", "crate", "-n", "ext", "third"), `crates.stock.example.com "third" not found`)
+	ok(t, server, crate("first", "nails"), "apply", "-f", "-")
+	ok(t, server, crate("first", "screws"), "apply", "-f", "-")
+	shows(t, server, words("get cr8 -n ext first -o yaml"), "content: screws")
+	ok(t, server, crate("second", "bolts"), "apply", "--server-side", "-f", "-")
+	shows(t, server, words("get crates -n ext -o name"), "crate.stock.example.com/first", "crate.stock.example.com/second")
+	shows(t, server, words("explain crate.content"), "Content is what is in it.")
+	refuses(t, server, words("get crate -n ext third"), `crates.stock.example.com "third" not found`)
 
 	t.Run("watch", func(t *testing.T) { watches(t, server.In(t)) })
 	t.Run("rules", func(t *testing.T) { rules(t, server.In(t)) })
 	t.Run("top", func(t *testing.T) { top(t, server.In(t), extension) })
 	t.Run("documents", func(t *testing.T) { documents(t, server.In(t)) })
 }
+
+func words(text string) []string { return strings.Fields(text) }
 
 func crate(name, content string) string {
 	return "{apiVersion: " + crateGroup + "/v1, kind: Crate, metadata: {namespace: ext, name: " + name + "}, content: " + content + "}"
@@ -52,11 +48,15 @@ func crate(name, content string) string {
 // watches sees each change as it happens.
 func watches(t *testing.T, server *harness.Server) {
 	client := dynamic.NewForConfigOrDie(server.Config).Resource(schema.GroupVersionResource{Group: crateGroup, Version: "v1", Resource: "crates"}).Namespace("ext")
-	watcher, err := client.Watch(t.Context(), metav1.ListOptions{})
-	check(t, err)
+	var watcher watch.Interface
+	harness.Eventually(t, "a watch", func() (begun bool) {
+		var err error
+		watcher, err = client.Watch(t.Context(), metav1.ListOptions{})
+		return err == nil
+	})
 	defer watcher.Stop()
-	server.OK(crate("seen", "glue"), "create", "-f", "-")
-	server.OK("", "delete", "crate", "-n", "ext", "seen")
+	ok(t, server, crate("seen", "glue"), "create", "-f", "-")
+	ok(t, server, "", "delete", "crate", "-n", "ext", "seen")
 	for _, want := range []watch.EventType{watch.Added, watch.Deleted} {
 		event := <-watcher.ResultChan()
 		if object, ok := event.Object.(*unstructured.Unstructured); !ok || event.Type != want || object.GetName() != "seen" {
@@ -67,14 +67,10 @@ func watches(t *testing.T, server *harness.Server) {
 
 // rules lets the extension server refuse whom Gatehouse lets through, in its own words, and Gatehouse whom it does not.
 func rules(t *testing.T, server *harness.Server) {
-	refused := server.Refused("", "get", "crates", "-n", "ext", "--as", "jane")
-	harness.Contains(t, refused, `User "jane" cannot list resource "crates" in API group "stock.example.com" in the namespace "ext"`)
+	refuses(t, server, words("get crates -n ext --as jane"), `User "jane" cannot list resource "crates" in API group "stock.example.com" in the namespace "ext"`)
 	server.OK("", "create", "clusterrole", "crates", "--verb", "get,list", "--resource", "crates."+crateGroup)
 	server.OK("", "create", "clusterrolebinding", "crates", "--clusterrole", "crates", "--group", "storekeepers")
-	harness.Eventually(t, "the rule is known to both", func() bool {
-		out, _, err := server.Run("", "get", "crates", "-n", "ext", "-o", "name", "--as", "jane", "--as-group", "storekeepers")
-		return err == nil && strings.Contains(out, "first")
-	})
+	shows(t, server, words("get crates -n ext -o name --as jane --as-group storekeepers"), "first")
 }
 
 // top shows what a server of metrics tells.
@@ -83,29 +79,28 @@ func top(t *testing.T, server *harness.Server, extension *extension) {
 	available(t, server, "v1beta1.metrics.k8s.io")
 	server.OK(`{apiVersion: v1, kind: Node, metadata: {name: n1}}`, "apply", "-f", "-")
 	server.OK("", "patch", "node", "n1", "--subresource", "status", "--type", "merge", "-p", `{"status":{"allocatable":{"cpu":"1","memory":"1Gi"}}}`)
-	harness.Eventually(t, "kubectl top", func() bool {
-		out, _, err := server.Run("", "top", "node")
-		return err == nil && strings.Contains(out, "250m") && strings.Contains(out, "512Mi")
-	})
+	shows(t, server, words("top node"), "250m", "512Mi")
 }
 
 // documents finds the extension server's version where clients look for it.
 func documents(t *testing.T, server *harness.Server) {
 	client := server.Client().RESTClient()
-	get := func(path, accept string) string {
-		body, err := client.Get().AbsPath(path).SetHeader("Accept", accept).DoRaw(t.Context())
-		check(t, err)
-		return string(body)
+	says := func(path, accept string, parts ...string) {
+		t.Helper()
+		harness.Eventually(t, path+" has it all", func() bool {
+			body, err := client.Get().AbsPath(path).SetHeader("Accept", accept).DoRaw(t.Context())
+			return err == nil && has(string(body), parts)
+		})
 	}
 	const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-	harness.Contains(t, get("/apis", "application/json"), `{"name":"stock.example.com","versions":[{"groupVersion":"stock.example.com/v1","version":"v1"}],"preferredVersion":{"groupVersion":"stock.example.com/v1","version":"v1"}}`)
-	harness.Contains(t, get("/apis/"+crateGroup, "application/json"), `"kind":"APIGroup"`, `"name":"stock.example.com"`)
-	harness.Contains(t, get("/apis/"+crateGroup+"/v1", "application/json"), `"shortNames":["cr8"]`)
-	harness.Contains(t, get("/apis", aggregated), `{"metadata":{"name":"stock.example.com"},"versions":[{"version":"v1","resources":[{"resource":"crates"`)
-	harness.Contains(t, get("/", "application/json"), `"/apis/stock.example.com"`, `"/apis/stock.example.com/v1"`)
-	harness.Contains(t, get("/openapi/v3", "application/json"), `"apis/stock.example.com/v1":{"serverRelativeURL":"/openapi/v3/apis/stock.example.com/v1?hash=`)
-	harness.Contains(t, get("/openapi/v3/apis/stock.example.com/v1", "application/json"), `"com.example.stock.v1.Crate"`)
-	harness.Contains(t, get("/openapi/v2", "application/json"), `"com.example.stock.v1.Crate"`, `"/apis/stock.example.com/v1/namespaces/{namespace}/crates/{name}"`, `"io.k8s.api.core.v1.Pod"`)
+	says("/apis", "application/json", `{"name":"stock.example.com","versions":[{"groupVersion":"stock.example.com/v1","version":"v1"}],"preferredVersion":{"groupVersion":"stock.example.com/v1","version":"v1"}}`)
+	says("/apis/"+crateGroup, "application/json", `"kind":"APIGroup"`, `"name":"stock.example.com"`)
+	says("/apis/"+crateGroup+"/v1", "application/json", `"shortNames":["cr8"]`)
+	says("/apis", aggregated, `{"metadata":{"name":"stock.example.com"},"versions":[{"version":"v1","resources":[{"resource":"crates"`)
+	says("/", "application/json", `"/apis/stock.example.com"`, `"/apis/stock.example.com/v1"`)
+	says("/openapi/v3", "application/json", `"apis/stock.example.com/v1":{"serverRelativeURL":"/openapi/v3/apis/stock.example.com/v1?hash=`)
+	says("/openapi/v3/apis/stock.example.com/v1", "application/json", `"com.example.stock.v1.Crate"`)
+	says("/openapi/v2", "application/json", `"com.example.stock.v1.Crate"`, `"/apis/stock.example.com/v1/namespaces/{namespace}/crates/{name}"`, `"io.k8s.api.core.v1.Pod"`)
 }
 
 // TestAbsent tells of a server that is not there, step by step until it is.
@@ -178,9 +173,13 @@ func TestIdentity(t *testing.T) {
 		for name, value := range map[string]string{"X-Remote-User": "admin", "X-Remote-Group": "system:nodes", "X-Remote-Extra-Scopes": "all", "X_Remote_User": "admin"} {
 			request.Header.Set(name, value)
 		}
-		answer, err := transport.RoundTrip(request)
-		check(t, err)
-		_ = answer.Body.Close()
+		var answer *http.Response
+		harness.Eventually(t, path+" is answered by the server", func() bool {
+			answer, err = transport.RoundTrip(request)
+			check(t, err)
+			_ = answer.Body.Close()
+			return answer.StatusCode != http.StatusServiceUnavailable
+		})
 		return answer
 	}
 	if answer := get("/things/one?pretty=true"); answer.StatusCode != http.StatusOK || answer.Header.Get("Access-Control-Allow-Origin") != "" || answer.Header.Get("Audit-Id") == "" {

@@ -72,3 +72,42 @@ func available(t *testing.T, server *harness.Server, name string) {
 		return condition(server, name) == "True Passed: all checks passed"
 	})
 }
+
+// ok runs kubectl until it succeeds and returns its standard output: on a busy machine a server may be found unavailable for a
+// moment whenever it is looked at.
+func ok(t *testing.T, server *harness.Server, stdin string, args ...string) (out string) {
+	t.Helper()
+	harness.Eventually(t, "kubectl "+strings.Join(args, " "), func() bool {
+		stdout, _, err := server.Run(stdin, args...)
+		out = stdout
+		return err == nil
+	})
+	return out
+}
+
+// shows runs kubectl until it succeeds and its output has every part.
+func shows(t *testing.T, server *harness.Server, args []string, parts ...string) {
+	t.Helper()
+	harness.Eventually(t, fmt.Sprintf("kubectl %s shows %q", strings.Join(args, " "), parts), func() bool {
+		stdout, _, err := server.Run("", args...)
+		return err == nil && has(stdout, parts)
+	})
+}
+
+// refuses runs kubectl until it fails with every part in what it says.
+func refuses(t *testing.T, server *harness.Server, args []string, parts ...string) {
+	t.Helper()
+	harness.Eventually(t, fmt.Sprintf("kubectl %s is refused with %q", strings.Join(args, " "), parts), func() bool {
+		_, stderr, err := server.Run("", args...)
+		return err != nil && has(stderr, parts)
+	})
+}
+
+func has(text string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			return false
+		}
+	}
+	return true
+}
