@@ -30,6 +30,8 @@ const PROTOCOL: HeaderName = HeaderName::from_static("sec-websocket-protocol");
 const ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
 /// What the accepted key is made from beside the client's (RFC 6455, section 1.3).
 const ACCEPTED: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Whoever speaks another version is told which one is spoken here.
+const BAD_VERSION: &str = "missing or bad WebSocket Version";
 /// A client that takes nothing for so long is gone.
 const WRITE_MAX: Duration = Duration::from_secs(60);
 /// Pings that wait for their answer: a client that sends more than it reads answers for gets none for the rest.
@@ -48,7 +50,7 @@ pub(super) fn is_wanted(call: &Call) -> bool {
 pub(super) fn serve(call: &mut Call, media: Media, pieces: Pieces) -> Answer {
     let (protocol, accepted) = match handshake(call) {
         Ok(agreed) => agreed,
-        Err(refused) => return refused,
+        Err((code, why)) => return refused(code, why),
     };
     let Some(upgrade) = call.upgrade.take() else { return refused(StatusCode::BAD_REQUEST, "not websocket protocol") };
     let mut response = Response::new(body::empty());
@@ -67,33 +69,28 @@ pub(super) fn serve(call: &mut Call, media: Media, pieces: Pieces) -> Answer {
 }
 
 /// What both sides agree on: the protocol, if any, and the proof that the key was read. Fails in the words of upstream's library.
-fn handshake(call: &Call) -> Result<(Option<HeaderValue>, HeaderValue), Answer> {
+fn handshake(call: &Call) -> Result<(Option<HeaderValue>, HeaderValue), (StatusCode, &'static str)> {
     if call.method != Method::GET {
-        return Err(refused(StatusCode::METHOD_NOT_ALLOWED, "bad method"));
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "bad method"));
     }
     let key = call.header(KEY.as_str());
     if key.is_empty() {
-        return Err(refused(StatusCode::BAD_REQUEST, "mismatch challenge/response"));
+        return Err((StatusCode::BAD_REQUEST, "mismatch challenge/response"));
     }
     if call.header(VERSION.as_str()) != "13" {
-        let mut answer = refused(StatusCode::BAD_REQUEST, "missing or bad WebSocket Version");
-        if let Content::Passed(response) = &mut answer.content {
-            response.headers_mut().insert(VERSION, HeaderValue::from_static("13"));
-        }
-        return Err(answer);
+        return Err((StatusCode::BAD_REQUEST, BAD_VERSION));
     }
     // Browsers say where a page came from; upstream's library lets nobody in who does not.
     if call.header(header::ORIGIN.as_str()).is_empty() {
-        return Err(refused(StatusCode::FORBIDDEN, ""));
+        return Err((StatusCode::FORBIDDEN, ""));
     }
     let offered: Vec<&str> = call.header(PROTOCOL.as_str()).split(',').map(str::trim).filter(|one| !one.is_empty()).collect();
     let protocol = match offered[..] {
         [] => None,
         [one] => HeaderValue::from_str(one).ok(),
-        _ => return Err(refused(StatusCode::BAD_REQUEST, "")),
+        _ => return Err((StatusCode::BAD_REQUEST, "")),
     };
-    let accepted =
-        HeaderValue::from_str(&accept(key)).map_err(|_| refused(StatusCode::BAD_REQUEST, "mismatch challenge/response"))?;
+    let accepted = HeaderValue::from_str(&accept(key)).map_err(|_| (StatusCode::BAD_REQUEST, "mismatch challenge/response"))?;
     Ok((protocol, accepted))
 }
 
@@ -105,6 +102,9 @@ fn accept(key: &str) -> String {
 fn refused(code: StatusCode, why: &'static str) -> Answer {
     let mut response = Response::new(body::full(why));
     *response.status_mut() = code;
+    if why == BAD_VERSION {
+        response.headers_mut().insert(VERSION, HeaderValue::from_static("13"));
+    }
     Answer::new(code.as_u16(), Content::Passed(response))
 }
 
