@@ -85,6 +85,7 @@ fn family_of(ip: &str) -> &'static str {
 fn begin<'a>(world: &'a dyn World, change: Change<'a>) -> BoxFuture<'a, Result<Begun, Status>> {
     Box::pin(async move {
         let Change { new, old, dry_run } = change;
+        prepare::forget_internal_traffic(new);
         let ranges = addresses::ranges(world).await?;
         families::settle(new, old, &addresses::families(&ranges))?;
         let addresses = addresses::allocate(world, new, old, &ranges, dry_run).await?;

@@ -89,11 +89,7 @@ pub(crate) fn valid_name(resource: &str, path: &Path, errors: &mut Errors) {
 
 /// `ValidateContainerResourceName`.
 pub(crate) fn valid_container_name(resource: &str, path: &Path, errors: &mut Errors) {
-    let before = errors.0.len();
     valid_name(resource, path, errors);
-    if errors.0.len() > before {
-        return;
-    }
     if !resource.contains('/') {
         if !COMPUTE.contains(&resource) && !is_huge_page(resource) {
             errors.invalid(path, resource, "must be a standard resource for containers");

@@ -50,6 +50,14 @@ pub(super) fn default(service: &mut Value) {
     }
 }
 
+/// A name elsewhere has no traffic inside. Upstream stores the policy of an earlier type on, once it was found sound, and
+/// never shows it.
+pub(super) fn forget_internal_traffic(service: &mut Value) {
+    if !needs_cluster_ip(service) {
+        remove(service, "internalTrafficPolicy");
+    }
+}
+
 fn default_ip_mode(service: &mut Value) {
     let Some(balancer) = service.get_mut("status").and_then(|status| status.get_mut("loadBalancer")) else { return };
     for ingress in get::list_mut(balancer, "ingress") {

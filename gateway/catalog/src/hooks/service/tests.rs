@@ -143,9 +143,9 @@ async fn changing_the_type_gives_back_what_is_not_needed() {
     assert_eq!(inner["spec"].get("externalTrafficPolicy"), None);
     assert_eq!(ports_in_use(&world).await, "");
 
-    let external = service(json!({"type": "ExternalName", "externalName": "example.com"}));
+    let external = service(json!({"type": "ExternalName", "externalName": "example.com", "internalTrafficPolicy": "Local"}));
     let outside = write(&world, external, Some(&inner), Ok(())).await.unwrap();
-    assert_eq!(outside["spec"].get("clusterIPs"), None);
+    assert_eq!((outside["spec"].get("clusterIPs"), outside["spec"].get("internalTrafficPolicy")), (None, None));
     assert_eq!(world.names("networking.k8s.io/v1/ipaddresses"), [""; 0]);
     let again = write(&world, web(json!({})), Some(&outside), Ok(())).await.unwrap();
     assert!(again["spec"]["clusterIP"].as_str().unwrap().starts_with("10.0.0."));
