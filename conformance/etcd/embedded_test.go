@@ -11,7 +11,7 @@ import (
 	"gatehouse.dev/conformance/harness"
 )
 
-// TestEmbeddedEngineEncrypts keeps a Secret on the embedded engine: its file holds nothing of it in the clear, its keys rotate,
+// TestEmbeddedEngineEncrypts keeps a Secret on the embedded engine: its log holds nothing of it in the clear, its keys rotate,
 // and a replace that changes nothing writes it anew only while the key that it lies under is not the first.
 func TestEmbeddedEngineEncrypts(t *testing.T) {
 	const path = "/api/v1/namespaces/default/secrets"
@@ -25,7 +25,7 @@ func TestEmbeddedEngineEncrypts(t *testing.T) {
 		return (&bed{t: t}).server(provider, s.Config, s.Stop)
 	}
 	stored := func() []byte {
-		raw, err := os.ReadFile(filepath.Join(folder, "store", "store.redb"))
+		raw, err := os.ReadFile(filepath.Join(folder, "store", "journal", "0000000001.log"))
 		if err != nil {
 			t.Fatal(err)
 		}

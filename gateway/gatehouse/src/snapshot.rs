@@ -94,7 +94,7 @@ fn save_here(config: &Config, out: &File) -> Outcome {
 }
 
 async fn opened(config: &Config) -> Result<Store, Box<dyn Error>> {
-    if config.engine == Engine::Disk && !config.data_dir.join("store").join(store::FILE).exists() {
+    if config.engine == Engine::Disk && !store::exists(&config.data_dir.join("store")) {
         return Err(format!("{} holds no store", config.data_dir.display()).into());
     }
     storage::open(config, &Arc::new(Catalog::builtin()?), &Slot::default(), Arc::new(SystemClock)).await

@@ -6,10 +6,10 @@ mod replay;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use bytes::Bytes;
 use model::Revision;
 
-use crate::batch::Write as Change;
-use crate::ledger::{Failure, Ledger};
+use crate::ledger::Failure;
 use crate::{Damage, Entry, FIRST_REVISION, Snapshot, disk, record};
 
 pub use replay::{check, replay};
@@ -104,14 +104,10 @@ fn put(out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
 
 /// Makes a new store in a directory that holds none. The store appears there only when it is complete.
 pub fn restore(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
-    let (unfinished, finished) = (dir.join(disk::UNFINISHED), dir.join(disk::FILE));
-    if finished.exists() {
+    if disk::exists(dir) {
         return Err(BackupError::Occupied(dir.display().to_string()));
     }
     let io = |step| move |source| BackupError::Io { step, source };
-    if unfinished.exists() {
-        std::fs::remove_file(&unfinished).map_err(io("remove what is left of an earlier attempt to restore"))?;
-    }
     let saved = fill(input, dir)?;
     // What was acknowledged of a store that was there before says nothing of this one.
     match std::fs::remove_file(dir.join(disk::ACKNOWLEDGED_FILE)) {
@@ -120,33 +116,29 @@ pub fn restore(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
         }
         _ => {}
     }
-    std::fs::rename(&unfinished, &finished).map_err(io("name the store made from"))?;
-    disk::sync_directory(dir)?;
+    disk::finish(dir)?;
     Ok(saved)
 }
 
 fn fill(input: &mut dyn Read, dir: &Path) -> Result<Saved, BackupError> {
     let mut stream = Stream { input, objects: 0 };
     let saved = stream.head()?;
-    let (mut disk, _) = disk::open_unfinished(dir)?;
-    let failed = |failure: Failure| BackupError::Write(failure.0);
-    let mut batch: Vec<(String, Change)> = Vec::new();
+    let mut disk = disk::open_unfinished(dir, saved.revision.saturating_add(RESTORE_REVISION_STEP))?;
+    let failed = |failure: Failure| BackupError::Write(failure.to_string());
+    let mut batch: Vec<(String, Bytes)> = Vec::new();
     loop {
         let next = stream.next()?;
         let done = next.is_none();
-        batch.extend(next);
+        batch.extend(next.map(|(key, _, record)| (key, record)));
         if done || batch.len() == RESTORE_BATCH {
-            let floor = (disk::META_FLOOR.to_owned(), saved.revision.saturating_add(RESTORE_REVISION_STEP));
-            disk.write(batch.iter().map(|(key, change)| (key.as_str(), change)), [floor].into_iter()).map_err(failed)?;
+            let records = batch.iter().map(|(key, record)| (key.as_str(), &record[..]));
+            disk.fill(records, std::iter::empty()).map_err(failed)?;
             batch.clear();
         }
         if done {
-            break;
+            return stream.complete(saved);
         }
     }
-    let saved = stream.complete(saved)?;
-    Box::new(disk).close().map_err(failed)?;
-    Ok(saved)
 }
 
 /// Reads a stream piece by piece.
@@ -171,13 +163,13 @@ impl Stream<'_> {
     }
 
     /// The next object, checked, or `None` after the last.
-    fn next(&mut self) -> Result<Option<(String, Change)>, BackupError> {
+    fn next(&mut self) -> Result<Option<(String, Entry, Bytes)>, BackupError> {
         let Some(key) = self.piece()? else { return Ok(None) };
         let key = String::from_utf8(key).map_err(|_| self.damaged(Damage::Content.to_string()))?;
         let record = self.piece()?.ok_or_else(|| self.damaged(Damage::Length.to_string()))?;
         let entry = record::decode(&key, &record).map_err(|damage| self.damaged(format!("{key}: {damage}")))?;
         self.objects += 1;
-        Ok(Some((key, Change::Put(entry.into(), record.into()))))
+        Ok(Some((key, entry, record.into())))
     }
 
     fn piece(&mut self) -> Result<Option<Vec<u8>>, BackupError> {

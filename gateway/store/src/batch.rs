@@ -59,6 +59,11 @@ impl<'a> Batch<'a> {
         Ok(Committed { revision: self.revision, entries })
     }
 
+    /// What a key held before this batch.
+    pub(crate) fn before(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.cache.known(key.prefix())?.get(key)
+    }
+
     fn current(&self, resource: &ResourceCache, key: &Key) -> Option<Arc<Entry>> {
         match self.writes.get(key) {
             Some(Write::Put(entry, _)) => Some(entry.clone()),

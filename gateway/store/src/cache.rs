@@ -95,6 +95,11 @@ impl Cache {
         apart.map_or((&self.shared, self.floor), |shard| (&shard.shared, shard.floor))
     }
 
+    /// The resource under a prefix, if there is one.
+    pub(crate) fn known(&self, prefix: &str) -> Option<Arc<ResourceCache>> {
+        self.resources.load().get(prefix).cloned()
+    }
+
     /// The resource under a prefix such as `/registry/pods/`, made when there is none. Cheap; never waits for a writer.
     pub fn resource(&self, prefix: &str) -> Arc<ResourceCache> {
         if let Some(resource) = self.resources.load().get(prefix) {

@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use redb::StorageBackend;
 
-use self::platter::{Act, Beside, Platter, STORE};
+use self::platter::{Act, Platter};
+use crate::folder::{Folder, Medium};
 use crate::room::Volume;
 
 pub use self::platter::Dice;
@@ -24,7 +24,7 @@ pub enum Fault {
     Sync(usize),
 }
 
-/// A disk in memory with the two files of a store. Clones are the same disk.
+/// A disk in memory with the files of a store. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk(Arc<Shared>);
 
@@ -103,7 +103,7 @@ impl Disk {
         let Some((mut platter, history)) = self.0.platter.lock().history() else { return Vec::new() };
         let (mut dice, mut cuts) = (Dice::new(seed), Vec::new());
         for act in history {
-            if matches!(act, Act::Sync) {
+            if act.is_sync() {
                 cuts.push(Self::of(platter.cut(&mut dice)));
             }
             // Nothing fails here: no fault is armed.
@@ -113,77 +113,66 @@ impl Disk {
     }
 
     /// Turns one bit, chosen among those of the blocks in use; says in which file and where.
-    pub fn flip(&self, dice: &mut Dice) -> (usize, usize, u32) {
+    pub fn flip(&self, dice: &mut Dice) -> (String, usize, u32) {
         self.0.platter.lock().flip(dice)
     }
 
-    /// The file beside the store's own, see [`crate::ACKNOWLEDGED_FILE`].
-    pub(crate) fn beside(&self) -> Beside<Self> {
-        Beside(self.clone())
+    /// Whether there is no file on it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.platter.lock().seen.is_empty()
     }
 
     fn act(&self, act: Act) -> Result<(), io::Error> {
-        if matches!(act, Act::Sync) {
+        if act.is_sync() {
             let mut hangs = self.0.hangs.lock();
             self.0.goes_on.wait_while(&mut hangs, |hangs| *hangs);
         }
         self.0.platter.lock().act(act)
     }
+}
 
-    fn len_of(&self, file: usize) -> u64 {
-        self.0.platter.lock().seen[file].len() as u64
+impl Folder for Disk {
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.0.platter.lock().seen.keys().cloned().collect())
     }
 
-    fn read_of(&self, file: usize, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        let platter = self.0.platter.lock();
-        let from = offset as usize;
-        let bytes = platter.seen[file].get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(bytes);
-        Ok(())
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.0.platter.lock().seen.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn Medium>> {
+        if !self.0.platter.lock().seen.contains_key(name) {
+            self.act(Act::Create(name.to_owned()))?;
+        }
+        Ok(Box::new(Open { disk: self.clone(), name: name.to_owned() }))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.act(Act::Remove(name.to_owned()))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.act(Act::SyncNames)
     }
 }
 
-impl StorageBackend for Disk {
-    fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.len_of(STORE))
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.read_of(STORE, offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.act(Act::Resize(STORE, len as usize))
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        self.act(Act::Sync)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.act(Act::Write(STORE, offset as usize, data.to_vec()))
-    }
+/// An open file.
+struct Open {
+    disk: Disk,
+    name: String,
 }
 
-impl StorageBackend for Beside<Disk> {
-    fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.0.len_of(platter::BESIDE))
+impl Medium for Open {
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.disk.act(Act::Write(self.name.clone(), at as usize, bytes.to_vec()))
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.0.read_of(platter::BESIDE, offset, out)
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.act(Act::Resize(self.name.clone(), len as usize))
     }
 
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.0.act(Act::Resize(platter::BESIDE, len as usize))
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.0.act(Act::Write(platter::BESIDE, offset as usize, data.to_vec()))
+    fn sync(&self) -> io::Result<()> {
+        self.disk.act(Act::Sync(self.name.clone()))
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Longest key in bytes. Names are at most 253 bytes and a group, resource and namespace come before them; redb and etcd
-/// both take far longer ones, so this only keeps a caller's mistake from being stored.
+/// Longest key in bytes. Names are at most 253 bytes and a group, resource and namespace come before them; etcd takes
+/// far longer ones, so this only keeps a caller's mistake from being stored.
 pub const KEY_BYTES_MAX: usize = 2048;
 
 /// A full key together with the length of its resource's prefix, so that nobody has to guess which resource it is of.

@@ -5,7 +5,7 @@ use crate::batch::Batch;
 
 /// Makes commits durable, one after the other. Called by the sequencer's thread only.
 pub(crate) trait Ledger: Send {
-    /// Writes everything or fails for good: after an error it is never called again.
+    /// Writes everything, or nothing where the disk is full; any other error is for good, and it is never called again.
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure>;
 
     /// How many bytes of new objects there is room for now.
@@ -20,9 +20,16 @@ pub(crate) trait Ledger: Send {
     fn abandon(self: Box<Self>);
 }
 
-/// A storage that failed, in words for the log.
-#[derive(Debug)]
-pub(crate) struct Failure(pub(crate) String);
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// There is no room on the disk; the storage is as it was.
+    #[error("the disk is full")]
+    Full,
+    /// The storage failed, in words for the log. What it did nobody knows.
+    #[error("{0}")]
+    Broken(String),
+}
 
 /// Remembers nothing: the engine `memory`.
 pub(crate) struct Nowhere;

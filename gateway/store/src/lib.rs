@@ -6,6 +6,8 @@ mod backup;
 mod batch;
 mod cache;
 mod change;
+#[cfg(test)]
+mod compare;
 mod disk;
 mod embedded;
 mod encryption;
@@ -13,7 +15,9 @@ mod engine;
 mod entry;
 mod etcd;
 pub mod fault;
+mod folder;
 mod header;
+mod journal;
 mod key;
 mod ledger;
 mod limits;
@@ -39,7 +43,7 @@ pub use backup::{BackupError, RESTORE_REVISION_STEP, Saved, check, replay, resto
 pub use batch::OBJECT_TOO_LARGE;
 pub use cache::{Cache, ResourceCache};
 pub use change::{Event, Kind};
-pub use disk::{ACKNOWLEDGED_FILE, FILE, FORMAT, LOCK_FILE, OpenError};
+pub use disk::{ACKNOWLEDGED_FILE, FILE, FORMAT, LOCK_FILE, OpenError, exists};
 pub use encryption::{Encryption, ResourceOf};
 pub use engine::Engine;
 pub use entry::{Draft, Entry, Form, RENDERINGS_MAX};
@@ -86,7 +90,7 @@ impl Store {
     /// The store in a directory, made when there is none; it may have one process at a time. Blocks while it reads
     /// everything.
     pub fn disk(dir: &Path, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
-        let (disk, loaded) = disk::open(dir)?;
+        let (disk, loaded) = disk::open(dir, limits)?;
         if let Some(sealed) = loaded.sealed.first() {
             let (key, reason) = (sealed.key.to_string(), "no encryption is configured".to_owned());
             return Err(OpenError::Sealed { dir: dir.to_owned(), key, reason });
@@ -102,7 +106,7 @@ impl Store {
         clock: Arc<dyn Clock>,
         limits: Limits,
     ) -> Result<Self, OpenError> {
-        let (disk, mut loaded) = disk::open(dir)?;
+        let (disk, mut loaded) = disk::open(dir, limits)?;
         let unread = |(key, reason): (Key, String)| OpenError::Sealed { dir: dir.to_owned(), key: key.to_string(), reason };
         loaded.open(&*transformer).await.map_err(unread)?;
         Ok(Self::new(Arc::new(Self::on_disk(dir, disk, loaded, clock, limits)?.behind(transformer))))
@@ -122,7 +126,7 @@ impl Store {
 
     /// The same on a disk in memory, whose faults a test decides.
     pub fn disk_on(disk: &fault::Disk, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
-        let (disk, loaded) = disk::open_test(disk)?;
+        let (disk, loaded) = disk::open_test(disk, limits)?;
         let engine = Self::on_disk(Path::new("(a disk in memory)"), disk, loaded, clock, limits)?;
         Ok(Self::new(Arc::new(engine)))
     }

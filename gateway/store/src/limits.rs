@@ -27,22 +27,37 @@ pub struct Limits {
     pub pin_s_max: u64,
     /// Expired objects removed in one commit.
     pub expire_batch_max: usize,
+    /// A segment of the log on the disk is full with so many bytes. Smaller ones would have more fsyncs of the directory, larger
+    /// ones give space back later.
+    pub segment_bytes: usize,
+    /// How much of a segment is written ahead in zeros: an fsync that need not make a new length of the file durable too costs half.
+    pub ahead_bytes: usize,
+    /// The log is cleaned while it is longer than this and twice what it holds.
+    pub clean_from_bytes: u64,
+}
+
+impl Limits {
+    /// What a server works within.
+    pub const DEFAULT: Self = Self {
+        queue_transactions_max: 4096,
+        batch_transactions_max: 256,
+        batch_bytes_max: 4 << 20,
+        log_events_max: 32_768,
+        log_bytes_max: 48 << 20,
+        log_frames_max: 1024,
+        watch_batch_max: 128,
+        pins_max: 64,
+        pin_bytes_max: 32 << 20,
+        pin_s_max: 300,
+        expire_batch_max: 256,
+        segment_bytes: 4 << 20,
+        ahead_bytes: 512 << 10,
+        clean_from_bytes: 8 << 20,
+    };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            queue_transactions_max: 4096,
-            batch_transactions_max: 256,
-            batch_bytes_max: 4 << 20,
-            log_events_max: 32_768,
-            log_bytes_max: 48 << 20,
-            log_frames_max: 1024,
-            watch_batch_max: 128,
-            pins_max: 64,
-            pin_bytes_max: 32 << 20,
-            pin_s_max: 300,
-            expire_batch_max: 256,
-        }
+        Self::DEFAULT
     }
 }

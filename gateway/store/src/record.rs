@@ -69,6 +69,33 @@ pub(crate) fn encode_again(entry: &Entry) -> Bytes {
     write(&head, [body, b"", b""]).0
 }
 
+/// How long the record of an entry is, unless it is encrypted.
+pub(crate) fn len(entry: &Entry) -> usize {
+    let pairs = [&entry.header.labels, &entry.header.fields];
+    HEAD_BYTES + pairs.iter().map(|pairs| pairs_len(pairs)).sum::<usize>() + entry.body.len()
+}
+
+/// Whether a record is what was written, without reading it.
+pub(crate) fn check(key: &str, record: &[u8]) -> Result<(), Damage> {
+    match record.first_chunk::<CHECKED_FROM>() {
+        None => Err(Damage::Length),
+        Some([_, sum @ ..]) if u32::from_le_bytes(*sum) == checksum(key, record) => Ok(()),
+        Some(_) => Err(Damage::Checksum),
+    }
+}
+
+/// Revision and length of the key's prefix in a record, encrypted or not; they stand at one place in both.
+pub(crate) fn place(record: &[u8]) -> Option<(Revision, u16)> {
+    let mut rest = Reader(record.get(CHECKED_FROM..)?);
+    let revision = rest.u64().ok()?;
+    let (_created, _expires_s) = (rest.u64().ok()?, rest.u64().ok()?);
+    Some((revision, rest.u16().ok()?))
+}
+
+fn pairs_len(pairs: &Pairs) -> usize {
+    8 + pairs.ends().len() * 4 + pairs.text().len()
+}
+
 /// Everything of a record but the body.
 struct Head<'a> {
     key: &'a Key,
@@ -83,7 +110,7 @@ struct Head<'a> {
 fn write(head: &Head<'_>, body: [&[u8]; 3]) -> (Bytes, usize) {
     let body_len = body.iter().map(|part| part.len()).sum::<usize>();
     let pairs = [&head.header.labels, &head.header.fields];
-    let pairs_len = pairs.iter().map(|p| 8 + p.ends().len() * 4 + p.text().len()).sum::<usize>();
+    let pairs_len = pairs.iter().map(|pairs| pairs_len(pairs)).sum::<usize>();
     let mut out = Vec::with_capacity(HEAD_BYTES + pairs_len + body_len);
     out.push(LAYOUT);
     out.extend_from_slice(&[0; 4]);
@@ -212,6 +239,8 @@ mod tests {
         assert_eq!((back.revision, back.created, back.expires_s), (1234, 7, Some(99)));
         assert_eq!((&back.header, &back.body), (&entry.header, &entry.body));
         assert_eq!(encode_again(&back), record);
+        assert_eq!((len(&back), check(&key, &record)), (record.len(), Ok(())));
+        assert_eq!(place(&record), Some((1234, 15)));
         assert_eq!(back.at_revision(5).body, &br#"{"metadata":{"resourceVersion":"5"}}"#[..]);
     }
 

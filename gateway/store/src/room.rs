@@ -5,10 +5,10 @@
 use std::io;
 use std::path::PathBuf;
 
-/// What must be free for new objects to be written: what one commit may need at most, with the pages of the tree that it
-/// copies, and a rest for deletes, which copy pages too.
+/// What must be free for new objects to be written: what one commit may need at most, a segment of the log that is begun, and a
+/// rest for deletes and for what cleaning writes again before it gives space back.
 pub(crate) const RESERVE_BYTES: u64 = 16 << 20;
-/// Of what deletes gave back inside the file one part in so many may be written again, because it comes in pieces.
+/// Of what was deleted one part in so many may be written again: the space comes back only as the log is cleaned.
 const GIVEN_BACK_SHARE: u64 = 4;
 
 /// Where a store's files lie.
@@ -56,6 +56,11 @@ impl Room {
             }
         }
         if full { self.given_back_bytes / GIVEN_BACK_SHARE } else { u64::MAX }
+    }
+
+    /// Whether the disk was full when that was asked last.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Counts what a commit took and gave back.

@@ -79,9 +79,9 @@ impl Sequencer {
                 self.cache.trim(Instant::now());
                 outcome = self.expire(&mut *ledger, turn.expires);
             }
-            if let Err(Failure(reason)) = outcome {
+            if let Err(Broken(reason)) = outcome {
                 ledger.abandon();
-                return self.refuse(reason.into(), turn.close);
+                return self.refuse(reason, turn.close);
             }
             for answer in turn.snapshots {
                 // Between two commits, so nothing is half visible.
@@ -120,7 +120,7 @@ impl Sequencer {
 
     /// Carries out transactions with one commit and answers them. On failure every one of them learns that its outcome
     /// is unknown.
-    fn write(&mut self, ledger: &mut dyn Ledger, writes: Vec<(Vec<Op>, Vec<Seal>, Answer<Committed>)>) -> Result<(), Failure> {
+    fn write(&mut self, ledger: &mut dyn Ledger, writes: Vec<(Vec<Op>, Vec<Seal>, Answer<Committed>)>) -> Result<(), Broken> {
         if writes.is_empty() {
             return Ok(());
         }
@@ -138,11 +138,13 @@ impl Sequencer {
             // A caller that went away does not undo its write.
             let _ = answer.send(match &committed {
                 Ok(_) => result,
-                Err(Failure(reason)) => Err(Error::Failed(reason.as_str().into())),
+                // A conflict with what was not stored is none.
+                Err(Failure::Full) => Err(Error::Refused(FULL.into())),
+                Err(Failure::Broken(reason)) => Err(Error::Failed(reason.as_str().into())),
             });
         }
         // After the answers: whoever wrote waits for the fsync only, not for two hundred watchers to be woken.
-        wake_all(&committed?);
+        wake_all(&unless_broken(committed)?.unwrap_or_default());
         Ok(())
     }
 
@@ -183,23 +185,26 @@ impl Sequencer {
     }
 
     /// Removes what has expired, in commits of limited size, and answers those who asked for it.
-    fn expire(&mut self, ledger: &mut dyn Ledger, asked: Vec<Answer<usize>>) -> Result<(), Failure> {
+    fn expire(&mut self, ledger: &mut dyn Ledger, asked: Vec<Answer<usize>>) -> Result<(), Broken> {
         let mut removed = 0;
         let outcome = loop {
             let due = self.due();
             if due.is_empty() {
                 break Ok(());
             }
-            removed += due.len();
-            if let Err(failure) = self.remove(ledger, due) {
-                break Err(failure);
+            let count = due.len();
+            match unless_broken(self.remove(ledger, due)) {
+                Ok(Some(())) => removed += count,
+                // There is no room even for a deletion: at the next tick again.
+                Ok(None) => break Ok(()),
+                Err(broken) => break Err(broken),
             }
         };
         self.cache.shared.metrics.expired.fetch_add(removed as u64, Ordering::Relaxed);
         for answer in asked {
             let _ = answer.send(match &outcome {
                 Ok(()) => Ok(removed),
-                Err(Failure(reason)) => Err(Error::Failed(reason.as_str().into())),
+                Err(Broken(reason)) => Err(Error::Failed(reason.clone())),
             });
         }
         outcome
@@ -245,7 +250,7 @@ impl Sequencer {
 
     fn close(self, ledger: Box<dyn Ledger>, close: Option<Answer<()>>) {
         self.cache.close();
-        let closed = ledger.close().map_err(|Failure(reason)| Error::Failed(reason.into()));
+        let closed = ledger.close().map_err(|failure| Error::Failed(failure.to_string().into()));
         if let Err(error) = &closed {
             // All that was answered is durable; only the next start takes longer.
             tracing::error!(%error, "closing the store failed");
@@ -258,6 +263,18 @@ impl Sequencer {
 
     fn now_s(&self) -> u64 {
         u64::try_from(self.clock.now().as_second()).unwrap_or(0)
+    }
+}
+
+/// The storage failed for good, and why.
+struct Broken(Arc<str>);
+
+/// What came of a commit, `None` where there was no room for it.
+fn unless_broken<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Broken> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(Failure::Full) => Ok(None),
+        Err(Failure::Broken(reason)) => Err(Broken(reason.into())),
     }
 }
 

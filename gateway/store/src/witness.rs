@@ -1,12 +1,12 @@
-//! The last revision that was acknowledged, in a small file beside the store's. redb chooses between its last two commits by
-//! their checksums: were the newer one damaged after it was synced, it would take the older without a word. This file knows
-//! better. It is written after each fsync and before the answers, and is never synced itself: after a power cut it may be
+//! The last revision that was acknowledged, in a small file beside the log. A log that lost its end as a whole, or one of last
+//! week, is sound in itself; this file knows better. It is written after each fsync and before the answers, and is never synced itself: after a power cut it may be
 //! behind, which claims less; after the process was killed it is exact.
 
 use std::io;
 
 use model::Revision;
-use redb::StorageBackend;
+
+use crate::folder::{Folder, Medium};
 
 /// Two places, written in turn, so that a write that was torn leaves the one before.
 const PLACES: u64 = 2;
@@ -17,24 +17,20 @@ const CLAIM_BYTES: usize = 12;
 
 /// The open file.
 pub(crate) struct Witness {
-    file: Box<dyn StorageBackend>,
+    file: Box<dyn Medium>,
     place: u64,
 }
 
 impl Witness {
     /// Reads what it says; nothing of a new or a damaged one.
-    pub(crate) fn open(file: Box<dyn StorageBackend>) -> io::Result<(Self, Option<Revision>)> {
-        let len = PLACES * PLACE_BYTES;
-        if file.len()? != len {
-            file.set_len(len)?;
+    pub(crate) fn open(folder: &dyn Folder, name: &str) -> io::Result<(Self, Option<Revision>)> {
+        let file = folder.open(name)?;
+        let found = folder.read(name)?;
+        if found.len() as u64 != PLACES * PLACE_BYTES {
+            file.set_len(PLACES * PLACE_BYTES)?;
         }
-        let mut claims = Vec::new();
-        for place in 0..PLACES {
-            let mut claim = [0; CLAIM_BYTES];
-            file.read(place * PLACE_BYTES, &mut claim)?;
-            claims.extend(read(&claim).map(|revision| (revision, place)));
-        }
-        let last = claims.into_iter().max();
+        let claim = |place: u64| found.get((place * PLACE_BYTES) as usize..)?.first_chunk().and_then(read);
+        let last = (0..PLACES).filter_map(|place| Some((claim(place)?, place))).max();
         Ok((Self { file, place: last.map_or(0, |(_, place)| place) }, last.map(|(revision, _)| revision)))
     }
 
@@ -65,7 +61,7 @@ mod tests {
     use crate::fault::{Dice, Disk};
 
     fn open(disk: &Disk) -> (Witness, Option<Revision>) {
-        Witness::open(Box::new(disk.beside())).expect("reads")
+        Witness::open(disk, "acknowledged").expect("reads")
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! Makes no store (`backup`).
 
 use std::io::Read;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -38,7 +37,7 @@ pub async fn replay(input: &mut dyn Read, store: &Store, clock: &dyn Clock, told
     loop {
         let next = stream.next()?;
         let last = next.is_none();
-        if let Some((_, crate::batch::Write::Put(entry, _))) = next
+        if let Some((_, entry, _)) = next
             && let Some(draft) = draft(&entry, now_s)
         {
             under_way.push(store.commit(vec![Op::Put { key: entry.key.clone(), expect: Expect::Absent, draft }]));
@@ -57,7 +56,7 @@ pub async fn replay(input: &mut dyn Read, store: &Store, clock: &dyn Clock, told
 }
 
 /// What was written once, to be written again; nothing of what has expired since.
-fn draft(entry: &Arc<Entry>, now_s: u64) -> Option<Draft> {
+fn draft(entry: &Entry, now_s: u64) -> Option<Draft> {
     let ttl_s = match entry.expires_s {
         None => None,
         Some(expires_s) => Some(u32::try_from(expires_s.checked_sub(now_s).filter(|left_s| *left_s > 0)?).unwrap_or(u32::MAX)),

@@ -21,7 +21,7 @@ impl Ledger for Gated {
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
         let _ = self.begun.send(batch.writes.len());
         assert!(!batch.writes.contains_key("/registry/pods/panic"), "asked to");
-        self.leave.recv().map_err(|_| Failure("the test ended".into()))
+        self.leave.recv().map_err(|_| Failure::Broken("the test ended".into()))
     }
 
     fn close(self: Box<Self>) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What the cases stand on: a store of some engine on a clock that stands still, and short ways to write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -88,12 +88,17 @@ impl Bed {
         open(&self.medium, self.clock.clone(), Limits::default()).await
     }
 
-    /// The store's file.
-    pub fn file(&self) -> PathBuf {
+    /// The store's directory.
+    pub fn directory(&self) -> &Path {
         match &self.medium {
-            Medium::Directory(dir) => dir.path().join(store::FILE),
-            _ => panic!("no file"),
+            Medium::Directory(dir) => dir.path(),
+            _ => panic!("no directory"),
         }
+    }
+
+    /// The first segment of its log.
+    pub fn file(&self) -> PathBuf {
+        self.directory().join(store::FILE).join("0000000001.log")
     }
 
     pub fn platter_disk(&self) -> &fault::Disk {

@@ -27,7 +27,9 @@ struct Answered {
 }
 
 fn open(disk: &Disk) -> Result<Store, OpenError> {
-    Store::disk_on(disk, Arc::new(SystemClock), Limits::default())
+    // Small, so that segments are begun, cleaned and removed under every fault.
+    let limits = Limits { segment_bytes: 48 << 10, ahead_bytes: 8 << 10, clean_from_bytes: 48 << 10, ..Limits::default() };
+    Store::disk_on(disk, Arc::new(SystemClock), limits)
 }
 
 fn held(store: &Store) -> Held {
@@ -76,7 +78,7 @@ pub async fn every_fsync_may_be_cut_short() {
         let disk = Disk::new();
         let store = open(&disk).expect("opens");
         disk.record();
-        let moments = write(&store, &disk, &mut Dice::new(seed), 16).await;
+        let moments = write(&store, &disk, &mut Dice::new(seed), 32).await;
         store.close().await.expect("closes");
         for (n, cut) in disk.cuts(seed).into_iter().enumerate() {
             cuts += 1;

@@ -17,20 +17,12 @@ pub async fn a_second_process_is_kept_out(bed: Bed) {
 
 pub async fn another_format_is_refused(bed: Bed) {
     bed.store.close().await.expect("closes");
-    let meta: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
-    let database = redb::Database::open(bed.file()).expect("a redb file");
-    let write = database.begin_write().expect("begins");
-    let mut row = 7_u64.to_le_bytes().to_vec();
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(b"format");
-    sum.update(&row);
-    row.extend(sum.finalize().to_le_bytes());
-    write.open_table(meta).expect("opens").insert("format", &*row).expect("inserts");
-    write.commit().expect("commits");
-    drop(database);
+    let mut bytes = std::fs::read(bed.file()).expect("a file");
+    bytes[15] = b'7';
+    std::fs::write(bed.file(), &bytes).expect("written");
     let refused = bed.try_open().await.err().expect("refused");
     assert!(matches!(refused, OpenError::Format { found: 7, .. }), "{refused}");
-    assert!(refused.to_string().contains("store.redb has format 7"));
+    assert!(refused.to_string().contains("0000000001.log has format 7"));
 }
 
 pub async fn an_older_file_is_refused(bed: Bed) {
@@ -43,15 +35,17 @@ pub async fn an_older_file_is_refused(bed: Bed) {
     let refused = bed.try_open().await.err().expect("refused");
     assert!(matches!(refused, OpenError::Behind { acknowledged, .. } if acknowledged == last), "{refused}");
     let told = refused.to_string();
-    assert!(told.contains("store.redb ends at revision") && told.contains("backup") && told.contains("acknowledged"), "{told}");
-    std::fs::remove_file(bed.file().with_file_name(store::ACKNOWLEDGED_FILE)).expect("as was told");
+    assert!(told.contains("journal ends at revision") && told.contains("backup") && told.contains("acknowledged"), "{told}");
+    std::fs::remove_file(bed.directory().join(store::ACKNOWLEDGED_FILE)).expect("as was told");
     assert!(bed.try_open().await.is_ok(), "whoever wants the older one may have it");
 }
 
 pub async fn what_a_first_start_left_half_made_is_no_store(bed: Bed) {
     bed.store.close().await.expect("closes");
-    std::fs::remove_file(bed.file()).expect("removed");
-    std::fs::write(bed.file().with_extension("redb.unfinished"), b"half of it").expect("written");
+    let finished = bed.directory().join(store::FILE);
+    std::fs::rename(&finished, finished.with_extension("unfinished")).expect("renamed");
+    std::fs::write(finished.with_extension("unfinished").join("0000000001.log"), b"half of it").expect("written");
+    std::fs::remove_file(bed.directory().join(store::ACKNOWLEDGED_FILE)).expect("removed");
     let again = bed.try_open().await.expect("made anew");
     assert_eq!(again.revision(), store::FIRST_REVISION);
     again.close().await.expect("closes");
@@ -63,7 +57,6 @@ pub async fn a_damaged_record_is_named(bed: Bed) {
     }
     bed.store.close().await.expect("closes");
     let mut bytes = std::fs::read(bed.file()).expect("a file");
-    // Every copy of it: redb keeps earlier versions of a page until they are used again.
     let needle = b"value number 13 of twenty";
     let found: Vec<_> = bytes.windows(needle.len()).enumerate().filter(|(_, w)| w == needle).map(|(at, _)| at).collect();
     assert!(!found.is_empty());
@@ -71,26 +64,28 @@ pub async fn a_damaged_record_is_named(bed: Bed) {
     std::fs::write(bed.file(), &bytes).expect("written");
     let refused = bed.try_open().await.err().expect("refused");
     assert!(matches!(&refused, OpenError::Record { key, .. } if key == "/registry/pods/default/13"), "{refused}");
-    assert!(refused.to_string().contains("store.redb") && refused.to_string().contains("/registry/pods/default/13"), "{refused}");
+    assert!(refused.to_string().contains("journal") && refused.to_string().contains("/registry/pods/default/13"), "{refused}");
 }
 
-/// Whatever page is damaged: the store either refuses to open or holds everything.
-pub async fn a_damaged_page_is_never_overlooked(bed: Bed) {
-    const PAGE: usize = 4096;
+/// Whatever block is damaged or missing: the store either refuses to open or holds everything.
+pub async fn a_damaged_block_is_never_overlooked(bed: Bed) {
+    const BLOCK: usize = 4096;
     for n in 0..300 {
         bed.store.commit(vec![put(n)]).await.expect("writes");
     }
     bed.store.close().await.expect("closes");
     let sound = std::fs::read(bed.file()).expect("a file");
     let mut refused = 0;
-    for (page, damage) in (0..sound.len().div_ceil(PAGE)).flat_map(|page| [(page, garble as fn(&mut [u8])), (page, forget_one)]) {
+    let damages = [garble as fn(&mut [u8]), forget];
+    for (block, damage) in (0..sound.len().div_ceil(BLOCK)).flat_map(|block| damages.map(|damage| (block, damage))) {
         let mut bytes = sound.clone();
-        damage(&mut bytes[page * PAGE..]);
+        let end = bytes.len().min((block + 1) * BLOCK);
+        damage(&mut bytes[block * BLOCK..end]);
         std::fs::write(bed.file(), &bytes).expect("written");
         match bed.try_open().await {
             Err(_) => refused += 1,
             Ok(store) => {
-                assert_eq!(store.resource(crate::bed::PODS).snapshot().len(), 300, "page {page}");
+                assert_eq!(store.resource(crate::bed::PODS).snapshot().len(), 300, "block {block}");
                 store.close().await.expect("closes");
             }
         }
@@ -98,14 +93,13 @@ pub async fn a_damaged_page_is_never_overlooked(bed: Bed) {
     assert!(refused > 20, "{refused} of the damages were found");
 }
 
-/// The head of a page says what is in it and how much, so that is where silence would be worst.
-fn garble(page: &mut [u8]) {
-    page.iter_mut().take(16).for_each(|byte| *byte ^= 0x5a);
+fn garble(block: &mut [u8]) {
+    block.iter_mut().take(16).for_each(|byte| *byte ^= 0x5a);
 }
 
-/// In redb's pages the count of what is in it stands at the third byte; every record that remains is sound.
-fn forget_one(page: &mut [u8]) {
-    page[2] = page[2].wrapping_sub(1);
+/// As a disk that lost it.
+fn forget(block: &mut [u8]) {
+    block.fill(0);
 }
 
 fn put(n: usize) -> store::Op {

@@ -18,6 +18,7 @@ mod read;
 mod restart;
 mod room;
 mod slow;
+mod space;
 mod watch;
 mod write;
 
@@ -111,11 +112,12 @@ mod disk {
         restart::quiet_resources_lose_nothing,
         restart::expiry_is_kept,
         fault::a_second_process_is_kept_out,
+        space::the_log_is_never_much_longer_than_what_it_holds,
         fault::another_format_is_refused,
         fault::an_older_file_is_refused,
         fault::what_a_first_start_left_half_made_is_no_store,
         fault::a_damaged_record_is_named,
-        fault::a_damaged_page_is_never_overlooked,
+        fault::a_damaged_block_is_never_overlooked,
     );
 }
 
