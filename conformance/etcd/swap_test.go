@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -34,23 +35,29 @@ type bed struct {
 }
 
 // built are the two programs, made once for all tests.
-var built struct {
-	once            sync.Once
-	apiserver, etcd string
-	err             error
+type built struct{ apiserver, etcd string }
+
+var build = sync.OnceValues(func() (built, error) {
+	_, file, _, _ := runtime.Caller(0)
+	module := filepath.Dir(filepath.Dir(file))
+	apiserver, etcd, err := peer.Build(context.Background(), module, filepath.Join(filepath.Dir(module), ".build"))
+	return built{apiserver, etcd}, err
+})
+
+// programs are the real kube-apiserver and etcd.
+func programs(t *testing.T) built {
+	t.Helper()
+	made, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
 }
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	built.once.Do(func() {
-		root := harness.Root(t)
-		built.apiserver, built.etcd, built.err = peer.Build(context.Background(), filepath.Join(root, "conformance"), filepath.Join(root, ".build"))
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	apiserver, etcd := built.apiserver, built.etcd
-	store, err := peer.StartEtcd(t.Context(), etcd, t.TempDir())
+	made := programs(t)
+	store, err := peer.StartEtcd(t.Context(), made.etcd, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +66,7 @@ func newBed(t *testing.T) *bed {
 	if err := os.WriteFile(tokens, []byte(corpus.Tokens), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &bed{t: t, apiserver: apiserver, store: store.URL, flags: []string{"--token-auth-file", tokens}}
+	return &bed{t: t, apiserver: made.apiserver, store: store.URL, flags: []string{"--token-auth-file", tokens}}
 }
 
 // server is one of the two, as an administrator sees it.
@@ -94,7 +101,7 @@ func (b *bed) gatehouse(flags ...string) *server {
 func (b *bed) server(name string, config *rest.Config, stop func()) *server {
 	b.t.Helper()
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst = -1, 0
+	config.QPS, config.Burst, config.WarningHandler = -1, 0, rest.NoWarnings{}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		b.t.Fatal(err)

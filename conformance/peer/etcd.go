@@ -26,18 +26,33 @@ var Durable = []string{"--unsafe-no-fsync=false", "--heartbeat-interval=100", "-
 // StartEtcd runs an etcd with its data below dir, on ports that it picks itself, and waits until it serves. Extra flags win
 // over those given here.
 func StartEtcd(ctx context.Context, program, dir string, flags ...string) (*Etcd, error) {
-	const anywhere = "http://127.0.0.1:0"
+	own := []string{"--advertise-client-urls", anywhere, "--listen-peer-urls", anywhere, "--initial-advertise-peer-urls", anywhere,
+		"--initial-cluster", "default=" + anywhere, "--heartbeat-interval", "20", "--election-timeout", "200"}
+	return startEtcd(ctx, program, dir, append(own, flags...)...)
+}
+
+// anywhere is a port that the program picks.
+const anywhere = "http://127.0.0.1:0"
+
+// startEtcd runs an etcd in dir, whoever its members are.
+func startEtcd(ctx context.Context, program, dir string, flags ...string) (*Etcd, error) {
+	// It runs in its own folder, where a part of a path would mean something else.
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
 	name := filepath.Join(dir, "etcd.log")
 	log, err := os.Create(name)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	own := []string{"--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", anywhere, "--advertise-client-urls", anywhere,
-		"--listen-peer-urls", anywhere, "--initial-advertise-peer-urls", anywhere, "--initial-cluster", "default=" + anywhere,
-		"--heartbeat-interval", "20", "--election-timeout", "200", "--unsafe-no-fsync", "--log-level", "info"}
+	own := []string{"--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", anywhere, "--unsafe-no-fsync", "--log-level", "info"}
 	process := exec.Command(program, append(own, flags...)...)
-	process.Stdout, process.Stderr = log, log
+	process.Stdout, process.Stderr, process.Dir = log, log, dir
 	if err := process.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
@@ -47,7 +62,8 @@ func StartEtcd(ctx context.Context, program, dir string, flags ...string) (*Etcd
 	for etcd.URL == "" {
 		if ctx.Err() != nil {
 			etcd.Stop()
-			return nil, fmt.Errorf("etcd does not serve; its log is %s: %w", name, ctx.Err())
+			last, _ := os.ReadFile(name)
+			return nil, fmt.Errorf("etcd does not serve: %w\n%s", ctx.Err(), last)
 		}
 		time.Sleep(20 * time.Millisecond)
 		etcd.URL = served(name)

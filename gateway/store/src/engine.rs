@@ -27,6 +27,12 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// A resource as it was at a revision that the cache does not know any more, if the storage does. `None` where nothing but the
+    /// cache knows the past.
+    fn history(&self, _prefix: &str, _revision: Revision) -> Option<BoxFuture<'_, Result<Option<Snapshot>, Error>>> {
+        None
+    }
+
     /// Whether anything is known yet of the resource: a storage of its own may not have answered so far.
     fn ready(&self, _prefix: &str) -> Result<(), Error> {
         Ok(())

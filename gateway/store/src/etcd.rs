@@ -8,6 +8,7 @@ mod compact;
 mod follow;
 mod form;
 mod lease;
+mod past;
 mod transact;
 mod wire;
 
@@ -239,7 +240,7 @@ impl Cluster {
     }
 
     async fn load(&self, mine: &Mine) -> Result<Loaded, Failure> {
-        let (floor, pairs) = follow::list(&self.client, &self.form).await?;
+        let (floor, pairs) = follow::list(&self.client, self.form.range(), 0).await?;
         let mut loaded = Loaded { floor, ..Loaded::default() };
         for kv in pairs {
             let Some(key) = self.form.inside(&kv.key).filter(|key| mine(key.prefix())) else { continue };
@@ -350,6 +351,11 @@ impl Engine for Etcd {
     fn fresh(&self, prefix: &str) -> Option<BoxFuture<'_, Result<(), Error>>> {
         let cluster = self.cluster(prefix)?;
         Some(async move { cluster.fresh().await }.boxed())
+    }
+
+    fn history(&self, prefix: &str, revision: Revision) -> Option<BoxFuture<'_, Result<Option<Snapshot>, Error>>> {
+        let (cluster, resource) = (self.cluster(prefix)?, self.cache.resource(prefix));
+        Some(async move { past::read(cluster, &resource, revision).await }.boxed())
     }
 
     fn is_stale(&self, entry: &Entry) -> bool {

@@ -180,6 +180,17 @@ impl Store {
         self.engine.ready(prefix)
     }
 
+    /// A resource as it was at a revision, if anybody still knows; it is pinned then for whoever asks next.
+    pub async fn snapshot_at(&self, resource: &ResourceCache, revision: Revision) -> Result<Option<Snapshot>, Error> {
+        if let Some(known) = resource.snapshot_at(revision) {
+            return Ok(Some(known));
+        }
+        let Some(history) = self.engine.history(resource.prefix(), revision) else { return Ok(None) };
+        let found = history.await?;
+        found.iter().for_each(|snapshot| resource.pin(snapshot));
+        Ok(found)
+    }
+
     /// Every resource as it is at one revision, in order of prefix: for what reads all, such as a backup.
     pub async fn snapshot(&self) -> Result<Vec<Snapshot>, Error> {
         self.engine.snapshot().await

@@ -59,7 +59,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
     if options.continue_token.is_empty() && !is_exact(&options) {
         super::arrival(gate, &resource, parse_revision(&options.resource_version)?).await;
     }
-    let start = start(&resource, &selection, &options)?;
+    let start = start(gate, row, &resource, &selection, &options).await?;
     // A list from any revision is served from memory, which upstream's cache does not cut into pages.
     let whole = options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty();
     let listing = if whole { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
@@ -75,17 +75,30 @@ struct Start {
     pinned: Option<Revision>,
 }
 
-fn start(resource: &ResourceCache, selection: &Selection, options: &ListOptions) -> Result<Start, Status> {
+async fn start(
+    gate: &Gate,
+    row: &Row,
+    resource: &ResourceCache,
+    selection: &Selection,
+    options: &ListOptions,
+) -> Result<Start, Status> {
     if !options.continue_token.is_empty() {
-        return resume(resource, selection, options);
+        return resume(gate, row, resource, selection, options).await;
     }
-    let latest = resource.snapshot();
+    let mut latest = resource.snapshot();
     let wanted = parse_revision(&options.resource_version)?;
+    if wanted > latest.revision() && is_exact(options) {
+        // Another server may have told it, on the same storage.
+        let failed = |error| gate.store_failed(&row.group_resource(), "list", &error);
+        gate.store.fresh(resource.prefix()).await.map_err(failed)?;
+        latest = resource.snapshot();
+    }
     if wanted > latest.revision() {
         return Err(Status::too_large_revision(wanted, latest.revision()));
     }
     let snapshot = if is_exact(options) {
-        resource.snapshot_at(wanted).ok_or_else(|| Status::expired("The resourceVersion for the provided list is too old."))?
+        let expired = || Status::expired("The resourceVersion for the provided list is too old.");
+        past(gate, row, resource, wanted).await?.ok_or_else(expired)?
     } else {
         latest
     };
@@ -100,14 +113,29 @@ fn is_exact(options: &ListOptions) -> bool {
         || options.resource_version_match.is_none() && options.limit > 0 && names_one
 }
 
-fn resume(resource: &ResourceCache, selection: &Selection, options: &ListOptions) -> Result<Start, Status> {
+/// The resource as it was, if anybody still knows.
+async fn past(gate: &Gate, row: &Row, resource: &ResourceCache, revision: Revision) -> Result<Option<Snapshot>, Status> {
+    let found = gate.store.snapshot_at(resource, revision).await;
+    found.map_err(|error| gate.store_failed(&row.group_resource(), "list", &error))
+}
+
+async fn resume(
+    gate: &Gate,
+    row: &Row,
+    resource: &ResourceCache,
+    selection: &Selection,
+    options: &ListOptions,
+) -> Result<Start, Status> {
     let continuation = continuation::decode(&options.continue_token, &selection.under)?;
     if !matches!(options.resource_version.as_str(), "" | "0") {
         return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
     }
     let snapshot = match continuation.revision {
         None => resource.snapshot(),
-        Some(revision) => resource.snapshot_at(revision).ok_or_else(|| continuation::expired(&continuation, &selection.under))?,
+        Some(revision) => {
+            let expired = || continuation::expired(&continuation, &selection.under);
+            past(gate, row, resource, revision).await?.ok_or_else(expired)?
+        }
     };
     let Continuation { revision: pinned, key } = continuation;
     Ok(Start { snapshot, key, pinned })

@@ -25,6 +25,8 @@ const KEEPALIVE_MAX: Duration = Duration::from_secs(10);
 /// How much an etcd may send before it is told to go on: enough for lists. A window that adapts itself sends pings, and after
 /// a few of those that come faster than its policy allows etcd closes the connection, with whatever is under way on it.
 const WINDOW_BYTES: u32 = 8 << 20;
+/// What a member says that is cut off.
+const NO_LEADER: &str = "etcdserver: no leader";
 /// Pauses between attempts: short at first, because a leader is elected within a second.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
@@ -165,7 +167,7 @@ impl Client {
         let at = self.current.load(Ordering::Relaxed);
         let answered = async {
             let mut grpc = self.grpc(at).await?;
-            grpc.unary(tonic::Request::new(request), PathAndQuery::from_static(path), ProstCodec::<Q, A>::default()).await
+            grpc.unary(led(request), PathAndQuery::from_static(path), ProstCodec::<Q, A>::default()).await
         };
         let late = || Err(Status::deadline_exceeded("context deadline exceeded"));
         match timeout_at(deadline, answered).await.unwrap_or_else(|_| late()) {
@@ -189,10 +191,7 @@ impl Client {
         let opened = async {
             let mut grpc = self.grpc(at).await?;
             let codec = ProstCodec::<wire::WatchRequest, wire::WatchResponse>::default();
-            let mut request = tonic::Request::new(requests);
-            // A member that is cut off from its cluster must say so instead of being silent.
-            request.metadata_mut().insert("hasleader", tonic::metadata::MetadataValue::from_static("true"));
-            grpc.streaming(request, PathAndQuery::from_static(PATH), codec).await
+            grpc.streaming(led(requests), PathAndQuery::from_static(PATH), codec).await
         };
         opened.await.map(tonic::Response::into_inner).inspect_err(|_| self.leave(at))
     }
@@ -217,6 +216,13 @@ impl Client {
     }
 }
 
+/// A request to a member that has a leader: one that is cut off from its cluster must say so instead of being silent.
+fn led<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("hasleader", tonic::metadata::MetadataValue::from_static("true"));
+    request
+}
+
 fn tls(servers: &Servers) -> Result<ClientTlsConfig, SettingsError> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|source| SettingsError::File { path: path.clone(), source });
     let mut tls = ClientTlsConfig::new();
@@ -237,7 +243,12 @@ pub(super) fn is_passing(status: &Status) -> bool {
 /// Of what etcd itself refused the effect is known, and of what was never sent.
 fn judged(status: Status) -> Failure {
     let unsent = std::error::Error::source(&status).is_some_and(never_connected);
-    if unsent || !is_passing(&status) { Failure::Refused(status) } else { Failure::Unknown(status) }
+    // A member asks itself for its leader before it looks at what it was sent.
+    if unsent || status.message() == NO_LEADER || !is_passing(&status) {
+        Failure::Refused(status)
+    } else {
+        Failure::Unknown(status)
+    }
 }
 
 fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -253,6 +264,7 @@ mod tests {
         let refused = |status: Status| matches!(judged(status), Failure::Refused(_));
         assert!(refused(Status::invalid_argument("etcdserver: request is too large")));
         assert!(refused(Status::resource_exhausted("etcdserver: mvcc: database space exceeded")));
+        assert!(refused(Status::unavailable("etcdserver: no leader")));
         assert!(!refused(Status::unavailable("etcdserver: request timed out")));
         assert!(!refused(Status::unavailable("etcdserver: leader changed")));
         assert!(!refused(Status::deadline_exceeded("context deadline exceeded")));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::channel::mpsc;
 use model::Revision;
 use parking_lot::Mutex;
@@ -221,7 +222,7 @@ impl Follower {
     async fn reload(&self) {
         let mut pause = RETRY_FIRST;
         loop {
-            match list(&self.client, &self.form).await {
+            match list(&self.client, self.form.range(), 0).await {
                 Ok((revision, pairs)) => return self.replace(revision, pairs).await,
                 Err(failure) => tracing::warn!(error = failure.message(), "etcd cannot be listed; tried again"),
             }
@@ -257,10 +258,13 @@ impl Follower {
     }
 }
 
-/// Every pair under the prefix, as of one revision.
-pub(super) async fn list(client: &Client, form: &Form) -> Result<(Revision, Vec<KeyValue>), Failure> {
-    let (mut key, range_end) = form.range();
-    let (mut revision, mut pairs) = (0, Vec::new());
+/// Every pair of a range, as of one revision: the one that is asked for, or, of 0, the latest.
+pub(super) async fn list(
+    client: &Client,
+    (mut key, range_end): (Bytes, Bytes),
+    mut revision: i64,
+) -> Result<(Revision, Vec<KeyValue>), Failure> {
+    let mut pairs = Vec::new();
     loop {
         let request = RangeRequest { key, range_end: range_end.clone(), limit: PAGE, revision, ..RangeRequest::default() };
         let page: wire::RangeResponse = client.read(super::RANGE, &request, LIST_MAX).await?;

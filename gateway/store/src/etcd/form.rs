@@ -47,13 +47,18 @@ impl Form {
 
     /// The range of all objects: its first key and the first one after it.
     pub(super) fn range(&self) -> (Bytes, Bytes) {
-        let start = format!("{}/", self.prefix.trim_end_matches('/'));
-        let mut end = start.clone().into_bytes();
+        self.range_of(&format!("{REGISTRY}/"))
+    }
+
+    /// The range of a resource's objects, by its prefix.
+    pub(super) fn range_of(&self, prefix: &str) -> (Bytes, Bytes) {
+        let start = self.outside(prefix);
+        let mut end = start.to_vec();
         if let Some(last) = end.last_mut() {
             // The byte after a slash.
             *last = b'0';
         }
-        (start.into(), end.into())
+        (start, end.into())
     }
 
     /// The key that a health check reads.
@@ -62,7 +67,7 @@ impl Form {
     }
 
     /// A key as the cluster has it.
-    pub(super) fn outside(&self, key: &Key) -> Bytes {
+    pub(super) fn outside(&self, key: &str) -> Bytes {
         let rest = key.strip_prefix(REGISTRY).unwrap_or(key);
         format!("{}{rest}", self.prefix.trim_end_matches('/')).into()
     }
