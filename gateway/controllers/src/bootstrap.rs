@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use model::{GroupVersionResource, Status, Value, World, meta};
@@ -19,7 +20,12 @@ mod namespaces;
 mod priority;
 mod rbac;
 mod repair;
+mod servers;
 
+pub use servers::Reconciler;
+
+/// How often a server tells others that it is there, and looks who else is: upstream's interval.
+const SERVERS_EVERY: Duration = Duration::from_secs(10);
 /// Objects written at the same time: enough for the store to commit them in groups.
 const AT_ONCE: usize = 32;
 
@@ -32,6 +38,8 @@ pub struct Settings {
     pub advertise_address: IpAddr,
     /// The port it listens on.
     pub secure_port: u16,
+    /// `--endpoint-reconciler-type`, as far as the storage has a use for it.
+    pub reconciler: Reconciler,
     /// `--service-node-port-range`, such as `30000-32767`.
     pub node_ports: String,
 }
@@ -69,6 +77,14 @@ pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -
     service
 }
 
+/// Leads the `kubernetes` Service away from a server that ends, where others remain on its storage.
+pub async fn release(world: &dyn World, settings: &Settings) -> Result<(), Error> {
+    match settings.reconciler {
+        Reconciler::Alone => Ok(()),
+        _ => kubernetes_service::lead(world, settings, servers::Stay::Leaving).await,
+    }
+}
+
 /// Adds the upkeep to a runtime.
 pub fn add(runtime: &mut Runtime, settings: Settings) {
     let queue: Arc<Queue<Part>> = Arc::default();
@@ -83,6 +99,9 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
     }
     queue.add(Part::Addresses);
     queue.add(Part::Ports);
+    if settings.reconciler != Reconciler::Alone {
+        queue.add(Part::KubernetesService);
+    }
     let (settings, suspects) = (Arc::new(settings), Arc::new(tokio::sync::Mutex::new(repair::Suspects::default())));
     runtime.work("bootstrap", 1, queue, move |context, part| {
         let (settings, suspects) = (settings.clone(), suspects.clone());
@@ -91,7 +110,10 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
             match part {
                 Part::Namespaces => namespaces::ensure(world).await?,
                 Part::ServiceCidr => kubernetes_service::ensure_range(world, &settings, context.clock.now()).await?,
-                Part::KubernetesService => kubernetes_service::ensure(world, &settings).await?,
+                Part::KubernetesService => {
+                    kubernetes_service::ensure(world, &settings).await?;
+                    return Ok(if settings.reconciler == Reconciler::Alone { Next::Wait } else { Next::After(SERVERS_EVERY) });
+                }
                 Part::Flow => flow::ensure(world, context.clock.now()).await?,
                 Part::Addresses => return repair::addresses(world, context.clock.now()).await,
                 Part::Ports => return repair::ports(world, &settings, &mut *suspects.lock().await).await,

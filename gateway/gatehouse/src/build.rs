@@ -254,6 +254,7 @@ pub(crate) fn upkeep(config: &Config, bound: SocketAddr) -> bootstrap::Settings 
         advertise_address: config.network.advertise.unwrap_or_else(|| advertised(bound.ip())),
         secure_port: bound.port(),
         node_ports: format!("{first}-{last}"),
+        reconciler: config.network.reconciler,
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use controllers::bootstrap::Reconciler;
 use server::listen::{STREAMS_MAX, Sharing};
 use server::tls::{Lowest, Source};
 
@@ -126,6 +127,7 @@ pub(crate) struct Network {
     pub(crate) advertise: Option<IpAddr>,
     pub(crate) service_ranges: Vec<Range>,
     pub(crate) node_ports: (u16, u16),
+    pub(crate) reconciler: Reconciler,
 }
 
 /// A range of addresses such as `10.0.0.0/24`.
@@ -402,7 +404,27 @@ fn network(flags: &mut Values<'_>) -> Network {
         flags.wrong("service-node-port-range", "write first-last or first+count");
         (30000, 32767)
     });
-    Network { advertise: flags.parsed("advertise-address", "an IP address"), service_ranges, node_ports }
+    let reconciler = reconciler(flags);
+    Network { advertise: flags.parsed("advertise-address", "an IP address"), service_ranges, node_ports, reconciler }
+}
+
+/// Only in etcd can there be other servers than this.
+fn reconciler(flags: &mut Values<'_>) -> Reconciler {
+    let count: i64 = flags.number("apiserver-count");
+    if count <= 0 {
+        flags.errors.push(format!("--apiserver-count should be a positive number, but value '{count}' provided"));
+    }
+    let alone = flags.list("etcd-servers").is_empty();
+    match flags.text("endpoint-reconciler-type") {
+        "none" => Reconciler::None,
+        "lease" | "master-count" if alone => Reconciler::Alone,
+        "lease" => Reconciler::Lease,
+        "master-count" => Reconciler::MasterCount(usize::try_from(count).unwrap_or(1)),
+        other => {
+            flags.errors.push(format!("unknown endpoint reconciler type: {other:?}"));
+            Reconciler::None
+        }
+    }
 }
 
 fn node_ports(text: &str) -> Option<(u16, u16)> {

@@ -101,8 +101,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
     let context = controllers::Context { world: manager, ..context };
     let check = build::check(&gate);
-    let upkeep = controllers::Upkeep { settings: upkeep, world: world.clone(), check };
-    let controllers = controllers::start(context, &config.controllers, Some(upkeep));
+    let kept = controllers::Upkeep { settings: upkeep.clone(), world: world.clone(), check };
+    let controllers = controllers::start(context, &config.controllers, Some(kept));
     gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {
         certificates,
@@ -123,9 +123,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         reason = store.engine().failed() => return Err(format!("storage failed, so nothing more can be acknowledged: {reason}").into()),
     }
     drop((controllers, lease));
-    if tokio::time::timeout(LEASE_RELEASE_MAX, identity_lease::release(&*world, &named)).await.is_err() {
-        tracing::warn!("the identity lease stays until it expires");
-    }
+    leave(&world, &upkeep, &named).await;
     drain(&config, &gate, serving).await;
     store.engine().close().await?;
     tracing::info!("ended");
@@ -140,6 +138,18 @@ fn service(
     move |peer, request| {
         let gate = gate.clone();
         Box::pin(async move { path::run(gate, peer, request.map(body::incoming)).await })
+    }
+}
+
+/// Tells others that this server is gone; what cannot be told ends by itself.
+async fn leave(world: &LocalWorld, upkeep: &bootstrap::Settings, named: &identity_lease::Identity) {
+    if tokio::time::timeout(LEASE_RELEASE_MAX, identity_lease::release(world, named)).await.is_err() {
+        tracing::warn!("the identity lease stays until it expires");
+    }
+    match tokio::time::timeout(LEASE_RELEASE_MAX, bootstrap::release(world, upkeep)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the kubernetes Service leads here until others notice"),
+        Err(_) => tracing::warn!("the kubernetes Service leads here until others notice"),
     }
 }
 

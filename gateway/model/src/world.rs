@@ -113,6 +113,18 @@ pub trait World: Send + Sync {
     async fn record(&self, key: &str) -> Result<Option<(Value, Revision)>, Status>;
     /// Writes such a record if its revision still is `expected` (0: never written); 409 otherwise.
     async fn put_record(&self, key: &str, expected: Revision, record: Value) -> Result<Revision, Status>;
+    /// Every record whose key begins so, as it is now for every server on the same storage. None where nobody keeps records.
+    async fn records(&self, _under: &str) -> Result<Vec<Value>, Status> {
+        Ok(Vec::new())
+    }
+    /// Writes a record whatever it held; it goes away by itself after so many seconds unless it is written again.
+    async fn put_passing_record(&self, _key: &str, _record: Value, _ttl_s: u32) -> Result<(), Status> {
+        Ok(())
+    }
+    /// Removes a record; says whether there was one.
+    async fn remove_record(&self, _key: &str) -> Result<bool, Status> {
+        Ok(false)
+    }
     /// Every resource that can be listed and watched, custom ones too, in its preferred version.
     fn resources(&self) -> Vec<ResourceFacts>;
 }

@@ -20,9 +20,9 @@ use crate::world::Slot;
 /// Groups whose kinds upstream keeps as JSON, because their servers were once programs of their own; and ours, which have no
 /// protobuf.
 const AS_JSON: [&str; 3] = ["apiextensions.k8s.io", "apiregistration.k8s.io", "policy.gatehouse.dev"];
-/// Where ranges of allocated numbers lie, which no API serves, and their kind.
-const RANGES: &str = "/registry/ranges/";
-const RANGE_ALLOCATION: (&str, &str) = ("v1", "RangeAllocation");
+/// What lies where that no API serves: ranges of allocated numbers, and the addresses of the servers that run.
+const RECORDS: [(&str, &str); 2] = [("/registry/ranges/", "RangeAllocation"), ("/registry/masterleases/", "Endpoints")];
+const RECORDS_VERSION: &str = "v1";
 
 /// How built-in kinds are written: `--storage-media-type`. Either is always read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,8 @@ impl Transcode {
         group.contains('.').then(|| (group.to_owned(), plural.to_owned()))
     }
 
-    fn range_allocation(&self) -> Result<TypeId, String> {
-        let (api_version, kind) = RANGE_ALLOCATION;
-        self.catalog.types.of_kind(api_version, kind).ok_or_else(|| format!("no type is known of {kind}"))
+    fn record_type(&self, kind: &str) -> Result<TypeId, String> {
+        self.catalog.types.of_kind(RECORDS_VERSION, kind).ok_or_else(|| format!("no type is known of {kind}"))
     }
 
     fn encode_builtin(&self, resource: &Resource, storage: &Storage, mut object: Value) -> Result<Vec<u8>, String> {
@@ -161,7 +160,7 @@ impl Transcoder for Transcode {
         let slashes: Vec<usize> = key.match_indices('/').map(|(at, _)| at + 1).take(4).collect();
         let built_in = slashes.iter().copied().find(|end| {
             let prefix = &key[..*end];
-            self.by_prefix.contains_key(prefix) || prefix == RANGES
+            self.by_prefix.contains_key(prefix) || record_kind(prefix).is_some()
         });
         // A group of custom resources has a dot in its name, which no segment of the others has.
         let custom = || {
@@ -173,9 +172,8 @@ impl Transcoder for Transcode {
 
     fn encode(&self, prefix: &str, body: &[u8]) -> Result<Vec<u8>, String> {
         let mut object = json_object(body)?;
-        if prefix == RANGES {
-            let (api_version, kind) = RANGE_ALLOCATION;
-            return Ok(proto::encode(&self.catalog.types, self.range_allocation()?, api_version, kind, &object));
+        if let Some(kind) = record_kind(prefix) {
+            return Ok(proto::encode(&self.catalog.types, self.record_type(kind)?, RECORDS_VERSION, kind, &object));
         }
         match self.by_prefix.get(prefix) {
             Some(resource) => match &resource.storage {
@@ -190,9 +188,9 @@ impl Transcoder for Transcode {
     }
 
     fn decode(&self, prefix: &str, stored: &[u8]) -> Result<Decoded, String> {
-        if prefix == RANGES {
+        if let Some(kind) = record_kind(prefix) {
             let envelope = proto::open(stored)?;
-            let object = proto::decode(&self.catalog.types, self.range_allocation()?, envelope.raw)?;
+            let object = proto::decode(&self.catalog.types, self.record_type(kind)?, envelope.raw)?;
             return decoded(&object, Header::default());
         }
         match self.by_prefix.get(prefix) {
@@ -203,6 +201,10 @@ impl Transcoder for Transcode {
             None => self.decode_custom(prefix, stored),
         }
     }
+}
+
+fn record_kind(prefix: &str) -> Option<&'static str> {
+    RECORDS.iter().find(|(own, _)| *own == prefix).map(|(_, kind)| *kind)
 }
 
 fn is_definition(resource: &Resource) -> bool {

@@ -245,21 +245,32 @@ impl World for LocalWorld {
         Ok(Some((value, entry.revision)))
     }
 
-    async fn put_record(&self, key: &str, expected: Revision, mut record: Value) -> Result<Revision, Status> {
-        let gate = self.gate()?;
-        let key = record_key(key)?;
-        meta::set(&mut record, "resourceVersion", "");
-        let mut body = Vec::new();
-        let how = schema::normal::Encode { splice_revision: true, ..Default::default() };
-        // A record is an object with metadata, set just above.
-        let revision_at = schema::normal::encode_sorted(&record, how, &mut body).unwrap_or(0);
-        let draft = Draft { header: Header::default(), body: Bytes::from(body), revision_at, ttl_s: None };
+    async fn put_record(&self, key: &str, expected: Revision, record: Value) -> Result<Revision, Status> {
+        let (key, draft) = (record_key(key)?, record_draft(record, None));
         let expect = if expected == 0 { Expect::Absent } else { Expect::Revision(expected) };
-        let resource = model::GroupResource::new("", key.prefix());
-        match gate.store.commit(vec![Op::Put { key: key.clone(), expect, draft }]).await {
-            Ok(committed) => Ok(committed.revision),
-            Err(Error::Conflict { .. }) => Err(Status::modified(&resource, key.name())),
-            Err(error) => Err(gate.store_failed(&resource, "update", &error)),
+        write_record(&*self.gate()?, Op::Put { key, expect, draft }).await
+    }
+
+    async fn records(&self, under: &str) -> Result<Vec<Value>, Status> {
+        let gate = self.gate()?;
+        let failed = |error| gate.store_failed(&model::GroupResource::new("", under), "list", &error);
+        gate.store.fresh(under).await.map_err(failed)?;
+        let unread = |error| Status::internal(format_args!("read {under}: {error}"));
+        let snapshot = gate.store.resource(under).snapshot();
+        snapshot.iter().map(|entry| serde_json::from_slice(&entry.body).map_err(unread)).collect()
+    }
+
+    async fn put_passing_record(&self, key: &str, record: Value, ttl_s: u32) -> Result<(), Status> {
+        let (key, draft) = (record_key(key)?, record_draft(record, Some(ttl_s)));
+        write_record(&*self.gate()?, Op::Put { key, expect: Expect::Any, draft }).await.map(drop)
+    }
+
+    async fn remove_record(&self, key: &str) -> Result<bool, Status> {
+        let op = Op::Delete { key: record_key(key)?, expect: Expect::Any };
+        match write_record(&*self.gate()?, op).await {
+            Ok(_) => Ok(true),
+            Err(status) if status.code == 409 => Ok(false),
+            Err(status) => Err(status),
         }
     }
 
@@ -273,6 +284,26 @@ fn record_key(key: &str) -> Result<store::Key, Status> {
     match key.rsplit_once('/') {
         Some((prefix, name)) if !name.is_empty() => Ok(store::Key::new(&format!("{prefix}/"), name)),
         _ => Err(Status::internal(format_args!("{key} is no key of a record"))),
+    }
+}
+
+/// A record is an object with metadata, which may be empty.
+fn record_draft(mut record: Value, ttl_s: Option<u32>) -> Draft {
+    meta::set(&mut record, "resourceVersion", "");
+    let mut body = Vec::new();
+    let how = schema::normal::Encode { splice_revision: true, ..Default::default() };
+    // The place is there: it was set just above.
+    let revision_at = schema::normal::encode_sorted(&record, how, &mut body).unwrap_or(0);
+    Draft { header: Header::default(), body: Bytes::from(body), revision_at, ttl_s }
+}
+
+async fn write_record(gate: &Gate, op: Op) -> Result<Revision, Status> {
+    let key = op.key().clone();
+    let resource = model::GroupResource::new("", key.prefix());
+    match gate.store.commit(vec![op]).await {
+        Ok(committed) => Ok(committed.revision),
+        Err(Error::Conflict { .. }) => Err(Status::modified(&resource, key.name())),
+        Err(error) => Err(gate.store_failed(&resource, "update", &error)),
     }
 }
 

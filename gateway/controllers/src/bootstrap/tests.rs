@@ -6,6 +6,7 @@ use crate::world::{Fake, gvr};
 
 pub(super) fn settings() -> Settings {
     Settings {
+        reconciler: Reconciler::Alone,
         service_cidrs: vec!["10.0.0.0/24".into()],
         advertise_address: "192.0.2.1".parse().unwrap(),
         secure_port: 6443,

@@ -16,14 +16,14 @@ fn keys_say_where_the_resource_ends() {
         ("/registry/services/endpoints/default/web", "/registry/services/endpoints/"),
         ("/registry/minions/node-1", "/registry/minions/"),
         ("/registry/ranges/servicenodeports", "/registry/ranges/"),
+        ("/registry/masterleases/10.0.0.1", "/registry/masterleases/"),
         ("/registry/apiregistration.k8s.io/apiservices/v1.", "/registry/apiregistration.k8s.io/apiservices/"),
         ("/registry/stable.example.com/crontabs/default/a", "/registry/stable.example.com/crontabs/"),
         ("/registry/stable.example.com/crontabs/a", "/registry/stable.example.com/crontabs/"),
     ] {
         assert_eq!(prefix(key).as_deref(), Some(want), "{key}");
     }
-    for key in ["/registry/masterleases/10.0.0.1", "/registry/health", "/registry/pods/", "/registry/stable.example.com/crontabs"]
-    {
+    for key in ["/registry/health", "/registry/pods/", "/registry/stable.example.com/crontabs"] {
         assert_eq!(prefix(key), None, "{key}");
     }
 }
