@@ -3,8 +3,8 @@ package durability
 
 import (
 	"context"
+	"flag"
 	"fmt"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,33 +16,18 @@ import (
 	"gatehouse.dev/conformance/harness"
 )
 
-const (
-	writers = 64
-	// roundsDefault is CI's share; by hand $DURABILITY_ROUNDS says how many.
-	roundsDefault = 12
-)
+const writers = 64
 
-// rounds is how often the process is killed.
-func rounds(t *testing.T) int {
-	said := os.Getenv("DURABILITY_ROUNDS")
-	if said == "" {
-		return roundsDefault
-	}
-	rounds, err := strconv.Atoi(said)
-	if err != nil || rounds < 1 {
-		t.Fatalf("DURABILITY_ROUNDS=%q is no number of rounds", said)
-	}
-	return rounds
-}
+// rounds is how often the process is killed: CI's share; by hand -rounds=500.
+var rounds = flag.Int("rounds", 12, "how often the server is killed")
 
 // TestKilledUnderWriters ends the process with SIGKILL again and again while 64 clients write. After each restart every
 // answered write is there, and no revision is lower than one seen before.
 func TestKilledUnderWriters(t *testing.T) {
-	rounds := rounds(t)
 	s := harness.Start(t)
 	acknowledged := map[string]string{}
 	highest := uint64(0)
-	for round := range rounds {
+	for round := range *rounds {
 		written, revision := write(t, s, round)
 		for name, value := range written {
 			acknowledged[name] = value
@@ -51,8 +36,8 @@ func TestKilledUnderWriters(t *testing.T) {
 		s.Restart()
 		highest = verify(t, s, acknowledged, highest)
 	}
-	t.Logf("%d acknowledged writes survived %d kills; the revision reached %d", len(acknowledged), rounds, highest)
-	if len(acknowledged) < rounds {
+	t.Logf("%d acknowledged writes survived %d kills; the revision reached %d", len(acknowledged), *rounds, highest)
+	if len(acknowledged) < *rounds {
 		t.Errorf("only %d writes were acknowledged: the test did not test", len(acknowledged))
 	}
 }
