@@ -21,6 +21,7 @@ mod limit_pod_hard_anti_affinity_topology;
 mod limit_ranger;
 mod namespace_exists;
 mod namespace_lifecycle;
+mod node_restriction;
 mod owner_references_permission_enforcement;
 mod persistent_volume_claim_resize;
 mod pod_node_selector;
@@ -86,7 +87,7 @@ pub static ALL: &[Row] = &[
     ),
     row("LimitRanger", true, Some(|s| Box::new(limit_ranger::LimitRanger::new(s.world.clone())))),
     row("ServiceAccount", true, Some(|s| Box::new(service_account::ServiceAccount::new(s.world.clone())))),
-    row("NodeRestriction", false, None),
+    row("NodeRestriction", false, Some(|s| Box::new(node_restriction::NodeRestriction(s.cluster.clone())))),
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
     row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
     row("ImagePolicyWebhook", false, None),

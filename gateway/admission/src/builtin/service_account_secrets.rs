@@ -34,15 +34,7 @@ pub(super) fn mirror_refusal(pod: &Value) -> Option<&'static str> {
     if !text(spec, "serviceAccountName").is_empty() {
         return Some("a mirror pod may not reference service accounts");
     }
-    let mut references = 0;
-    walk(spec, &mut |key, value| {
-        let named = matches!(key, "secretRef" | "secretKeyRef" | "nodePublishSecretRef") && !text(value, "name").is_empty();
-        let volume =
-            matches!(key, "secret" | "azureFile") && !(text(value, "secretName").is_empty() && text(value, "name").is_empty());
-        let pulled = key == "imagePullSecrets" && value.as_array().is_some_and(|s| !s.is_empty());
-        references += usize::from(named || volume || pulled);
-    });
-    if references > 0 {
+    if names_secrets(spec) {
         return Some("a mirror pod may not reference secrets");
     }
     let projections = items(spec, "volumes").iter().filter_map(|v| v.get("projected")).flat_map(|p| items(p, "sources"));
@@ -50,6 +42,28 @@ pub(super) fn mirror_refusal(pod: &Value) -> Option<&'static str> {
         .into_iter()
         .any(|source| source.get("serviceAccountToken").is_some_and(|t| !t.is_null()))
         .then_some("a mirror pod may not use ServiceAccountToken volume projections")
+}
+
+/// Whether a pod refers to any secret.
+pub(super) fn names_secrets(spec: &Value) -> bool {
+    let mut found = false;
+    walk(spec, &mut |key, value| {
+        let named = matches!(key, "secretRef" | "secretKeyRef" | "nodePublishSecretRef") && !text(value, "name").is_empty();
+        let volume =
+            matches!(key, "secret" | "azureFile") && !(text(value, "secretName").is_empty() && text(value, "name").is_empty());
+        let pulled = key == "imagePullSecrets" && value.as_array().is_some_and(|s| !s.is_empty());
+        found |= named || volume || pulled;
+    });
+    found
+}
+
+/// Whether a pod refers to any ConfigMap.
+pub(super) fn names_config_maps(spec: &Value) -> bool {
+    let mut found = false;
+    walk(spec, &mut |key, value| {
+        found |= matches!(key, "configMap" | "configMapRef" | "configMapKeyRef") && !text(value, "name").is_empty();
+    });
+    found
 }
 
 fn enforces(account: &Value) -> bool {

@@ -13,6 +13,7 @@ use crate::webhook::{Caller, Endpoint, Webhooks};
 use crate::{Chain, Notes, Operation, Review};
 
 mod guards;
+mod nodes;
 
 fn world() -> Arc<Fake> {
     let fake = Fake::new(&[]);

@@ -159,13 +159,30 @@ fn validate(object: &Value, kept: Kept, errors: &mut Errors) {
 /// # Errors
 /// It cannot be read; that was told when it was validated.
 pub fn organizations(object: &Value) -> Result<Vec<String>, String> {
+    let block = request_block(object)?;
+    let request = x509::request(&block)?;
+    let named = request.certification_request_info.subject.iter_organization();
+    Ok(named.filter_map(|organization| organization.as_str().ok()).map(str::to_owned).collect())
+}
+
+/// The common name of the subject that a request asks for: who its bearer is.
+///
+/// # Errors
+/// As of [`organizations`].
+pub fn common_name(object: &Value) -> Result<String, String> {
+    let block = request_block(object)?;
+    let request = x509::request(&block)?;
+    // Of several Go takes the last.
+    let named = request.certification_request_info.subject.iter_common_name().last();
+    Ok(named.and_then(|name| name.as_str().ok()).unwrap_or("").to_owned())
+}
+
+/// The request itself.
+fn request_block(object: &Value) -> Result<Vec<u8>, String> {
     let request = get::text(get::at(object, "spec"), "request");
     let pem = STANDARD.decode(request).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let block = Blocks(&pem).next().filter(|block| block.label == "CERTIFICATE REQUEST");
-    let block = block.ok_or("PEM block type must be CERTIFICATE REQUEST")?;
-    let request = x509::request(&block.der)?;
-    let named = request.certification_request_info.subject.iter_organization();
-    Ok(named.filter_map(|organization| organization.as_str().ok()).map(str::to_owned).collect())
+    Ok(block.ok_or("PEM block type must be CERTIFICATE REQUEST")?.der)
 }
 
 /// `validateCSR`: a request in PEM that the key it names has signed.
