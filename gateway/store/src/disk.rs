@@ -39,6 +39,11 @@ pub const FORMAT: u64 = 2;
 const CLEAN_STEP_BYTES: usize = 128 << 10;
 const CLEAN_SHARE: usize = 4;
 
+/// How many bytes are gone through with a commit of so many.
+pub(crate) fn clean_bytes(appended: usize) -> usize {
+    CLEAN_STEP_BYTES + appended * CLEAN_SHARE
+}
+
 /// An open log with what belongs to it, and the lock of its directory.
 pub(crate) struct Disk {
     journal: Journal,
@@ -232,8 +237,7 @@ impl Disk {
         // On a full disk it is kept closer to what it holds.
         let tolerated = if self.room.is_full() { self.held_bytes / 8 } else { self.held_bytes };
         if self.journal.bytes() > self.held_bytes + tolerated + self.limits.clean_from_bytes {
-            let bytes = CLEAN_STEP_BYTES + self.journal.appended() * CLEAN_SHARE;
-            self.journal.clean(bytes, &mut |key, record| is_needed(batch, key, record));
+            self.journal.clean(clean_bytes(self.journal.appended()), &mut |key, record| is_needed(batch, key, record));
         }
     }
 

@@ -3,11 +3,10 @@
 //! Knows neither HTTP nor any kind.
 
 mod backup;
+pub mod bare;
 mod batch;
 mod cache;
 mod change;
-#[cfg(test)]
-mod compare;
 mod disk;
 mod embedded;
 mod encryption;

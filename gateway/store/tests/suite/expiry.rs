@@ -57,3 +57,25 @@ pub async fn many_expire_in_bounded_commits(bed: Bed) {
     let expected: Vec<_> = (0..25).map(|n| format!("DELETED default/{n:02}")).collect();
     assert_eq!(shorts(&watcher.next_batch().await.expect("open")), expected, "soonest first");
 }
+
+/// The machine's clock goes back by days, over a restart too, and forth again: revisions rise, nothing is lost, and what expires
+/// does so when its time has come by the clock that there is.
+pub async fn a_clock_that_steps_loses_nothing(bed: Bed) {
+    const DAYS_S: i64 = 300_000;
+    let before = bed.put(&pod("default/before"), Expect::Absent, lasting(60)).await.expect("absent").revision;
+    bed.set("default/kept", "x").await;
+    bed.pass_s(-DAYS_S);
+    let after = bed.put(&pod("default/after"), Expect::Absent, lasting(60)).await.expect("absent").revision;
+    assert!(after > before + 1, "{before}, {after}");
+    assert_eq!(bed.store.engine().expire().await.expect("works"), 0);
+    let bed = bed.reopened().await;
+    assert_eq!((bed.store.revision(), bed.pods().snapshot().len()), (after, 3));
+    bed.pass_s(60);
+    assert_eq!(bed.store.engine().expire().await.expect("works"), 1);
+    bed.pass_s(DAYS_S);
+    assert_eq!(bed.store.engine().expire().await.expect("works"), 1);
+    let bed = bed.reopened().await;
+    let left: Vec<_> = bed.pods().snapshot().iter().map(|entry| entry.key.rest().to_owned()).collect();
+    assert_eq!(left, ["default/kept"]);
+    assert!(bed.set("default/kept", "y").await.revision > after + 2);
+}

@@ -111,6 +111,7 @@ mod disk {
     run!(disk:
         restart::quiet_resources_lose_nothing,
         restart::expiry_is_kept,
+        expiry::a_clock_that_steps_loses_nothing,
         fault::a_second_process_is_kept_out,
         space::the_log_is_never_much_longer_than_what_it_holds,
         fault::another_format_is_refused,
