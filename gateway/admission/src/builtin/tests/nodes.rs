@@ -54,6 +54,7 @@ impl Ask<'_> {
             dry_run: false,
             uid: "",
             now: jiff::Timestamp::UNIX_EPOCH,
+            deadline: None,
         };
         let mut notes = Notes::default();
         let answer = match self.operation {
