@@ -185,6 +185,11 @@ impl Constraints {
         self.rules.iter().any(|rule| rule.may_match(resource, operation))
     }
 
+    /// Whether the labels of namespaces decide at all.
+    pub fn selects_namespaces(&self) -> bool {
+        !self.namespaces.is_empty()
+    }
+
     /// Whether the labels of the request's namespace decide.
     pub fn needs_namespace(&self, review: &Review<'_>) -> bool {
         !self.namespaces.is_empty() && !review.namespace.is_empty()

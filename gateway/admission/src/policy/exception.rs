@@ -46,6 +46,16 @@ impl Exception {
         })
     }
 
+    /// When it ends.
+    pub(super) fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// The bindings that it is about.
+    pub(super) fn bindings(&self) -> impl Iterator<Item = &String> {
+        self.bindings.iter()
+    }
+
     /// Whether the exception has ended.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires

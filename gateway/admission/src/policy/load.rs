@@ -38,7 +38,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const START_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Changes that are taken together at most: whoever applies many objects waits for one set, and none for too many.
 const CHANGES_MAX: usize = 256;
-/// How often what was counted on requests is told: in the status of bindings, and as Events.
+/// How often what was counted on requests is told, in the status of bindings and as Events, and files of modules are looked at.
 const TELL: Duration = Duration::from_secs(2);
 
 /// Where policies come from.
@@ -121,6 +121,7 @@ impl Policies {
             loop {
                 tokio::time::sleep(TELL).await;
                 self.tell().await;
+                self.reread().await;
             }
         };
         let following = async {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -83,6 +84,15 @@ fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     let read = GzDecoder::new(bytes.as_slice()).take(limit).read_to_end(&mut module);
     read.map_err(|error| format!("spec.source: the gzip data is damaged: {error}"))?;
     Ok(module)
+}
+
+/// How a file is told from what it was: when it was written, and its size; nothing where there is none.
+pub type Stamp = Option<(SystemTime, u64)>;
+
+/// What a module's file looks like now.
+pub fn stamp(file: &Path, directory: Option<&Path>) -> Stamp {
+    let found = std::fs::metadata(directory?.join(file)).ok()?;
+    Some((found.modified().ok()?, found.len()))
 }
 
 /// Links may lead elsewhere, so it is the file's true place that must lie below the directory.

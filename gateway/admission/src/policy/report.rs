@@ -38,6 +38,8 @@ pub(super) struct Judged {
 pub(super) struct Found {
     pub(super) entry: Arc<Entry>,
     results: Vec<Value>,
+    /// Something changed on which it depends.
+    is_doubtful: bool,
 }
 
 impl Found {
@@ -53,12 +55,12 @@ impl Found {
                 verdict.violations.iter().map(|one| result(entry, word, &one.rule, &one.message, &one.field)).collect()
             }
         };
-        Self { entry: entry.clone(), results }
+        Self { entry: entry.clone(), results, is_doubtful: false }
     }
 
     /// The binding was not asked.
     pub(super) fn skipped(entry: &Arc<Entry>, why: &str) -> Self {
-        Self { entry: entry.clone(), results: vec![result(entry, "skip", "", why, "")] }
+        Self { entry: entry.clone(), results: vec![result(entry, "skip", "", why, "")], is_doubtful: false }
     }
 }
 
@@ -129,12 +131,24 @@ impl Reports {
         self.0.read().get(&(namespace.to_owned(), name.to_owned())).map(|judged| judged.shown(namespace, name))
     }
 
-    /// What was found about an object, if it is the same still.
+    /// Doubts what these bindings found: something changed on which it depends.
+    pub(super) fn doubt(&self, bindings: &BTreeSet<String>) {
+        if bindings.is_empty() {
+            return;
+        }
+        let mut all = self.0.write();
+        for found in all.values_mut().flat_map(|judged| &mut judged.results) {
+            found.is_doubtful |= bindings.contains(&found.entry.binding.name);
+        }
+    }
+
+    /// What was found about an object and is not doubted, if the object is the same still.
     pub(super) fn found(&self, resource: &GroupVersionResource, object: &Value) -> Vec<Found> {
         let all = self.0.read();
         let judged = all.get(&place(resource, object));
         let same = judged.filter(|judged| judged.uid == meta::uid(object) && judged.revision == meta::resource_version(object));
-        same.map(|judged| judged.results.clone()).unwrap_or_default()
+        let sure = same.map(|judged| judged.results.iter().filter(|found| !found.is_doubtful).cloned().collect());
+        sure.unwrap_or_default()
     }
 
     /// Keeps what was found about an object; an object that concerns nobody has no report.

@@ -1,5 +1,8 @@
-//! Judges what is stored already: when an object changes, when a binding does. Off the path of requests; asks validators
-//! alone, as if the object were made now and by nobody. Keeps nothing itself (`report`).
+//! Judges what is stored already: when an object changes, when a binding does, when something does on which its verdict
+//! depends (`around`). Off the path of requests; asks validators alone, as if the object were made now and by nobody. Keeps
+//! nothing itself (`report`).
+
+mod around;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use futures::stream::FuturesUnordered;
 use model::world::Event;
 use model::{Clock, GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, meta};
 
+use self::around::Around;
 use super::concern::{self, Role};
 use super::judge::{self, Call};
 use super::report::{Found, Judged};
@@ -28,11 +32,17 @@ const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"),
 pub(super) async fn follow(policies: &Policies) {
     let (Some(cluster), Some(clock)) = (policies.cluster.get(), policies.clock.get()) else { return };
     let mut changes = policies.changes.subscribe();
+    let mut before = policies.set();
     loop {
         changes.mark_unchanged();
-        let scan = Scan { policies, cluster, clock: &**clock, set: policies.set() };
+        let set = policies.set();
+        policies.reports.doubt(&around::excepted_otherwise(&before, &set));
+        before = set.clone();
+        let mut around = Around::of(&set, cluster, &**clock).await;
+        let scan = Scan { policies, cluster, clock: &**clock, set };
         tokio::select! {
             () = scan.run() => {}
+            names = around.changed() => policies.reports.doubt(&names),
             changed = changes.changed() => if changed.is_err() { return },
         }
         tokio::time::sleep(QUIET).await;
@@ -156,12 +166,8 @@ impl Scan<'_> {
         results
     }
 
-    /// What was found before, by binding. An exception may end without any object changing, so where there are some
-    /// everything is judged anew.
+    /// What was found before, by binding, and holds still.
     fn earlier(&self, review: &Review<'_>, object: &Value) -> HashMap<String, Found> {
-        if !self.set.exceptions.is_empty() {
-            return HashMap::new();
-        }
         let found = self.policies.reports.found(review.resource, object).into_iter();
         found.map(|found| (found.entry.binding.name.clone(), found)).collect()
     }

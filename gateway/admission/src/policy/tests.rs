@@ -18,6 +18,7 @@ mod conditions;
 mod reach;
 mod scan;
 mod scope;
+mod source;
 
 use crate::builtin::world::{self, Fake};
 use component::Guest;

@@ -8,8 +8,8 @@ use model::{Value, meta};
 use tokio::sync::oneshot;
 use wasm::Module;
 
-use super::{Kind, Loaded, blocking, seen, status};
-use crate::policy::module::{self, Source};
+use super::{Kind, Loaded, Seen, blocking, seen, status};
+use crate::policy::module::{self, Source, Stamp};
 use crate::policy::registry::{Artifact, Failure};
 use crate::policy::{Policies, signature};
 
@@ -29,7 +29,7 @@ impl Policies {
         if state.seen == seen(&object) {
             return;
         }
-        state.seen = seen(&object);
+        (state.seen, state.file) = (seen(&object), None);
         state.wrong = Some("it is being loaded".to_owned());
         let (attempted, beginning) = oneshot::channel();
         loaded.touch(meta::name(&object));
@@ -37,7 +37,39 @@ impl Policies {
         tokio::spawn(self.clone().keep_trying(object, attempted));
     }
 
+    /// Begins to load those modules anew whose file is another by now.
+    pub(in crate::policy) async fn reread(self: &Arc<Self>) {
+        let files: Vec<(Value, Stamp)> = {
+            let loaded = self.loaded.lock().await;
+            loaded.modules.values().filter(|state| !state.gone).filter_map(|state| state.file.clone()).collect()
+        };
+        for (object, before) in files {
+            if self.stamp(&object).await == Some(before) {
+                continue;
+            }
+            let mut loaded = self.loaded.lock().await;
+            if let Some(state) = loaded.modules.get_mut(meta::name(&object)).filter(|state| state.seen == seen(&object)) {
+                state.seen = Seen::default();
+                self.prepare(&mut loaded, object);
+            }
+        }
+    }
+
+    /// What the file of a module looks like now; nothing for one that is not in a file.
+    async fn stamp(&self, object: &Value) -> Option<Stamp> {
+        let Ok(Source::File(file)) = module::source(object) else { return None };
+        let directory = self.options.module_dir.clone();
+        Some(blocking(move || module::stamp(&file, directory.as_deref())).await)
+    }
+
     async fn keep_trying(self: Arc<Self>, object: Value, attempted: oneshot::Sender<()>) {
+        // Before it is read: a change meanwhile is seen later.
+        if let Some(stamp) = self.stamp(&object).await
+            && let Some(state) = self.loaded.lock().await.modules.get_mut(meta::name(&object))
+            && state.seen == seen(&object)
+        {
+            state.file = Some((object.clone(), stamp));
+        }
         let (mut pause, mut attempted) = (RETRY_FIRST, Some(attempted));
         while self.is_newest(&object).await {
             let outcome = self.attempt(&object, attempted.is_some()).await;

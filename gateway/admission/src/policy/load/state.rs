@@ -10,6 +10,7 @@ use wasm::Module;
 use super::Kind;
 use crate::policy::binding::{self, Binding};
 use crate::policy::exception::Exception;
+use crate::policy::module::Stamp;
 use crate::policy::set::Entry;
 
 /// What was made of the objects so far.
@@ -37,6 +38,8 @@ pub(super) struct ModuleState {
     /// What is wrong with the newest, if anything.
     pub(super) wrong: Option<String>,
     pub(super) gone: bool,
+    /// Where it is in a file: the object, and what the file looked like before it was read.
+    pub(super) file: Option<(Value, Stamp)>,
 }
 
 pub(super) struct BindingState {

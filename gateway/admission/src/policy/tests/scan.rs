@@ -72,3 +72,40 @@ async fn what_needs_a_user_or_is_excepted_does_not_pass() {
     assert_eq!(messages, ["needs a user", "needs a user", "excepted by legacy"]);
     following.abort();
 }
+
+#[tokio::test]
+async fn what_a_verdict_depends_on_is_looked_at_again() {
+    let world = fake();
+    let namespace = |guarded: &str| json!({"metadata": {"name": "default", "labels": {"guarded": guarded}}});
+    let wanted = |limit: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wanted", "namespace": "default"}, "data": {"limit": limit}});
+    world.seed("v1/namespaces", namespace("no"));
+    world.seed("v1/configmaps", wanted("1"));
+    world.seed(PODS, pod());
+    world.seed(MODULES, module("labels", &refusing()));
+    let mut guarded = binding("guarded", "labels", json!({}));
+    guarded["spec"]["matchConstraints"]["namespaceSelector"] = json!({"matchLabels": {"guarded": "yes"}});
+    world.seed(BINDINGS, guarded);
+    let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "wanted", "parameterNotFoundAction": "Allow"});
+    let conditions = json!([{"name": "large", "expression": "params.data.limit == '9'"}]);
+    world.seed(BINDINGS, binding("limited", "labels", json!({"paramRef": reference, "matchConditions": conditions})));
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    // The one that is about every Pod tells when all have judged.
+    world.create(&world::gvr(BINDINGS), "", binding("all", "labels", json!({}))).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["all: fail"]).await;
+
+    world.update(&world::gvr("v1/namespaces"), "", namespace("yes")).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["all: fail", "guarded: fail"]).await;
+    world.update(&world::gvr("v1/configmaps"), "", wanted("9")).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["all: fail", "guarded: fail", "limited: fail"]).await;
+    world.update(&world::gvr("v1/namespaces"), "", namespace("no")).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["all: fail", "limited: fail"]).await;
+
+    let exception = json!({"metadata": {"name": "legacy"}, "spec": {"bindings": ["all"], "reason": "r",
+        "expires": "2030-01-01T00:00:00Z", "scope": {"names": ["web"]}}});
+    world.create(&world::gvr(EXCEPTIONS), "", exception).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["all: skip", "limited: fail"]).await;
+    world.delete(&world::gvr(EXCEPTIONS), "", "legacy", Default::default()).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["all: fail", "limited: fail"]).await;
+    following.abort();
+}
