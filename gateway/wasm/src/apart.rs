@@ -28,7 +28,7 @@ use crate::module::World;
 use crate::policy::{Answer, Binding, Call};
 use crate::reach::{Asked, Place, ReadError, Subject};
 pub use child::serve;
-use message::{Answered, FromChild, Outcome, Question, Refusal, ToChild, Told, What};
+use message::{Answered, Called, FromChild, Outcome, Question, Refusal, ToChild, Told, What};
 
 /// What a process may take beyond the time that it grants its guest: it ends the guest itself, and only where it does not is
 /// it ended.
@@ -333,14 +333,14 @@ impl Talk<'_> {
         if !self.child.held.contains(&bound.ticket.number) && self.bind(bound)?.is_err() {
             return Ok(Answered::failed(Failure::Refused("it refuses the settings that it accepted before".to_owned())));
         }
-        self.tell(&ToChild::Call {
+        self.tell(&ToChild::Call(Box::new(Called {
             number: bound.ticket.number,
             what,
             request: Cow::Borrowed(call.request),
-            object: call.object.map(Cow::Borrowed),
-            old: call.old.map(Cow::Borrowed),
-            params: call.params.map(Cow::Borrowed),
-        })?;
+            object: call.object.map(Cow::from),
+            old: call.old.map(Cow::from),
+            params: call.params.map(Cow::from),
+        })))?;
         // Counted here too: who asks is a process that may no longer be what was started.
         let (mut asked, grants) = (Asked::default(), &bound.binding.grants);
         loop {

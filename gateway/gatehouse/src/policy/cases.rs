@@ -69,7 +69,7 @@ pub(super) enum Judge {
         module: Arc<Module>,
         /// binding.yaml.
         binding: Value,
-        bound: Option<(Value, Result<Entry, Unfit>)>,
+        bound: Option<Box<(Value, Result<Entry, Unfit>)>>,
     },
     /// A policy in CEL, whose settings are parameters.
     Cel(Cel),
@@ -94,10 +94,10 @@ impl Judge {
                     Value::Null => json!({}),
                     settings => settings.clone(),
                 };
-                if bound.as_ref().is_none_or(|(known, _)| *known != settings) {
+                if bound.as_ref().is_none_or(|bound| bound.0 != settings) {
                     *bound = None;
                 }
-                let bind = || (settings.clone(), bind(module, binding, &settings));
+                let bind = || Box::new((settings.clone(), bind(module, binding, &settings)));
                 component(case, &bound.get_or_insert_with(bind).1, module.world)
             }
             Self::Cel(cel) => in_cel(case, cel),

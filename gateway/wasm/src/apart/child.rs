@@ -1,6 +1,7 @@
 //! The process that runs guests: holds what it is told to hold, runs one call at a time, and asks the server what its guest
 //! asks. Decides nothing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::frame::{self, FROM_CHILD_BYTES_MAX, TO_CHILD_BYTES_MAX};
-use super::message::{Answered, FromChild, Outcome, Question, Refusal, ToChild, Told, What, numbered};
+use super::message::{Answered, Called, FromChild, Outcome, Question, Refusal, ToChild, Told, What, numbered};
 use crate::GroupVersionResource;
 use crate::engine::{Options, Runtime};
 use crate::error::{BindError, Failure, LoadError};
@@ -51,9 +52,11 @@ impl Process {
                 let bound = self.bind(number, module, binding);
                 self.socket.tell(&FromChild::Bound(bound))
             }
-            ToChild::Call { number, what, request, object, old, params } => {
+            ToChild::Call(called) => {
+                let Called { number, what, request, object, old, params } = *called;
                 let reach: Arc<dyn Reach> = self.socket.clone();
-                let (object, old, params) = (object.as_deref(), old.as_deref(), params.as_deref());
+                let [object, old, params] = [object, old, params].map(|part| part.map(Cow::into_owned));
+                let (object, old, params) = (object.as_ref(), old.as_ref(), params.as_ref());
                 let answered = self.call(number, what, &Call { request: &request, object, old, params, reach });
                 self.socket.tell(&FromChild::Answered(Box::new(answered)))
             }

@@ -21,18 +21,22 @@ pub(super) enum ToChild<'a> {
     /// A binding of a module.
     Bind { number: u64, module: u64, settings: Cow<'a, [u8]>, grants: Cow<'a, [Grant]>, deadline: Duration },
     /// A call of a binding.
-    Call {
-        number: u64,
-        what: What,
-        request: Cow<'a, Request>,
-        object: Option<Cow<'a, Vec<u8>>>,
-        old: Option<Cow<'a, Vec<u8>>>,
-        params: Option<Cow<'a, Vec<u8>>>,
-    },
+    Call(Box<Called<'a>>),
     /// The answer to a question of the guest.
     Told(Told),
     /// Nobody has these any more.
     Forget { numbers: Vec<u64> },
+}
+
+/// One call.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Called<'a> {
+    pub(super) number: u64,
+    pub(super) what: What,
+    pub(super) request: Cow<'a, Request>,
+    pub(super) object: Option<Cow<'a, [u8]>>,
+    pub(super) old: Option<Cow<'a, [u8]>>,
+    pub(super) params: Option<Cow<'a, [u8]>>,
 }
 
 /// Which of a policy's functions.
