@@ -51,6 +51,7 @@ pub struct Version {
     by_plural: HashMap<Arc<str>, usize>,
     pub(crate) discovery: OnceLock<Document>,
     pub(crate) openapi: crate::openapi::Rendered,
+    pub(crate) declared: crate::openapi::Declared,
 }
 
 /// A set of tables, as committed under `data/`.
@@ -246,7 +247,7 @@ impl Group {
 impl Version {
     fn new(name: Arc<str>, resources: Vec<Arc<Resource>>) -> Self {
         let by_plural = resources.iter().enumerate().map(|(at, resource)| (resource.gvr.resource.clone(), at)).collect();
-        Self { name, resources, by_plural, discovery: OnceLock::new(), openapi: Default::default() }
+        Self { name, resources, by_plural, discovery: OnceLock::new(), openapi: Default::default(), declared: Default::default() }
     }
 
     /// A resource by plural name.

@@ -19,6 +19,8 @@ use model::gvk::join_api_version;
 use model::json::{Key, Map, Value, json};
 use sha2::{Digest, Sha512};
 
+pub(crate) use declare::Declared;
+
 use crate::document::Document;
 use crate::services::Service;
 use crate::{Catalog, Group, Version};

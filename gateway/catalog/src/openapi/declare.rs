@@ -1,6 +1,9 @@
 //! A kind as CEL sees it, from the schema that is published of it. Compiles nothing.
 //! Follows `SchemaDeclType` of `apiserver/pkg/cel/common` over the schemas that `apiserver/pkg/cel/openapi/resolver` finds.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use cel::{Decl, ListKind};
 use model::GroupVersionKind;
 use model::json::{Map, Value};
@@ -10,9 +13,19 @@ use super::{Form, OpenApi};
 const SCHEMAS: &str = "#/components/schemas/";
 const KINDS: &str = "x-kubernetes-group-version-kind";
 
+/// What was declared of a version's kinds, as many as somebody asked for.
+#[derive(Default)]
+pub(crate) struct Declared(Mutex<HashMap<String, Option<Decl>>>);
+
 impl OpenApi {
-    /// The declaration of a kind's objects, if it is served.
+    /// The declaration of a kind's objects, if it is served. Reads its schema on first use.
     pub fn declare(&self, kind: &GroupVersionKind) -> Option<Decl> {
+        let version = self.catalog.group(&kind.group)?.version(&kind.version)?;
+        let mut declared = version.declared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        declared.entry(kind.kind.to_string()).or_insert_with(|| self.read(kind)).clone()
+    }
+
+    fn read(&self, kind: &GroupVersionKind) -> Option<Decl> {
         let path = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
         let document = self.v3(&format!("{path}/{}", kind.version), Form::Json)?;
         let document: Value = serde_json::from_slice(&document.body).ok()?;
