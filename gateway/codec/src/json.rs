@@ -2,6 +2,7 @@
 //! fields as upstream's strict decoding reports them. Follows Go's `encoding/json` scanner and `sigs.k8s.io/json`.
 //! Does not know which fields exist (`schema`).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use model::json::{Map, Number, Value};
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
             None => Err(unexpected_end()),
             Some(b'{') => self.nested(Self::object),
             Some(b'[') => self.nested(Self::array),
-            Some(b'"') => Ok(Value::String(self.scanner.string()?)),
+            Some(b'"') => Ok(Value::String(self.scanner.string()?.into_owned())),
             Some(b't') => self.scanner.literal("true").map(|()| Value::Bool(true)),
             Some(b'f') => self.scanner.literal("false").map(|()| Value::Bool(false)),
             Some(b'n') => self.scanner.literal("null").map(|()| Value::Null),
@@ -214,7 +215,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A key and its colon.
-    fn key(&mut self) -> Result<String, Error> {
+    fn key(&mut self) -> Result<Cow<'a, str>, Error> {
         match self.scanner.peek() {
             Some(b'"') => {}
             Some(b) => return Err(invalid(b, "looking for beginning of object key string")),

@@ -1,5 +1,7 @@
 //! Tokens of JSON with Go's error texts. Does not nest (`json`).
 
+use std::borrow::Cow;
+
 use super::{Error, invalid, unexpected_end};
 
 pub(super) struct Scanner<'a> {
@@ -84,23 +86,28 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A string, whose quote is next; broken UTF-8 and lone surrogates become U+FFFD.
-    pub(super) fn string(&mut self) -> Result<String, Error> {
+    /// A string, whose quote is next; broken UTF-8 and lone surrogates become U+FFFD. Most stand in the text as they are.
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
         self.advance();
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         loop {
-            let start = self.at;
-            while matches!(self.peek(), Some(b) if b >= 0x20 && b != b'"' && b != b'\\') {
-                self.advance();
-            }
-            push_lossy(&self.bytes[start..self.at], &mut text);
+            push_lossy(self.plain(), &mut text);
             match self.next() {
                 Some(b'"') => return Ok(text),
-                Some(b'\\') => self.escape(&mut text)?,
+                Some(b'\\') => self.escape(text.to_mut())?,
                 Some(b) => return Err(invalid(b, "in string literal")),
                 None => return Err(unexpected_end()),
             }
         }
+    }
+
+    /// What stands before the next quote, escape or control character.
+    fn plain(&mut self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        let ends = |b: &u8| *b < 0x20 || *b == b'"' || *b == b'\\';
+        let plain = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
+        self.at += plain.len();
+        plain
     }
 
     fn escape(&mut self, text: &mut String) -> Result<(), Error> {
@@ -148,7 +155,12 @@ impl<'a> Scanner<'a> {
 }
 
 /// Go replaces every single byte that belongs to no character, Rust a whole broken sequence.
-fn push_lossy(bytes: &[u8], text: &mut String) {
+fn push_lossy<'a>(bytes: &'a [u8], text: &mut Cow<'a, str>) {
+    if let (true, Ok(whole)) = (text.is_empty(), std::str::from_utf8(bytes)) {
+        *text = Cow::Borrowed(whole);
+        return;
+    }
+    let text = text.to_mut();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
