@@ -10,6 +10,7 @@
 //! where a kind is a scalar's word or a struct's OpenAPI name behind any number of `[]` and `{}`, a protobuf number `2.1`
 //! is field 1 of the message that Go inlines as field 2 (`2.2.1`: another one between), and 0 means that protobuf does not carry the field.
 
+mod names;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -166,7 +167,7 @@ pub struct Struct {
     pub unions: Option<Value>,
     /// Whether upstream publishes a schema of it.
     pub published: bool,
-    by_json: Vec<u16>,
+    by_json: names::Names,
     by_proto: Vec<u16>,
 }
 
@@ -184,8 +185,7 @@ impl Struct {
 
     /// Where the field stands in [`Struct::fields`].
     pub fn position(&self, json: &str) -> Option<usize> {
-        let found = self.by_json.binary_search_by(|at| self.fields[usize::from(*at)].json.cmp(json)).ok()?;
-        Some(usize::from(self.by_json[found]))
+        self.by_json.find(json, |at| self.fields[at].json)
     }
 
     /// Go's name without the package, as decoding errors spell it: `Container`.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use model::Value;
 
+use super::names::Names;
 use super::{Field, Kind, ListType, Omit, PatchStrategy, Struct, TypeId, Types};
 
 /// A line of a type table that cannot be read.
@@ -28,8 +29,7 @@ pub(super) fn tables(tables: &[&'static str]) -> Result<Types, ParseError> {
     }
     for of in &mut types.structs {
         let fields = &of.fields;
-        of.by_json = (0..fields.len() as u16).collect();
-        of.by_json.sort_by_key(|at| fields[usize::from(*at)].json);
+        of.by_json = Names::of(&fields.iter().map(|field| field.json).collect::<Vec<_>>());
         of.by_proto = (0..fields.len() as u16).filter(|at| fields[usize::from(*at)].proto != 0).collect();
         of.by_proto.sort_by_cached_key(|at| {
             let field = &fields[usize::from(*at)];
@@ -72,7 +72,7 @@ fn head(mut words: impl Iterator<Item = &'static str>) -> Result<Struct, String>
     let (Some(name), Some(go_name)) = (words.next(), words.next()) else {
         return Err("a type has a name and a Go name".to_owned());
     };
-    let (by_json, by_proto) = (Vec::new(), Vec::new());
+    let (by_json, by_proto) = (Names::default(), Vec::new());
     let mut of =
         Struct { name, go_name, fields: Vec::new(), map_atomic: false, unions: None, published: true, by_json, by_proto };
     for word in words {
