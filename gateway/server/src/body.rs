@@ -34,6 +34,37 @@ pub fn stream(pieces: impl futures::Stream<Item = io::Result<Bytes>> + Send + 's
     StreamBody::new(pieces.map_ok(http_body::Frame::data)).boxed_unsync()
 }
 
+/// All pieces in one.
+pub fn joined(mut pieces: impl Iterator<Item = Bytes>) -> Bytes {
+    let (Some(first), second) = (pieces.next(), pieces.next()) else { return Bytes::new() };
+    let Some(second) = second else { return first };
+    let mut all = Vec::from(first);
+    all.extend_from_slice(&second);
+    pieces.for_each(|piece| all.extend_from_slice(&piece));
+    all.into()
+}
+
+/// Bytes of one piece of a long answer: a DATA frame of HTTP/2 with its head of 9 bytes then fills one TLS record of 16 KiB, and
+/// what waits to be sent for many clients stays in the processor's cache.
+pub const PIECE_BYTES: usize = 16 * 1024 - 9;
+
+/// What is written bit by bit as pieces of [`PIECE_BYTES`]. `write` adds to the bytes at hand, and says whether there is more.
+pub fn cut(mut write: impl FnMut(&mut Vec<u8>) -> bool) -> impl Iterator<Item = Bytes> {
+    let (mut rest, mut more) = (Bytes::new(), true);
+    std::iter::from_fn(move || {
+        if more && rest.len() < PIECE_BYTES {
+            let mut out = Vec::with_capacity(2 * PIECE_BYTES);
+            out.extend_from_slice(&rest);
+            while more && out.len() < PIECE_BYTES {
+                more = write(&mut out);
+            }
+            rest = out.into();
+        }
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// Bytes that are made piece by piece, each when the one before is on its way. What they are made from, and what is
 /// `kept` meanwhile, is let go at the end, and at the latest after `within`: then the body breaks off, because a client
 /// that does not read must not hold old snapshots and the seats of others.
@@ -155,6 +186,25 @@ mod tests {
         let whole = pieces(std::iter::once(Bytes::from_static(b"x")), given_back, Duration::from_secs(60));
         assert_eq!(whole.collect().await.unwrap().to_bytes(), "x");
         assert!(seat.await.is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_cut_into_even_pieces() {
+        for sizes in [vec![], vec![1], vec![PIECE_BYTES], vec![5, 4 * PIECE_BYTES, 0, 7, PIECE_BYTES - 12]] {
+            let mut written = sizes.iter();
+            let cut: Vec<Bytes> = cut(|out| match written.next() {
+                Some(size) => {
+                    out.resize(out.len() + size, b'x');
+                    true
+                }
+                None => false,
+            })
+            .collect();
+            let total = sizes.iter().sum::<usize>();
+            assert_eq!(cut.len(), total.div_ceil(PIECE_BYTES));
+            assert!(cut.iter().rev().skip(1).all(|piece| piece.len() == PIECE_BYTES));
+            assert_eq!(joined(cut.into_iter()).len(), total);
+        }
     }
 
     #[tokio::test]

@@ -167,12 +167,7 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing
     if call.output.media == Media::Json && !pretty(call, &call.output) && !recorded {
         return streamed(call, whole(code, Media::Json.as_str(), Bytes::new()), (pieces, seat));
     }
-    let json: Bytes = pieces
-        .fold(Vec::new(), |mut all, piece| {
-            all.extend_from_slice(&piece);
-            all
-        })
-        .into();
+    let json = body::joined(pieces);
     call.record.response_object(json.clone());
     let (media, bytes) = encode(gate, call, &call.output, json);
     compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
@@ -188,15 +183,15 @@ fn streamed(
     mut response: Response<Body>,
     (mut pieces, seat): (impl Iterator<Item = Bytes> + Send + 'static, Option<Seat>),
 ) -> Response<Body> {
-    let first = gzip::gather(&mut pieces);
-    if first.len() <= gzip::THRESHOLD_BYTES {
-        // That was all.
-        *response.body_mut() = body::full(first);
+    let (first, is_large) = gzip::gather(&mut pieces);
+    let pieces = first.into_iter().chain(pieces);
+    if !is_large {
+        *response.body_mut() = body::full(body::joined(pieces));
     } else if gzip::accepted(call) {
         mark_compressed(&mut response);
-        *response.body_mut() = body::pieces(gzip::Compressed::new(first, pieces), seat, call.limit);
+        *response.body_mut() = body::pieces(gzip::Compressed::new(pieces), seat, call.limit);
     } else {
-        *response.body_mut() = body::pieces(std::iter::once(first).chain(pieces), seat, call.limit);
+        *response.body_mut() = body::pieces(pieces, seat, call.limit);
     }
     response
 }

@@ -19,15 +19,15 @@ pub(crate) fn accepted(call: &Call) -> bool {
     call.header("accept-encoding").split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim() == "gzip"))
 }
 
-/// Enough pieces to tell whether the answer is large.
-pub(super) fn gather(pieces: &mut impl Iterator<Item = Bytes>) -> Bytes {
-    let Some(first) = pieces.next() else { return Bytes::new() };
-    let mut all = Vec::from(first);
-    while all.len() <= THRESHOLD_BYTES {
+/// Enough pieces to tell whether the answer is large, and whether it is.
+pub(super) fn gather(pieces: &mut impl Iterator<Item = Bytes>) -> (Vec<Bytes>, bool) {
+    let (mut gathered, mut bytes) = (Vec::new(), 0);
+    while bytes <= THRESHOLD_BYTES {
         let Some(piece) = pieces.next() else { break };
-        all.extend_from_slice(&piece);
+        bytes += piece.len();
+        gathered.push(piece);
     }
-    all.into()
+    (gathered, bytes > THRESHOLD_BYTES)
 }
 
 /// All at once.
@@ -40,14 +40,13 @@ pub(super) fn whole(bytes: &[u8]) -> Bytes {
 
 /// Piece by piece.
 pub(super) struct Compressed<I> {
-    first: Option<Bytes>,
-    rest: I,
+    pieces: I,
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
 impl<I: Iterator<Item = Bytes>> Compressed<I> {
-    pub(super) fn new(first: Bytes, rest: I) -> Self {
-        Self { first: Some(first), rest, encoder: Some(GzEncoder::new(Vec::new(), LEVEL)) }
+    pub(super) fn new(pieces: I) -> Self {
+        Self { pieces, encoder: Some(GzEncoder::new(Vec::new(), LEVEL)) }
     }
 }
 
@@ -56,8 +55,7 @@ impl<I: Iterator<Item = Bytes>> Iterator for Compressed<I> {
 
     fn next(&mut self) -> Option<Bytes> {
         loop {
-            let piece = self.first.take().or_else(|| self.rest.next());
-            let Some(piece) = piece else {
+            let Some(piece) = self.pieces.next() else {
                 return self.encoder.take().and_then(|encoder| encoder.finish().ok()).map(Bytes::from);
             };
             let encoder = self.encoder.as_mut()?;
@@ -78,11 +76,20 @@ mod tests {
 
     #[test]
     fn pieces_come_back_together() {
-        let pieces = vec![Bytes::from("a".repeat(200_000)), Bytes::from_static(b"end")];
-        let packed: Vec<u8> = Compressed::new(Bytes::from_static(b"begin"), pieces.into_iter()).flatten().collect();
+        let pieces = vec![Bytes::from_static(b"begin"), Bytes::from("a".repeat(200_000)), Bytes::from_static(b"end")];
+        let packed: Vec<u8> = Compressed::new(pieces.into_iter()).flatten().collect();
         let mut text = String::new();
         flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
         assert!(text.starts_with("begina") && text.ends_with("aend"));
         assert_eq!(text.len(), 200_008);
+    }
+
+    #[test]
+    fn no_more_is_gathered_than_tells_whether_an_answer_is_large() {
+        let pieces = |count: usize| std::iter::repeat_n(Bytes::from(vec![0; 50_000]), count);
+        assert_eq!(gather(&mut pieces(2)), (pieces(2).collect(), false));
+        let mut many = pieces(9);
+        assert_eq!(gather(&mut many), (pieces(3).collect(), true));
+        assert_eq!(many.count(), 6);
     }
 }

@@ -12,6 +12,7 @@ use schema::types::Types;
 use store::{Entry, ResourceCache, Snapshot};
 
 use crate::answer::{Answer, Content};
+use crate::body;
 use crate::call::Call;
 use crate::continuation::{self, Continuation};
 use crate::conversion;
@@ -22,9 +23,6 @@ use crate::respond::Shape;
 use crate::row::Row;
 use crate::select::Selection;
 
-/// A piece of an answer grows to this size before it is handed on: large enough that the cost per piece does not count,
-/// small enough that many lists at once cost little memory.
-const PIECE_BYTES: usize = 64 * 1024;
 /// Objects taken from the snapshot at once.
 const PAGE_ENTRIES: usize = 256;
 
@@ -199,30 +197,23 @@ impl Listing {
             marked = row.marked(&entries);
             source = Source::Chosen(entries.into_iter());
         }
-        let mut state = State::Head;
-        std::iter::from_fn(move || {
-            let mut out = match state {
-                State::Head => shape.list_head(&row, &meta),
-                State::Items => Vec::with_capacity(PIECE_BYTES),
-                State::Done => return None,
-            };
-            let mut first = matches!(state, State::Head);
-            state = State::Items;
-            while out.len() < PIECE_BYTES {
-                let Some(entry) = source.next() else {
-                    match first {
-                        true => shape.close_empty(&row, &meta, &mut out),
-                        false => out.extend_from_slice(&shape.list_tail(&row, &meta)),
-                    }
-                    state = State::Done;
-                    break;
-                };
-                if !std::mem::take(&mut first) {
-                    out.push(b',');
+        let mut first = true;
+        body::cut(move |out| {
+            let next = source.next();
+            if std::mem::take(&mut first) {
+                out.extend_from_slice(&shape.list_head(&row, &meta));
+                if next.is_none() {
+                    shape.close_empty(&row, &meta, out);
+                    return false;
                 }
-                shape.item(&row, &entry, now, marked.as_deref(), &mut out);
+            } else if next.is_some() {
+                out.push(b',');
             }
-            Some(out.into())
+            match &next {
+                Some(entry) => shape.item(&row, entry, now, marked.as_deref(), out),
+                None => out.extend_from_slice(&shape.list_tail(&row, &meta)),
+            }
+            next.is_some()
         })
     }
 }
@@ -235,31 +226,20 @@ impl Listing {
         let items: Vec<Bytes> = std::iter::from_fn(|| source.next()).map(|entry| row.message(&entry)).collect();
         let items_bytes = items.iter().map(|item| proto::item_bytes(item.len())).sum();
         let meta = types.by_name(LIST_META).map(|ty| proto::message(types, ty, &meta.to_value())).unwrap_or_default();
-        let mut out = proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes);
+        let mut head = proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes);
         let mut items = items.into_iter();
-        let mut done = false;
-        std::iter::from_fn(move || {
-            if done {
-                return None;
+        body::cut(move |out| {
+            out.append(&mut head);
+            match items.next() {
+                Some(item) => proto::item(&item, out),
+                None => {
+                    out.extend_from_slice(proto::LIST_TAIL);
+                    return false;
+                }
             }
-            let mut piece = std::mem::take(&mut out);
-            while piece.len() < PIECE_BYTES {
-                let Some(item) = items.next() else {
-                    piece.extend_from_slice(proto::LIST_TAIL);
-                    done = true;
-                    break;
-                };
-                proto::item(&item, &mut piece);
-            }
-            Some(piece.into())
+            true
         })
     }
-}
-
-enum State {
-    Head,
-    Items,
-    Done,
 }
 
 impl Source {
