@@ -18,7 +18,8 @@ pub trait Plugin: Send + Sync {
         true
     }
 
-    /// Changes the object, or refuses it with the `Status` that the caller gets. Never runs for a delete.
+    /// Changes the object, or refuses it with the `Status` that the caller gets. Never runs for a delete. What a plugin writes
+    /// itself is in normal form; what somebody outside made of the object goes through [`Notes::replace`].
     async fn mutate(&self, _review: &Review<'_>, _object: &mut Value, _notes: &mut Notes) -> Result<(), Status> {
         Ok(())
     }

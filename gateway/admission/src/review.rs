@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, content, name};
+use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, content, meta, name};
 
 /// What the write does, as `admission.k8s.io` spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +90,8 @@ pub struct Notes {
     pub request_annotations: Vec<(String, String)>,
     /// A mutator that ran late changed the object, so that earlier plugins must look once more.
     pub reinvoke: bool,
+    /// The owners of fields before somebody outside of this program first changed the object; `None` while it is in normal form.
+    pub owners_before: Option<Option<Value>>,
     /// Which round of mutation this is, from 0.
     pub round: u32,
     /// What mutating webhooks must know of the round before.
@@ -109,8 +111,15 @@ impl Notes {
 
     /// Mutation begins, perhaps anew after somebody else was faster.
     pub fn begin(&mut self) {
-        (self.reinvoke, self.round) = (false, 0);
+        (self.reinvoke, self.round, self.owners_before) = (false, 0, None);
         (self.webhooks, self.policies) = Default::default();
+    }
+
+    /// Puts what a webhook or a policy made of the object in its place. What built-in plugins write is in normal form and leaves
+    /// owners alone; of this nothing is known.
+    pub fn replace(&mut self, object: &mut Value, made: Value) {
+        let before = std::mem::replace(object, made);
+        self.owners_before.get_or_insert_with(|| meta::metadata(&before).and_then(|of| of.get("managedFields")).cloned());
     }
 
     /// Adds an audit annotation whose key somebody outside has chosen; a malformed one is left out, as upstream does.

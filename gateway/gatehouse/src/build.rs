@@ -88,6 +88,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
         policies: Some(policies.clone()),
         audit: audit_log(config, clock.clone())?,
         flow_schemas: flow::Schemas::new(&store),
+        looked: server::looked::Looked::default(),
         flow: flow::Seats::new(config.requests.read_only_max, config.requests.mutating_max),
         tokens: Some(Tokens {
             issuer,

@@ -1,6 +1,8 @@
 //! The cluster as the server's own parts see it: controllers, allocation and admission plugins are clients of this
 //! trait, so that they work over any store and on a fake world in tests. Implemented by `server` on the write path.
 
+use std::sync::Arc;
+
 use futures::stream::BoxStream;
 
 use crate::{GroupVersionResource, Revision, Status, Value};
@@ -62,6 +64,15 @@ pub trait World: Send + Sync {
         namespace: &str,
         labels: &str,
     ) -> Result<(Vec<Value>, Revision), Status>;
+    /// Reads one object for a caller that only looks at it, as admission does at the same small objects in every write: what was
+    /// read is shared.
+    async fn look(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
+        self.get(resource, namespace, name).await.map(Arc::new)
+    }
+    /// Lists objects of a namespace, or of all when it is empty, likewise.
+    async fn look_all(&self, resource: &GroupVersionResource, namespace: &str) -> Result<Vec<Arc<Value>>, Status> {
+        self.list(resource, namespace, "").await.map(|(objects, _)| objects.into_iter().map(Arc::new).collect())
+    }
     /// Follows changes after `from`; ends when the revision is too old (list again) or the server stops.
     async fn watch(
         &self,

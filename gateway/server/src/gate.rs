@@ -34,6 +34,8 @@ pub struct Gate {
     pub flow: flow::Seats,
     /// Under which flow schema a request falls.
     pub flow_schemas: flow::Schemas,
+    /// What admission looked at lately.
+    pub looked: crate::looked::Looked,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Signs tokens of service accounts; without it `serviceaccounts/token` is not served.

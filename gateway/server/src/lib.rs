@@ -22,6 +22,7 @@ pub mod kinds;
 pub mod kubeconfig;
 pub mod lifecycle;
 pub mod listen;
+pub mod looked;
 pub mod metrics;
 #[cfg(test)]
 #[path = "../../mutate.rs"]

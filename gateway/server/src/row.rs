@@ -72,6 +72,14 @@ impl Row {
         Self::new(&catalog, catalog.resource(group, version, plural)?, "")
     }
 
+    /// The row of a resource of a group that comes with the program, by its name.
+    pub fn builtin(gate: &Gate, resource: &GroupVersionResource) -> Option<Self> {
+        let catalog = gate.served.catalog();
+        let builtin = resource.group.is_empty() || catalog.is_builtin(&resource.group, &resource.version);
+        let found = catalog.resource(&resource.group, &resource.version, &resource.resource).filter(|_| builtin)?;
+        Self::new(&catalog, found, "")
+    }
+
     /// A resource's own row, or that of a subresource when one is named.
     pub fn new(catalog: &Arc<Catalog>, resource: &Arc<Resource>, subresource: &str) -> Option<Self> {
         let sub = match subresource {

@@ -92,6 +92,11 @@ impl LocalWorld {
     }
 
     async fn row(&self, gate: &Arc<Gate>, resource: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {
+        if subresource.is_empty()
+            && let Some(row) = Row::builtin(gate, resource)
+        {
+            return Ok(row);
+        }
         let info = self.call(gate, Verb::Get, resource, subresource, ("", "")).info;
         let served = customs::snapshot(gate, &info).await;
         Row::find(&served.catalog, &info).ok_or_else(Status::page_not_found)
@@ -131,6 +136,31 @@ impl World for LocalWorld {
             Some(entry) => row.shown(row.stored_value(&gate, &entry).await?),
             None => Err(Status::not_found(&row.group_resource(), name)),
         }
+    }
+
+    async fn look(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "").await?;
+        if row.asks_converter() {
+            return self.get(resource, namespace, name).await.map(Arc::new);
+        }
+        let key = crate::verbs::key(&row, if row.is_namespaced() { namespace } else { "" }, name)?;
+        match gate.store.resource(&row.prefix()).get(key.as_str()) {
+            Some(entry) => gate.looked.at(&row, &entry),
+            None => Err(Status::not_found(&row.group_resource(), name)),
+        }
+    }
+
+    async fn look_all(&self, resource: &GroupVersionResource, namespace: &str) -> Result<Vec<Arc<Value>>, Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "").await?;
+        if row.asks_converter() {
+            return self.list(resource, namespace, "").await.map(|(objects, _)| objects.into_iter().map(Arc::new).collect());
+        }
+        let selection = Selection::new(&row, namespace, &mut ListOptions::default())?;
+        let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        // One bad object never fails a list.
+        Ok(snapshot.range("", &selection.under).filter_map(|entry| gate.looked.at(&row, entry).ok()).collect())
     }
 
     async fn list(

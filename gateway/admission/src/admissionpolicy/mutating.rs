@@ -152,7 +152,7 @@ async fn apply(
                 }
             };
         if after != *object {
-            *object = after;
+            notes.replace(object, after);
             changed = true;
             notes.policies.require();
         }

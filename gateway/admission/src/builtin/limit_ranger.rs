@@ -29,11 +29,11 @@ impl LimitRanger {
     }
 
     /// The limits of the namespace, range by range; none for an object that is going away.
-    async fn limits(&self, review: &Review<'_>) -> Result<Vec<Value>, Status> {
+    async fn limits(&self, review: &Review<'_>) -> Result<Vec<Arc<Value>>, Status> {
         if review.old.is_some_and(|old| meta::deletion_timestamp(old).is_some()) {
             return Ok(Vec::new());
         }
-        self.world.list(&self.ranges, review.namespace, "").await.map(|(ranges, _)| ranges)
+        self.world.look_all(&self.ranges, review.namespace).await
     }
 }
 

@@ -44,7 +44,7 @@ impl Plugin for NamespaceLifecycle {
         if review.namespace.is_empty() {
             return Ok(());
         }
-        let namespace = self.world.get(&self.namespaces, "", review.namespace).await?;
+        let namespace = self.world.look(&self.namespaces, "", review.namespace).await?;
         if namespace.pointer("/status/phase").and_then(Value::as_str) != Some("Terminating") {
             return Ok(());
         }

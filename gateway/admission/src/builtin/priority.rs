@@ -41,19 +41,19 @@ impl Priority {
     }
 
     /// The default class; of several that a race left, the lowest.
-    async fn default_class(&self) -> Result<Option<Value>, Status> {
-        let (classes, _) = self.world.list(&self.classes, "", "").await?;
+    async fn default_class(&self) -> Result<Option<Arc<Value>>, Status> {
+        let classes = self.world.look_all(&self.classes, "").await?;
         let defaults = classes.into_iter().filter(|c| c.get("globalDefault").and_then(Value::as_bool) == Some(true));
-        Ok(defaults.min_by_key(value))
+        Ok(defaults.min_by_key(|class| value(class)))
     }
 
     async fn granted(&self, review: &Review<'_>, pod: &Value) -> Result<Granted, Status> {
         let name = pod.pointer("/spec/priorityClassName").and_then(Value::as_str).unwrap_or("");
         if name.is_empty() {
             let unclassed = Granted { class: String::new(), priority: 0, preemption: Some("PreemptLowerPriority".to_owned()) };
-            return Ok(self.default_class().await?.as_ref().map_or(unclassed, Granted::by));
+            return Ok(self.default_class().await?.as_ref().map_or(unclassed, |class| Granted::by(class)));
         }
-        match self.world.get(&self.classes, "", name).await {
+        match self.world.look(&self.classes, "", name).await {
             Ok(class) => Ok(Granted::by(&class)),
             Err(status) if status.code == 404 => {
                 Err(forbidden(review, Some(pod), format!("no PriorityClass with name {name} was found")))

@@ -31,16 +31,16 @@ impl ServiceAccount {
         Self { world, accounts: GroupVersionResource::new("", "v1", "serviceaccounts") }
     }
 
-    async fn account(&self, review: &Review<'_>, pod: &Value, name: &str) -> Result<Value, Status> {
+    async fn account(&self, review: &Review<'_>, pod: &Value, name: &str) -> Result<Arc<Value>, Status> {
         let namespace = review.namespace;
         let waits: &[u64] = if name == DEFAULT { &DEFAULT_WAITS_MS } else { &[] };
-        let mut found = self.world.get(&self.accounts, namespace, name).await;
+        let mut found = self.world.look(&self.accounts, namespace, name).await;
         for wait_ms in waits {
             if !found.as_ref().is_err_and(|status| status.code == 404) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(*wait_ms)).await;
-            found = self.world.get(&self.accounts, namespace, name).await;
+            found = self.world.look(&self.accounts, namespace, name).await;
         }
         found.map_err(|status| {
             let why = if status.code == 404 {
@@ -140,7 +140,9 @@ fn mount_token(spec: &mut Value) {
         && needs_volume
         && let Some(volumes) = list_mut(spec, "volumes")
     {
-        volumes.push(json!({"name": volume, "projected": token_volume()}));
+        let mut token = json!({"name": volume});
+        token["projected"] = token_volume();
+        volumes.push(token);
     }
 }
 

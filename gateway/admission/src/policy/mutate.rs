@@ -48,14 +48,14 @@ pub(super) async fn run(policies: &Policies, review: &Review<'_>, object: &mut V
             for (earlier, again) in &mut asked {
                 *again |= earlier.reads.touched(Some(object), Some(&after));
             }
-            *object = after;
+            notes.replace(object, after);
             changed = true;
         }
         asked.push((entry, false));
     }
     for (entry, _) in asked.into_iter().filter(|(_, again)| *again) {
         if let Some(Some(after)) = turn.ask(entry, object, notes).await {
-            *object = after;
+            notes.replace(object, after);
             changed = true;
         }
     }

@@ -57,7 +57,7 @@ pub(super) async fn run(
     };
     match (made?, object) {
         (Some(made), Some(object)) => {
-            *object = made;
+            notes.replace(object, made);
             round.end(Some(object));
         }
         (_, object) => round.end(object.as_deref()),

@@ -128,6 +128,12 @@ impl Form {
         Ok(())
     }
 
+    /// Whether [`Form::normalize`] would change nothing.
+    pub(crate) fn is_normal(&self, value: &Value) -> bool {
+        let mut again = value.clone();
+        self.normalize(&mut again).is_ok() && again == *value
+    }
+
     /// Applies a strategic merge patch.
     pub fn apply_strategic(&self, patch: &StrategicPatch, value: &mut Value) -> Result<(), Status> {
         match &self.shape {

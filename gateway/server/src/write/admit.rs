@@ -4,7 +4,7 @@ use admission::Operation;
 use model::{Status, Value, meta};
 
 use super::Write;
-use super::managed::Before;
+use super::managed;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{Flavor, WriteOptions};
@@ -58,13 +58,17 @@ impl<'a> Review<'a> {
 
     /// Lets plugins change the object; it is in normal form again afterwards.
     pub(crate) async fn mutate(&self, gate: &Gate, call: &mut Call, object: &mut Value) -> Result<(), Status> {
-        let before = Before::of(object);
         let mut notes = std::mem::take(&mut call.notes);
         let outcome = gate.admission.mutate(&self.of(call, self.name), object, &mut notes).await;
         call.notes = notes;
         outcome?;
-        self.row.form().normalize(object)?;
-        before.restore(object, &mut call.notes);
+        match call.notes.owners_before.take() {
+            Some(owners) => {
+                self.row.form().normalize(object)?;
+                managed::restore(owners, object, &mut call.notes);
+            }
+            None => debug_assert!(self.row.form().is_normal(object), "a built-in plugin left {object:?}"),
+        }
         Ok(())
     }
 

@@ -22,26 +22,17 @@ pub(super) fn track(write: &Write<'_>, owners: Owners, call: &Call, live: Option
     }
 }
 
-/// The owners before mutating admission had its say.
-pub(super) struct Before(Option<Value>);
-
-impl Before {
-    pub(super) fn of(object: &Value) -> Self {
-        Self(owners(object).cloned())
+/// Takes back what mutating admission made of the owners when it cannot be read; `before` is what they were.
+pub(super) fn restore(before: Option<Value>, object: &mut Value, notes: &mut Notes) {
+    let after = owners(object);
+    if after == before.as_ref() {
+        return;
     }
-
-    /// Takes back what admission made of them when it cannot be read.
-    pub(super) fn restore(self, object: &mut Value, notes: &mut Notes) {
-        let after = owners(object);
-        if after == self.0.as_ref() {
-            return;
-        }
-        let Err(why) = apply::check(after) else { return };
-        notes.warn(format!(".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {why}"));
-        match self.0 {
-            Some(owners) => meta::set(object, "managedFields", owners),
-            None => drop(meta::remove(object, "managedFields")),
-        }
+    let Err(why) = apply::check(after) else { return };
+    notes.warn(format!(".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {why}"));
+    match before {
+        Some(owners) => meta::set(object, "managedFields", owners),
+        None => drop(meta::remove(object, "managedFields")),
     }
 }
 

@@ -31,7 +31,9 @@ impl Plugin for Probe {
     }
 
     async fn mutate(&self, _: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
-        (self.mutate)(object);
+        let mut made = object.clone();
+        (self.mutate)(&mut made);
+        notes.replace(object, made);
         notes.warn("changed by Probe");
         Ok(())
     }

@@ -83,6 +83,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
     Server(Arc::new(Gate {
         served: Served::new(catalog, SystemClock.now()),
         flow_schemas: flow::Schemas::new(&store),
+        looked: server::looked::Looked::default(),
         store,
         authn,
         authz: Arc::new(authz::Chain::new(&[authz::Mode::Rbac], rbac)),
