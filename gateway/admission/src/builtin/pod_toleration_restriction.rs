@@ -47,7 +47,7 @@ impl Plugin for PodTolerationRestriction {
         matches!(operation, Operation::Create | Operation::Update) && is(resource, "", "pods") && subresource.is_empty()
     }
 
-    async fn mutate(&self, review: &Review<'_>, pod: &mut Value, _notes: &mut Notes) -> Result<(), Status> {
+    async fn mutate(&self, review: &Review<'_>, pod: &mut Value, notes: &mut Notes) -> Result<(), Status> {
         let mut more = Vec::new();
         if review.operation == Operation::Create {
             more = self.annotated(review, DEFAULTS).await?;
@@ -59,10 +59,12 @@ impl Plugin for PodTolerationRestriction {
         if more.is_empty() {
             return Ok(());
         }
-        let merged = tolerations::merged(of_pod(pod), &more);
-        if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
-            spec.insert("tolerations", merged.into());
+        let mut made = pod.clone();
+        if let Some(spec) = made.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("tolerations", tolerations::merged(of_pod(pod), &more).into());
         }
+        // Of what an annotation says nothing is known.
+        notes.replace(pod, made);
         Ok(())
     }
 
