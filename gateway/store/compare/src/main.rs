@@ -10,10 +10,7 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 
-use crate::Limits;
-use crate::fault::Dice;
-use crate::folder::Directory;
-use crate::journal::{Journal, Operation};
+use store::fault::Dice;
 
 /// Bytes of an object: a small Pod.
 const OBJECT_BYTES: usize = 3000;
