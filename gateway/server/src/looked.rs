@@ -16,11 +16,14 @@ const SHARDS: usize = 16;
 /// Objects in one part. A full part is emptied: who comes next fills it with what is looked at now.
 const SHARD_OBJECTS_MAX: usize = 128;
 
+/// Objects by their keys, each with the revision that it has.
+type Shard = HashMap<Key, (Revision, Arc<Value>)>;
+
 /// What was looked at lately.
 #[derive(Default)]
 pub struct Looked {
     hasher: RandomState,
-    shards: [Mutex<HashMap<Key, (Revision, Arc<Value>)>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
 }
 
 impl Looked {
