@@ -55,13 +55,18 @@ enum Part {
     Ports,
 }
 
-/// Makes what is missing. On a store that has it all, nothing is written. Fails with the first step that was refused.
+/// Makes what is missing. On a store that has it all, nothing is written. Fails with the first step that was refused, but for the
+/// `kubernetes` Service: its address may be taken by a server that was cut off before it wrote the Service, or that is about to. The
+/// upkeep tries again.
 pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -> Result<(), Error> {
     namespaces::ensure(world).await?;
     let service = async {
         kubernetes_service::ensure_range(world, settings, now).await?;
         repair::ports(world, settings, &mut repair::Suspects::default()).await?;
-        kubernetes_service::ensure(world, settings).await
+        if let Err(error) = kubernetes_service::ensure(world, settings).await {
+            tracing::warn!(%error, "the Service kubernetes is not there yet");
+        }
+        Ok(())
     };
     let (rbac, flow, priority, apiservices, service) = futures::join!(
         rbac::ensure(world),
@@ -99,9 +104,7 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
     }
     queue.add(Part::Addresses);
     queue.add(Part::Ports);
-    if settings.reconciler != Reconciler::Alone {
-        queue.add(Part::KubernetesService);
-    }
+    queue.add(Part::KubernetesService);
     let (settings, suspects) = (Arc::new(settings), Arc::new(tokio::sync::Mutex::new(repair::Suspects::default())));
     runtime.work("bootstrap", 1, queue, move |context, part| {
         let (settings, suspects) = (settings.clone(), suspects.clone());

@@ -16,7 +16,7 @@ use crate::runtime::{Error, Next, step};
 /// How often allocation is compared with the Services.
 const EVERY: Duration = Duration::from_secs(600);
 /// An address younger than this may belong to a Service that is just being written.
-const ADDRESS_GRACE_S: i64 = 60;
+const ADDRESS_GRACE: Duration = Duration::from_secs(60);
 /// How often a port must be found without a holder before it is given back.
 const SEEN_MIN: u32 = 3;
 
@@ -32,7 +32,7 @@ async fn services(world: &dyn World) -> Result<Vec<Value>, Error> {
 pub(super) async fn addresses(world: &dyn World, now: Timestamp) -> Result<Next, Error> {
     let resource = GroupVersionResource::new("networking.k8s.io", "v1", "ipaddresses");
     let (objects, _) = world.list(&resource, "", "").await.map_err(step("list addresses"))?;
-    let (lost, missing) = decide(&objects, &services(world).await?, now);
+    let Decision { lost, missing, doubtful } = decide(&objects, &services(world).await?, now);
     for address in lost {
         let options = DeleteOptions { uid: Some(meta::uid(address).to_owned()), ..DeleteOptions::default() };
         tracing::warn!(ip = meta::name(address), "cluster ip belongs to no service: given back");
@@ -48,11 +48,21 @@ pub(super) async fn addresses(world: &dyn World, now: Timestamp) -> Result<Next,
             _ => {}
         }
     }
-    Ok(Next::After(EVERY))
+    Ok(Next::After(if doubtful { ADDRESS_GRACE } else { EVERY }))
 }
 
-/// Addresses that no Service holds, and those to make for Services that hold them without.
-fn decide<'a>(addresses: &'a [Value], services: &[Value], now: Timestamp) -> (Vec<&'a Value>, Vec<Value>) {
+/// What is to be done about addresses.
+#[derive(Debug, Default, PartialEq)]
+struct Decision<'a> {
+    /// Those that no Service holds.
+    lost: Vec<&'a Value>,
+    /// Those to make for Services that hold them without.
+    missing: Vec<Value>,
+    /// Whether some are held by no Service yet.
+    doubtful: bool,
+}
+
+fn decide<'a>(addresses: &'a [Value], services: &[Value], now: Timestamp) -> Decision<'a> {
     let mut held: BTreeMap<String, Value> = BTreeMap::new();
     for service in services {
         for ip in allocation::cluster_ips(service) {
@@ -61,14 +71,15 @@ fn decide<'a>(addresses: &'a [Value], services: &[Value], now: Timestamp) -> (Ve
     }
     let old = |object: &Value| {
         let made = meta::text(object, "creationTimestamp").parse::<Timestamp>();
-        made.is_ok_and(|made| now.as_second() - made.as_second() >= ADDRESS_GRACE_S)
+        made.is_ok_and(|made| now.as_second() - made.as_second() >= ADDRESS_GRACE.as_secs() as i64)
     };
     let ours = |object: &Value| meta::label(object, allocation::MANAGED_BY.0) == Some(allocation::MANAGED_BY.1);
     let is_held = |object: &Value| held.get(meta::name(object)).is_some_and(|wanted| same_parent(wanted, object));
-    let lost = addresses.iter().filter(|object| ours(object) && old(object) && !is_held(object)).collect();
+    let (lost, young): (Vec<_>, Vec<_>) =
+        addresses.iter().filter(|object| ours(object) && !is_held(object)).partition(|object| old(object));
     let present: BTreeSet<&str> = addresses.iter().map(meta::name).collect();
     let missing = held.iter().filter(|(ip, _)| !present.contains(ip.as_str())).map(|(_, object)| object.clone()).collect();
-    (lost, missing)
+    Decision { lost, missing, doubtful: !young.is_empty() }
 }
 
 fn same_parent(a: &Value, b: &Value) -> bool {
@@ -128,9 +139,11 @@ mod tests {
         let addresses =
             [address("10.0.0.1", "kept", old), address("10.0.0.2", "gone", old), address("10.0.0.3", "coming", young)];
         let services = [service("kept", "10.0.0.1", 0), service("bare", "10.0.0.9", 0)];
-        let (lost, missing) = decide(&addresses, &services, now);
+        let Decision { lost, missing, doubtful } = decide(&addresses, &services, now);
         assert_eq!(lost.iter().map(|o| meta::name(o)).collect::<Vec<_>>(), ["10.0.0.2"]);
         assert_eq!(missing.iter().map(meta::name).collect::<Vec<_>>(), ["10.0.0.9"]);
+        assert!(doubtful, "10.0.0.3 is looked at again when it has had its time");
+        assert!(!decide(&addresses[..2], &services, now).doubtful);
     }
 
     #[tokio::test]

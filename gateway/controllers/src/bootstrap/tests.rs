@@ -59,3 +59,21 @@ async fn what_is_deleted_or_bent_comes_back() {
     }
     panic!("not restored: {:?} {:?}", world.names("v1/services"), world.names("v1/namespaces"));
 }
+
+#[tokio::test]
+async fn a_service_whose_address_is_still_taken_keeps_no_server_from_starting() {
+    let (context, world) = context(Fake::new(&[]));
+    world.fail("create services default/kubernetes", Status::new(422, "Invalid", "provided IP is already allocated"));
+    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    assert!(world.peek("v1/services", "default", "kubernetes").is_none());
+    let mut runtime = Runtime::new(context);
+    add(&mut runtime, settings());
+    runtime.follow();
+    for _ in 0..1000 {
+        if world.peek("v1/services", "default", "kubernetes").is_some() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("not made: {:?}", world.names("v1/services"));
+}
