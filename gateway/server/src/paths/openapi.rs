@@ -69,14 +69,15 @@ async fn v2(served: &Arc<Snapshot>, call: &Call) -> Result<Response<Bytes>, Stat
     };
     let Some((content_type, form)) = pick(call, &V2) else { return Ok(vary(bare(StatusCode::NOT_ACCEPTABLE))) };
     let document = rendered(served, call, move |served| Some(served.openapi.v2(form).clone())).await?;
-    Ok(vary(document.map_or_else(|| bare(StatusCode::NOT_FOUND), |found| found.serve(served, call, (content_type, true)))))
+    Ok(vary(document.map_or_else(|| bare(StatusCode::NOT_FOUND), |found| found.serve(served, call, content_type))))
 }
 
-/// Upstream puts it together for each reader: no tag, and a media type that its first bytes look like.
+/// Upstream puts it together for each reader: of this moment, no tag, and a media type that its first bytes look like.
 async fn index(served: &Arc<Snapshot>, call: &Call) -> Result<Response<Bytes>, Status> {
     let document = rendered(served, call, |served| Some(served.openapi.index().clone())).await?;
-    let plain = ("text/plain; charset=utf-8", false);
-    Ok(document.map_or_else(|| bare(StatusCode::NOT_FOUND), |found| found.serve(served, call, plain)))
+    let Some(Rendered { document, packed }) = document else { return Ok(bare(StatusCode::NOT_FOUND)) };
+    let content_type = "text/plain; charset=utf-8";
+    Ok(documents::serve(call, documents::Content { document, packed, content_type, tagged: false, made: call.now }))
 }
 
 async fn v3(served: &Arc<Snapshot>, call: &Call, version: &str) -> Result<Response<Bytes>, Status> {
@@ -87,8 +88,8 @@ async fn v3(served: &Arc<Snapshot>, call: &Call, version: &str) -> Result<Respon
         (None, _) => return Ok(bare(StatusCode::NOT_FOUND)),
         (Some(_), None) => bare(StatusCode::NOT_ACCEPTABLE),
         (Some(found), Some((content_type, _))) => match call.query.text("hash") {
-            "" => found.serve(served, call, (content_type, true)),
-            hash if hash == found.document.tag() => lasting(found.serve(served, call, (content_type, true)), call),
+            "" => found.serve(served, call, content_type),
+            hash if hash == found.document.tag() => lasting(found.serve(served, call, content_type), call),
             _ => moved(call, &found.document, content_type),
         },
     };
@@ -118,9 +119,9 @@ async fn rendered(
 }
 
 impl Rendered {
-    fn serve(self, served: &Snapshot, call: &Call, (content_type, tagged): (&'static str, bool)) -> Response<Bytes> {
+    fn serve(self, served: &Snapshot, call: &Call, content_type: &'static str) -> Response<Bytes> {
         let Self { document, packed } = self;
-        documents::serve(call, documents::Content { document, packed, content_type, tagged, made: served.since })
+        documents::serve(call, documents::Content { document, packed, content_type, tagged: true, made: served.since })
     }
 }
 
