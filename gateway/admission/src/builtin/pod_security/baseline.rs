@@ -82,9 +82,18 @@ fn confines(kind: &str) -> bool {
     matches!(kind, "RuntimeDefault" | "Localhost")
 }
 
-fn app_armor(pod: &Pod<'_>) -> Option<Fault> {
+/// Who sets profiles that do not confine.
+struct Unconfined {
+    by_pod: bool,
+    setters: Vec<String>,
+    /// The profiles' types.
+    values: BTreeSet<String>,
+}
+
+/// Profiles lie in this field of security contexts.
+fn unconfined(pod: &Pod<'_>, field: &str) -> Unconfined {
     let mut values = BTreeSet::new();
-    let mut is_bad = |context| match profile(context, "appArmorProfile") {
+    let mut is_bad = |context| match profile(context, field) {
         Some(kind) if !confines(kind) => {
             values.insert(kind.to_owned());
             true
@@ -93,7 +102,11 @@ fn app_armor(pod: &Pod<'_>) -> Option<Fault> {
     };
     let by_pod = is_bad(pod.context());
     let by_containers = pod.containers_where(|container| is_bad(context(container)));
-    let mut setters = setters(by_pod, &by_containers);
+    Unconfined { by_pod, setters: setters(by_pod, &by_containers), values }
+}
+
+fn app_armor(pod: &Pod<'_>) -> Option<Fault> {
+    let Unconfined { mut setters, values, .. } = unconfined(pod, "appArmorProfile");
     let is_fine = |value: &str| matches!(value, "" | "runtime/default") || value.starts_with("localhost/");
     let bad = pod.annotations().filter(|(key, value)| key.starts_with(APP_ARMOR) && !is_fine(value));
     let annotations: BTreeSet<String> = bad.map(|(key, value)| format!("{key}={}", quote(value))).collect();
@@ -244,17 +257,7 @@ fn seccomp_annotations(pod: &Pod<'_>) -> Option<Fault> {
 
 /// Whether the pod as a whole has a profile that confines, and who has one that does not.
 pub(super) fn seccomp(pod: &Pod<'_>) -> (bool, Option<Fault>) {
-    let mut values = BTreeSet::new();
-    let mut is_bad = |context| match profile(context, "seccompProfile") {
-        Some(kind) if !confines(kind) => {
-            values.insert(kind.to_owned());
-            true
-        }
-        _ => false,
-    };
-    let by_pod = is_bad(pod.context());
-    let by_containers = pod.containers_where(|container| is_bad(context(container)));
-    let setters = setters(by_pod, &by_containers);
+    let Unconfined { by_pod, setters, values } = unconfined(pod, "seccompProfile");
     let confined = !by_pod && profile(pod.context(), "seccompProfile").is_some();
     if setters.is_empty() {
         return (confined, None);
