@@ -82,13 +82,13 @@ struct Feed {
 
 impl Feed {
     async fn relist(&mut self, world: &dyn World) -> Result<Revision, Status> {
-        let (objects, revision) = world.list_fields(&self.resource, self.reads).await?;
+        let (mut objects, revision) = world.list_fields(&self.resource, self.reads).await?;
         let mut gone = self.known.clone();
-        for object in &objects {
-            if gone.remove(&place(object)).is_some_and(|uid| *uid != *meta::uid(object)) {
-                self.forget(object);
+        while let Some(object) = objects.next().await {
+            if gone.remove(&place(&object)).is_some_and(|uid| *uid != *meta::uid(&object)) {
+                self.forget(&object);
             }
-            self.saw(object);
+            self.saw(&object);
         }
         for ((namespace, name), uid) in gone {
             self.forget(&json!({"metadata": {"namespace": namespace, "name": name, "uid": uid}}));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 
 use crate::{GroupVersionResource, Revision, Status, Value};
 
@@ -80,20 +80,22 @@ pub trait World: Send + Sync {
         namespace: &str,
         from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status>;
-    /// Like [`World::list`], for a caller that reads no other fields than these (`metadata`, `spec.volumes`) and `apiVersion` and
-    /// `kind`: others may be left out, which makes large objects cheap. No fields mean all.
+    /// Lists all objects for a caller that takes one after another, each read when it comes, and reads no other fields than these
+    /// (`metadata`, `spec.volumes`) and `apiVersion` and `kind`: others may be left out, which makes large objects cheap. No
+    /// fields mean all.
     async fn list_fields(
         &self,
         resource: &GroupVersionResource,
-        _fields: &'static [&'static str],
-    ) -> Result<(Vec<Value>, Revision), Status> {
-        self.list(resource, "", "").await
+        _fields: &[&str],
+    ) -> Result<(BoxStream<'static, Value>, Revision), Status> {
+        let (objects, revision) = self.list(resource, "", "").await?;
+        Ok((futures::stream::iter(objects).boxed(), revision))
     }
-    /// Like [`World::watch`], likewise.
+    /// Like [`World::watch`], for a caller that reads no other fields.
     async fn watch_fields(
         &self,
         resource: &GroupVersionResource,
-        _fields: &'static [&'static str],
+        _fields: &[&str],
         from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status> {
         self.watch(resource, "", from).await

@@ -8,7 +8,7 @@ use codec::partial::Fields;
 use futures::stream::{BoxStream, StreamExt};
 use model::world::{DeleteOptions, Event, ResourceFacts};
 use model::{GroupVersionResource, RequestInfo, Revision, Status, User, Value, Verb, World, meta};
-use store::{Draft, Error, Expect, Header, Interest, Kind, Op, Watcher};
+use store::{Draft, Entry, Error, Expect, Header, Interest, Kind, Op, Watcher};
 
 use crate::call::Call;
 use crate::gate::Gate;
@@ -188,16 +188,24 @@ impl World for LocalWorld {
     async fn list_fields(
         &self,
         resource: &GroupVersionResource,
-        fields: &'static [&'static str],
-    ) -> Result<(Vec<Value>, Revision), Status> {
+        fields: &[&str],
+    ) -> Result<(BoxStream<'static, Value>, Revision), Status> {
         let gate = self.gate()?;
         let row = self.row(&gate, resource, "").await?;
-        if !row.shows_fields() {
-            return self.list(resource, "", "").await;
+        let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        let (entries, revision): (Vec<_>, _) = (snapshot.iter().cloned().collect(), snapshot.revision());
+        if row.asks_converter() {
+            let (row, entries) = (row.of_converted(), conversion::entries(&gate, &row, entries).await?);
+            let objects = entries.into_iter().filter_map(move |entry| row.request_value(&entry).ok());
+            return Ok((futures::stream::iter(objects).boxed(), revision));
         }
-        let (snapshot, fields) = (gate.store.resource(&row.prefix()).snapshot(), Fields::new(fields));
-        let objects = snapshot.range("", "").filter_map(|entry| row.read_fields(entry, &fields).ok()).collect();
-        Ok((objects, snapshot.revision()))
+        let fields = Fields::new(fields);
+        let read = move |entry: Arc<Entry>| {
+            if row.shows_fields() { row.read_fields(&entry, &fields) } else { row.request_value(&entry) }
+        };
+        // One bad object never fails a list.
+        let objects = entries.into_iter().filter_map(move |entry| read(entry).ok());
+        Ok((futures::stream::iter(objects).boxed(), revision))
     }
 
     async fn watch(
@@ -212,7 +220,7 @@ impl World for LocalWorld {
     async fn watch_fields(
         &self,
         resource: &GroupVersionResource,
-        fields: &'static [&'static str],
+        fields: &[&str],
         from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status> {
         self.follow(resource, "", from, Fields::new(fields)).await

@@ -27,12 +27,14 @@ struct Queue {
 
 struct State {
     jobs: VecDeque<Job>,
+    /// Done when none of the others waits.
+    aside: VecDeque<Job>,
     closed: bool,
 }
 
 impl Pool {
     pub(crate) fn start(threads: usize) -> io::Result<Self> {
-        let state = State { jobs: VecDeque::new(), closed: false };
+        let state = State { jobs: VecDeque::new(), aside: VecDeque::new(), closed: false };
         let pool = Self { queue: Arc::new(Queue { state: Mutex::new(state), arrived: Condvar::new() }), threads };
         for n in 0..threads {
             let queue = pool.queue.clone();
@@ -57,6 +59,18 @@ impl Pool {
         self.queue.arrived.notify_one();
         Ok(())
     }
+
+    /// Queues a job for which nobody waits: it is begun when no other waits for a thread. A long one steps back when it
+    /// [must](Self::is_wanted).
+    pub fn spawn_aside(&self, job: impl FnOnce() + Send + 'static) {
+        self.queue.state.lock().aside.push_back(Box::new(job));
+        self.queue.arrived.notify_one();
+    }
+
+    /// Whether a job waits for a thread.
+    pub fn is_wanted(&self) -> bool {
+        !self.queue.state.lock().jobs.is_empty()
+    }
 }
 
 impl Drop for Pool {
@@ -70,7 +84,8 @@ fn work(queue: &Queue) {
     loop {
         let mut state = queue.state.lock();
         let job = loop {
-            match state.jobs.pop_front() {
+            let next = state.jobs.pop_front();
+            match next.or_else(|| state.aside.pop_front()) {
                 Some(job) => break job,
                 None if state.closed => return,
                 None => queue.arrived.wait(&mut state),
@@ -81,5 +96,29 @@ fn work(queue: &Queue) {
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
             tracing::error!("a job on a wasm thread panicked");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn jobs_aside_wait_for_all_others_and_hear_that_they_are_wanted() {
+        let pool = Arc::new(Pool::start(1).unwrap());
+        let (told, order) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        pool.spawn(move || gate.recv().unwrap()).unwrap();
+        let (of_aside, tell) = (pool.clone(), told.clone());
+        pool.spawn_aside(move || tell.send(("aside", of_aside.is_wanted())).unwrap());
+        for name in ["first", "second"] {
+            let (of_job, tell) = (pool.clone(), told.clone());
+            pool.spawn(move || tell.send((name, of_job.is_wanted())).unwrap()).unwrap();
+        }
+        go.send(()).unwrap();
+        let order: Vec<_> = order.iter().take(3).collect();
+        assert_eq!(order, [("first", true), ("second", false), ("aside", false)]);
     }
 }

@@ -52,6 +52,29 @@ impl Fields {
         self
     }
 
+    /// Adds the fields of another set.
+    pub fn join(&mut self, other: &Self) {
+        self.whole |= other.whole;
+        for (name, below) in &other.named {
+            self.named.entry(name.clone()).or_default().join(below);
+        }
+        if let Some(each) = &other.each {
+            self.each.get_or_insert_default().join(each);
+        }
+    }
+
+    /// Names joined by dots that lead to all fields of the set, and to more where names do not tell them apart; `None` is all.
+    pub fn trunks(&self) -> Option<Vec<String>> {
+        if self.whole || self.each.is_some() || self.named.keys().any(|name| name.contains('.')) {
+            return None;
+        }
+        let below = self.named.iter().flat_map(|(name, fields)| match fields.trunks() {
+            None => vec![name.clone()],
+            Some(paths) => paths.iter().map(|path| format!("{name}.{path}")).collect(),
+        });
+        Some(below.collect())
+    }
+
     /// Writes an object's fields of this set as JSON. Lists keep their length, so that an index means the same on both
     /// sides; items without such fields are empty maps.
     pub fn project(&self, value: &Value) -> Vec<u8> {
@@ -228,6 +251,18 @@ mod tests {
         assert_eq!(projected(&["metadata.annotations[\"a.b/c\"]"], &pod), json!({"metadata": {"annotations": {"a.b/c": "1"}}}));
         assert_eq!(serde_json::from_slice::<Value>(&Fields::whole().project(&pod)).unwrap(), pod);
         assert_eq!(projected(&["spec.containers"], &pod)["spec"]["containers"], pod["spec"]["containers"]);
+    }
+
+    #[test]
+    fn trunks_lead_to_everything() {
+        let mut all = fields(&["metadata.annotations[\"a.b/c\"]", "spec.containers[*].image"]);
+        assert_eq!(all.trunks().unwrap(), ["metadata.annotations", "spec.containers"]);
+        all.join(&fields(&["spec.hostNetwork", "metadata"]));
+        assert_eq!(all.trunks().unwrap(), ["metadata", "spec.containers", "spec.hostNetwork"]);
+        all.join(&fields(&["spec"]));
+        assert_eq!(all.trunks().unwrap(), ["metadata", "spec"]);
+        all.join(&Fields::whole());
+        assert_eq!(all.trunks(), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Calls many validators at once, and one mutator, on the threads for guests. Does not interpret what they answer.
+//! Calls many validators at once or aside, and one mutator, on the threads for guests. Does not interpret what they answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::{GroupVersionKind, GroupVersionResource, User, Value};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wasm::{Answer, Failure, Grant, Mutation, Reach, Runtime, Verdict};
 
 use super::concern::Concern;
@@ -166,9 +166,40 @@ fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> 
     Some((n, calls.get(n)?))
 }
 
+/// Calls validators for which no request waits, one after another, and steps back before each that does; answers come in the
+/// order of the calls.
+pub(super) async fn aside(runtime: &Arc<Runtime>, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
+    let (sender, receiver) = oneshot::channel();
+    go_on(runtime.clone(), Aside { answers: Vec::with_capacity(calls.len()), calls: calls.into_iter(), sender });
+    // It is closed only with the server.
+    receiver.await.unwrap_or_default()
+}
+
+/// Calls that are made aside.
+struct Aside {
+    calls: std::vec::IntoIter<Call>,
+    answers: Vec<Answer<Verdict>>,
+    sender: oneshot::Sender<Vec<Answer<Verdict>>>,
+}
+
+fn go_on(runtime: Arc<Runtime>, mut work: Aside) {
+    let of_job = runtime.clone();
+    runtime.pool().spawn_aside(move || {
+        while !work.sender.is_closed() {
+            if of_job.pool().is_wanted() {
+                return go_on(of_job, work);
+            }
+            let Some(call) = work.calls.next() else { break };
+            work.answers.push(call.make(wasm::Policy::validate));
+        }
+        // Nobody waits any longer when other policies are in force.
+        let _ = work.sender.send(work.answers);
+    });
+}
+
 /// Calls one mutator.
 pub(super) async fn mutate(runtime: &Runtime, call: Call) -> Answer<Mutation> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let job = move || {
         let _ = sender.send(call.make(wasm::Policy::mutate));
     };

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use model::json::json;
 use model::{GroupVersionKind, GroupVersionResource, Value, meta};
 use parking_lot::RwLock;
-use wasm::{Answer, Verdict};
+use wasm::{Answer, Verdict, Violation};
 
 use super::binding::Action;
 use super::set::Entry;
+use crate::Review;
 
 /// Who made a report.
 const SOURCE: &str = "gatehouse";
@@ -20,12 +21,13 @@ const SOURCE: &str = "gatehouse";
 pub struct Reports(RwLock<BTreeMap<Place, Judged>>);
 
 /// Namespace and name of a report.
-type Place = (String, String);
+pub(super) type Place = (String, String);
 
 /// One object and what was said of it.
 pub(super) struct Judged {
     resource: GroupVersionResource,
     kind: GroupVersionKind,
+    namespace: String,
     uid: String,
     revision: String,
     name: String,
@@ -33,34 +35,54 @@ pub(super) struct Judged {
     results: Vec<Found>,
 }
 
-/// What one binding says.
+/// What one binding says. There is one for each object and binding, so it is kept small and shown when it is read.
 #[derive(Clone)]
 pub(super) struct Found {
     pub(super) entry: Arc<Entry>,
-    results: Vec<Value>,
+    said: Said,
     /// Something changed on which it depends.
     is_doubtful: bool,
 }
 
+/// How a binding judged.
+#[derive(Clone)]
+enum Said {
+    Passed,
+    /// It was not asked, or what it said is no verdict; and why.
+    Skipped(Arc<str>),
+    Failed(Arc<str>),
+    Violated(Arc<[Violation]>),
+}
+
 impl Found {
     /// What an answer is in a report.
-    pub(super) fn answered(entry: &Arc<Entry>, answer: &Answer<Verdict>) -> Self {
-        let results = match &answer.outcome {
+    pub(super) fn answered(entry: &Arc<Entry>, answer: Answer<Verdict>) -> Self {
+        let said = match answer.outcome {
             // Whatever it made of the missing user is no verdict about the object.
             _ if answer.needs_user => return Self::skipped(entry, "needs a user"),
-            Err(failure) => vec![result(entry, "error", "", &failure.to_string(), "")],
-            Ok(verdict) if verdict.violations.is_empty() => vec![result(entry, "pass", "", "", "")],
-            Ok(verdict) => {
-                let word = if entry.binding.action == Action::Deny { "fail" } else { "warn" };
-                verdict.violations.iter().map(|one| result(entry, word, &one.rule, &one.message, &one.field)).collect()
-            }
+            Err(failure) => Said::Failed(failure.to_string().into()),
+            Ok(verdict) if verdict.violations.is_empty() => Said::Passed,
+            Ok(verdict) => Said::Violated(verdict.violations.into()),
         };
-        Self { entry: entry.clone(), results, is_doubtful: false }
+        Self { entry: entry.clone(), said, is_doubtful: false }
     }
 
     /// The binding was not asked.
     pub(super) fn skipped(entry: &Arc<Entry>, why: &str) -> Self {
-        Self { entry: entry.clone(), results: vec![result(entry, "skip", "", why, "")], is_doubtful: false }
+        Self { entry: entry.clone(), said: Said::Skipped(why.into()), is_doubtful: false }
+    }
+
+    fn shown(&self) -> Vec<Value> {
+        let entry = &self.entry;
+        match &self.said {
+            Said::Passed => vec![result(entry, "pass", "", "", "")],
+            Said::Skipped(why) => vec![result(entry, "skip", "", why, "")],
+            Said::Failed(why) => vec![result(entry, "error", "", why, "")],
+            Said::Violated(violations) => {
+                let word = if entry.binding.action == Action::Deny { "fail" } else { "warn" };
+                violations.iter().map(|one| result(entry, word, &one.rule, &one.message, &one.field)).collect()
+            }
+        }
     }
 }
 
@@ -80,21 +102,28 @@ fn result(entry: &Entry, word: &str, rule: &str, message: &str, field: &str) -> 
 }
 
 impl Judged {
-    pub(super) fn of(resource: &GroupVersionResource, kind: &GroupVersionKind, object: &Value, results: Vec<Found>) -> Self {
+    /// An object of which nothing is said yet.
+    pub(super) fn of(review: &Review<'_>, object: &Value) -> Self {
         Self {
-            resource: resource.clone(),
-            kind: kind.clone(),
+            resource: review.resource.clone(),
+            kind: review.kind.clone(),
+            namespace: meta::namespace(object).to_owned(),
             uid: meta::uid(object).to_owned(),
             revision: meta::resource_version(object).to_owned(),
             name: meta::name(object).to_owned(),
             created: object.pointer("/metadata/creationTimestamp").cloned().unwrap_or_default(),
-            results,
+            results: Vec::new(),
         }
+    }
+
+    /// Adds what a binding said.
+    pub(super) fn add(&mut self, found: Found) {
+        self.results.push(found);
     }
 
     fn shown(&self, namespace: &str, name: &str) -> Value {
         let mut summary = json!({"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0});
-        let results: Vec<&Value> = self.results.iter().flat_map(|found| &found.results).collect();
+        let results: Vec<Value> = self.results.iter().flat_map(Found::shown).collect();
         for word in results.iter().filter_map(|result| result["result"].as_str()) {
             summary[word] = (summary[word].as_i64().unwrap_or(0) + 1).into();
         }
@@ -142,7 +171,7 @@ impl Reports {
         }
     }
 
-    /// What was found about an object and is not doubted, if the object is the same still.
+    /// What was found about an object and is not doubted, if the object is the same still, by the bindings' names.
     pub(super) fn found(&self, resource: &GroupVersionResource, object: &Value) -> Vec<Found> {
         let all = self.0.read();
         let judged = all.get(&place(resource, object));
@@ -152,8 +181,10 @@ impl Reports {
     }
 
     /// Keeps what was found about an object; an object that concerns nobody has no report.
-    pub(super) fn put(&self, resource: &GroupVersionResource, object: &Value, judged: Judged) {
-        let place = place(resource, object);
+    pub(super) fn put(&self, mut judged: Judged) {
+        let place = (judged.namespace.clone(), report_name(&judged.resource, &judged.name));
+        judged.results.sort_by(|a, b| a.entry.binding.name.cmp(&b.entry.binding.name));
+        judged.results.shrink_to_fit();
         let mut all = self.0.write();
         if judged.results.is_empty() {
             all.remove(&place);
@@ -168,18 +199,21 @@ impl Reports {
     }
 
     /// Forgets every resource but these.
-    pub(super) fn only(&self, resources: &BTreeMap<GroupVersionResource, GroupVersionKind>) {
-        self.0.write().retain(|_, judged| resources.contains_key(&judged.resource));
+    pub(super) fn only(&self, resources: &BTreeSet<&GroupVersionResource>) {
+        self.0.write().retain(|_, judged| resources.contains(&judged.resource));
     }
 
-    /// Forgets every object of a resource but these.
-    pub(super) fn retain(&self, resource: &GroupVersionResource, objects: &[Value]) {
-        let kept: BTreeSet<Place> = objects.iter().map(|object| place(resource, object)).collect();
+    /// Forgets every object of a resource but those at these places.
+    pub(super) fn retain(&self, resource: &GroupVersionResource, kept: &BTreeSet<Place>) {
         self.0.write().retain(|place, judged| judged.resource != *resource || kept.contains(place));
     }
 }
 
 /// Where the report about an object is: beside it, called by resource and name.
-fn place(resource: &GroupVersionResource, object: &Value) -> Place {
-    (meta::namespace(object).to_owned(), format!("{}-{}", resource.group_resource(), meta::name(object)))
+pub(super) fn place(resource: &GroupVersionResource, object: &Value) -> Place {
+    (meta::namespace(object).to_owned(), report_name(resource, meta::name(object)))
+}
+
+fn report_name(resource: &GroupVersionResource, name: &str) -> String {
+    format!("{}-{name}", resource.group_resource())
 }

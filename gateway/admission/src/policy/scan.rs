@@ -3,30 +3,33 @@
 //! nothing itself (`report`).
 
 mod around;
+mod batch;
+mod target;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use futures::stream::{BoxStream, FuturesUnordered};
 use model::world::Event;
-use model::{Clock, GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, Value, meta};
+use model::{Clock, GroupVersionResource, Status};
 
 use self::around::Around;
-use super::concern::{self, Role};
-use super::judge::{self, Call};
-use super::report::{Found, Judged};
-use super::set::{Entry, PolicySet};
-use super::{GROUP, Policies};
-use crate::{Cluster, Notes, Operation, Review};
+use self::batch::Batch;
+use self::target::Target;
+use super::set::PolicySet;
+use super::{Policies, report};
+use crate::Cluster;
 
 /// How long to wait before a list that failed is asked for again.
 const RETRY: Duration = Duration::from_secs(5);
 /// How long a set is looked at late: bindings come in numbers, and each makes another one.
 const QUIET: Duration = Duration::from_millis(200);
-/// What changes all the time and is nobody's to mend.
-const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
+/// How long changes are gathered: an object that changes several times in a row is judged once.
+const MOMENT: Duration = Duration::from_millis(250);
+/// Objects whose changes are gathered; each is held as it is read.
+const CHANGED_MAX: usize = 256;
 
 /// Follows what is stored until the server stops.
 pub(super) async fn follow(policies: &Policies) {
@@ -60,119 +63,67 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// Judges until it is given up.
     async fn run(&self) {
-        let targets = self.targets();
-        self.policies.reports.only(&targets);
-        let mut all: FuturesUnordered<_> = targets.iter().map(|(resource, kind)| self.keep(resource, kind)).collect();
+        let targets = target::all(&self.set, self.cluster);
+        self.policies.reports.only(&targets.iter().map(|target| &target.resource).collect());
+        let mut all: FuturesUnordered<_> = targets.iter().map(|target| self.keep(target)).collect();
         while all.next().await.is_some() {}
         std::future::pending::<()>().await;
     }
 
-    /// The resources that validators can be about, each in one version.
-    fn targets(&self) -> BTreeMap<GroupVersionResource, GroupVersionKind> {
-        let mut targets = BTreeMap::new();
-        let Ok(catalog) = self.cluster.kinds.catalog() else { return targets };
-        let mut seen = BTreeSet::new();
-        for resource in catalog.all() {
-            let (group, plural) = (&*resource.gvr.group, &*resource.gvr.resource);
-            let Some(storage) = &resource.storage else { continue };
-            if group == GROUP || RESTLESS.contains(&(group, plural)) || !resource.verbs.iter().any(|verb| &**verb == "watch") {
-                continue;
-            }
-            let may = |entry: &Arc<Entry>| entry.binding.constraints.may_match(&resource.gvr, Operation::Create);
-            if self.set.validators.iter().any(may) && seen.insert(storage.prefix.clone()) {
-                targets.insert(resource.gvr.clone(), resource.gvk.clone());
-            }
-        }
-        targets
-    }
-
     /// Judges every object of a resource, and then each that changes, for ever.
-    async fn keep(&self, resource: &GroupVersionResource, kind: &GroupVersionKind) {
+    async fn keep(&self, target: &Target) {
         loop {
-            if let Err(error) = self.follow(resource, kind).await {
-                tracing::warn!(%error, resource = %resource.resource, "what is stored cannot be judged");
+            if let Err(error) = self.follow(target).await {
+                tracing::warn!(%error, resource = %target.resource.resource, "what is stored cannot be judged");
             }
             tokio::time::sleep(RETRY).await;
         }
     }
 
-    async fn follow(&self, resource: &GroupVersionResource, kind: &GroupVersionKind) -> Result<(), Status> {
-        let reports = &self.policies.reports;
-        let (objects, at) = self.cluster.world.list(resource, "", "").await?;
-        reports.retain(resource, &objects);
-        let mut events = self.cluster.world.watch(resource, "", at).await?;
-        for object in &objects {
-            self.judge(resource, kind, object).await;
+    async fn follow(&self, target: &Target) -> Result<(), Status> {
+        let (reports, resource, world) = (&self.policies.reports, &target.resource, &self.cluster.world);
+        let reads = target.reads();
+        let (mut objects, at) = world.list_fields(resource, &reads).await?;
+        let mut events = world.watch_fields(resource, &reads, at).await?;
+        let (mut there, mut batch) = (BTreeSet::new(), Batch::of(self, target));
+        while let Some(object) = objects.next().await {
+            there.insert(report::place(resource, &object));
+            batch.add(object).await;
         }
-        drop(objects);
-        while let Some(event) = events.next().await {
-            match event {
-                Event::Added(object) | Event::Modified(object) => self.judge(resource, kind, &object).await,
-                Event::Deleted(object) => reports.remove(resource, &object),
+        batch.settle().await;
+        reports.retain(resource, &there);
+        drop(there);
+        while let Some(changed) = latest(&mut events, resource).await {
+            for event in changed {
+                match event {
+                    Event::Added(object) | Event::Modified(object) => batch.add(object).await,
+                    Event::Deleted(object) => reports.remove(resource, &object),
+                }
             }
+            batch.settle().await;
         }
         Ok(())
     }
-
-    /// Judges one object; what the same bindings found about it as it is stays.
-    async fn judge(&self, resource: &GroupVersionResource, kind: &GroupVersionKind, object: &Value) {
-        let (info, user) = (RequestInfo::default(), User::default());
-        let review = Review {
-            request: &info,
-            user: &user,
-            operation: Operation::Create,
-            resource,
-            kind,
-            subresource: "",
-            namespace: if &*resource.resource == "namespaces" { meta::name(object) } else { meta::namespace(object) },
-            name: meta::name(object),
-            old: None,
-            options: &Value::Null,
-            dry_run: false,
-            uid: meta::uid(object),
-            now: self.clock.now(),
-            deadline: None,
-        };
-        let results = self.results(&review, object).await;
-        self.policies.reports.put(resource, object, Judged::of(resource, kind, object, results));
-    }
-
-    async fn results(&self, review: &Review<'_>, object: &Value) -> Vec<Found> {
-        let earlier = self.earlier(review, object);
-        let (mut results, mut calls, mut asked) = (Vec::new(), Vec::new(), Vec::new());
-        let request = Arc::new(wasm::Request { user: None, origin: wasm::Origin::Scan, ..judge::request(review) });
-        for entry in &self.set.validators {
-            if let Some(found) = earlier.get(&entry.binding.name).filter(|found| Arc::ptr_eq(&found.entry, entry)) {
-                results.push(found.clone());
-                continue;
-            }
-            let excepted = concern::excepted(&self.set, entry, review, Some(object));
-            let concerns = concern::of(self.policies, &self.set, entry, review, Some(object), &mut Notes::default()).await;
-            if let Some(exception) = excepted {
-                results.push(Found::skipped(entry, &format!("excepted by {}", exception.name)));
-            }
-            for concern in concerns.iter().filter(|concern| concern.role != Role::Candidate) {
-                if needs_user(&concern.entry) {
-                    results.push(Found::skipped(entry, "needs a user"));
-                    continue;
-                }
-                calls.push(Call::of(concern, &request, review, Some(object), Some(self.cluster)));
-                asked.push(entry);
-            }
-        }
-        let answers = judge::validate(&self.policies.runtime, calls).await;
-        results.extend(asked.into_iter().zip(&answers).map(|(entry, answer)| Found::answered(entry, answer)));
-        results.sort_by(|a, b| a.entry.binding.name.cmp(&b.entry.binding.name));
-        results
-    }
-
-    /// What was found before, by binding, and holds still.
-    fn earlier(&self, review: &Review<'_>, object: &Value) -> HashMap<String, Found> {
-        let found = self.policies.reports.found(review.resource, object).into_iter();
-        found.map(|found| (found.entry.binding.name.clone(), found)).collect()
-    }
 }
 
-fn needs_user(entry: &Entry) -> bool {
-    entry.binding.conditions.needs_user() || entry.policy.as_ref().is_ok_and(|policy| policy.module.metadata.needs_user)
+/// What changes within a moment, of each object the last; `None` when the watch ends.
+async fn latest(events: &mut BoxStream<'static, Event>, resource: &GroupVersionResource) -> Option<Vec<Event>> {
+    let mut latest = BTreeMap::new();
+    let mut note = |event: Event| {
+        let (Event::Added(object) | Event::Modified(object) | Event::Deleted(object)) = &event;
+        latest.insert(report::place(resource, object), event);
+        latest.len()
+    };
+    note(events.next().await?);
+    let mut moment = std::pin::pin!(tokio::time::sleep(MOMENT));
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = &mut moment => break,
+        };
+        if event.is_none_or(|event| note(event) >= CHANGED_MAX) {
+            break;
+        }
+    }
+    Some(latest.into_values().collect())
 }

@@ -1,0 +1,73 @@
+//! Which resources are judged where they are stored, in which version, and how much of their objects is read for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{GroupVersionKind, GroupVersionResource};
+
+use crate::policy::GROUP;
+use crate::policy::fields::Fields;
+use crate::policy::set::{Entry, PolicySet};
+use crate::{Cluster, Operation};
+
+/// What changes all the time and is nobody's to mend.
+const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
+
+/// A resource that validators can be about, in one version.
+pub(super) struct Target {
+    pub(super) resource: GroupVersionResource,
+    pub(super) kind: GroupVersionKind,
+    /// What must be read of an object, see [`Fields::trunks`].
+    reads: Option<Vec<String>>,
+}
+
+impl Target {
+    /// The same as [`model::World::list_fields`] takes it.
+    pub(super) fn reads(&self) -> Vec<&str> {
+        self.reads.iter().flatten().map(String::as_str).collect()
+    }
+}
+
+/// All of them.
+pub(super) fn all(set: &PolicySet, cluster: &Cluster) -> Vec<Target> {
+    let Ok(catalog) = cluster.kinds.catalog() else { return Vec::new() };
+    let mut targets = BTreeMap::<&str, Target>::new();
+    for resource in catalog.all() {
+        let (group, plural) = (&*resource.gvr.group, &*resource.gvr.resource);
+        let Some(storage) = &resource.storage else { continue };
+        if group == GROUP || RESTLESS.contains(&(group, plural)) || !resource.verbs.iter().any(|verb| &**verb == "watch") {
+            continue;
+        }
+        let about: Vec<_> = set.validators.iter().filter(|entry| may_judge(entry, &resource.gvr)).collect();
+        match targets.get_mut(&*storage.prefix) {
+            None if about.is_empty() => {}
+            None => {
+                let target = Target { resource: resource.gvr.clone(), kind: resource.gvk.clone(), reads: reads(&about) };
+                targets.insert(&storage.prefix, target);
+            }
+            // Who means only another version is shown the object converted, which takes all of it.
+            Some(first) if about.iter().any(|entry| !may_judge(entry, &first.resource)) => first.reads = None,
+            Some(_) => {}
+        }
+    }
+    targets.into_values().collect()
+}
+
+fn may_judge(entry: &Entry, resource: &GroupVersionResource) -> bool {
+    entry.binding.constraints.may_match(resource, Operation::Create)
+}
+
+/// What must be read for these: what the modules read, and the metadata by which objects are selected and told apart.
+fn reads(entries: &[&Arc<Entry>]) -> Option<Vec<String>> {
+    let mut all = Fields::default().with("metadata");
+    for entry in entries {
+        if !entry.binding.conditions.is_empty() {
+            return None;
+        }
+        all.join(&entry.reads);
+        if let Some(candidate) = &entry.candidate {
+            all.join(&candidate.entry.reads);
+        }
+    }
+    all.trunks()
+}
