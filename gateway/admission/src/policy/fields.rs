@@ -46,9 +46,10 @@ impl Fields {
         Ok(fields)
     }
 
-    /// The set with one more field of the object's root.
-    pub fn with(mut self, name: &str) -> Self {
-        self.named.insert(name.to_owned(), Self::whole());
+    /// The set with one more field: what one name after the other leads to.
+    pub fn with(mut self, names: &[&str]) -> Self {
+        let field = names.iter().fold(&mut self, |at, name| at.named.entry((*name).to_owned()).or_default());
+        field.whole = true;
         self
     }
 

@@ -172,7 +172,7 @@ fn projection(fields: &[String]) -> Read<Fields> {
     if fields.is_empty() {
         return Ok(Fields::whole());
     }
-    Ok(Fields::parse(fields).map_err(ReadError::Invalid)?.with("apiVersion").with("kind"))
+    Ok(Fields::parse(fields).map_err(ReadError::Invalid)?.with(&["apiVersion"]).with(&["kind"]))
 }
 
 fn resource(of: &wasm::GroupVersionResource) -> GroupVersionResource {

@@ -13,6 +13,9 @@ use crate::{Cluster, Operation};
 /// What changes all the time and is nobody's to mend.
 const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
 
+/// By what objects are told apart and selected.
+const IDENTITY: [&str; 6] = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels"];
+
 /// A resource that validators can be about, in one version.
 pub(super) struct Target {
     pub(super) resource: GroupVersionResource,
@@ -57,9 +60,9 @@ fn may_judge(entry: &Entry, resource: &GroupVersionResource) -> bool {
     entry.binding.constraints.may_match(resource, Operation::Create)
 }
 
-/// What must be read for these: what the modules read, and the metadata by which objects are selected and told apart.
+/// What must be read for these: what the modules read, and by what objects are told apart and selected.
 fn reads(entries: &[&Arc<Entry>]) -> Option<Vec<String>> {
-    let mut all = Fields::default().with("metadata");
+    let mut all = IDENTITY.iter().fold(Fields::default(), |all, name| all.with(&["metadata", name]));
     for entry in entries {
         if !entry.binding.conditions.is_empty() {
             return None;
