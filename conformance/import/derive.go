@@ -31,7 +31,10 @@ func derive(module string) (map[string]string, error) {
 	seen := observeDefaults(kinds)
 	types := newTable(schemas)
 	types.defaults = unconditional(seen)
-	for _, kind := range kinds {
+	// Registered with no server: answers of discovery, which nobody sends.
+	answers := append(discoveryKinds(), kinds...)
+	sortKinds(answers)
+	for _, kind := range answers {
 		types.add(kind.of)
 	}
 	all := storagesOf(infos)
@@ -49,10 +52,11 @@ func derive(module string) (map[string]string, error) {
 	if tables["declarative.txt"], err = declarative(module, kinds); err != nil {
 		return nil, err
 	}
-	tables["types.txt"] = types.render(kinds)
-	if tables["unserved.txt"], err = unserved(schemas, types, kinds); err != nil {
+	tables["types.txt"] = types.render(answers)
+	if tables["unserved.txt"], err = unserved(schemas, types, answers); err != nil {
 		return nil, err
 	}
+	tables["configuration.txt"] = configuration(schemas)
 	tables["internal.txt"] = internal()
 	tables["resources.txt"] = found.render(all)
 	tables["conditional.txt"] = conditional(seen)
@@ -75,8 +79,12 @@ func allKinds(infos []genericapiserver.APIGroupInfo) []kindRow {
 		}
 	}
 	rows = append(rows, metaKinds()...)
+	sortKinds(rows)
+	return rows
+}
+
+func sortKinds(rows []kindRow) {
 	sort.Slice(rows, func(i, j int) bool {
 		return rows[i].gv < rows[j].gv || rows[i].gv == rows[j].gv && rows[i].kind < rows[j].kind
 	})
-	return rows
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
+	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsv1beta1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -25,6 +27,7 @@ var leaves = map[reflect.Type]string{
 	reflect.TypeFor[metav1.Duration]():                                   "duration",
 	reflect.TypeFor[intstr.IntOrString]():                                "intorstring",
 	reflect.TypeFor[runtime.RawExtension]():                              "raw",
+	reflect.TypeFor[runtime.Unknown]():                                   "raw",
 	reflect.TypeFor[metav1.FieldsV1]():                                   "fields",
 	reflect.TypeFor[apiextensionsv1.JSON]():                              "json",
 	reflect.TypeFor[any]():                                               "json",
@@ -108,7 +111,9 @@ func protoNumber(f reflect.StructField) string {
 }
 
 func modelName(t reflect.Type) string {
-	if named, ok := reflect.Zero(t).Interface().(interface{ OpenAPIModelName() string }); ok {
+	named, ok := reflect.Zero(t).Interface().(interface{ OpenAPIModelName() string })
+	// Who has no name of its own has that of the metadata within it.
+	if ok && (t == reflect.TypeFor[metav1.TypeMeta]() || named.OpenAPIModelName() != (metav1.TypeMeta{}).OpenAPIModelName()) {
 		return named.OpenAPIModelName()
 	}
 	return util.ToRESTFriendlyName(t.PkgPath() + "." + t.Name())
@@ -237,6 +242,15 @@ func kindsOf(scheme *runtime.Scheme, gv schema.GroupVersion) []kindRow {
 		rows = append(rows, kindRow{gv.String(), kind, of, scheme})
 	}
 	return rows
+}
+
+// discoveryKinds are the kinds of discovery's aggregated form.
+func discoveryKinds() []kindRow {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(apidiscoveryv2.AddToScheme(scheme))
+	return slices.DeleteFunc(kindsOf(scheme, apidiscoveryv2.SchemeGroupVersion), func(row kindRow) bool {
+		return row.kind != "APIGroupDiscoveryList"
+	})
 }
 
 // metaKinds are the kinds of meta.k8s.io/v1, which answers in every group use.

@@ -1,7 +1,10 @@
-//! What serving must know of a few resources and upstream's tables do not say: which expire, how they speak of unknown fields.
+//! What serving must know of a few resources and upstream's tables do not say: which expire, how they speak of unknown
+//! fields; and what the files that configure plugins look like.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use schema::types::{ParseError, Types};
 
 /// Older versions in which upstream takes bodies of a kind. Group, kind, version; the fields are the same.
 static ALSO_TAKEN: &[(&str, &str, &str)] = &[("policy", "Eviction", "v1beta1")];
@@ -19,6 +22,14 @@ pub fn is_unserved(api_version: &str, kind: &str) -> bool {
         words.filter_map(|mut words| Some((words.next()?, words.next()?))).collect()
     });
     KINDS.contains(&(api_version, kind))
+}
+
+/// The types of files that configure admission.
+///
+/// # Errors
+/// A committed table that cannot be read.
+pub fn configuration_types() -> Result<Types, ParseError> {
+    Types::parse(&[include_str!("../data/configuration.txt")])
 }
 
 /// Whether objects of a resource go away by themselves after `--event-ttl`.

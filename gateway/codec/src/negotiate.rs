@@ -233,14 +233,14 @@ impl Clause<'_> {
                 _ => {}
             }
         }
-        // Tables have no protobuf, and aggregated discovery is not written as such: a later clause has JSON.
+        // Tables have no protobuf: a later clause has JSON.
         let partial = |convert: &Convert| convert.is_partial() && convert.version == "v1";
         let speaks = match endpoint {
             _ if media != Media::Protobuf => true,
             Endpoint::Resource => output.convert.as_ref().is_none_or(partial),
             Endpoint::Custom => output.convert.as_ref().is_some_and(partial),
-            Endpoint::Plain | Endpoint::Discovery => output.convert.is_none(),
-            Endpoint::Failure => true,
+            Endpoint::Plain => output.convert.is_none(),
+            Endpoint::Discovery | Endpoint::Failure => true,
             Endpoint::Page(_) => false,
         };
         (speaks && endpoint.allows(output.convert.as_ref())).then_some(output)

@@ -81,6 +81,9 @@ fn tables_only_of_resources() {
     assert!(output(discovery, Endpoint::Resource).is_err());
     let chosen = output(discovery, Endpoint::Discovery).expect("discovery");
     assert_eq!(chosen.content_type(), discovery);
+    let discovery = discovery.replace("json", "vnd.kubernetes.protobuf");
+    let chosen = output(&format!("{discovery},application/json"), Endpoint::Discovery).expect("discovery");
+    assert_eq!(chosen.content_type(), discovery);
 }
 
 #[test]

@@ -150,12 +150,31 @@ async fn answers_are_protobuf_where_asked_for() {
 }
 
 #[tokio::test]
+async fn aggregated_discovery_says_the_same_in_both_forms() {
+    let server = server();
+    let form = |media: &str| format!("application/{media};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    for path in ["/api", "/apis"] {
+        let json = server.send("GET", path, &[("accept", &form("json"))], "").await.ok(200);
+        let protobuf = server.send("GET", path, &[("accept", &form("vnd.kubernetes.protobuf"))], "").await.ok(200);
+        assert_eq!(protobuf.headers["content-type"], form("vnd.kubernetes.protobuf").as_str());
+        // Readers tell the forms apart by what they accept; upstream's tag is that of the content.
+        assert_eq!(protobuf.headers["etag"], json.headers["etag"]);
+        let (kind, read) = opened(&server, &protobuf.body);
+        assert_eq!(kind, "APIGroupDiscoveryList");
+        assert_eq!(read["items"], json.json()["items"], "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_has_no_protobuf_is_answered_in_the_next_best_way() {
     let server = server();
     let pods = "/api/v1/namespaces/default/pods";
     for (path, accept) in [
         (pods, "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json"),
-        ("/apis", "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"),
+        (
+            "/apis",
+            "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json",
+        ),
         ("/version", "application/vnd.kubernetes.protobuf,application/json"),
     ] {
         let answer = server.send("GET", path, &[("accept", accept)], "").await.ok(200);
