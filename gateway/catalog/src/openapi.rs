@@ -19,6 +19,7 @@ use model::gvk::join_api_version;
 use model::json::{Key, Map, Value, json};
 use sha2::{Digest, Sha512};
 
+use custom::Dialect;
 pub(crate) use declare::Declared;
 
 use crate::document::Document;
@@ -158,10 +159,11 @@ impl OpenApi {
         })
     }
 
+    /// Those of every version of some groups, for the document of all.
     fn all_parts(&self, groups: &[Arc<Group>]) -> Parts {
         let mut all = Parts::default();
         for (group, version) in groups.iter().flat_map(|g| g.versions.iter().map(move |v| (g, v))) {
-            add(&mut all, self.parts(group, version));
+            add(&mut all, self.parts(group, version, Dialect::V2));
         }
         all
     }
@@ -210,7 +212,7 @@ impl OpenApi {
     }
 
     fn version(&self, group: &Group, version: &Version) -> Value {
-        let (paths, mut schemas) = self.parts(group, version);
+        let (paths, mut schemas) = self.parts(group, version, Dialect::V3);
         schema::narrow(&mut schemas, &group.name, &version.name);
         self.whole((paths, schemas))
     }
@@ -227,10 +229,10 @@ impl OpenApi {
         })
     }
 
-    fn parts(&self, group: &Group, version: &Version) -> Parts {
+    fn parts(&self, group: &Group, version: &Version, dialect: Dialect) -> Parts {
         let mut wanted = BTreeSet::new();
         let paths = path::of(&self.catalog, group, version, &mut wanted);
-        (paths, schema::components(&self.catalog, Some(version), wanted))
+        (paths, schema::components(&self.catalog, Some((version, dialect)), wanted))
     }
 }
 
@@ -245,6 +247,7 @@ fn fingerprint(catalog: &Catalog) -> String {
     seed.update(env!("CARGO_PKG_VERSION"));
     seed.update(KUBERNETES);
     seed.update(describe::PACKED);
+    seed.update(describe::QUERIES);
     for resource in catalog.builtins().groups.iter().flat_map(|group| &group.versions).flat_map(|version| &version.resources) {
         seed.update(format!("{}/{} {:?}", resource.api_version(), resource.gvr.resource, resource.verbs));
     }

@@ -11,7 +11,8 @@ use super::schema::{DELETE_OPTIONS, META, PATCH, STATUS, reference};
 use crate::custom::Custom;
 use crate::resource::Resource;
 
-const MEDIA: [&str; 2] = ["application/json", "application/yaml"];
+/// What bodies and answers may be.
+pub(super) const MEDIA: [&str; 2] = ["application/json", "application/yaml"];
 const PATCHES: [&str; 3] = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 /// Query parameters of a get.
@@ -19,17 +20,39 @@ const GET: &[(&str, &str)] = &[("resourceVersion", "string")];
 /// Whose descriptions of `apiVersion`, `kind` and `metadata` are those of every kind.
 const ANY: &str = "io.k8s.api.core.v1.ConfigMap";
 
+/// For which version of OpenAPI a schema is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Without what it has no word for, and what its readers break at.
+    V2,
+    /// Everything.
+    V3,
+}
+
 /// The schema of an object.
-pub(super) fn schema(resource: &Resource, custom: &Custom) -> Value {
+pub(super) fn schema(resource: &Resource, custom: &Custom, dialect: Dialect) -> Value {
     let published = custom.definition.version(&resource.gvr.version).map(|version| version.published());
-    let mut schema = match published {
+    let published = match published {
         Some(Value::Object(schema)) => Value::Object(schema),
         _ => json!({"type": "object"}),
     };
-    unfold(&mut schema);
-    add_metadata(&mut schema);
-    embed(&mut schema);
+    let mut schema = native(published, dialect);
     mark(&mut schema, resource, custom, &resource.gvk.kind);
+    schema
+}
+
+/// With what every object has.
+fn native(mut schema: Value, dialect: Dialect) -> Value {
+    // Readers of v2 would take any property for the only ones.
+    if dialect == Dialect::V2 && says(&schema, ANYTHING) {
+        return json!({"type": "object"});
+    }
+    unfold(&mut schema);
+    if dialect == Dialect::V2 {
+        strip(&mut schema);
+    }
+    add_metadata(&mut schema);
+    embed(&mut schema, dialect);
     schema
 }
 
@@ -87,15 +110,55 @@ fn unfold(schema: &mut Value) {
     each_below(map, unfold);
 }
 
-fn each_below(map: &mut Map, visit: fn(&mut Value)) {
+fn each_below(map: &mut Map, mut visit: impl FnMut(&mut Value)) {
     if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(visit);
+        properties.values_mut().for_each(&mut visit);
     }
     for field in ["items", "additionalProperties"] {
         if let Some(inner) = map.get_mut(field) {
             visit(inner);
         }
     }
+}
+
+const ANYTHING: &str = "x-kubernetes-preserve-unknown-fields";
+const NULLABLE: &str = "nullable";
+
+fn says(schema: &Value, word: &str) -> bool {
+    schema.get(word) == Some(&Value::Bool(true))
+}
+
+/// Leaves out what OpenAPI v2 has no word for, and fields below something that may be null or anything, and the type of lists
+/// of unknown items, at which its readers break. Follows `apiextensions-apiserver/pkg/controller/openapi/v2`.
+fn strip(schema: &mut Value) {
+    let (nullable, anything) = (says(schema, NULLABLE), says(schema, ANYTHING));
+    let Some(map) = schema.as_object_mut() else { return };
+    let left_out: &[(&[&str], bool)] = &[
+        (&["allOf", "oneOf", "anyOf", "not", NULLABLE], true),
+        (&["type"], nullable),
+        (&["items", "properties"], nullable || anything),
+    ];
+    for word in left_out.iter().filter(|(_, applies)| *applies).flat_map(|(words, _)| *words) {
+        map.shift_remove(*word);
+    }
+    let untyped = match map.get("type").and_then(Value::as_str) {
+        Some("array") => !map.contains_key("items"),
+        Some("object") => anything,
+        _ => false,
+    };
+    if untyped {
+        map.shift_remove("type");
+    }
+    let values_nullable = map.get("additionalProperties").is_some_and(|values| says(values, NULLABLE));
+    if let Some(Value::Array(names)) = map.remove("required").filter(|_| !values_nullable) {
+        let nullable =
+            |name: &Value| name.as_str().and_then(|name| map.get("properties")?.get(name)).is_some_and(|p| says(p, NULLABLE));
+        let names: Vec<Value> = names.into_iter().filter(|name| !nullable(name)).collect();
+        if !names.is_empty() {
+            map.insert("required", names.into());
+        }
+    }
+    each_below(map, strip);
 }
 
 /// What every object has.
@@ -108,10 +171,11 @@ fn add_metadata(schema: &mut Value) {
 }
 
 /// An object within an object has the same, and must say what it is.
-fn embed(schema: &mut Value) {
+fn embed(schema: &mut Value, dialect: Dialect) {
+    let is_embedded = says(schema, "x-kubernetes-embedded-resource") && (dialect == Dialect::V3 || !says(schema, ANYTHING));
     let Some(map) = schema.as_object_mut() else { return };
-    each_below(map, embed);
-    if map.get("x-kubernetes-embedded-resource") != Some(&Value::Bool(true)) {
+    each_below(map, |inner| embed(inner, dialect));
+    if !is_embedded {
         return;
     }
     let mut required = map.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -187,7 +251,7 @@ mod tests {
     fn embedded_objects_say_what_they_are() {
         let mut schema = json!({"type": "object", "properties": {"template": {"type": "object", "x-kubernetes-embedded-resource": true}, "port": {"x-kubernetes-int-or-string": true}}});
         unfold(&mut schema);
-        embed(&mut schema);
+        embed(&mut schema, Dialect::V3);
         let template = &schema["properties"]["template"];
         assert_eq!(template["required"], json!(["kind", "apiVersion"]));
         assert_eq!(
@@ -195,5 +259,42 @@ mod tests {
             "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
         );
         assert_eq!(schema["properties"]["port"]["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
+    }
+
+    #[test]
+    fn what_readers_of_v2_break_at_is_left_out() {
+        let published = json!({
+            "type": "object",
+            "required": ["a", "b"],
+            "properties": {
+                "a": {"type": "object", "nullable": true, "properties": {"x": {"type": "string"}}},
+                "b": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"x": {"type": "string"}}},
+                "c": {"x-kubernetes-int-or-string": true},
+                "d": {"type": "array", "x-kubernetes-preserve-unknown-fields": true, "items": {"type": "string"}},
+                "e": {"type": "string", "maxLength": 3, "allOf": [{"minLength": 1}], "not": {"enum": ["x"]}},
+                "f": {"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true},
+                "g": {"type": "object", "required": ["x"], "additionalProperties": {"type": "string", "nullable": true}},
+            },
+        });
+        let mut got = native(published, Dialect::V2);
+        for name in ["apiVersion", "kind", "metadata"] {
+            assert!(got["properties"].as_object_mut().and_then(|all| all.remove(name)).is_some(), "{name}");
+        }
+        let want = json!({
+            "type": "object",
+            "required": ["b"],
+            "properties": {
+                "a": {},
+                "b": {"x-kubernetes-preserve-unknown-fields": true},
+                "c": {"x-kubernetes-int-or-string": true},
+                "d": {"x-kubernetes-preserve-unknown-fields": true},
+                "e": {"type": "string", "maxLength": 3},
+                "f": {"x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true},
+                "g": {"type": "object", "additionalProperties": {}},
+            },
+        });
+        assert_eq!(got, want);
+        let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "description": "d"});
+        assert_eq!(native(anything, Dialect::V2), json!({"type": "object"}));
     }
 }

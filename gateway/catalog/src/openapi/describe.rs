@@ -1,5 +1,5 @@
 //! The descriptions of structs and fields: upstream's, unpacked on first use from what the build script took out of
-//! `k8s-openapi`, and those of our own kinds.
+//! `k8s-openapi`, and those of our own kinds and of queries.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -12,6 +12,14 @@ pub(super) const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descr
 
 /// Lines of `<struct>[ <field>]<tab><description>`.
 const OURS: &str = include_str!("../../data/policy/descriptions.txt");
+
+/// Lines of `<parameter><tab><description>`, in our words: the crate has none of the options that only come in queries.
+pub(super) const QUERIES: &str = include_str!("../../data/queries.txt");
+
+/// What a parameter of queries is for.
+pub(super) fn query(name: &str) -> Option<&'static str> {
+    QUERIES.lines().filter_map(|line| line.split_once('\t')).find(|(known, _)| *known == name).map(|(_, text)| text)
+}
 
 /// The description of a struct (empty field) or of one of its fields.
 pub(super) fn of(name: &str, field: &str) -> Option<&'static str> {

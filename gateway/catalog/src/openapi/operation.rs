@@ -63,7 +63,7 @@ pub(super) const APPLY: &[(&str, &str)] =
 /// A query parameter. What one of deletes is for is said by their options, wherever else it is taken.
 pub(super) fn query(name: &str, kind: &str) -> Value {
     let mut parameter = json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}});
-    if let Some(about) = describe::of(DELETE_OPTIONS, name) {
+    if let Some(about) = describe::of(DELETE_OPTIONS, name).or_else(|| describe::query(name)) {
         parameter["description"] = about.into();
     }
     parameter

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use model::json::{Map, Value, json};
 use schema::{Field, Kind, Struct, TypeId, Types, types::ListType};
 
-use super::{custom, describe, plain};
+use super::custom::{self, Dialect};
+use super::{describe, plain};
 use crate::{Catalog, Version};
 
 pub(super) const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
@@ -25,9 +26,10 @@ pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// The named schemas and all that they refer to, by name. `version` is the one that they describe, if they describe one.
-pub(super) fn components(catalog: &Catalog, version: Option<&Version>, wanted: BTreeSet<String>) -> Map {
-    let customs = version.map(|version| custom_schemas(catalog, version)).unwrap_or_default();
+/// The named schemas and all that they refer to, by name. `version` is the one that they describe, if they describe one, and
+/// how its custom resources are.
+pub(super) fn components(catalog: &Catalog, version: Option<(&Version, Dialect)>, wanted: BTreeSet<String>) -> Map {
+    let customs = version.map(|(version, dialect)| custom_schemas(catalog, version, dialect)).unwrap_or_default();
     let mut todo: Vec<String> = wanted.into_iter().collect();
     let mut found = std::collections::BTreeMap::new();
     while let Some(name) = todo.pop() {
@@ -46,13 +48,13 @@ pub(super) fn components(catalog: &Catalog, version: Option<&Version>, wanted: B
 }
 
 /// Those of a version's custom resources and of lists of them, by name.
-fn custom_schemas(catalog: &Catalog, version: &Version) -> HashMap<String, Value> {
+fn custom_schemas(catalog: &Catalog, version: &Version, dialect: Dialect) -> HashMap<String, Value> {
     let mut all = HashMap::new();
     for resource in &version.resources {
         let Some(custom) = &resource.custom else { continue };
         let name = resource.schema_name(&catalog.types);
         all.insert(resource.list_schema_name(&catalog.types), custom::list(resource, custom, &name));
-        all.insert(name, custom::schema(resource, custom));
+        all.insert(name, custom::schema(resource, custom, dialect));
     }
     all
 }

@@ -1,18 +1,25 @@
-//! Turns OpenAPI v3 paths and schemas into the v2 document, which lacks defaults and alternatives.
+//! Turns OpenAPI v3 paths and schemas into the v2 document, which lacks defaults and alternatives, and says what many
+//! operations take once (`shared`).
+
+mod shared;
 
 use model::json::{Key, Map, Value, json};
+
+use super::custom::MEDIA;
 
 /// The whole v2 document.
 pub(super) fn render(paths: &Map, schemas: &Map) -> Value {
     let mut schemas: Vec<(&Key, Value)> = schemas.iter().map(|(name, schema)| (name, definition(name, schema))).collect();
     schemas.sort_by_key(|(name, _)| *name);
     let definitions: Map = schemas.into_iter().map(|(name, schema)| (name.clone(), schema)).collect();
-    let paths: Map = paths.iter().map(|(name, item)| (name.clone(), path(item))).collect();
+    let mut paths: Map = paths.iter().map(|(name, item)| (name.clone(), path(item))).collect();
+    let parameters = shared::take(&mut paths);
     json!({
         "swagger": "2.0",
         "info": super::info(),
         "paths": paths,
         "definitions": definitions,
+        "parameters": parameters,
         "securityDefinitions": {"BearerToken": {"description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header"}},
         "security": [{"BearerToken": []}],
     })
@@ -30,15 +37,16 @@ fn definition(name: &str, schema: &Value) -> Value {
     converted
 }
 
-/// What v2 has no word for goes, as `apiextensions-apiserver/pkg/controller/openapi/v2` has it go for custom resources.
+/// Without defaults and alternatives; what else custom resources have here is made for this version (`custom`).
 fn convert(schema: &Value) -> Value {
     let Value::Object(map) = schema else { return schema.clone() };
     let mut out = Map::new();
-    for (key, value) in map.iter().filter(|(key, _)| !is_left_out(map, key)) {
+    for (key, value) in map {
         match (key.as_str(), value) {
+            ("default" | "oneOf", _) => {}
             ("allOf", Value::Array(all)) => {
-                // A reference that has something beside it; alternatives of validation are none.
-                if let Some(Value::Object(inner)) = all.first().filter(|first| first.get("$ref").is_some()).map(convert) {
+                // A reference that has something beside it.
+                if let Some(Value::Object(inner)) = all.first().map(convert) {
                     out.extend(inner);
                 }
             }
@@ -49,12 +57,6 @@ fn convert(schema: &Value) -> Value {
                 let fields: Map = fields.iter().map(|(name, field)| (name.clone(), convert(field))).collect();
                 out.insert(key.clone(), fields.into());
             }
-            ("required", Value::Array(names)) => {
-                let names: Vec<Value> = names.iter().filter(|name| !is_nullable(map, name)).cloned().collect();
-                if !names.is_empty() {
-                    out.insert(key.clone(), names.into());
-                }
-            }
             ("items" | "additionalProperties", inner) => {
                 out.insert(key.clone(), convert(inner));
             }
@@ -64,24 +66,6 @@ fn convert(schema: &Value) -> Value {
         }
     }
     out.into()
-}
-
-/// Readers of v2 break at fields below something that may be null or anything, and at lists of unknown items.
-fn is_left_out(map: &Map, key: &str) -> bool {
-    let says = |word: &str| map.get(word) == Some(&Value::Bool(true));
-    let is = |kind: &str| map.get("type").and_then(Value::as_str) == Some(kind);
-    let anything = says("x-kubernetes-preserve-unknown-fields");
-    match key {
-        "default" | "oneOf" | "anyOf" | "not" | "nullable" => true,
-        "items" | "properties" => says("nullable") || anything,
-        "type" => says("nullable") || anything && (is("object") || is("array")) || is("array") && !map.contains_key("items"),
-        _ => false,
-    }
-}
-
-fn is_nullable(map: &Map, name: &Value) -> bool {
-    let property = name.as_str().and_then(|name| map.get("properties")?.get(name));
-    property.is_some_and(|property| property.get("nullable") == Some(&Value::Bool(true)))
 }
 
 fn path(item: &Value) -> Value {
@@ -108,21 +92,20 @@ fn parameters(all: &Value) -> Value {
 
 fn operation(operation: &Value) -> Value {
     let mut out = Map::new();
-    let mut all = parameters(&operation["parameters"]);
+    let mut all = match parameters(&operation["parameters"]) {
+        Value::Array(all) => all,
+        _ => Vec::new(),
+    };
     for (key, value) in operation.as_object().into_iter().flatten() {
         match key.as_str() {
             "parameters" => {}
             "requestBody" => {
-                let content = value["content"].as_object();
-                out.insert("consumes", content.into_iter().flatten().map(|(kind, _)| Value::from(kind.as_str())).collect());
-                let schema = content.and_then(|c| c.values().next()).map(|c| convert(&c["schema"]));
+                let schema = value["content"].as_object().and_then(|c| c.values().next()).map(|c| convert(&c["schema"]));
                 let mut body = json!({"name": "body", "in": "body", "schema": schema});
-                if let (Some(body), Some(required)) = (body.as_object_mut(), value.get("required")) {
-                    body.insert("required", required.clone());
+                if value.get("required").is_some() {
+                    body["required"] = value["required"].clone();
                 }
-                if let Some(all) = all.as_array_mut() {
-                    all.push(body);
-                }
+                all.push(body);
             }
             "responses" => drop(out.insert(key.clone(), responses(value, &mut Vec::new()))),
             _ => drop(out.insert(key.clone(), value.clone())),
@@ -130,12 +113,33 @@ fn operation(operation: &Value) -> Value {
     }
     let mut kinds = Vec::new();
     responses(&operation["responses"], &mut kinds);
-    out.insert("produces", kinds.into());
+    let consumed = consumes(operation, &kinds);
+    if !consumed.is_empty() {
+        out.insert("consumes", consumed.into());
+    }
+    out.insert("produces", kinds.iter().map(|kind| Value::from(kind.as_str())).collect());
     out.insert("schemes", json!(["https"]));
-    if all.as_array().is_some_and(|all| !all.is_empty()) {
-        out.insert("parameters", all);
+    if !all.is_empty() {
+        all.sort_by_key(|one| (one["name"].to_string(), one["in"].to_string()));
+        out.insert("parameters", all.into());
     }
     out.into()
+}
+
+/// The media types of bodies, which upstream's routes name whether or not they take any.
+fn consumes(operation: &Value, produced: &[Key]) -> Vec<Value> {
+    let texts = |kinds: &[Key]| kinds.iter().map(|kind| Value::from(kind.as_str())).collect();
+    if let Some(content) = operation["requestBody"]["content"].as_object() {
+        return content.keys().map(|kind| Value::from(kind.as_str())).collect();
+    }
+    let is_custom = produced.iter().map(Key::as_str).eq(MEDIA);
+    match operation.get("x-kubernetes-action") {
+        Some(_) if is_custom => texts(produced),
+        Some(_) => vec!["*/*".into()],
+        // What describes the keys of tokens is served beside the routes of the API.
+        None if ["WellKnown", "openid"].iter().any(|tag| operation["tags"][0] == *tag) => Vec::new(),
+        None => texts(produced),
+    }
 }
 
 /// Responses with the schema of their first media type; the media types go into `kinds`.
@@ -150,42 +154,12 @@ fn responses(all: &Value, kinds: &mut Vec<Key>) -> Value {
         }
         for (kind, _) in response["content"].as_object().into_iter().flatten() {
             if !kinds.contains(kind) {
-                kinds.push(kind.clone());
+                // A log is text before anything else.
+                let first = if kind.as_str() == "text/plain" { 0 } else { kinds.len() };
+                kinds.insert(first, kind.clone());
             }
         }
         out.insert(status.clone(), flat);
     }
     out.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_readers_of_v2_break_at_is_left_out() {
-        let schema = json!({
-            "type": "object",
-            "required": ["a", "b"],
-            "properties": {
-                "a": {"type": "object", "nullable": true, "properties": {"x": {"type": "string"}}},
-                "b": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"x": {"type": "string"}}},
-                "c": {"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]},
-                "default": {"allOf": [{"$ref": "#/components/schemas/x"}], "default": {}},
-                "e": {"type": "string", "allOf": [{"minLength": 1}], "not": {"enum": ["x"]}},
-            },
-        });
-        let want = json!({
-            "type": "object",
-            "required": ["b"],
-            "properties": {
-                "a": {},
-                "b": {"x-kubernetes-preserve-unknown-fields": true},
-                "c": {"x-kubernetes-int-or-string": true},
-                "default": {"$ref": "#/definitions/x"},
-                "e": {"type": "string"},
-            },
-        });
-        assert_eq!(definition("com.example.v1.Thing", &schema), want);
-    }
 }
