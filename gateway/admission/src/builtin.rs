@@ -16,6 +16,7 @@ mod certificate_subject_restriction;
 mod default_class;
 mod default_toleration_seconds;
 mod deny_service_external_ips;
+mod event_rate_limit;
 mod extended_resource_toleration;
 mod limit_pod_hard_anti_affinity_topology;
 mod limit_ranger;
@@ -34,10 +35,13 @@ mod resource_quota;
 mod runtime_class;
 mod service_account;
 mod service_account_secrets;
+mod settings;
 mod signer_access;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 mod tolerations;
+
+pub use settings::Settings;
 
 /// What plugins are made from.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ pub struct Setup {
     pub validating_policies: Arc<Policies>,
     /// Webhooks that are configured.
     pub webhooks: Arc<Webhooks>,
+    /// What the file of configurations says.
+    pub settings: Settings,
     /// `--default-not-ready-toleration-seconds`.
     pub not_ready_toleration_s: i64,
     /// `--default-unreachable-toleration-seconds`.
@@ -91,16 +97,27 @@ pub static ALL: &[Row] = &[
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
     row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
     row("ImagePolicyWebhook", false, None),
-    row("PodSecurity", true, Some(|s| Box::new(pod_security::PodSecurity::new(s.world.clone())))),
-    row("PodNodeSelector", false, Some(|s| Box::new(pod_node_selector::PodNodeSelector::new(s.world.clone())))),
+    row(
+        "PodSecurity",
+        true,
+        Some(|s| Box::new(pod_security::PodSecurity::new(s.world.clone(), s.settings.pod_security.clone()))),
+    ),
+    row(
+        "PodNodeSelector",
+        false,
+        Some(|s| Box::new(pod_node_selector::PodNodeSelector::new(s.world.clone(), s.settings.pod_node_selector.clone()))),
+    ),
     row("Priority", true, Some(|s| Box::new(priority::Priority::new(s.world.clone())))),
     row("DefaultTolerationSeconds", true, Some(|s| Box::new(default_toleration_seconds::DefaultTolerationSeconds::new(s)))),
     row(
         "PodTolerationRestriction",
         false,
-        Some(|s| Box::new(pod_toleration_restriction::PodTolerationRestriction::new(s.world.clone()))),
+        Some(|s| {
+            let configuration = s.settings.pod_toleration_restriction.clone();
+            Box::new(pod_toleration_restriction::PodTolerationRestriction::new(s.world.clone(), configuration))
+        }),
     ),
-    row("EventRateLimit", false, None),
+    row("EventRateLimit", false, Some(|s| Box::new(event_rate_limit::EventRateLimit::new(&s.settings.event_rate_limit)))),
     row("ExtendedResourceToleration", false, Some(|_| Box::new(extended_resource_toleration::ExtendedResourceToleration))),
     row(
         "DefaultStorageClass",
@@ -153,7 +170,11 @@ pub static ALL: &[Row] = &[
     row("MutatingAdmissionWebhook", true, Some(|s| s.webhooks.mutating_plugin())),
     row("ValidatingAdmissionPolicy", true, Some(|s| s.validating_policies.plugin())),
     row("ValidatingAdmissionWebhook", true, Some(|s| s.webhooks.validating_plugin())),
-    row("ResourceQuota", true, Some(|s| Box::new(resource_quota::ResourceQuota::new(s.world.clone())))),
+    row(
+        "ResourceQuota",
+        true,
+        Some(|s| Box::new(resource_quota::ResourceQuota::new(s.world.clone(), s.settings.resource_quota.clone()))),
+    ),
     row("AlwaysDeny", false, Some(|_| Box::new(always::AlwaysDeny))),
 ];
 
@@ -171,9 +192,18 @@ pub enum FlagError {
     Both(String),
 }
 
-/// The plugins that run, in order: those on by default and those enabled, without those disabled.
+/// The names of the plugins that run, in order: those on by default and those enabled, without those disabled.
 /// Fails when a flag names one that is unknown, or enables one that is not served.
+pub fn running(enable: &[String], disable: &[String]) -> Result<Vec<&'static str>, FlagError> {
+    Ok(rows(enable, disable)?.map(|row| row.name).collect())
+}
+
+/// Those plugins. Fails as `running` does.
 pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<Vec<Box<dyn Plugin>>, FlagError> {
+    Ok(rows(enable, disable)?.filter_map(|row| row.make).map(|make| make(setup)).collect())
+}
+
+fn rows(enable: &[String], disable: &[String]) -> Result<impl Iterator<Item = &'static Row>, FlagError> {
     for name in enable.iter().chain(disable) {
         let row = ALL.iter().find(|row| row.name == name).ok_or_else(|| FlagError::Unknown(name.clone()))?;
         if enable.contains(name) && disable.contains(name) {
@@ -184,7 +214,7 @@ pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<V
         }
     }
     let runs = |row: &&Row| (row.default_on || enable.iter().any(|n| n == row.name)) && !disable.iter().any(|n| n == row.name);
-    Ok(ALL.iter().filter(runs).filter_map(|row| row.make).map(|make| make(setup)).collect())
+    Ok(ALL.iter().filter(runs))
 }
 
 /// 403 in the words of upstream's `admission.NewForbidden`.

@@ -5,6 +5,7 @@ pub mod admissionpolicy;
 pub mod builtin;
 pub mod chain;
 pub mod cluster;
+pub mod configuration;
 pub mod expression;
 pub mod followed;
 pub mod matching;

@@ -13,6 +13,7 @@ use crate::{Cluster, Notes, Operation, Plugin, Review};
 mod answer;
 mod call;
 pub mod configuration;
+mod credentials;
 mod form;
 pub mod hooks;
 pub mod metrics;
@@ -24,6 +25,7 @@ mod tests;
 mod validating;
 
 pub use configuration::Hook;
+pub(crate) use credentials::kubeconfig;
 pub use hooks::Hooks;
 pub use round::Round;
 
@@ -79,11 +81,11 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// None configured yet.
-    pub fn new(caller: Arc<dyn Caller>, cluster: Cluster) -> Arc<Self> {
+    /// None configured yet; those that mutate are reached by the first, the others by the second.
+    pub fn new([mutating, validating]: [Arc<dyn Caller>; 2], cluster: Cluster) -> Arc<Self> {
         Arc::new(Self {
-            mutating: Hooks::new(Kind::Mutating, caller.clone()),
-            validating: Hooks::new(Kind::Validating, caller),
+            mutating: Hooks::new(Kind::Mutating, mutating),
+            validating: Hooks::new(Kind::Validating, validating),
             cluster,
             metrics: metrics::Metrics::default(),
         })

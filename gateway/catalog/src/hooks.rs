@@ -72,6 +72,8 @@ mod volumeattributesclass;
 mod webhookconfiguration;
 mod workload;
 
+pub use podspec::tolerations::validate as validate_tolerations;
+
 pub(crate) use rules::internal;
 pub use rules::resource::is_extended as is_extended_resource;
 pub use service::allocation;

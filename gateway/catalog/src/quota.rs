@@ -8,6 +8,8 @@ mod pods;
 mod resourceclaims;
 mod services;
 
+use std::fmt;
+
 use jiff::Timestamp;
 use model::quantity::{Format, Quantity};
 use model::{GroupResource, Value};
@@ -133,17 +135,27 @@ impl Scope {
             operator: Operator::Exists,
             values: Vec::new(),
         });
-        let selected = get::list(get::at(spec, "scopeSelector"), "matchExpressions").iter().map(|expression| Self {
-            name: get::text(expression, "scopeName").to_owned(),
-            operator: match get::text(expression, "operator") {
+        let selected = get::list(get::at(spec, "scopeSelector"), "matchExpressions").iter().map(Self::of);
+        plain.chain(selected).collect()
+    }
+
+    /// What one requirement of a scope selector demands.
+    pub fn of(requirement: &Value) -> Self {
+        Self {
+            name: get::text(requirement, "scopeName").to_owned(),
+            operator: match get::text(requirement, "operator") {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
                 "DoesNotExist" => Operator::DoesNotExist,
                 _ => Operator::Exists,
             },
-            values: get::strings(expression, "values").map(str::to_owned).collect(),
-        });
-        plain.chain(selected).collect()
+            values: get::strings(requirement, "values").map(str::to_owned).collect(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether an object that names this class, or none, is meant.
@@ -155,6 +167,13 @@ impl Scope {
             Operator::Exists => class.is_some(),
             Operator::DoesNotExist => class.is_none(),
         }
+    }
+}
+
+/// As Go prints a requirement: `{PriorityClass In [high low]}`.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{} {:?} [{}]}}", self.name, self.operator, self.values.join(" "))
     }
 }
 

@@ -23,6 +23,7 @@ use base64::prelude::BASE64_STANDARD;
 use catalog::services::{self, Priority, Remote, Service};
 use model::{RequestInfo, Revision, Value, meta};
 use parking_lot::Mutex;
+use rustls::client::ResolvesClientCert;
 use tokio::sync::watch;
 
 use crate::client::{Endpoint, Terms, Trust};
@@ -181,7 +182,8 @@ impl Aggregation {
     fn side(&self, spec: &Value) -> Result<Arc<Endpoint>, String> {
         let bundle = BASE64_STANDARD.decode(text(spec, "caBundle")).unwrap_or_default();
         let unverified = spec.get("insecureSkipTLSVerify").and_then(Value::as_bool).unwrap_or(false);
-        let trust = Trust::of(Terms { bundle: &bundle, unverified, shown: self.shown.clone() })?;
+        let shown = self.shown.clone().map(|shown| shown as Arc<dyn ResolvesClientCert>);
+        let trust = Trust::of(Terms { bundle: &bundle, unverified, shown })?;
         Ok(Arc::new(Endpoint::of_service(&spec["service"], trust)))
     }
 

@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod connection;
+mod credentials;
 mod passing;
 mod pinned;
 mod trust;
@@ -19,9 +20,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use model::Value;
 use parking_lot::Mutex;
+use rustls::client::ResolvesClientCert;
 
 use crate::body::{self, Body};
 use crate::gate::Gate;
@@ -29,6 +31,7 @@ use crate::gate::Gate;
 use address::Address;
 pub use address::Target;
 pub(crate) use connection::{Connection, Lost};
+pub use credentials::Credentials;
 pub(crate) use passing::Passing;
 pub use trust::{Terms, Trust};
 
@@ -50,6 +53,8 @@ pub struct Client {
 pub struct Endpoint {
     address: Address,
     trust: Trust,
+    /// What it is told of who calls.
+    authorization: Option<HeaderValue>,
     idle: Mutex<Vec<Idle>>,
     /// When it was last asked for, in calls of the client.
     used: AtomicU64,
@@ -72,12 +77,19 @@ pub struct Failure {
 impl Client {
     /// Who is meant by a `clientConfig`. The same configuration has the same connections. Fails with the reason.
     pub fn endpoint(&self, config: &Value) -> Result<Arc<Endpoint>, String> {
-        let (key, now) = (config.to_string(), self.clock.fetch_add(1, Ordering::Relaxed));
+        self.endpoint_shown(config, &Arc::default())
+    }
+
+    /// The same, where it is shown who calls.
+    pub(crate) fn endpoint_shown(&self, config: &Value, credentials: &Arc<Credentials>) -> Result<Arc<Endpoint>, String> {
+        // Connections over which one thing was shown are not used for another.
+        let shown_by = if credentials.is_empty() { std::ptr::null() } else { Arc::as_ptr(credentials) };
+        let (key, now) = (format!("{shown_by:?} {config}"), self.clock.fetch_add(1, Ordering::Relaxed));
         let mut endpoints = self.endpoints.lock();
         let endpoint = match endpoints.get(&key) {
             Some(known) => known.clone(),
             None => {
-                let endpoint = Arc::new(Endpoint::of(config)?);
+                let endpoint = Arc::new(Endpoint::of(config, credentials)?);
                 if endpoints.len() >= ENDPOINTS_MAX {
                     let oldest = endpoints.iter().min_by_key(|(_, e)| e.used.load(Ordering::Relaxed)).map(|(key, _)| key.clone());
                     oldest.map(|key| endpoints.remove(&key));
@@ -94,15 +106,20 @@ impl Client {
 impl Endpoint {
     /// The side that a reference to a service means: `namespace`, `name` and `port`.
     pub(crate) fn of_service(service: &Value, trust: Trust) -> Self {
-        Self { address: Address::of_service(service), trust, idle: Mutex::default(), used: AtomicU64::default() }
+        let address = Address::of_service(service);
+        Self { address, trust, authorization: None, idle: Mutex::default(), used: AtomicU64::default() }
     }
 
-    fn of(config: &Value) -> Result<Self, String> {
+    fn of(config: &Value, credentials: &Credentials) -> Result<Self, String> {
         let bundle = config.get("caBundle").and_then(Value::as_str).unwrap_or("");
         let bundle = BASE64_STANDARD.decode(bundle).unwrap_or_default();
+        let address = Address::of(config)?;
+        let shown = credentials.of(address.server_name(), address.port());
+        let certificate = shown.certificate.map(|certificate| certificate as Arc<dyn ResolvesClientCert>);
         Ok(Self {
-            address: Address::of(config)?,
-            trust: Trust::new(&bundle)?,
+            address,
+            trust: Trust::of(Terms { bundle: &bundle, shown: certificate, ..Terms::default() })?,
+            authorization: shown.authorization,
             idle: Mutex::default(),
             used: AtomicU64::default(),
         })
@@ -123,7 +140,7 @@ impl Endpoint {
     async fn exchange(&self, gate: &Gate, path: &str, body: Bytes) -> Result<http::Response<Bytes>, String> {
         let target = self.address.resolve(gate)?;
         let request = || -> Result<Request<Body>, String> {
-            Request::builder()
+            let mut request = Request::builder()
                 .method(Method::POST)
                 .uri(path)
                 .header(header::HOST, &target.authority)
@@ -131,7 +148,11 @@ impl Endpoint {
                 .header(header::ACCEPT, "application/json, */*")
                 .header(header::USER_AGENT, concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
                 .body(body::full(body.clone()))
-                .map_err(|error| error.to_string())
+                .map_err(|error| error.to_string())?;
+            if let Some(authorization) = &self.authorization {
+                request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+            }
+            Ok(request)
         };
         while let Some(connection) = self.waiting(&target) {
             match connection.send(request()?).await {
@@ -187,7 +208,8 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_told() {
-        let refused = |bundle: &str| Endpoint::of(&json!({"url": "https://127.0.0.1", "caBundle": bundle})).err();
+        let refused =
+            |bundle: &str| Endpoint::of(&json!({"url": "https://127.0.0.1", "caBundle": bundle}), &Credentials::default()).err();
         assert_eq!(refused("Cg=="), None, "an empty bundle means the system's");
         assert_eq!(refused("eHl6"), Some("unable to load root certificates: unable to parse bytes as PEM block".to_owned()));
     }

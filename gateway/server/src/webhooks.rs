@@ -7,6 +7,7 @@ use std::time::Duration;
 use admission::webhook::{Caller, Endpoint, Unanswered, Webhooks};
 use model::Value;
 
+use crate::client::Credentials;
 use crate::gate::Gate;
 use crate::world::Slot;
 use crate::{client, following};
@@ -15,7 +16,17 @@ const GROUP: &str = "admissionregistration.k8s.io";
 const VERSION: &str = "v1";
 
 /// Calls webhooks for a gate, which is still to come when plugins are made.
-pub struct Reach(pub Slot);
+pub struct Reach {
+    slot: Slot,
+    credentials: Arc<Credentials>,
+}
+
+impl Reach {
+    /// With what they are shown of who calls.
+    pub fn new(slot: Slot, credentials: Credentials) -> Self {
+        Self { slot, credentials: Arc::new(credentials) }
+    }
+}
 
 struct Side {
     slot: Slot,
@@ -24,8 +35,9 @@ struct Side {
 
 impl Caller for Reach {
     fn endpoint(&self, config: &Value) -> Result<Arc<dyn Endpoint>, String> {
-        let gate = self.0.gate().map_err(|status| status.message)?;
-        Ok(Arc::new(Side { slot: self.0.clone(), endpoint: gate.client.endpoint(config)? }))
+        let gate = self.slot.gate().map_err(|status| status.message)?;
+        let endpoint = gate.client.endpoint_shown(config, &self.credentials)?;
+        Ok(Arc::new(Side { slot: self.slot.clone(), endpoint }))
     }
 }
 

@@ -1,19 +1,22 @@
 //! PodSecurity: pods keep to the Pod Security Standard that the labels of their namespace name; what makes pods is told of
 //! it; a namespace's labels are well-formed, and whoever makes them stricter hears which pods break them already.
-//! Follows `plugin/pkg/admission/security/podsecurity` in its default configuration, which exempts nobody, and
+//! What holds besides labels, and who is exempt, is configured. Follows `plugin/pkg/admission/security/podsecurity` and
 //! `k8s.io/pod-security-admission/admission`.
 
 use std::sync::Arc;
 
+use model::field::Errors;
 use model::{GroupVersionResource, Status, Value, World, meta};
 
 use crate::builtin::{group_resource, is, items, text};
 use crate::{Notes, Operation, Plugin, Review};
 use checks::Pod;
+pub(super) use configuration::Configuration;
 use labels::{PREFIX, Policy, Standard};
 
 mod baseline;
 mod checks;
+mod configuration;
 mod labels;
 mod namespace;
 mod restricted;
@@ -37,11 +40,13 @@ pub(super) struct PodSecurity {
     world: Arc<dyn World>,
     namespaces: GroupVersionResource,
     pods: GroupVersionResource,
+    configuration: Configuration,
 }
 
 impl PodSecurity {
-    pub(super) fn new(world: Arc<dyn World>) -> Self {
+    pub(super) fn new(world: Arc<dyn World>, configuration: Configuration) -> Self {
         Self {
+            configuration,
             world,
             namespaces: GroupVersionResource::new("", "v1", "namespaces"),
             pods: GroupVersionResource::new("", "v1", "pods"),
@@ -52,7 +57,36 @@ impl PodSecurity {
         self.world.get(&self.namespaces, "", review.namespace).await
     }
 
+    fn policy(&self, namespace: &Value) -> (Policy, Errors) {
+        Policy::of(namespace, self.configuration.defaults)
+    }
+
+    /// Whether nothing is asked in this namespace, or of this user, which is then noted.
+    fn exempts(&self, review: &Review<'_>, notes: &mut Notes) -> bool {
+        let why = if self.configuration.exempts_namespace(review.namespace) {
+            "namespace"
+        } else if self.configuration.exempts_user(&review.user.name) {
+            "user"
+        } else {
+            return false;
+        };
+        annotate(notes, "exempt", why);
+        true
+    }
+
+    /// The same of the class of a pod.
+    fn exempts_class(&self, pod: &Value, notes: &mut Notes) -> bool {
+        let exempt = self.configuration.exempts_runtime_class(pod);
+        if exempt {
+            annotate(notes, "exempt", "runtimeClass");
+        }
+        exempt
+    }
+
     async fn pod(&self, review: &Review<'_>, pod: &Value, notes: &mut Notes) -> Result<(), Status> {
+        if self.exempts(review, notes) {
+            return Ok(());
+        }
         let namespace = match self.namespace(review).await {
             Ok(namespace) => namespace,
             Err(error) => {
@@ -61,12 +95,15 @@ impl PodSecurity {
                 return Err(status);
             }
         };
-        let (policy, errors) = Policy::of(&namespace);
+        let (policy, errors) = self.policy(&namespace);
         if errors.is_empty() && policy.is_privileged() {
             annotate(notes, "enforce-policy", "privileged:latest");
             return Ok(());
         }
         if review.old.is_some_and(|old| review.operation == Operation::Update && !is_significant(pod, old)) {
+            return Ok(());
+        }
+        if self.exempts_class(pod, notes) {
             return Ok(());
         }
         annotate_errors(notes, &errors);
@@ -90,6 +127,9 @@ impl PodSecurity {
 
     /// What makes pods is never refused: its pods will be.
     async fn controller(&self, review: &Review<'_>, template: &Value, notes: &mut Notes) {
+        if self.exempts(review, notes) {
+            return;
+        }
         let namespace = match self.namespace(review).await {
             Ok(namespace) => namespace,
             Err(error) => {
@@ -97,8 +137,11 @@ impl PodSecurity {
                 return annotate(notes, "error", why);
             }
         };
-        let (policy, errors) = Policy::of(&namespace);
+        let (policy, errors) = self.policy(&namespace);
         if errors.is_empty() && policy.warn.is_privileged() && policy.audit.is_privileged() {
+            return;
+        }
+        if self.exempts_class(template, notes) {
             return;
         }
         annotate_errors(notes, &errors);
@@ -108,15 +151,26 @@ impl PodSecurity {
     }
 
     async fn labels(&self, review: &Review<'_>, namespace: &Value, notes: &mut Notes) -> Result<(), Status> {
-        let (policy, errors) = Policy::of(namespace);
-        let before = review.old.map(Policy::of);
+        let (policy, errors) = self.policy(namespace);
+        let before = review.old.map(|old| self.policy(old));
         // What an older server let in may stay as it is.
         if !errors.is_empty() && before.as_ref().is_none_or(|(_, before)| before.0 != errors.0) {
             return Err(Status::invalid(&review.kind.group_kind(), review.name, &errors));
         }
-        let Some((before, _)) = before else { return Ok(()) };
-        if namespace::is_stricter(policy.enforce, before.enforce) {
-            let pods = self.world.list(&self.pods, meta::name(namespace), "").await.map(|(pods, _)| pods);
+        let asks_more = before.as_ref().is_none_or(|(before, _)| namespace::is_stricter(policy.enforce, before.enforce));
+        if asks_more && self.configuration.exempts_namespace(meta::name(namespace)) {
+            if let Some(ignored) = policy.ignored(namespace, &self.configuration.defaults) {
+                let name = meta::name(namespace);
+                notes.warn(format!(
+                    "namespace \"{name}\" is exempt from Pod Security, and the policy ({ignored}) will be ignored"
+                ));
+            }
+            return Ok(());
+        }
+        if asks_more && before.is_some() {
+            let pods = self.world.list(&self.pods, meta::name(namespace), "").await;
+            let pods =
+                pods.map(|(pods, _)| pods.into_iter().filter(|pod| !self.configuration.exempts_runtime_class(pod)).collect());
             let judging_max = review.left_of(namespace::JUDGING_MAX * 2) / 2;
             let warnings = namespace::warnings(meta::name(namespace), policy.enforce, pods, judging_max);
             warnings.into_iter().for_each(|warning| notes.warn(warning));
@@ -147,7 +201,7 @@ fn annotate(notes: &mut Notes, key: &str, value: impl Into<String>) {
     notes.annotate(format!("{PREFIX}{key}"), value);
 }
 
-fn annotate_errors(notes: &mut Notes, errors: &model::field::Errors) {
+fn annotate_errors(notes: &mut Notes, errors: &Errors) {
     let told: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
     match &told[..] {
         [] => {}

@@ -1,34 +1,64 @@
 //! PodTolerationRestriction: pods get the tolerations that their namespace's annotation gives, and have none but those that another
-//! annotation lists. Follows `plugin/pkg/admission/podtolerationrestriction` without a configuration, which would give and list
-//! tolerations for all namespaces.
+//! annotation lists; the configuration gives and lists them for namespaces without these annotations.
+//! Follows `plugin/pkg/admission/podtolerationrestriction`.
 
 use std::sync::Arc;
 
+use catalog::hooks::validate_tolerations;
 use catalog::quota::is_best_effort;
+use model::field::{Errors, Path};
 use model::json::json;
 use model::{GroupVersionResource, Status, Value, World, meta};
 
 use crate::builtin::{is, items, tolerations};
+use crate::configuration::{self, Strictness};
 use crate::{Notes, Operation, Plugin, Review};
 
 const DEFAULTS: &str = "scheduler.alpha.kubernetes.io/defaultTolerations";
 const LISTED: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
 
+const KINDS: [(&str, &str); 1] = [("podtolerationrestriction.admission.k8s.io/v1alpha1", "Configuration")];
+
+/// What holds in namespaces that say nothing themselves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Configuration {
+    given: Vec<Value>,
+    listed: Vec<Value>,
+}
+
+impl Configuration {
+    /// Fails in upstream's words.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let document = configuration::document(text, &KINDS, Strictness::Lenient)?;
+        let (given, listed) = (items(&document, "default"), items(&document, "whitelist"));
+        let mut errors = Errors::new();
+        let path = Path::new("podtolerationrestriction");
+        validate_tolerations(given, &path.child("default"), &mut errors);
+        validate_tolerations(listed, &path.child("whitelist"), &mut errors);
+        if errors.is_empty() {
+            return Ok(Self { given: given.to_vec(), listed: listed.to_vec() });
+        }
+        let told: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+        Err(format!("invalid config: [{}]", told.join(" ")))
+    }
+}
+
 pub(super) struct PodTolerationRestriction {
     world: Arc<dyn World>,
     namespaces: GroupVersionResource,
+    configuration: Configuration,
 }
 
 impl PodTolerationRestriction {
-    pub(super) fn new(world: Arc<dyn World>) -> Self {
-        Self { world, namespaces: GroupVersionResource::new("", "v1", "namespaces") }
+    pub(super) fn new(world: Arc<dyn World>, configuration: Configuration) -> Self {
+        Self { world, namespaces: GroupVersionResource::new("", "v1", "namespaces"), configuration }
     }
 
-    /// The tolerations that an annotation of the namespace holds; none where there is none, or it is empty.
-    async fn annotated(&self, review: &Review<'_>, annotation: &str) -> Result<Vec<Value>, Status> {
+    /// The tolerations that an annotation of the namespace holds, none where it is empty; nothing where there is none.
+    async fn annotated(&self, review: &Review<'_>, annotation: &str) -> Result<Option<Vec<Value>>, Status> {
         let namespace = self.world.get(&self.namespaces, "", review.namespace).await?;
-        let text = meta::annotation(&namespace, annotation).filter(|text| !text.is_empty());
-        let parsed = text.map_or(Ok(Vec::new()), serde_json::from_str);
+        let parse = |text: &str| if text.is_empty() { Ok(Vec::new()) } else { serde_json::from_str(text) };
+        let parsed = meta::annotation(&namespace, annotation).map(parse).transpose();
         parsed.map_err(|error| Status::new(500, "", error.to_string()))
     }
 }
@@ -50,7 +80,7 @@ impl Plugin for PodTolerationRestriction {
     async fn mutate(&self, review: &Review<'_>, pod: &mut Value, notes: &mut Notes) -> Result<(), Status> {
         let mut more = Vec::new();
         if review.operation == Operation::Create {
-            more = self.annotated(review, DEFAULTS).await?;
+            more = self.annotated(review, DEFAULTS).await?.unwrap_or_else(|| self.configuration.given.clone());
         }
         // What asks for memory shall not be kept from nodes for want of memory.
         if !is_best_effort(pod) {
@@ -73,12 +103,15 @@ impl Plugin for PodTolerationRestriction {
         if own.is_empty() {
             return Ok(());
         }
-        let listed = self.annotated(review, LISTED).await?;
+        let annotated = self.annotated(review, LISTED).await?;
+        let whose = if annotated.is_some() { "namespace" } else { "cluster" };
+        let listed = annotated.as_ref().unwrap_or(&self.configuration.listed);
         let is_listed = |toleration: &Value| listed.iter().any(|wide| tolerations::covers(wide, toleration));
         if listed.is_empty() || own.iter().all(is_listed) {
             return Ok(());
         }
-        let why = "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist";
+        let why =
+            format!("pod tolerations (possibly merged with namespace default tolerations) conflict with its {whose} whitelist");
         // Upstream refuses with something that is no refusal.
         Err(Status::new(500, "", why))
     }

@@ -1,6 +1,6 @@
 //! ResourceQuota: nothing gets in that the quotas of its namespace have no room for; what gets in is charged to their status
-//! first. Follows `k8s.io/apiserver/pkg/admission/plugin/resourcequota` without a configuration, which limits nothing by
-//! default. What is deleted, or charged and then not stored after all, is given back by `resourcequota-controller`.
+//! first. What the configuration limits has to be covered by one. Follows `k8s.io/apiserver/pkg/admission/plugin/resourcequota`.
+//! What is deleted, or charged and then not stored after all, is given back by `resourcequota-controller`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,10 @@ use crate::builtin::{group_resource, is, shown_name};
 use crate::{Notes, Operation, Plugin, Review};
 use charge::{Ask, Quota};
 
+pub(super) use limited::{Limited, limits};
+
 mod charge;
+mod limited;
 
 /// How often a quota is read and charged anew when somebody else wrote it meanwhile.
 const RETRIES: u32 = 3;
@@ -59,11 +62,12 @@ type Waiting = (Ask, oneshot::Sender<Result<(), Status>>);
 struct Counter {
     world: Arc<dyn World>,
     quotas: GroupVersionResource,
+    limits: Vec<Limited>,
 }
 
 impl ResourceQuota {
-    pub(super) fn new(world: Arc<dyn World>) -> Self {
-        let counter = Counter { world, quotas: GroupVersionResource::new("", "v1", "resourcequotas") };
+    pub(super) fn new(world: Arc<dyn World>, limits: Vec<Limited>) -> Self {
+        let counter = Counter { world, quotas: GroupVersionResource::new("", "v1", "resourcequotas"), limits };
         Self { counter: Arc::new(counter), desks: Arc::default() }
     }
 
@@ -115,7 +119,7 @@ impl Counter {
             let is_meant = |quota: &Quota| again.as_ref().is_none_or(|names| names.iter().any(|name| name == quota.name()));
             let mut running: Vec<Quota> = quotas.into_iter().filter(is_meant).collect();
             for (ask, result) in asks.iter().zip(&mut results).filter(|(_, result)| result.is_none()) {
-                *result = charge::take(&mut running, ask);
+                *result = charge::take(&mut running, ask, &self.limits);
             }
             let (failed, last) = self.write(running).await;
             if failed.is_empty() {
@@ -189,7 +193,7 @@ impl Plugin for ResourceQuota {
         let evaluator = Evaluator::of(&group_resource(review)).filter(|evaluator| matters(evaluator, review, object));
         let Some(evaluator) = evaluator else { return Ok(()) };
         // Most namespaces have no quota.
-        if self.counter.of(review.namespace).await?.is_empty() {
+        if self.counter.limits.is_empty() && self.counter.of(review.namespace).await?.is_empty() {
             return Ok(());
         }
         let ask = Ask {

@@ -37,13 +37,14 @@ impl Caller for Nobody {
 
 fn setup(world: &Arc<Fake>) -> Setup {
     let cluster = testing::cluster(world.clone(), &[]);
-    let webhooks = Webhooks::new(Arc::new(Nobody), cluster.clone());
+    let webhooks = Webhooks::new([Arc::new(Nobody), Arc::new(Nobody)], cluster.clone());
     Setup {
         mutating_policies: Policies::new(Kind::Mutating, cluster.clone()),
         validating_policies: Policies::new(Kind::Validating, cluster.clone()),
         world: world.clone(),
         cluster,
         webhooks,
+        settings: super::Settings::default(),
         not_ready_toleration_s: 300,
         unreachable_toleration_s: 60,
     }

@@ -69,7 +69,7 @@ fn hook(name: &str, more: &Value) -> Value {
 fn stage(kind: Kind, hooks: &[Value], script: Script) -> Stage {
     let scripted = Scripted { script, asked: Arc::default() };
     let cluster = testing::cluster(Arc::new(Fake::new(&[])), &[]);
-    let webhooks = Webhooks::new(Arc::new(scripted.clone()), cluster);
+    let webhooks = Webhooks::new([Arc::new(scripted.clone()), Arc::new(scripted.clone())], cluster);
     let configuration = json!({"metadata": {"name": "conf"}, "webhooks": hooks});
     match kind {
         Kind::Mutating => webhooks.mutating.put(&configuration),

@@ -70,6 +70,15 @@ impl Address {
         &self.target.authority
     }
 
+    /// The name that its certificate must have.
+    pub(super) fn server_name(&self) -> &str {
+        &self.target.server_name
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.target.port
+    }
+
     /// The path, with how long the answer is waited for.
     pub(super) fn path_within(&self, limit: Duration) -> String {
         let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);

@@ -3,14 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::{CertificateError, ClientConfig, InvalidMessage, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::pinned::Pinned;
 use super::unverified::Unverified;
-use crate::tls::Certificates;
 
 /// Where systems keep the roots that everybody trusts.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -27,7 +26,7 @@ pub struct Terms<'a> {
     /// Whether whatever it shows is taken.
     pub unverified: bool,
     /// The certificate by which it knows this server, if it asks.
-    pub shown: Option<Arc<Certificates>>,
+    pub shown: Option<Arc<dyn ResolvesClientCert>>,
 }
 
 impl Trust {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use admission::admissionpolicy::{Kind, Policies};
 use admission::builtin;
-use admission::webhook::Webhooks;
+use admission::webhook::{Caller, Webhooks};
 use admission::{Cluster, Plugin};
 use model::User;
 use model::json::json;
+use server::client::Credentials;
 use server::kinds::{Rules, Served};
 use server::webhooks::Reach;
 use server::world::{LocalWorld, Slot};
@@ -25,11 +26,13 @@ fn server() -> Server {
         kinds: Arc::new(Served(slot.clone())),
         authorizer: Arc::new(Rules(slot.clone())),
     };
+    let reach = || -> Arc<dyn Caller> { Arc::new(Reach::new(slot.clone(), Credentials::default())) };
     let setup = builtin::Setup {
         world: cluster.world.clone(),
         mutating_policies: Policies::new(Kind::Mutating, cluster.clone()),
         validating_policies: Policies::new(Kind::Validating, cluster.clone()),
-        webhooks: Webhooks::new(Arc::new(Reach(slot.clone())), cluster.clone()),
+        webhooks: Webhooks::new([reach(), reach()], cluster.clone()),
+        settings: builtin::Settings::default(),
         cluster,
         not_ready_toleration_s: 300,
         unreachable_toleration_s: 300,

@@ -7,6 +7,10 @@ use model::Value;
 use model::field::{Errors, Path};
 use model::meta;
 
+/// Why a level is none.
+pub(super) const LEVELS: &str = "must be one of privileged, baseline, restricted";
+/// Why a version is none.
+pub(super) const VERSIONS: &str = "must be \"latest\" or \"v1.x\"";
 /// Prefix of the labels, and of the audit annotations.
 pub(super) const PREFIX: &str = "pod-security.kubernetes.io/";
 
@@ -19,7 +23,7 @@ pub(super) enum Level {
 }
 
 impl Level {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "privileged" => Some(Self::Privileged),
             "baseline" => Some(Self::Baseline),
@@ -42,9 +46,9 @@ impl Level {
 pub(super) struct Version(Option<i64>);
 
 impl Version {
-    const LATEST: Self = Self(None);
+    pub(super) const LATEST: Self = Self(None);
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "latest" {
             return Some(Self::LATEST);
         }
@@ -90,7 +94,7 @@ impl fmt::Display for Standard {
     }
 }
 
-/// What is asked of the pods of a namespace.
+/// What is asked of the pods of a namespace; nothing by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
     pub(super) enforce: Standard,
@@ -98,15 +102,18 @@ pub(super) struct Policy {
     pub(super) warn: Standard,
 }
 
-impl Policy {
-    /// What holds where no label says otherwise.
-    const DEFAULT: Self = Self { enforce: Standard::PRIVILEGED, audit: Standard::PRIVILEGED, warn: Standard::PRIVILEGED };
+impl Default for Policy {
+    fn default() -> Self {
+        Self { enforce: Standard::PRIVILEGED, audit: Standard::PRIVILEGED, warn: Standard::PRIVILEGED }
+    }
+}
 
-    /// Reads the labels of a namespace. There always is a policy: what is malformed counts as the strictest where it is
-    /// enforced, and as nothing where it is only told.
-    pub(super) fn of(namespace: &Value) -> (Self, Errors) {
+impl Policy {
+    /// Reads the labels of a namespace; where they say nothing these defaults hold. There always is a policy: what is malformed
+    /// counts as the strictest where it is enforced, and as nothing where it is only told.
+    pub(super) fn of(namespace: &Value, defaults: Self) -> (Self, Errors) {
         let mut read = Labels { namespace, errors: Errors::new() };
-        let mut policy = Self::DEFAULT;
+        let mut policy = defaults;
         let enforced = read.level("enforce", &mut policy.enforce, Level::Restricted);
         read.version("enforce-version", &mut policy.enforce);
         read.level("audit", &mut policy.audit, Level::Privileged);
@@ -121,6 +128,24 @@ impl Policy {
             }
         }
         (policy, read.errors)
+    }
+
+    /// The standards that labels name and that allow less than everything, for a namespace where none of them counts:
+    /// `enforce=restricted:latest, warn=baseline:v1.30`. Nothing where that is what holds anyway.
+    pub(super) fn ignored(&self, namespace: &Value, defaults: &Self) -> Option<String> {
+        let modes = [
+            ("enforce", self.enforce, defaults.enforce),
+            ("audit", self.audit, defaults.audit),
+            ("warn", self.warn, defaults.warn),
+        ];
+        let is_same = |one: Standard, other: Standard| one == other || one.is_privileged() && other.is_privileged();
+        if self.is_privileged() || modes.iter().all(|(_, one, other)| is_same(*one, *other)) {
+            return None;
+        }
+        let has = |mode: &str| meta::label(namespace, &format!("{PREFIX}{mode}")).is_some();
+        let is_said = |mode: &str| has(mode) || has(&format!("{mode}-version"));
+        let said = modes.iter().filter(|(mode, standard, _)| !standard.is_privileged() && is_said(mode));
+        Some(said.map(|(mode, standard, _)| format!("{mode}={standard}")).collect::<Vec<_>>().join(", "))
     }
 
     pub(super) fn is_privileged(&self) -> bool {
@@ -143,14 +168,14 @@ struct Labels<'a> {
 
 impl Labels<'_> {
     fn level(&mut self, mode: &str, of: &mut Standard, malformed: Level) -> Said {
-        let (said, level) = self.read(mode, Level::parse, "must be one of privileged, baseline, restricted");
+        let (said, level) = self.read(mode, Level::parse, LEVELS);
         of.level = level.unwrap_or(if said == Said::Badly { malformed } else { of.level });
         said
     }
 
     fn version(&mut self, mode: &str, of: &mut Standard) -> Said {
-        let (said, version) = self.read(mode, Version::parse, "must be \"latest\" or \"v1.x\"");
-        of.version = version.unwrap_or(Version::LATEST);
+        let (said, version) = self.read(mode, Version::parse, VERSIONS);
+        of.version = version.unwrap_or(if said == Said::Badly { Version::LATEST } else { of.version });
         said
     }
 
@@ -173,7 +198,7 @@ mod tests {
 
     fn told(labels: Value) -> (String, Vec<String>) {
         let labels: Vec<_> = labels.as_object().unwrap().iter().map(|(k, v)| (format!("{PREFIX}{k}"), v.clone())).collect();
-        let (policy, errors) = Policy::of(&json!({"metadata": {"labels": model::Map::from_iter(labels)}}));
+        let (policy, errors) = Policy::of(&json!({"metadata": {"labels": model::Map::from_iter(labels)}}), Policy::default());
         let Policy { enforce, audit, warn } = policy;
         (format!("{enforce} {audit} {warn}"), errors.0.iter().map(ToString::to_string).collect())
     }
@@ -193,6 +218,19 @@ mod tests {
         ] {
             assert_eq!(told(labels.clone()), (expected.to_owned(), vec![]), "{labels}");
         }
+    }
+
+    #[test]
+    fn what_labels_do_not_say_holds_by_default() {
+        let defaults = Policy { enforce: Standard::of("baseline", "v1.30"), ..Policy::default() };
+        let label = |name: &str, value: &str| json!({"metadata": {"labels": {(format!("{PREFIX}{name}")): value}}});
+        let of = |namespace: &Value| Policy::of(namespace, defaults).0;
+        assert_eq!(of(&label("audit", "restricted")).enforce, defaults.enforce);
+        assert_eq!(of(&label("enforce", "restricted")).enforce.to_string(), "restricted:v1.30");
+        assert_eq!(of(&label("enforce-version", "latest")).enforce.to_string(), "baseline:latest");
+        let ignored = |namespace: &Value| of(namespace).ignored(namespace, &defaults);
+        assert_eq!(ignored(&label("audit", "restricted")).as_deref(), Some("audit=restricted:latest"));
+        assert_eq!(ignored(&label("enforce-version", "v1.30")), None);
     }
 
     #[test]

@@ -57,7 +57,7 @@ const CREATE: Ask<'static> = Ask { operation: Operation::Create, resource: "v1/p
 
 /// What a write in the namespace `shop` is refused, and what is told besides: warnings, then annotations.
 async fn ask(world: &Arc<Fake>, ask: Ask<'_>, object: &Value) -> (Option<Status>, Vec<String>) {
-    let plugin = PodSecurity::new(world.clone());
+    let plugin = PodSecurity::new(world.clone(), Configuration::default());
     let resource = gvr(ask.resource);
     let review = Review {
         request: &RequestInfo::default(),

@@ -1,9 +1,13 @@
 //! What a write costs the quotas that count it, and whether they have room. Reads and writes nothing.
 //! Follows `CheckRequest` of `k8s.io/apiserver/pkg/admission/plugin/resourcequota`.
 
+use std::collections::BTreeSet;
+
 use catalog::quota::{Amounts, Evaluator, Scope, add, masked, of_list, subtracted, to_list, without_zeros};
 use jiff::Timestamp;
 use model::{GroupResource, Status, Value, meta};
+
+use super::limited::{self, Limited};
 
 /// A write that wants room.
 pub(super) struct Ask {
@@ -21,6 +25,10 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    pub(super) fn falls_under(&self, scope: &Scope) -> bool {
+        self.evaluator.is_in(std::slice::from_ref(scope), &self.object)
+    }
+
     fn refused(&self, why: String) -> Status {
         Status::forbidden(&self.resource, &self.name, why)
     }
@@ -89,10 +97,10 @@ fn listed(amounts: &Amounts) -> String {
     amounts.iter().map(|(name, amount)| format!("{name}={amount}")).collect::<Vec<_>>().join(",")
 }
 
-/// Charges the quotas for a write. Nothing where it hangs on them whether it may go on; otherwise the answer, and the quotas
+/// Charges the quotas for a write, where the configuration limits what they must cover. Nothing where it hangs on them whether it may go on; otherwise the answer, and the quotas
 /// are as they were.
-pub(super) fn take(quotas: &mut [Quota], ask: &Ask) -> Option<Result<(), Status>> {
-    let charges = match charges(quotas, ask) {
+pub(super) fn take(quotas: &mut [Quota], ask: &Ask, limits: &[Limited]) -> Option<Result<(), Status>> {
+    let charges = match charges(quotas, ask, limits) {
         Ok(charges) => charges,
         Err(refusal) => return Some(Err(refusal)),
     };
@@ -106,8 +114,9 @@ pub(super) fn take(quotas: &mut [Quota], ask: &Ask) -> Option<Result<(), Status>
 }
 
 /// What would be used of each quota that the write costs anything.
-fn charges(quotas: &[Quota], ask: &Ask) -> Result<Vec<(usize, Amounts)>, Status> {
+fn charges(quotas: &[Quota], ask: &Ask, limits: &[Limited]) -> Result<Vec<(usize, Amounts)>, Status> {
     let mut counting = Vec::new();
+    let mut covered = BTreeSet::new();
     for (at, quota) in quotas.iter().enumerate() {
         let counted = quota.counted(ask);
         if counted.is_empty() {
@@ -120,6 +129,7 @@ fn charges(quotas: &[Quota], ask: &Ask) -> Result<Vec<(usize, Amounts)>, Status>
             let counted = counted.join(",");
             return Err(ask.refused(format!("status unknown for quota: {}, resources: {counted}", quota.name())));
         }
+        covered.extend(counted);
         counting.push(at);
     }
     let usage = ask.evaluator.usage(&ask.object, ask.now);
@@ -128,16 +138,43 @@ fn charges(quotas: &[Quota], ask: &Ask) -> Result<Vec<(usize, Amounts)>, Status>
         return Err(ask.refused(format!("quota usage is negative for resource(s): {}", negative.join(","))));
     }
     let more = ask.old.as_ref().map(|old| subtracted(&usage, &ask.evaluator.usage(old, ask.now)));
-    let mut charges = Vec::new();
+    let mut costs = Vec::new();
     for at in counting {
-        let quota = &quotas[at];
         // What a quota did not count before costs it all.
-        let counted_before = |old: &Value| ask.evaluator.is_in(&quota.scopes, old);
+        let counted_before = |old: &Value| ask.evaluator.is_in(&quotas[at].scopes, old);
         let more = more.as_ref().filter(|_| ask.old.as_ref().is_some_and(counted_before));
-        let amounts = masked(&without_zeros(more.unwrap_or(&usage).clone()), &quota.hard);
+        costs.push((at, without_zeros(more.unwrap_or(&usage).clone())));
+    }
+    let costs_any = match &costs[..] {
+        [] => !without_zeros(more.as_ref().unwrap_or(&usage).clone()).is_empty(),
+        costs => costs.iter().any(|(_, cost)| !cost.is_empty()),
+    };
+    if costs_any {
+        cover(quotas, ask, limits, (&usage, &covered))?;
+    }
+    let mut charges = Vec::new();
+    for (at, cost) in costs {
+        let amounts = masked(&cost, &quotas[at].hard);
         if !amounts.is_empty() {
-            charges.push((at, quota.with(&amounts, ask)?));
+            charges.push((at, quotas[at].with(&amounts, ask)?));
         }
     }
     Ok(charges)
+}
+
+/// Refuses what the configuration limits and no quota covers.
+fn cover(quotas: &[Quota], ask: &Ask, limits: &[Limited], (usage, covered): (&Amounts, &BTreeSet<&str>)) -> Result<(), Status> {
+    let names = limited::names(limits, ask, usage);
+    let lacking: Vec<&str> = names.into_iter().filter(|name| !covered.contains(name)).collect();
+    if !lacking.is_empty() {
+        return Err(ask.refused(format!("insufficient quota to consume: {}", lacking.join(","))));
+    }
+    let limited = limited::scopes(limits, ask);
+    let covering: Vec<&Scope> = quotas.iter().flat_map(|quota| &quota.scopes).filter(|scope| ask.falls_under(scope)).collect();
+    let lacking: Vec<String> = limited::uncovered(limited, &covering).iter().map(ToString::to_string).collect();
+    match &lacking[..] {
+        [] => Ok(()),
+        // Upstream refuses with something that is no refusal.
+        lacking => Err(Status::new(500, "", format!("insufficient quota to match these scopes: [{}]", lacking.join(" ")))),
+    }
 }

@@ -71,7 +71,7 @@ async fn what_gets_in_is_charged_and_what_does_not_fit_is_refused() {
         quota("a", json!({}), json!({"requests.cpu": "1", "pods": "10"}), json!({"requests.cpu": "600m", "pods": "2"})),
         quota("b", json!({}), json!({"count/pods": "4", "secrets": "1"}), json!({"count/pods": "2", "secrets": "0"})),
     ]);
-    let plugin = ResourceQuota::new(world.clone());
+    let plugin = ResourceQuota::new(world.clone(), Vec::new());
     assert_eq!(ask(&plugin, Write { dry_run: true, ..CREATE }, &pod("p", "400m")).await, None);
     assert!(world.take_log().is_empty(), "a dry run is asked and not charged");
     assert_eq!(ask(&plugin, CREATE, &pod("p", "300m")).await, None);
@@ -93,7 +93,7 @@ async fn what_gets_in_is_charged_and_what_does_not_fit_is_refused() {
 
 #[tokio::test]
 async fn what_a_quota_cannot_judge_is_refused() {
-    let plugin = |hard, used| ResourceQuota::new(world(&[quota("a", json!({}), hard, used)]));
+    let plugin = |hard, used| ResourceQuota::new(world(&[quota("a", json!({}), hard, used)]), Vec::new());
     let silent = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}});
     assert_eq!(
         ask(&plugin(json!({"limits.cpu": "1"}), json!({"limits.cpu": "0"})), CREATE, &silent).await.unwrap(),
@@ -116,7 +116,7 @@ async fn what_a_quota_cannot_judge_is_refused() {
 async fn an_update_costs_what_it_adds() {
     let hard = json!({"requests.storage": "3Gi", "persistentvolumeclaims": "1"});
     let world = world(&[quota("a", json!({}), hard, json!({"requests.storage": "1Gi", "persistentvolumeclaims": "1"}))]);
-    let plugin = ResourceQuota::new(world.clone());
+    let plugin = ResourceQuota::new(world.clone(), Vec::new());
     let claim = |size: &str| json!({"metadata": {"name": "c", "resourceVersion": "7"}, "spec": {"resources": {"requests": {"storage": size}}}});
     let old = claim("1Gi");
     let update = Write { operation: Operation::Update, resource: "v1/persistentvolumeclaims", old: Some(&old), ..CREATE };
@@ -140,7 +140,7 @@ async fn a_change_of_scope_costs_the_new_quota_all() {
     let ending = quota("ending", json!({"scopes": ["Terminating"]}), json!({"pods": "5"}), json!({"pods": "0"}));
     let lasting = quota("lasting", json!({"scopes": ["NotTerminating"]}), json!({"pods": "5"}), json!({"pods": "1"}));
     let world = world(&[ending, lasting]);
-    let (plugin, old) = (ResourceQuota::new(world.clone()), pod("p", "1"));
+    let (plugin, old) = (ResourceQuota::new(world.clone(), Vec::new()), pod("p", "1"));
     let update = Write { operation: Operation::Update, old: Some(&old), ..CREATE };
     let mut new = old.clone();
     new["metadata"]["labels"] = json!({"a": "b"});
@@ -154,7 +154,7 @@ async fn a_change_of_scope_costs_the_new_quota_all() {
 #[tokio::test]
 async fn a_quota_that_somebody_else_wrote_is_charged_anew() {
     let world = world(&[quota("a", json!({}), json!({"pods": "3"}), json!({"pods": "0"}))]);
-    let plugin = ResourceQuota::new(world.clone());
+    let plugin = ResourceQuota::new(world.clone(), Vec::new());
     let conflict = || Status::modified(&model::GroupResource::new("", "resourcequotas"), "a");
     for _ in 0..3 {
         world.fail("update/status resourcequotas", conflict());
@@ -184,7 +184,7 @@ fn an_ask(object: &Value) -> Ask {
 #[tokio::test]
 async fn many_at_once_share_the_room_and_few_writes() {
     let world = world(&[quota("a", json!({}), json!({"pods": "40"}), json!({"pods": "0"}))]);
-    let plugin = ResourceQuota::new(world.clone());
+    let plugin = ResourceQuota::new(world.clone(), Vec::new());
     let all: Vec<Value> = (0..100).map(|n| pod(&format!("p{n}"), "1")).collect();
     let answers = futures::future::join_all(all.iter().map(|pod| ask(&plugin, CREATE, pod))).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_none()).count(), 40);
@@ -193,4 +193,20 @@ async fn many_at_once_share_the_room_and_few_writes() {
     let writes = world.take_log().len();
     assert!(writes < 10, "{writes} writes");
     assert!(plugin.desks.lock().is_empty(), "nobody waits");
+}
+
+#[tokio::test]
+async fn what_is_limited_needs_a_quota_that_covers_it() {
+    let configured = r#"{"apiVersion":"apiserver.config.k8s.io/v1","kind":"ResourceQuotaConfiguration","limitedResources":[
+        {"resource":"pods","matchContains":["cpu"]}]}"#;
+    let limits = limits(configured).unwrap();
+    let plugin = |quotas: &[Value]| ResourceQuota::new(world(quotas), limits.clone());
+    let refused = |names: &str| format!("pods \"p\" is forbidden: insufficient quota to consume: {names}");
+    assert_eq!(ask(&plugin(&[]), CREATE, &pod("p", "1")).await, Some(refused("cpu,requests.cpu")));
+    let counts_pods = quota("a", json!({}), json!({"pods": "9"}), json!({"pods": "0"}));
+    assert_eq!(ask(&plugin(&[counts_pods]), CREATE, &pod("p", "1")).await, Some(refused("cpu,requests.cpu")));
+    let covers = quota("a", json!({}), json!({"cpu": "9", "requests.cpu": "9"}), json!({"cpu": "0", "requests.cpu": "0"}));
+    assert_eq!(ask(&plugin(&[covers]), CREATE, &pod("p", "1")).await, None);
+    let other = Write { resource: "v1/services", ..CREATE };
+    assert_eq!(ask(&plugin(&[]), other, &json!({"metadata": {"name": "s"}})).await, None);
 }

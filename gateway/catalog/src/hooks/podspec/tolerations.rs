@@ -9,7 +9,7 @@ use super::super::rules::{get, text};
 const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// `ValidateTolerations`. Comparing operators (`Lt`, `Gt`) are a feature that is off.
-pub(crate) fn validate(tolerations: &[Value], list: &Path, errors: &mut Errors) {
+pub fn validate(tolerations: &[Value], list: &Path, errors: &mut Errors) {
     for (i, toleration) in tolerations.iter().enumerate() {
         one(toleration, &list.index(i), errors);
     }
