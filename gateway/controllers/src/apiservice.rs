@@ -5,6 +5,7 @@
 //! `pkg/controlplane/controller/crdregistration`.
 
 mod available;
+mod meter;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,6 +2,7 @@
 //! Follows `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`. Does not know which resources exist.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use crate::content;
 use crate::query::{Query, decode_path};
@@ -173,18 +174,37 @@ impl RequestInfo {
     }
 }
 
+/// Of a path the method is the verb, whatever case it is written in.
 fn path_verb(method: &str) -> Verb {
-    match method {
-        "GET" => Verb::Get,
-        "PATCH" => Verb::Patch,
-        "DELETE" => Verb::Delete,
-        "HEAD" => Verb::Other("head"),
-        "POST" => Verb::Other("post"),
-        "PUT" => Verb::Other("put"),
-        "OPTIONS" => Verb::Other("options"),
-        "CONNECT" => Verb::Other("connect"),
-        "TRACE" => Verb::Other("trace"),
-        _ => Verb::Other("unknown"),
+    match &*method.to_ascii_lowercase() {
+        "get" => Verb::Get,
+        "patch" => Verb::Patch,
+        "delete" => Verb::Delete,
+        "head" => Verb::Other("head"),
+        "post" => Verb::Other("post"),
+        "put" => Verb::Other("put"),
+        "options" => Verb::Other("options"),
+        "connect" => Verb::Other("connect"),
+        "trace" => Verb::Other("trace"),
+        other => Verb::Other(made_up(other)),
+    }
+}
+
+/// Methods that no standard knows, remembered by name: so many that whoever allows one by a rule can rely on it, and no more,
+/// because clients think of them.
+const MADE_UP_MAX: usize = 64;
+
+fn made_up(method: &str) -> &'static str {
+    static KNOWN: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match known.iter().find(|known| **known == method) {
+        Some(known) => known,
+        None if known.len() < MADE_UP_MAX => {
+            let remembered: &'static str = Box::leak(method.into());
+            known.push(remembered);
+            remembered
+        }
+        None => "unknown",
     }
 }
 
@@ -251,7 +271,13 @@ mod tests {
         for url in ["/", "/api", "/api/v1", "/apis/apps", "/apis/apps/v1", "/healthz", "/version/x/y", "//"] {
             assert!(!info("GET", url).resource_request, "{url}");
         }
-        assert_eq!(info("POST", "/healthz").verb.as_str(), "post");
+        for (method, verb) in [("POST", "post"), ("gEt", "get"), ("BREW", "brew"), ("BREW", "brew")] {
+            assert_eq!(info(method, "/healthz").verb.as_str(), verb);
+        }
+        for number in 0..2 * MADE_UP_MAX {
+            info(&format!("M{number}"), "/healthz");
+        }
+        assert_eq!(info("ANOTHER", "/healthz").verb.as_str(), "unknown");
         let error = RequestInfo::parse("GET", "/api/v1/watch", &Query::default()).unwrap_err();
         assert_eq!(error, "unable to determine kind and namespace from url, /api/v1/watch");
         assert!(RequestInfo::parse("GET", "/api/v1/pods/%zz", &Query::default()).is_err());

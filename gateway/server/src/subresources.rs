@@ -3,6 +3,7 @@
 
 mod approval;
 mod binding;
+mod componentstatuses;
 mod connect;
 mod ephemeralcontainers;
 mod eviction;
@@ -66,7 +67,7 @@ static SERVED: &[Entry] = &[
     ("", "services", "proxy", connect::proxy),
     ("", "nodes", "proxy", connect::proxy),
     ("", "serviceaccounts", "token", token::serve),
-    ("", "componentstatuses", "", connect::component_statuses),
+    ("", "componentstatuses", "", componentstatuses::serve),
     ("openreports.io", "clusterreports", "", reports::serve),
     ("openreports.io", "reports", "", reports::serve),
 ];

@@ -12,6 +12,7 @@ use model::field::quote;
 use model::json::json;
 use model::{GroupVersionResource, Value, meta};
 
+use super::meter::{Found, Meter};
 use super::{resource, text};
 use crate::feed::{Change, Reads, What};
 use crate::queue::Queue;
@@ -40,11 +41,20 @@ struct Watcher {
     leads_to: Mutex<BTreeMap<String, (String, String)>>,
     /// How often in a row each did not answer.
     failures: Mutex<HashMap<String, u32>>,
+    meter: Meter,
 }
 
 /// Adds the controller.
 pub(crate) fn add(runtime: &mut Runtime, check: Check) {
-    let watcher = Arc::new(Watcher { check, queue: Arc::default(), leads_to: Mutex::default(), failures: Mutex::default() });
+    let watcher = Arc::new(Watcher {
+        check,
+        queue: Arc::default(),
+        leads_to: Mutex::default(),
+        failures: Mutex::default(),
+        meter: Meter::default(),
+    });
+    let measured = watcher.clone();
+    runtime.measure(move |out| measured.meter.write(out));
     let heard = watcher.clone();
     runtime.listen(resource(), Arc::new(move |change| heard.hear(change)));
     let heard = watcher.clone();
@@ -90,6 +100,7 @@ impl Watcher {
         let known = match context.world.get(&resource(), "", name).await {
             Err(status) if status.code == 404 => {
                 self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+                self.meter.forget(name);
                 return Ok(Next::Wait);
             }
             known => known.map_err(step("read APIService"))?,
@@ -98,6 +109,8 @@ impl Watcher {
             None => (LOCAL, Next::Wait),
             Some(service) => self.look(context, &known, service).await?,
         };
+        let found = if condition.status == "True" { Found::Available } else { Found::Unavailable(condition.reason) };
+        self.meter.found(name, is_available(&known), found);
         if let Some(conditions) = changed(&known, &condition, &rfc3339(context.clock.now())) {
             let mut known = known;
             known["status"]["conditions"] = conditions;
@@ -151,6 +164,12 @@ impl Condition {
     fn new(status: &'static str, reason: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         Self { status, reason, message: message.into() }
     }
+}
+
+/// What the condition says now.
+fn is_available(known: &Value) -> bool {
+    let mut conditions = known.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    conditions.any(|one| text(one, "/type") == "Available" && text(one, "/status") == "True")
 }
 
 /// What is missing of a service; nothing when its server can be asked.

@@ -119,6 +119,28 @@ impl Shape {
         }
     }
 
+    /// A whole list of objects that are not stored, in their order.
+    pub fn listed(&self, row: &Row, objects: &[Value], now: Timestamp) -> Bytes {
+        let meta = ListMeta::default();
+        let mut out = self.list_head(row, &meta);
+        for (at, object) in objects.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            let body = row.encode_body(object);
+            match self {
+                Self::Plain => out.extend_from_slice(&body),
+                Self::Partial(version) => shape::partial(version, &row.metadata_of(&body), &mut out),
+                Self::Table(..) => self.table_row(row, &body, object, now, None, &mut out),
+            }
+        }
+        match objects {
+            [] => self.close_empty(row, &meta, &mut out),
+            _ => out.extend_from_slice(&self.list_tail(row, &meta)),
+        }
+        out.into()
+    }
+
     fn table_row(&self, row: &Row, body: &[u8], value: &Value, now: Timestamp, marked: Option<&str>, out: &mut Vec<u8>) {
         let Self::Table(version, include) = self else { return };
         let (mut cells, conditions) = (row.cells(value, now), row.conditions(value));

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use model::json::json;
 use model::{Status, Value, meta};
 
 use crate::answer::{Answer, Content};
@@ -66,21 +65,6 @@ pub(super) fn proxy<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, _
         }
         let why = format!("proxying to {} is not supported by this server yet", owner.plural());
         Err(Status::new(501, "NotImplemented", why))
-    }
-    .boxed()
-}
-
-/// `componentstatuses`, which upstream has deprecated: this server runs no component that it could ask.
-pub(super) fn component_statuses<'a>(_gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, _body: Body) -> Served<'a> {
-    async move {
-        call.notes.warn("v1 ComponentStatus is deprecated in v1.19+");
-        if !call.info.name.is_empty() {
-            return Err(Status::not_found(&row.group_resource(), &call.info.name));
-        }
-        Ok(Answer::new(
-            200,
-            Content::Status(json!({"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": []})),
-        ))
     }
     .boxed()
 }
@@ -156,6 +140,8 @@ fn unreachable(pod: &Value, path: &str) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use model::json::json;
+
     use super::*;
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
         Err(status) => ended(frames.error(&status)),
     };
     if websocket::is_wanted(call) {
-        return Ok(websocket::serve(call, call.output.media, stream));
+        return Ok(websocket::serve(gate, call, call.output.media, stream));
     }
     Ok(Answer::new(200, Content::Stream(content_type, body::stream(stream))))
 }

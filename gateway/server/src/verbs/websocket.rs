@@ -4,6 +4,7 @@
 
 mod frame;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -23,6 +24,7 @@ use super::watch::Pieces;
 use crate::answer::{Answer, Content};
 use crate::body;
 use crate::call::Call;
+use crate::gate::Gate;
 
 const KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
 const VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
@@ -47,7 +49,7 @@ pub(super) fn is_wanted(call: &Call) -> bool {
 }
 
 /// Answers with a WebSocket that carries these pieces, each of whole events.
-pub(super) fn serve(call: &mut Call, media: Media, pieces: Pieces) -> Answer {
+pub(super) fn serve(gate: &Arc<Gate>, call: &mut Call, media: Media, pieces: Pieces) -> Answer {
     let (protocol, accepted) = match handshake(call) {
         Ok(agreed) => agreed,
         Err((code, why)) => return refused(code, why),
@@ -60,7 +62,12 @@ pub(super) fn serve(call: &mut Call, media: Media, pieces: Pieces) -> Answer {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(ACCEPT, accepted);
     protocol.and_then(|protocol| headers.insert(PROTOCOL, protocol));
+    // The request lasts as long as the connection, which the server does not see any more.
+    let mut record = std::mem::replace(&mut call.record, audit::Record::none());
+    record.started(StatusCode::SWITCHING_PROTOCOLS.as_u16(), gate.clock.now());
+    let kept = (record, crate::count::running(gate, call));
     tokio::spawn(async move {
+        let _kept = kept;
         if let Err(error) = carry(upgrade, media, pieces).await {
             tracing::debug!(%error, "a watch over WebSocket ended");
         }
