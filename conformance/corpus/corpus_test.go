@@ -3,7 +3,6 @@ package corpus
 import (
 	"flag"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,12 +35,13 @@ func TestAnswersAreUpstreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens := filepath.Join(t.TempDir(), "tokens.csv")
-	if err := os.WriteFile(tokens, []byte(Tokens), 0o600); err != nil {
+	flags, err := Flags(t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := Connect(harness.Start(t, "--controllers=-*", "--authorization-mode=Node,RBAC", "--token-auth-file", tokens,
-		"--service-account-issuer", peer.Issuer, "--service-cluster-ip-range", peer.ServiceRange).Config)
+	flags = append(flags, "--controllers=-*", "--authorization-mode=Node,RBAC", "--service-account-issuer", peer.Issuer,
+		"--service-cluster-ip-range", peer.ServiceRange)
+	server, err := Connect(harness.Start(t, flags...).Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +28,28 @@ const (
 	// Tokens is the file of static tokens that both servers are started with.
 	Tokens = AdminToken + ",admin,1,system:masters\nalice-token,alice,2\nbob-token,bob,3,\"developers,testers\"\n"
 
+	// admission is what plugins of both servers are configured with. It concerns the family admissionconfig alone.
+	admission = `apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: PodSecurity
+  configuration:
+    apiVersion: pod-security.admission.config.k8s.io/v1
+    kind: PodSecurityConfiguration
+    exemptions: {namespaces: [admissionconfig-exempt], usernames: [bob], runtimeClasses: [admissionconfig-exempt]}
+- name: ResourceQuota
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: ResourceQuotaConfiguration
+    limitedResources:
+    - resource: pods
+      matchContains: [example.com/limited]
+      matchScopes: [{scopeName: PriorityClass, operator: In, values: [admissionconfig-limited]}]
+- name: PodNodeSelector
+  configuration:
+    podNodeSelectorPluginConfig: {admissionconfig-nodes: "env=test,zone=a"}
+`
+
 	// replyTimeout bounds the wait for an answer, and for the events of a watch; what comes later is a difference. No step
 	// waits for it on purpose, so it may be as long as a loaded machine needs.
 	replyTimeout = 2 * time.Minute
@@ -33,6 +57,18 @@ const (
 	untilTimeout = 2 * time.Minute
 	untilPause   = 50 * time.Millisecond
 )
+
+// Flags are those that both servers are started with, beside what says where they are; the files that they name are in dir.
+func Flags(dir string) ([]string, error) {
+	tokens, plugins := filepath.Join(dir, "tokens.csv"), filepath.Join(dir, "admission.yaml")
+	for name, text := range map[string]string{tokens: Tokens, plugins: admission} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"--token-auth-file", tokens, "--enable-bootstrap-token-auth", "--enable-admission-plugins=PodNodeSelector",
+		"--admission-control-config-file", plugins}, nil
+}
 
 // Server is where requests go.
 type Server struct {

@@ -66,6 +66,7 @@ var forms = map[string]string{
 	"partiallist":   "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
 	"partialbuf":    "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
 	"discovery":     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+	"discoverybuf":  "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
 	"discoverybeta": "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
 }
 

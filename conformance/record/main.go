@@ -111,13 +111,13 @@ func recordCorpus(ctx context.Context, apiserver, etcd, module, only string) err
 	return os.WriteFile(filepath.Join(folder, family+".txt"), text, 0o644)
 }
 
-// start runs a server that knows the tokens of the corpus.
+// start runs a server that knows what the corpus needs.
 func start(ctx context.Context, apiserver, etcd, dir string, flags ...string) (*peer.Peer, error) {
-	tokens := filepath.Join(dir, "tokens.csv")
-	if err := os.WriteFile(tokens, []byte(corpus.Tokens), 0o600); err != nil {
+	own, err := corpus.Flags(dir)
+	if err != nil {
 		return nil, err
 	}
-	return peer.Start(ctx, apiserver, etcd, dir, append(flags, "--token-auth-file", tokens)...)
+	return peer.Start(ctx, apiserver, etcd, dir, append(flags, own...)...)
 }
 
 func recordWebhooks(ctx context.Context, real *peer.Peer, log, path string) error {

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use model::User;
 use model::user::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
 
+use crate::bootstrap;
 use crate::certificate::{Certificates, Use};
 use crate::front_proxy::{self, FrontProxy};
 use crate::roots::Roots;
-use crate::service_account::Verifier;
+use crate::service_account::verify::Accepted;
+use crate::service_account::{Legacy, Verifier};
 use crate::token_file::Tokens;
 use crate::websocket;
 
@@ -31,6 +33,8 @@ pub struct Identity {
     pub user: User,
     /// Those of the wanted audiences the credential is for; all wanted ones when it knows no audiences.
     pub audiences: Vec<String>,
+    /// Where the token lies, if it is one that a Secret holds.
+    pub legacy: Option<Legacy>,
 }
 
 /// Whether a request without any credential is let through as `system:anonymous`.
@@ -59,6 +63,8 @@ pub struct Chain {
     pub tokens: Option<Tokens>,
     /// Tokens of service accounts.
     pub service_accounts: Option<Verifier>,
+    /// Tokens of machines that are to become nodes.
+    pub bootstrap: Option<bootstrap::Tokens>,
     /// What this server is called in tokens (`--api-audiences`).
     pub audiences: Vec<String>,
     /// What happens without any credential.
@@ -147,22 +153,31 @@ impl Chain {
 
     fn token(&self, token: &str, wanted: &[String], now: Timestamp, refusals: &mut Vec<String>) -> Option<Identity> {
         if let Some(user) = self.tokens.as_ref().and_then(|tokens| tokens.find(token)) {
-            // A static token is for this server, under whatever name.
-            let audiences: Vec<String> = wanted.iter().filter(|wanted| self.audiences.contains(wanted)).cloned().collect();
-            let is_for_us = !audiences.is_empty() || self.audiences.is_empty();
-            return is_for_us.then(|| Identity { user: user.clone(), audiences });
+            return self.for_us(user.clone(), wanted);
         }
-        match self.service_accounts.as_ref()?.verify(token, wanted, now) {
-            Ok(accepted) => accepted.map(|a| Identity { user: a.user, audiences: a.audiences }),
-            Err(error) => {
-                refusals.push(error.to_string());
-                None
+        match self.service_accounts.as_ref().map(|verifier| verifier.verify(token, wanted, now)) {
+            Some(Ok(Some(Accepted { user, legacy: legacy @ Some(_), .. }))) => {
+                return self.for_us(user, wanted).map(|identity| Identity { legacy, ..identity });
             }
+            Some(Ok(Some(accepted))) => {
+                return Some(Identity { user: accepted.user, audiences: accepted.audiences, legacy: None });
+            }
+            Some(Ok(None)) | None => {}
+            Some(Err(error)) => refusals.push(error.to_string()),
         }
+        let user = self.bootstrap.as_ref()?.find(token, now)?;
+        self.for_us(user, wanted)
+    }
+
+    /// A token that names nobody is for this server, under whatever name.
+    fn for_us(&self, user: User, wanted: &[String]) -> Option<Identity> {
+        let audiences: Vec<String> = wanted.iter().filter(|wanted| self.audiences.contains(wanted)).cloned().collect();
+        let is_for_us = !audiences.is_empty() || self.audiences.is_empty();
+        is_for_us.then_some(Identity { user, audiences, legacy: None })
     }
 
     fn everywhere(&self, user: User) -> Identity {
-        Identity { user, audiences: self.audiences.clone() }
+        Identity { user, audiences: self.audiences.clone(), legacy: None }
     }
 }
 

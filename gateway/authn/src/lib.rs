@@ -1,6 +1,7 @@
 //! Who sends a request: client certificates, front proxies, tokens, nobody. Follows `k8s.io/apiserver/pkg/authentication`
 //! and `k8s.io/kubernetes/pkg/serviceaccount`. Does not decide what a user may do (`authz`) and serves nothing (`server`).
 
+pub mod bootstrap;
 pub mod certificate;
 pub mod chain;
 mod der;

@@ -19,6 +19,7 @@ pub mod resourcequota;
 pub mod root_ca_publisher;
 pub mod runtime;
 pub mod serviceaccount;
+pub mod serviceaccount_token;
 pub mod validatingadmissionpolicy_status;
 pub mod volumeattributesclass_protection;
 
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use model::World;
 
-pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime, Served};
+pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime, Served, Sign};
 
 /// Every controller but those that watch all resources.
 static ALL: &[&Controller] = &[
@@ -36,6 +37,7 @@ static ALL: &[&Controller] = &[
     &persistentvolumeclaim_protection::CONTROLLER,
     &root_ca_publisher::CONTROLLER,
     &serviceaccount::CONTROLLER,
+    &serviceaccount_token::CONTROLLER,
     &validatingadmissionpolicy_status::CONTROLLER,
     &volumeattributesclass_protection::CONTROLLER,
 ];
@@ -82,6 +84,11 @@ pub fn start(context: Context, controllers: &[String], upkeep: Option<Upkeep>) -
     everything.follow(&mut runtime);
     runtime.follow();
     runtime
+}
+
+/// Whether any controller runs that kube-controller-manager would run.
+pub fn runs_any(controllers: &[String]) -> bool {
+    served().any(|name| names::is_enabled(name, names::Default::On, controllers))
 }
 
 /// The names of the controllers that are served here.

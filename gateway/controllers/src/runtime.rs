@@ -20,6 +20,9 @@ use crate::queue::{Counters, Queue};
 /// Tells what is served now, custom resources too.
 pub type Served = Arc<dyn Fn() -> Result<Arc<Catalog>, Status> + Send + Sync>;
 
+/// Signs the token that a Secret shall hold: namespace, name and uid of its account, and the name of the Secret.
+pub type Sign = Arc<dyn Fn((&str, &str, &str), &str) -> Result<String, String> + Send + Sync>;
+
 /// What every controller is given.
 #[derive(Clone)]
 pub struct Context {
@@ -31,6 +34,8 @@ pub struct Context {
     pub served: Served,
     /// The certificates that serving certificates are signed with, PEM; published to every namespace.
     pub root_ca: Arc<str>,
+    /// Signs tokens of service accounts.
+    pub sign: Sign,
 }
 
 /// What to do with a key that was worked off well.
@@ -116,19 +121,24 @@ pub struct QueueMetrics {
 
 type Probe = Arc<dyn Fn() -> (usize, [u64; 3]) + Send + Sync>;
 
+/// Writes what a controller counts.
+type Meter = Arc<dyn Fn(&mut String) + Send + Sync>;
+
 /// Controllers being put together, then running. Dropping it stops them.
 pub struct Runtime {
     context: Context,
     listeners: BTreeMap<(GroupVersionResource, Reads), Vec<Listener>>,
     once_synced: Vec<Box<dyn FnOnce() + Send>>,
     probes: Vec<(&'static str, Probe)>,
+    meters: Vec<Meter>,
     tasks: JoinSet<()>,
 }
 
 impl Runtime {
     /// Nothing runs yet. Must be made, and used, inside a tokio runtime.
     pub fn new(context: Context) -> Self {
-        Self { context, listeners: BTreeMap::new(), once_synced: Vec::new(), probes: Vec::new(), tasks: JoinSet::new() }
+        let (listeners, tasks) = (BTreeMap::new(), JoinSet::new());
+        Self { context, listeners, once_synced: Vec::new(), probes: Vec::new(), meters: Vec::new(), tasks }
     }
 
     /// What controllers are given.
@@ -220,10 +230,19 @@ impl Runtime {
         read_all(&self.probes)
     }
 
-    /// Writes the queues' metrics in Prometheus' text form, under client-go's names, whenever it is called.
+    /// Lets a controller that counts more than its queue write that, in Prometheus' text form.
+    pub(crate) fn measure(&mut self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        self.meters.push(Arc::new(write));
+    }
+
+    /// Writes the queues' metrics in Prometheus' text form, under client-go's names, and what controllers count besides,
+    /// whenever it is called.
     pub fn meter(&self) -> impl Fn(&mut String) + Send + Sync + 'static {
-        let probes = self.probes.clone();
-        move |out| write(&read_all(&probes), out)
+        let (probes, meters) = (self.probes.clone(), self.meters.clone());
+        move |out| {
+            write(&read_all(&probes), out);
+            meters.iter().for_each(|meter| meter(out));
+        }
     }
 }
 

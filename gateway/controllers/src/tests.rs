@@ -10,7 +10,7 @@ use model::world::{DeleteOptions, Propagation};
 use model::{Clock, World};
 
 use crate::world::{Fake, gvr};
-use crate::{Context, Served, start};
+use crate::{Context, Served, Sign, start};
 
 /// What the time is in tests: ten seconds after everything was made.
 pub(crate) const NOW: &str = "2030-01-01T00:00:10Z";
@@ -29,7 +29,8 @@ impl Clock for Stopped {
 pub(crate) fn context(world: Fake) -> (Context, Arc<Fake>) {
     let world = Arc::new(world);
     let served: Served = Arc::new(|| Ok(BUILTIN.clone()));
-    (Context { world: world.clone(), clock: Arc::new(Stopped), served, root_ca: "ROOT".into() }, world)
+    let sign: Sign = Arc::new(|(namespace, account, uid), secret| Ok(format!("{namespace} {account} {uid} {secret}")));
+    (Context { world: world.clone(), clock: Arc::new(Stopped), served, root_ca: "ROOT".into(), sign }, world)
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -47,6 +48,7 @@ async fn the_controllers_run_together() {
     let resources = [
         ("v1/namespaces", "Namespace", false),
         ("v1/serviceaccounts", "ServiceAccount", true),
+        ("v1/secrets", "Secret", true),
         ("v1/configmaps", "ConfigMap", true),
         ("v1/pods", "Pod", true),
         ("apps/v1/replicasets", "ReplicaSet", true),

@@ -2,18 +2,21 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use admission::admissionpolicy::{self, ParamsAccess};
+use admission::configuration::File;
 use admission::policy::Policies;
-use admission::webhook::Webhooks;
+use admission::webhook::{Caller, Webhooks};
 use admission::{Cluster, builtin};
 use authn::service_account::Issuer;
 use controllers::bootstrap;
 use controllers::identity_lease::Identity;
 use model::{Clock, User};
 use server::aggregation::{self, Aggregation};
+use server::client::Credentials;
 use server::endpoints::{Endpoints, TokenDiscovery};
 use server::following;
 use server::gate::{Gate, Limits, Tokens};
@@ -45,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) slot: Slot,
     pub(crate) policies: Arc<Policies>,
     pub(crate) webhooks: Arc<Webhooks>,
+    /// What plugins are configured with.
+    pub(crate) settings: builtin::Settings,
     pub(crate) admission_policies: AdmissionPolicies,
 }
 
@@ -72,8 +77,21 @@ impl AdmissionPolicies {
 
 /// The gate. Fails when a setting names something that cannot be had.
 pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn Error>> {
-    let Parts { store, catalog, authn, issuer, discovery, shown, clock, lifecycle, slot, policies, webhooks, admission_policies } =
-        parts;
+    let Parts {
+        store,
+        catalog,
+        authn,
+        issuer,
+        discovery,
+        shown,
+        clock,
+        lifecycle,
+        slot,
+        policies,
+        webhooks,
+        settings,
+        admission_policies,
+    } = parts;
     let metrics = Metrics::new()?;
     metrics.policies(policies.clone())?;
     let calls = webhooks.clone();
@@ -81,8 +99,9 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let gate = Arc::new(Gate {
         served: Served::new(catalog, clock.now()),
+        components: if controllers::runs_any(&config.controllers) { &["controller-manager"] } else { &[] },
         authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
-        admission: admission::Chain::new(plugins(config, &slot, &policies, &clock, webhooks, admission_policies)?),
+        admission: admission::Chain::new(plugins(config, &slot, &policies, &clock, webhooks, admission_policies, settings)?),
         client: server::client::Client::default(),
         aggregation: Aggregation::new(shown),
         policies: Some(policies.clone()),
@@ -141,9 +160,23 @@ fn cluster(slot: &Slot) -> Cluster {
     }
 }
 
-/// Admission webhooks; who is configured is told once the gate is there.
-pub(crate) fn webhooks(slot: &Slot) -> Arc<Webhooks> {
-    Webhooks::new(Arc::new(Reach(slot.clone())), cluster(slot))
+/// Admission webhooks; who is configured is told once the gate is there. Fails where a file of credentials cannot be read.
+pub(crate) fn webhooks(slot: &Slot, settings: &builtin::Settings) -> Result<Arc<Webhooks>, Box<dyn Error>> {
+    let reach = |kubeconfig: &Option<PathBuf>| -> Result<Arc<dyn Caller>, String> {
+        let credentials = kubeconfig.as_deref().map(Credentials::read).transpose()?.unwrap_or_default();
+        Ok(Arc::new(Reach::new(slot.clone(), credentials)))
+    };
+    let [mutating, validating] = &settings.webhook_kubeconfigs;
+    Ok(Webhooks::new([reach(mutating)?, reach(validating)?], cluster(slot)))
+}
+
+/// What plugins are configured with. Fails in upstream's words.
+pub(crate) fn settings(config: &Config) -> Result<builtin::Settings, Box<dyn Error>> {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("open {}: {error}", path.display()));
+    let admission = &config.admission;
+    let file = admission.file.as_ref().map(|path| File::read(path, &read)).transpose()?.unwrap_or_default();
+    let running = builtin::running(&admission.enable, &admission.disable)?;
+    Ok(builtin::Settings::read(&file, &running, &read)?)
 }
 
 /// Policies come last: mutators see what the built-in plugins made, and nothing is judged that a plugin still changes.
@@ -154,6 +187,7 @@ fn plugins(
     clock: &Arc<dyn Clock>,
     webhooks: Arc<Webhooks>,
     admission_policies: AdmissionPolicies,
+    configured: builtin::Settings,
 ) -> Result<Vec<Box<dyn admission::Plugin>>, Box<dyn Error>> {
     let cluster = cluster(slot);
     let settings = &config.admission;
@@ -164,6 +198,7 @@ fn plugins(
         mutating_policies: admission_policies.mutating,
         validating_policies: admission_policies.validating,
         webhooks,
+        settings: configured,
         not_ready_toleration_s: settings.not_ready_s,
         unreachable_toleration_s: settings.unreachable_s,
     };

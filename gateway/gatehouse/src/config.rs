@@ -80,6 +80,7 @@ pub(crate) struct Identity {
     pub(crate) proxy_client: Option<Source>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) anonymous: bool,
+    pub(crate) bootstrap_tokens: bool,
     pub(crate) issuers: Vec<String>,
     pub(crate) audiences: Vec<String>,
     pub(crate) verifying_keys: Vec<PathBuf>,
@@ -117,6 +118,8 @@ pub(crate) struct Audit {
 pub(crate) struct Admission {
     pub(crate) enable: Vec<String>,
     pub(crate) disable: Vec<String>,
+    /// What plugins are configured with.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) not_ready_s: i64,
     pub(crate) unreachable_s: i64,
 }
@@ -169,6 +172,7 @@ impl Config {
             admission: Admission {
                 enable: flags.list("enable-admission-plugins"),
                 disable: flags.list("disable-admission-plugins"),
+                file: path(&flags, "admission-control-config-file"),
                 not_ready_s: flags.number("default-not-ready-toleration-seconds"),
                 unreachable_s: flags.number("default-unreachable-toleration-seconds"),
             },
@@ -282,6 +286,7 @@ fn identity(flags: &mut Values<'_>) -> Identity {
         proxy_client: proxy_client(flags),
         token_file: path(flags, "token-auth-file"),
         anonymous: flags.switch("anonymous-auth"),
+        bootstrap_tokens: flags.switch("enable-bootstrap-token-auth"),
         issuers,
         audiences,
         verifying_keys: flags.each("service-account-key-file").into_iter().map(PathBuf::from).collect(),

@@ -86,6 +86,7 @@ impl Identity {
         let authn = Chain {
             client_roots: Some(client_roots),
             tokens: settings.token_file.as_deref().map(token_file).transpose()?,
+            bootstrap: settings.bootstrap_tokens.then(|| authn::bootstrap::Tokens::new(lookup.clone())),
             service_accounts: Some(Verifier::new(settings.issuers.clone(), keys.clone(), Some(lookup))),
             audiences: settings.audiences.clone(),
             anonymous: if settings.anonymous { authn::chain::Anonymous::Allowed } else { authn::chain::Anonymous::Refused },

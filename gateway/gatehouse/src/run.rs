@@ -59,9 +59,11 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     }
     let identity = Identity::prepare(&config, Arc::new(server::accounts::Accounts::new(&store)), clock.now())?;
     let Identity { certificates, told_roots, authn, issuer, discovery, reloads, own, shown } = identity;
-    let hooks = build::webhooks(&slot);
+    let settings = build::settings(&config)?;
+    let hooks = build::webhooks(&slot, &settings)?;
     let kinds = kinds::Served(slot.clone());
     let admission_policies = AdmissionPolicies::new(&slot);
+    let signer = issuer.clone();
     let parts = Parts {
         store: store.clone(),
         catalog,
@@ -74,6 +76,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
         slot,
         policies: policies.clone(),
         webhooks: hooks.clone(),
+        settings,
         admission_policies: admission_policies.clone(),
     };
     let gate = build::gate(&config, parts)?;
@@ -95,7 +98,9 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
     let named = build::lease_identity(&upkeep);
     let served: controllers::Served = Arc::new(move || kinds.catalog());
-    let context = controllers::Context { world: world.clone(), clock: clock.clone(), served, root_ca };
+    let sign: controllers::Sign =
+        Arc::new(move |account, secret| signer.issue_legacy(account, secret).map_err(|error| error.to_string()));
+    let context = controllers::Context { world: world.clone(), clock: clock.clone(), served, root_ca, sign };
     let lease = identity_lease::start(context.clone(), named.clone()).await;
     // Clients know them by the program that runs them upstream.
     let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use authn::service_account::{Bound, Found, Lookup};
+use model::Value;
 use serde::Deserialize;
-use store::{ResourceCache, Store};
+use store::{Entry, ResourceCache, Store};
 
 /// Finds service accounts, pods, secrets and nodes.
 pub struct Accounts {
@@ -44,8 +45,8 @@ impl Accounts {
     }
 }
 
-impl Lookup for Accounts {
-    fn find(&self, what: Bound, namespace: &str, name: &str) -> Option<Found> {
+impl Accounts {
+    fn entry(&self, what: Bound, namespace: &str, name: &str) -> Option<Arc<Entry>> {
         let resource = match what {
             Bound::ServiceAccount => &self.service_accounts,
             Bound::Pod => &self.pods,
@@ -53,10 +54,20 @@ impl Lookup for Accounts {
             Bound::Node => &self.nodes,
         };
         let rest = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
-        let entry = resource.get(&format!("{}{rest}", resource.prefix()))?;
+        resource.get(&format!("{}{rest}", resource.prefix()))
+    }
+}
+
+impl Lookup for Accounts {
+    fn find(&self, what: Bound, namespace: &str, name: &str) -> Option<Found> {
+        let entry = self.entry(what, namespace, name)?;
         let object: Object<'_> = serde_json::from_slice(&entry.body).ok()?;
         let deleted = object.metadata.deletion_timestamp.and_then(|at| at.parse().ok());
         Some(Found { uid: object.metadata.uid.to_owned(), deleted })
+    }
+
+    fn object(&self, what: Bound, namespace: &str, name: &str) -> Option<Value> {
+        serde_json::from_slice(&self.entry(what, namespace, name)?.body).ok()
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     /// Whether the server is about to end.
     pub lifecycle: Lifecycle,
+    /// Components of the cluster that this process is itself: they are well as long as it answers.
+    pub components: &'static [&'static str],
     /// Limits that flags set.
     pub limits: Limits,
 }

@@ -20,6 +20,7 @@ pub mod gate;
 pub mod health;
 pub mod kinds;
 pub mod kubeconfig;
+mod legacy_tokens;
 pub mod lifecycle;
 pub mod listen;
 pub mod looked;

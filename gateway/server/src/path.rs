@@ -17,7 +17,7 @@ use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::listen::Peer;
-use crate::{aggregation, paths, respond, verbs};
+use crate::{aggregation, legacy_tokens, paths, respond, verbs};
 
 /// Bound on a long-running request that never begins to answer: longer than any client waits.
 const LONG_RUNNING_MAX: Duration = Duration::from_secs(3600);
@@ -119,7 +119,7 @@ fn limit(gate: &Gate, call: &Call) -> Result<Duration, Status> {
     }
 }
 
-fn authenticate(gate: &Gate, peer: &Peer, call: &mut Call) -> Result<(), Status> {
+fn authenticate(gate: &Arc<Gate>, peer: &Peer, call: &mut Call) -> Result<(), Status> {
     let credentials = Credentials { certificates: &peer.certificates, headers: &call.headers, now: call.now };
     match gate.authn.authenticate(&credentials) {
         Ok(identity) => {
@@ -127,6 +127,9 @@ fn authenticate(gate: &Gate, peer: &Peer, call: &mut Call) -> Result<(), Status>
             call.headers.remove(http::header::AUTHORIZATION);
             gate.authn.clear(&mut call.headers);
             gate.metrics.authentications.inc();
+            if let Some(legacy) = identity.legacy {
+                legacy_tokens::used(gate, call, legacy);
+            }
             Ok(())
         }
         Err(refused) => {

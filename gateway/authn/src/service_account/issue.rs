@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::json::{Map, Value, json};
 
 use super::keys::{PrivateKey, Unsigned};
-use super::{Reference, user_name};
+use super::{Reference, legacy, user_name};
 
 /// Lifetime upstream gives a token that asks for exactly [`WARN_ONLY_S`], while old clients learn to reread theirs.
 pub const EXTENDED_S: i64 = 24 * 365 * 60 * 60;
@@ -65,6 +65,11 @@ impl Issuer {
     /// The name tokens are issued under.
     pub fn name(&self) -> &str {
         &self.issuer
+    }
+
+    /// Issues a token that a Secret shall hold. Fails only when the machine gives no randomness.
+    pub fn issue_legacy(&self, account: (&str, &str, &str), secret: &str) -> Result<String, Unsigned> {
+        legacy::issue(&self.key, &self.header, account, secret)
     }
 
     /// Issues a token. Fails only when the machine gives no randomness.

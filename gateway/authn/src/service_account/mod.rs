@@ -4,12 +4,15 @@
 pub mod discovery;
 pub mod issue;
 pub mod keys;
+pub mod legacy;
 pub mod verify;
 
 use jiff::Timestamp;
+use model::json::Value;
 
 pub use issue::{Issued, Issuer, Order};
 pub use keys::{PrivateKey, PublicKey};
+pub use legacy::Legacy;
 pub use verify::Verifier;
 
 /// Group of every service account.
@@ -50,6 +53,8 @@ pub struct Found {
 pub trait Lookup: Send + Sync {
     /// The object, if it exists.
     fn find(&self, what: Bound, namespace: &str, name: &str) -> Option<Found>;
+    /// The whole object, for the few tokens that it holds.
+    fn object(&self, what: Bound, namespace: &str, name: &str) -> Option<Value>;
 }
 
 /// The user name of a service account.

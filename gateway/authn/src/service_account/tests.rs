@@ -31,6 +31,10 @@ impl Lookup for Objects {
         let key = if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") };
         self.0.lock().unwrap().get(&(what, key)).cloned()
     }
+
+    fn object(&self, _: Bound, _: &str, _: &str) -> Option<Value> {
+        None
+    }
 }
 
 struct Cluster {
@@ -195,4 +199,68 @@ fn the_published_set_lets_others_verify() {
     assert_eq!(set["keys"][1]["x"].as_str().unwrap().len(), 64);
     let document = discovery::configuration(HERE, "https://x/openid/v1/jwks", &keys);
     assert_eq!(document["id_token_signing_alg_values_supported"], json!(["ES384", "RS256"]));
+}
+
+/// A Secret and an account.
+struct Held {
+    secret: Value,
+    account: Value,
+}
+
+impl Lookup for Held {
+    fn find(&self, _: Bound, _: &str, _: &str) -> Option<Found> {
+        None
+    }
+
+    fn object(&self, what: Bound, _: &str, _: &str) -> Option<Value> {
+        match what {
+            Bound::Secret => Some(self.secret.clone()),
+            Bound::ServiceAccount => Some(self.account.clone()),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn a_token_in_a_secret_holds_as_long_as_it_lies_there() {
+    let key = PrivateKey::from_pem(RSA).unwrap();
+    let issuer = Issuer::new(HERE, key.clone());
+    let token = issuer.issue_legacy(("default", "builder", "sa-1"), "builder-token").unwrap();
+    let payload: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+    assert_eq!(
+        payload,
+        json!({
+            "iss": "kubernetes/serviceaccount",
+            "kubernetes.io/serviceaccount/namespace": "default",
+            "kubernetes.io/serviceaccount/secret.name": "builder-token",
+            "kubernetes.io/serviceaccount/service-account.name": "builder",
+            "kubernetes.io/serviceaccount/service-account.uid": "sa-1",
+            "sub": "system:serviceaccount:default:builder",
+        })
+    );
+    let held = base64::engine::general_purpose::STANDARD.encode(&token);
+    let secret =
+        |labels: Value, data: &str| json!({"metadata": {"name": "builder-token", "labels": labels}, "data": {"token": data}});
+    let account = |uid: &str, secrets: Value| json!({"metadata": {"name": "builder", "uid": uid}, "secrets": secrets});
+    let verify = |secret: Value, account: Value| {
+        let objects = Arc::new(Held { secret, account });
+        let verifier = Verifier::new(vec![HERE.to_owned()], vec![key.public.clone()], Some(objects));
+        verifier.verify(&token, &[HERE.to_owned()], now()).map(|accepted| accepted.map(|a| (a.user.name.to_string(), a.legacy)))
+    };
+    let labels = json!({(legacy::LAST_USED): "2026-05-31"});
+    let legacy = |generated: bool, last_used: &str| {
+        Some(Legacy { namespace: "default".into(), secret: "builder-token".into(), generated, last_used: last_used.into() })
+    };
+    let name = || "system:serviceaccount:default:builder".to_owned();
+    assert_eq!(verify(secret(labels, &held), account("sa-1", json!([]))), Ok(Some((name(), legacy(false, "2026-05-31")))));
+    let listed = json!([{"name": "builder-token"}]);
+    assert_eq!(verify(secret(json!({}), &held), account("sa-1", listed)), Ok(Some((name(), legacy(true, "")))));
+    let refused = |secret, account| verify(secret, account).unwrap_err().to_string();
+    assert_eq!(refused(secret(json!({}), "b3RoZXI="), account("sa-1", json!([]))), "Token does not match server's copy");
+    assert_eq!(
+        refused(secret(json!({}), &held), account("sa-2", json!([]))),
+        "ServiceAccount UID (sa-2) does not match claim (sa-1)"
+    );
+    let taken_out = json!({"kubernetes.io/legacy-token-invalid-since": "2026-05-01"});
+    assert!(refused(secret(taken_out, &held), account("sa-1", json!([]))).contains("has been marked invalid"));
 }

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
 use super::keys::PublicKey;
-use super::{Bound, Found, Lookup, Reference, groups, user_name};
+use super::{Bound, Found, Legacy, Lookup, Reference, groups, legacy, user_name};
 use crate::certificate::CREDENTIAL_ID;
 
 /// Clocks of issuer and verifier may differ by this much, as upstream's library allows.
@@ -52,6 +52,9 @@ pub enum Error {
     /// What it names is gone or another.
     #[error("{0:?} of the token no longer exists")]
     Gone(Bound),
+    /// It is one that a Secret holds, and cannot be used.
+    #[error("{0}")]
+    Legacy(String),
 }
 
 /// A token that was accepted.
@@ -61,6 +64,8 @@ pub struct Accepted {
     pub user: User,
     /// Those of the wanted audiences it is for.
     pub audiences: Vec<String>,
+    /// Where it lies, if a Secret holds it.
+    pub legacy: Option<Legacy>,
 }
 
 /// Verifies tokens of the issuers it knows.
@@ -89,6 +94,7 @@ struct Claims {
     pod: Option<Reference>,
     secret: Option<Reference>,
     node: Option<Reference>,
+    legacy: Option<legacy::Claims>,
 }
 
 impl Verifier {
@@ -117,10 +123,12 @@ impl Verifier {
         if audiences.is_empty() && !wanted.is_empty() {
             return Err(Error::Audience { token: claims.audiences.clone(), wanted: wanted.to_vec() });
         }
-        if let Some(lookup) = &self.lookup {
-            check_bound(&claims, lookup.as_ref(), now)?;
-        }
-        Ok(Some(Accepted { user: user(&claims), audiences }))
+        let legacy = match (&self.lookup, &claims.legacy) {
+            (Some(lookup), Some(legacy)) => Some(legacy.check(token, lookup.as_ref())?),
+            (Some(lookup), None) => check_bound(&claims, lookup.as_ref(), now).map(|()| None)?,
+            (None, _) => None,
+        };
+        Ok(Some(Accepted { user: user(&claims), audiences, legacy }))
     }
 
     fn recall(&self, digest: &[u8; 32]) -> Option<Arc<Claims>> {
@@ -142,7 +150,9 @@ impl Verifier {
         let Some((message, signature)) = token.rsplit_once('.') else { return Ok(None) };
         let Some((header, payload)) = message.split_once('.') else { return Ok(None) };
         let (Some(header), Some(payload)) = (decode(header), decode(payload)) else { return Ok(None) };
-        if !payload["iss"].as_str().is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer)) {
+        let issuer = payload["iss"].as_str().unwrap_or("");
+        let is_legacy = issuer == legacy::ISSUER;
+        if !is_legacy && !self.issuers.iter().any(|known| known == issuer) {
             return Ok(None);
         }
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Error::Signature)?;
@@ -155,7 +165,7 @@ impl Verifier {
         if !good {
             return Err(Error::Signature);
         }
-        claims(&payload).map(Some).ok_or(Error::Claims)
+        if is_legacy { legacy_claims(&payload).map(Some) } else { claims(&payload).map(Some).ok_or(Error::Claims) }
     }
 }
 
@@ -185,6 +195,25 @@ fn claims(payload: &Value) -> Option<Claims> {
         pod: reference("pod"),
         secret: reference("secret"),
         node: reference("node"),
+        legacy: None,
+    })
+}
+
+/// Those of a token that a Secret holds: it is for this server, and never ends.
+fn legacy_claims(payload: &Value) -> Result<Claims, Error> {
+    let legacy = legacy::Claims::of(payload).map_err(|why| Error::Legacy(why.to_owned()))?;
+    Ok(Claims {
+        audiences: Vec::new(),
+        expires_s: i64::MAX,
+        not_before_s: i64::MIN,
+        issued_s: i64::MIN,
+        id: String::new(),
+        namespace: legacy.namespace.clone(),
+        account: Reference { name: legacy.account.clone(), uid: legacy.uid.clone() },
+        pod: None,
+        secret: None,
+        node: None,
+        legacy: Some(legacy),
     })
 }
 

@@ -15,7 +15,7 @@ pub(super) const AUTHENTICATION: &[Flag] = &[
     refused("authentication-token-webhook-config-file", TEXT, "", NO_TOKEN_WEBHOOK),
     accepted("authentication-token-webhook-version", TEXT, "v1beta1", "Version of the TokenReview sent to a webhook."),
     supported("client-ca-file", TEXT, "", "Authorities of client certificates, instead of the one made here."),
-    accepted("enable-bootstrap-token-auth", SWITCH, "false", "Let nodes join with the tokens of bootstrap Secrets."),
+    supported("enable-bootstrap-token-auth", SWITCH, "false", "Let nodes join with the tokens of bootstrap Secrets."),
     refused("oidc-ca-file", TEXT, "", NO_OIDC),
     refused("oidc-client-id", TEXT, "", NO_OIDC),
     refused("oidc-groups-claim", TEXT, "", NO_OIDC),
@@ -62,7 +62,7 @@ pub(super) const AUTHORIZATION: &[Flag] = &[
 
 pub(super) const ADMISSION: &[Flag] = &[
     refused("admission-control", TEXT, "", "long deprecated; use --enable-admission-plugins and --disable-admission-plugins"),
-    refused("admission-control-config-file", TEXT, "", "the plugins built in have no configuration of their own"),
+    supported("admission-control-config-file", TEXT, "", "What plugins are configured with, as an AdmissionConfiguration."),
     supported("default-not-ready-toleration-seconds", TEXT, "300", "Seconds a pod tolerates a node that is not ready."),
     supported("default-unreachable-toleration-seconds", TEXT, "300", "Seconds a pod tolerates a node that is unreachable."),
     supported("disable-admission-plugins", TEXT, "", "Plugins to leave out although they are on by default."),

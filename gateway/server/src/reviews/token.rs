@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn the_answer_names_the_user_or_says_why_not() {
-        let identity = Identity { user: User::new("bot", &["system:authenticated"]), audiences: vec!["api".into()] };
+        let identity =
+            Identity { user: User::new("bot", &["system:authenticated"]), audiences: vec!["api".into()], legacy: None };
         assert_eq!(
             status(Ok(Some(identity))),
             json!({"authenticated": true, "user": {"username": "bot", "groups": ["system:authenticated"]}, "audiences": ["api"]})

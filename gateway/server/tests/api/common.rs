@@ -82,6 +82,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
     };
     Server(Arc::new(Gate {
         served: Served::new(catalog, SystemClock.now()),
+        components: &[],
         flow_schemas: flow::Schemas::new(&store),
         looked: server::looked::Looked::default(),
         store,
