@@ -3,6 +3,9 @@ package clientgo
 import (
 	"encoding/base64"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +23,22 @@ import (
 // TestWebSocket follows ConfigMaps as a page in a browser would: each event is a message, and a token may stand among the
 // protocols, as a page can set no header.
 func TestWebSocket(t *testing.T) {
-	server := harness.Start(t, "--controllers=-*")
+	folder := t.TempDir()
+	policy, log := filepath.Join(folder, "policy.yaml"), filepath.Join(folder, "audit.log")
+	if err := os.WriteFile(policy, []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata, verbs: [watch]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := harness.Start(t, "--controllers=-*", "--audit-policy-file", policy, "--audit-log-path", log)
+	// recorded tells at which stages a watch over WebSocket was recorded.
+	recorded := func(stage string) bool {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(strings.Split(string(text), "\n"), func(line string) bool {
+			return strings.Contains(line, `"stage":"`+stage+`"`) && strings.Contains(line, `"code":101`)
+		})
+	}
 	client := server.Client()
 	maps := client.CoreV1().ConfigMaps("default")
 	must := func(err error) {
@@ -64,7 +82,12 @@ func TestWebSocket(t *testing.T) {
 			t.Fatalf("got %s %s, want %v", what, name, want)
 		}
 	}
+	harness.Eventually(t, "the audit log tells that the watch began", func() bool { return recorded("ResponseStarted") })
+	if recorded("ResponseComplete") {
+		t.Error("the audit log tells that the watch ended, and it goes on")
+	}
 	must(conn.Close())
+	harness.Eventually(t, "the audit log tells that the watch ended", func() bool { return recorded("ResponseComplete") })
 
 	_, err = client.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "page"},

@@ -74,7 +74,7 @@ fn user(object: &Value, (id, secret): (&str, &str), now: Timestamp) -> Result<Us
         return Err("auth-extra-groups has an invalid name");
     }
     let groups: BTreeSet<&str> = more.into_iter().chain([GROUP]).collect();
-    Ok(User::new(&format!("{USER_PREFIX}{id}"), &groups.into_iter().collect::<Vec<_>>()))
+    Ok(User::new(format!("{USER_PREFIX}{id}"), &groups.into_iter().collect::<Vec<_>>()))
 }
 
 /// A value of a Secret as text; empty where it is none.

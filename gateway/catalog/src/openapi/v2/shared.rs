@@ -58,7 +58,8 @@ fn is_shared(parameter: &Value) -> bool {
     if is("in", "body") && is("name", "body") {
         return parameter["schema"]["$ref"].as_str().is_some_and(|target| target.starts_with(GENERIC));
     }
-    !is("name", "name") && !(is("in", "query") && KEPT.iter().any(|name| is("name", name)))
+    let is_kept = is("in", "query") && KEPT.iter().any(|name| is("name", name));
+    !(is_kept || is("name", "name"))
 }
 
 fn text(parameter: &Value) -> String {
