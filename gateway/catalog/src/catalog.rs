@@ -127,7 +127,8 @@ impl Catalog {
     }
 
     /// The same catalog, but for the custom resources of one group, which are these: each version's in the order of
-    /// discovery, whatever the order of versions. A version that comes with the program takes no more.
+    /// discovery, whatever the order of versions. A version that comes with the program takes no more, but for one that is
+    /// computed, which gives way.
     pub fn with_custom(&self, group: &str, resources: Vec<Arc<Resource>>) -> Self {
         let mut groups = self.groups.clone();
         let base = self.builtin.groups.iter().find(|known| &*known.name == group);
@@ -161,9 +162,10 @@ impl Catalog {
         &self.builtin
     }
 
-    /// Whether a version of a group comes with the program.
+    /// Whether a version of a group comes with the program, whatever definitions there are.
     pub fn is_builtin(&self, group: &str, version: &str) -> bool {
-        self.builtin.groups.iter().any(|known| &*known.name == group && known.version(version).is_some())
+        let stays = |known: &Group| known.version(version).is_some_and(|version| !version.gives_way());
+        self.builtin.groups.iter().any(|known| &*known.name == group && stays(known))
     }
 
     /// Fills in unconditional defaults.
@@ -225,11 +227,13 @@ impl Group {
 
     /// Versions of custom resources stand after those that come with the program, the most mature first.
     fn with_custom(name: &str, base: Option<&Arc<Self>>, resources: Vec<Arc<Resource>>) -> Self {
-        let builtin = base.map_or(&[][..], |base| &base.versions[..]);
+        let is_defined = |version: &Version| resources.iter().any(|resource| resource.gvr.version == version.name);
+        let stays = |version: &&Arc<Version>| !(version.gives_way() && is_defined(version));
+        let builtin: Vec<Arc<Version>> = base.into_iter().flat_map(|base| &base.versions).filter(stays).cloned().collect();
         let more = resources.into_iter().filter(|r| builtin.iter().all(|version| version.name != r.gvr.version)).collect();
         let mut custom = Self::new(name.into(), more);
         custom.versions.sort_by(|a, b| model::version::by_maturity(&b.name, &a.name));
-        custom.versions.splice(0..0, builtin.iter().cloned());
+        custom.versions.splice(0..0, builtin);
         custom
     }
 
@@ -248,6 +252,11 @@ impl Version {
     fn new(name: Arc<str>, resources: Vec<Arc<Resource>>) -> Self {
         let by_plural = resources.iter().enumerate().map(|(at, resource)| (resource.gvr.resource.clone(), at)).collect();
         Self { name, resources, by_plural, discovery: OnceLock::new(), openapi: Default::default(), declared: Default::default() }
+    }
+
+    /// Whether definitions of the same version are served instead.
+    fn gives_way(&self) -> bool {
+        self.resources.iter().all(|resource| resource.computed.is_some())
     }
 
     /// A resource by plural name.

@@ -154,6 +154,7 @@ impl Reader<'_> {
             verbs: facts.list("verbs"),
             subresources: Vec::new(),
             storage: self.storage(&gvk, facts)?,
+            computed: Some(facts.text("computed")).filter(|at| !at.is_empty()).map(|at| format!("{REGISTRY}{at}").into()),
             storage_version_hash: facts.text("hash").into(),
             columns: own.unwrap_or(&self.plain).clone(),
             // Some kinds have a printer upstream that their registry does not use.

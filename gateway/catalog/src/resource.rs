@@ -39,6 +39,9 @@ pub struct Resource {
     pub subresources: Vec<Subresource>,
     /// How it is stored; `None` for what is only asked and answered (reviews, bindings).
     pub storage: Option<Storage>,
+    /// Prefix of the keys of what the program makes itself and keeps in memory alone, as it does reports. Such a version gives way
+    /// to definitions that somebody installs.
+    pub computed: Option<Arc<str>>,
     /// Discovery's `storageVersionHash`, or empty.
     pub storage_version_hash: Arc<str>,
     /// Columns of its Table.

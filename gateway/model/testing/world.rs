@@ -26,8 +26,16 @@ struct State {
     objects: BTreeMap<Key, Value>,
     records: BTreeMap<String, (Value, Revision)>,
     watchers: Vec<(String, String, mpsc::UnboundedSender<Event>)>,
+    /// What was told so far, for who begins to watch a moment after a list.
+    told: Vec<(Revision, String, Event)>,
     log: Vec<String>,
     failures: Vec<(String, Status)>,
+}
+
+/// Whether an event is of a namespace, or of any when that is empty.
+fn concerns(event: &Event, namespace: &str) -> bool {
+    let (Event::Added(object) | Event::Modified(object) | Event::Deleted(object)) = event;
+    namespace.is_empty() || meta::namespace(object) == namespace
 }
 
 /// The world.
@@ -135,12 +143,8 @@ impl State {
     }
 
     fn tell(&mut self, plural: &str, event: Event) {
-        let namespace = match &event {
-            Event::Added(o) | Event::Modified(o) | Event::Deleted(o) => meta::namespace(o).to_owned(),
-        };
-        self.watchers.retain(|(p, ns, to)| {
-            p != plural || (!ns.is_empty() && *ns != namespace) || to.unbounded_send(event.clone()).is_ok()
-        });
+        self.watchers.retain(|(p, ns, to)| p != plural || !concerns(&event, ns) || to.unbounded_send(event.clone()).is_ok());
+        self.told.push((self.revision, plural.to_owned(), event));
     }
 
     fn current(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
@@ -210,11 +214,17 @@ impl World for Fake {
         &self,
         resource: &GroupVersionResource,
         namespace: &str,
-        _from: Revision,
+        from: Revision,
     ) -> Result<BoxStream<'static, Event>, Status> {
-        let (to, from) = mpsc::unbounded();
-        self.begin("watch", resource, namespace, "")?.watchers.push((plural(resource), namespace.to_owned(), to));
-        Ok(from.boxed())
+        let (to, events) = mpsc::unbounded();
+        let mut state = self.begin("watch", resource, namespace, "")?;
+        let plural = plural(resource);
+        let missed = state.told.iter().filter(|(at, of, event)| *at > from && *of == plural && concerns(event, namespace));
+        for (_, _, event) in missed {
+            to.unbounded_send(event.clone()).expect("the watch has just begun");
+        }
+        state.watchers.push((plural, namespace.to_owned(), to));
+        Ok(events.boxed())
     }
 
     async fn create(&self, resource: &GroupVersionResource, namespace: &str, mut object: Value) -> Result<Value, Status> {

@@ -36,7 +36,7 @@ pub async fn one(gate: &Gate, resource: &Resource, definition: &Definition, obje
 
 /// The same objects with bodies in the version of a row: what is shown of them.
 pub async fn entries(gate: &Gate, row: &Row, entries: Vec<Arc<Entry>>) -> Result<Vec<Arc<Entry>>, Status> {
-    let Some(custom) = row.custom() else { return Ok(entries) };
+    let Some(custom) = row.custom() else { return Ok(computed(gate, row, entries)) };
     let form = row.rendered_form();
     let mut bodies: Vec<Option<Bytes>> = Vec::with_capacity(entries.len());
     let mut waiting: Vec<(usize, Value)> = Vec::new();
@@ -71,6 +71,19 @@ pub async fn entries(gate: &Gate, row: &Row, entries: Vec<Arc<Entry>>) -> Result
     }
     let with_body = |(entry, body): (Arc<Entry>, Option<Bytes>)| Arc::new(entry.with_body(body.unwrap_or_default()));
     Ok(entries.into_iter().zip(bodies).map(with_body).collect())
+}
+
+/// What is computed is made when it is shown: as it is now, under the revision at which it last changed. Of what is gone
+/// meanwhile there is no more than that it was.
+fn computed(gate: &Gate, row: &Row, entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let Some(policies) = gate.policies.as_ref().filter(|_| row.is_computed()) else { return entries };
+    let made = |entry: Arc<Entry>| {
+        let shown = policies.reports().shown(entry.key.namespace().unwrap_or_default(), entry.key.name());
+        let Some(mut object) = shown else { return entry };
+        meta::set(&mut object, "resourceVersion", entry.revision.to_string());
+        Arc::new(entry.with_body(row.encode_body(&object)))
+    };
+    entries.into_iter().map(made).collect()
 }
 
 /// Whether one object was asked about, which changes the words of a refusal.

@@ -8,6 +8,7 @@ use model::{Clock, Status};
 use crate::endpoints::Endpoints;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::row::Row;
 use crate::served::Served;
 
 /// The server's parts.
@@ -92,6 +93,14 @@ impl Default for Limits {
 }
 
 impl Gate {
+    /// Where objects of a row are read.
+    pub fn store_of(&self, row: &Row) -> &store::Store {
+        match &self.policies {
+            Some(policies) if row.is_computed() => policies.reports().store(),
+            _ => &self.store,
+        }
+    }
+
     /// What a failure of the store is for the client who asked for `operation`. A conflict is none of these.
     pub fn store_failed(&self, resource: &model::GroupResource, operation: &str, error: &store::Error) -> Status {
         match error {

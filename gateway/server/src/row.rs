@@ -340,9 +340,18 @@ impl Row {
         facts::expires(&self.resource.gvr.group, self.plural()).then_some(gate.limits.event_ttl_s)
     }
 
-    /// Prefix of every key, with its last slash; of nothing when objects are not stored.
+    /// Prefix of every key, with its last slash; of nothing when there are no objects to read.
     pub fn prefix(&self) -> Cow<'_, str> {
-        self.storage().map_or(Cow::Borrowed("/"), |storage| Cow::Owned(storage.range("")))
+        match (self.storage(), &self.resource.computed) {
+            (Some(storage), _) => Cow::Owned(storage.range("")),
+            (None, Some(prefix)) => Cow::Owned(format!("{prefix}/")),
+            (None, None) => Cow::Borrowed("/"),
+        }
+    }
+
+    /// Whether objects are made here and kept in memory alone.
+    pub fn is_computed(&self) -> bool {
+        self.resource.computed.is_some()
     }
 
     /// Whether objects are stored at all; reviews are only answered.

@@ -8,7 +8,6 @@ mod connect;
 mod ephemeralcontainers;
 mod eviction;
 mod finalize;
-mod reports;
 mod resize;
 mod scale;
 mod token;
@@ -68,8 +67,6 @@ static SERVED: &[Entry] = &[
     ("", "nodes", "proxy", connect::proxy),
     ("", "serviceaccounts", "token", token::serve),
     ("", "componentstatuses", "", componentstatuses::serve),
-    ("openreports.io", "clusterreports", "", reports::serve),
-    ("openreports.io", "reports", "", reports::serve),
 ];
 
 /// The function that serves a row, when it is not the verb's own.

@@ -75,16 +75,29 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
 
 /// What others wrote to a shared storage before the request came must be seen by it, unless it says which revision will do.
 async fn catch_up(gate: &Gate, call: &Call, row: &Row) -> Result<(), Status> {
+    let asked = call.query.text("resourceVersion");
+    if row.is_computed() {
+        return of_this_process(gate, row, asked.parse().unwrap_or(0));
+    }
     if !row.is_stored() {
         return Ok(());
     }
     let prefix = row.prefix();
-    let asked = call.query.text("resourceVersion");
     let reads = matches!(call.info.verb, Verb::Get | Verb::List | Verb::Watch);
     // A revision that is none is refused where it is read.
     let will_do = reads && !asked.is_empty() && asked.parse().unwrap_or(0) <= gate.store.resource(&prefix).revision();
     let ready = if will_do { gate.store.ready(&prefix) } else { gate.store.fresh(&prefix).await };
     ready.map_err(|error| gate.store_failed(&row.group_resource(), call.info.verb.as_str(), &error))
+}
+
+/// Every process counts what it computes for itself: a revision that is not reached here is another server's, and never will be.
+/// Who asks for it begins anew, as for one from before a restart.
+fn of_this_process(gate: &Gate, row: &Row, asked: Revision) -> Result<(), Status> {
+    let reached = gate.store_of(row).revision();
+    if asked > reached {
+        return Err(Status::expired(format!("too old resource version: {asked} ({reached})")));
+    }
+    Ok(())
 }
 
 /// Waits for a revision that was told elsewhere before it is visible here; who asks for one that never comes is told so

@@ -81,7 +81,13 @@ impl Store {
 
     /// As [`Store::memory`], with a clock and bounds of the caller's.
     pub fn memory_with(clock: Arc<dyn Clock>, limits: Limits) -> std::io::Result<Self> {
-        let loaded = embedded::Loaded { floor: FIRST_REVISION, ..embedded::Loaded::default() };
+        Self::memory_after(FIRST_REVISION, clock, limits)
+    }
+
+    /// The same with revisions that come after one: for what every process makes anew, so that nobody takes the revisions of one
+    /// process for those of another.
+    pub fn memory_after(floor: Revision, clock: Arc<dyn Clock>, limits: Limits) -> std::io::Result<Self> {
+        let loaded = embedded::Loaded { floor, ..embedded::Loaded::default() };
         let engine = embedded::Embedded::start(Box::new(ledger::Nowhere), loaded, clock, limits)?;
         Ok(Self::new(Arc::new(engine)))
     }

@@ -69,6 +69,9 @@ pub enum StartError {
     /// The directory of policies: a server that was told to enforce them must not run without.
     #[error("--policy-dir: {0}")]
     Directory(String),
+    /// The store of reports.
+    #[error("start the store of reports")]
+    Reports(#[source] std::io::Error),
 }
 
 /// Live modules by name.
@@ -101,7 +104,7 @@ impl Policies {
             fixed,
             cluster: std::sync::OnceLock::new(),
             clock: std::sync::OnceLock::new(),
-            reports: super::report::Reports::default(),
+            reports: super::report::Reports::start().map_err(StartError::Reports)?,
             changes: tokio::sync::watch::Sender::default(),
             compiles: tokio::sync::Semaphore::new(COMPILES_MAX),
         };

@@ -1,12 +1,19 @@
 //! What policies say of objects that are stored, as `openreports.io` Reports: one for each object, made when somebody reads
-//! it. Kept in memory alone. Does not judge (`scan`).
+//! it. That there is one, and that it changed, lies in a store of their own, in memory alone, so that reports are listed and
+//! watched as everything is, and nothing is written to the cluster's. Does not judge (`scan`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use model::clock::SystemClock;
 use model::json::json;
-use model::{GroupVersionKind, GroupVersionResource, Value, meta};
+use model::{Clock, GroupVersionKind, GroupVersionResource, Revision, Value, meta};
 use parking_lot::RwLock;
+use schema::normal::Encode;
+use schema::{Shape, Types};
+use store::{Draft, Expect, Header, Key, Limits, Op, Store, TRANSACTION_OPS_MAX};
 use wasm::{Answer, Verdict, Violation};
 
 use super::binding::Action;
@@ -16,9 +23,30 @@ use crate::Review;
 /// Who made a report.
 const SOURCE: &str = "gatehouse";
 
-/// Every object that was judged, by namespace and the name of its report.
+const API_VERSION: &str = "openreports.io/v1alpha1";
+/// Where reports lie in their store, as the catalog has it.
+pub(super) const REPORTS: &str = "/registry/openreports.io/reports/";
+/// Where those of objects in no namespace do.
+pub(super) const CLUSTER_REPORTS: &str = "/registry/openreports.io/clusterreports/";
+/// Changes of reports are remembered for fewer watchers than those of objects, who list again at no cost but theirs.
+const LOG_BYTES_MAX: usize = 8 << 20;
+
+/// Every object that was judged.
+pub struct Reports {
+    store: Store,
+    known: RwLock<Known>,
+}
+
+/// What was found.
 #[derive(Default)]
-pub struct Reports(RwLock<BTreeMap<Place, Judged>>);
+struct Known {
+    /// By namespace and the name of the report.
+    judged: BTreeMap<Place, Judged>,
+    /// How often something was doubted.
+    doubts: u64,
+    /// When each binding was, last.
+    doubted: BTreeMap<String, u64>,
+}
 
 /// Namespace and name of a report.
 pub(super) type Place = (String, String);
@@ -121,7 +149,7 @@ impl Judged {
         self.results.push(found);
     }
 
-    fn shown(&self, namespace: &str, name: &str) -> Value {
+    fn shown(&self, (namespace, name): &Place) -> Value {
         let mut summary = json!({"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0});
         let results: Vec<Value> = self.results.iter().flat_map(Found::shown).collect();
         for word in results.iter().filter_map(|result| result["result"].as_str()) {
@@ -130,34 +158,63 @@ impl Judged {
         let mut scope = json!({
             "apiVersion": self.kind.api_version(), "kind": &*self.kind.kind, "name": self.name, "uid": self.uid,
         });
-        let mut metadata = json!({"name": name, "creationTimestamp": self.created});
         if !namespace.is_empty() {
-            scope["namespace"] = namespace.into();
+            scope["namespace"] = namespace.as_str().into();
+        }
+        let metadata = self.metadata(namespace, name);
+        json!({"metadata": metadata, "source": SOURCE, "scope": scope, "summary": summary, "results": results})
+    }
+
+    fn metadata(&self, namespace: &str, name: &str) -> Value {
+        let mut metadata = json!({"name": name, "uid": uid(&self.uid), "creationTimestamp": self.created});
+        if !namespace.is_empty() {
             metadata["namespace"] = namespace.into();
         }
-        json!({
-            "apiVersion": "openreports.io/v1alpha1",
-            "kind": if namespace.is_empty() { "ClusterReport" } else { "Report" },
-            "metadata": metadata,
-            "source": SOURCE,
-            "scope": scope,
-            "summary": summary,
-            "results": results,
-        })
+        metadata
+    }
+
+    /// A number that is another one when the report is.
+    fn mark(&self) -> u64 {
+        let mut mark = DefaultHasher::new();
+        self.uid.hash(&mut mark);
+        for found in &self.results {
+            (&found.entry.binding.name, found.entry.revision(), found.entry.binding.action.as_str()).hash(&mut mark);
+            match &found.said {
+                Said::Passed => 0.hash(&mut mark),
+                Said::Skipped(why) => (1, why).hash(&mut mark),
+                Said::Failed(why) => (2, why).hash(&mut mark),
+                Said::Violated(all) => all.iter().for_each(|one| (3, &one.rule, &one.message, &one.field).hash(&mut mark)),
+            }
+        }
+        mark.finish()
     }
 }
 
+/// The uid of the report about an object: the same from whichever server, and after a restart.
+fn uid(of: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{SOURCE} {of}").as_bytes());
+    let bytes = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
 impl Reports {
-    /// The reports of a namespace, or of all; about what is in no namespace, or about what is.
-    pub fn list(&self, namespaced: bool, namespace: &str) -> Vec<Value> {
-        let all = self.0.read();
-        let wanted = |(own, _): &Place| own.is_empty() != namespaced && (namespace.is_empty() || own == namespace);
-        all.iter().filter(|(place, _)| wanted(place)).map(|((own, name), judged)| judged.shown(own, name)).collect()
+    /// None yet. Revisions begin with the time in microseconds: those of another run, or of another server, are told apart, since
+    /// none changes a million reports a second. Fails when no thread can be started.
+    pub(super) fn start() -> std::io::Result<Self> {
+        let floor = Revision::try_from(SystemClock.now().as_microsecond()).unwrap_or(store::FIRST_REVISION);
+        let limits = Limits { log_bytes_max: LOG_BYTES_MAX, ..Limits::DEFAULT };
+        Ok(Self { store: Store::memory_after(floor, Arc::new(SystemClock), limits)?, known: RwLock::default() })
     }
 
-    /// One report.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<Value> {
-        self.0.read().get(&(namespace.to_owned(), name.to_owned())).map(|judged| judged.shown(namespace, name))
+    /// Which reports there are. What they say is [`Reports::shown`].
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A report as it is now.
+    pub fn shown(&self, namespace: &str, name: &str) -> Option<Value> {
+        let place = (namespace.to_owned(), name.to_owned());
+        self.known.read().judged.get(&place).map(|judged| judged.shown(&place))
     }
 
     /// Doubts what these bindings found: something changed on which it depends.
@@ -165,47 +222,95 @@ impl Reports {
         if bindings.is_empty() {
             return;
         }
-        let mut all = self.0.write();
-        for found in all.values_mut().flat_map(|judged| &mut judged.results) {
+        let Known { judged, doubts, doubted } = &mut *self.known.write();
+        *doubts += 1;
+        doubted.extend(bindings.iter().map(|binding| (binding.clone(), *doubts)));
+        for found in judged.values_mut().flat_map(|judged| &mut judged.results) {
             found.is_doubtful |= bindings.contains(&found.entry.binding.name);
         }
     }
 
+    /// How often something was doubted: what is found while that rises may be doubtful already.
+    pub(super) fn doubts(&self) -> u64 {
+        self.known.read().doubts
+    }
+
     /// What was found about an object and is not doubted, if the object is the same still, by the bindings' names.
     pub(super) fn found(&self, resource: &GroupVersionResource, object: &Value) -> Vec<Found> {
-        let all = self.0.read();
-        let judged = all.get(&place(resource, object));
+        let known = self.known.read();
+        let judged = known.judged.get(&place(resource, object));
         let same = judged.filter(|judged| judged.uid == meta::uid(object) && judged.revision == meta::resource_version(object));
         let sure = same.map(|judged| judged.results.iter().filter(|found| !found.is_doubtful).cloned().collect());
         sure.unwrap_or_default()
     }
 
-    /// Keeps what was found about an object; an object that concerns nobody has no report.
-    pub(super) fn put(&self, mut judged: Judged) {
+    /// Keeps what was found about an object, and tells of it where it is new; an object that concerns nobody has no report.
+    /// `begun` is what [`Reports::doubts`] was before anybody was asked.
+    pub(super) async fn put(&self, types: &Types, mut judged: Judged, begun: u64) {
         let place = (judged.namespace.clone(), report_name(&judged.resource, &judged.name));
+        if judged.results.is_empty() {
+            return self.forget_one(place).await;
+        }
         judged.results.sort_by(|a, b| a.entry.binding.name.cmp(&b.entry.binding.name));
         judged.results.shrink_to_fit();
-        let mut all = self.0.write();
-        if judged.results.is_empty() {
-            all.remove(&place);
-        } else {
-            all.insert(place, judged);
+        let (mark, draft) = (judged.mark(), draft(types, &place, &judged));
+        let before = {
+            let mut known = self.known.write();
+            for found in &mut judged.results {
+                found.is_doubtful |= known.doubted.get(&found.entry.binding.name).is_some_and(|at| *at > begun);
+            }
+            known.judged.insert(place.clone(), judged)
+        };
+        if let (Some(draft), true) = (draft, before.is_none_or(|before| before.mark() != mark)) {
+            self.commit(vec![Op::Put { key: key(&place), expect: Expect::Any, draft }]).await;
         }
     }
 
     /// Forgets an object that is gone.
-    pub(super) fn remove(&self, resource: &GroupVersionResource, object: &Value) {
-        self.0.write().remove(&place(resource, object));
+    pub(super) async fn remove(&self, resource: &GroupVersionResource, object: &Value) {
+        self.forget_one(place(resource, object)).await;
+    }
+
+    async fn forget_one(&self, place: Place) {
+        let known = self.known.write().judged.remove(&place);
+        if known.is_some() {
+            self.forget(vec![place]).await;
+        }
     }
 
     /// Forgets every resource but these.
-    pub(super) fn only(&self, resources: &BTreeSet<&GroupVersionResource>) {
-        self.0.write().retain(|_, judged| resources.contains(&judged.resource));
+    pub(super) async fn only(&self, resources: &BTreeSet<&GroupVersionResource>) {
+        self.keep(|_, judged| resources.contains(&judged.resource)).await;
     }
 
     /// Forgets every object of a resource but those at these places.
-    pub(super) fn retain(&self, resource: &GroupVersionResource, kept: &BTreeSet<Place>) {
-        self.0.write().retain(|place, judged| judged.resource != *resource || kept.contains(place));
+    pub(super) async fn retain(&self, resource: &GroupVersionResource, kept: &BTreeSet<Place>) {
+        self.keep(|place, judged| judged.resource != *resource || kept.contains(place)).await;
+    }
+
+    async fn keep(&self, is_kept: impl Fn(&Place, &Judged) -> bool) {
+        let mut gone = Vec::new();
+        self.known.write().judged.retain(|place, judged| {
+            let kept = is_kept(place, judged);
+            if !kept {
+                gone.push(place.clone());
+            }
+            kept
+        });
+        self.forget(gone).await;
+    }
+
+    async fn forget(&self, places: Vec<Place>) {
+        let keys = places.iter().map(key).filter(|key| self.store.resource(key.prefix()).get(key.as_str()).is_some());
+        self.commit(keys.map(|key| Op::Delete { key, expect: Expect::Any }).collect()).await;
+    }
+
+    async fn commit(&self, ops: Vec<Op>) {
+        for some in ops.chunks(TRANSACTION_OPS_MAX) {
+            if let Err(error) = self.store.commit(some.to_vec()).await {
+                tracing::warn!(%error, "reports cannot be kept");
+            }
+        }
     }
 }
 
@@ -216,4 +321,21 @@ pub(super) fn place(resource: &GroupVersionResource, object: &Value) -> Place {
 
 fn report_name(resource: &GroupVersionResource, name: &str) -> String {
     format!("{}-{name}", resource.group_resource())
+}
+
+fn key((namespace, name): &Place) -> Key {
+    match namespace.as_str() {
+        "" => Key::new(CLUSTER_REPORTS, name),
+        namespace => Key::new(REPORTS, &format!("{namespace}/{name}")),
+    }
+}
+
+/// What the store keeps of a report: which it is, and no word of what it says, of which there are as many as bindings. Its type
+/// comes with the program, whatever definition somebody has installed.
+fn draft(types: &Types, (namespace, name): &Place, judged: &Judged) -> Option<Draft> {
+    let kind = if namespace.is_empty() { "ClusterReport" } else { "Report" };
+    let shape = Shape::Struct(types.of_kind(API_VERSION, kind)?);
+    let (report, mut body) = (json!({"metadata": judged.metadata(namespace, name)}), Vec::new());
+    let revision_at = shape.encode(types, &report, Encode { type_meta: None, splice_revision: true }, &mut body)?;
+    Some(Draft { header: Header::default(), body: Bytes::from(body), revision_at, ttl_s: None })
 }

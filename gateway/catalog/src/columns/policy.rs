@@ -1,11 +1,14 @@
-//! The cells of policies: modules and bindings of `policy.gatehouse.dev`.
+//! The cells of policies: modules and bindings of `policy.gatehouse.dev`, and reports as the definitions of `openreports.io` have
+//! them.
 
 use jiff::Timestamp;
 use model::Value;
 
-use super::cell::{age, flag, list, name, text};
+use super::cell::{age, flag, int, list, name, text};
 
 pub(super) const ALL: super::Rows = &[
+    ("openreports.io", "ClusterReport", report),
+    ("openreports.io", "Report", report),
     ("policy.gatehouse.dev", "ClusterPolicyBinding", binding),
     ("policy.gatehouse.dev", "PolicyBinding", binding),
     ("policy.gatehouse.dev", "PolicyException", exception),
@@ -43,4 +46,10 @@ fn module(object: &Value, now: Timestamp) -> Vec<Value> {
         age(object, now),
         text(object, &["status", "message"]).into(),
     ]
+}
+
+fn report(object: &Value, now: Timestamp) -> Vec<Value> {
+    let counted = ["pass", "fail", "warn", "error", "skip"].map(|word| int(object, &["summary", word]).into());
+    let scope = ["kind", "name"].map(|field| text(object, &["scope", field]).into());
+    [name(object)].into_iter().chain(scope).chain(counted).chain([age(object, now)]).collect()
 }

@@ -176,6 +176,7 @@ fn resource(
         subresources: parts,
         storage_version_hash: storage_version_hash(&shared.storage).into(),
         storage: Some(storage),
+        computed: None,
         columns,
         cells: Cells::Custom,
         strategy: strategy(has_status),

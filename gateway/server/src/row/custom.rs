@@ -37,7 +37,7 @@ impl Row {
     /// Whether somebody outside may have to convert objects before they are shown.
     pub fn asks_converter(&self) -> bool {
         let asks = |custom: &Custom| matches!(custom.definition.conversion, Conversion::Webhook(_));
-        !self.converted && self.custom().is_some_and(asks)
+        !self.converted && (self.is_computed() || self.custom().is_some_and(asks))
     }
 
     /// The row for objects that were converted already.

@@ -53,7 +53,7 @@ enum Source {
 pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
-    let resource = gate.store.resource(&row.prefix());
+    let resource = gate.store_of(row).resource(&row.prefix());
     if options.continue_token.is_empty() && !is_exact(&options) {
         super::arrival(gate, &resource, parse_revision(&options.resource_version)?).await;
     }
@@ -88,7 +88,7 @@ async fn start(
     if wanted > latest.revision() && is_exact(options) {
         // Another server may have told it, on the same storage.
         let failed = |error| gate.store_failed(&row.group_resource(), "list", &error);
-        gate.store.fresh(resource.prefix()).await.map_err(failed)?;
+        gate.store_of(row).fresh(resource.prefix()).await.map_err(failed)?;
         latest = resource.snapshot();
     }
     if wanted > latest.revision() {
@@ -113,7 +113,7 @@ fn is_exact(options: &ListOptions) -> bool {
 
 /// The resource as it was, if anybody still knows.
 async fn past(gate: &Gate, row: &Row, resource: &ResourceCache, revision: Revision) -> Result<Option<Snapshot>, Status> {
-    let found = gate.store.snapshot_at(resource, revision).await;
+    let found = gate.store_of(row).snapshot_at(resource, revision).await;
     found.map_err(|error| gate.store_failed(&row.group_resource(), "list", &error))
 }
 

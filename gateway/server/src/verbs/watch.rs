@@ -40,7 +40,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
     options.watch = true;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = storage_revision(&options.resource_version)?;
-    let resource = gate.store.resource(&row.prefix());
+    let resource = gate.store_of(row).resource(&row.prefix());
     if options.send_initial_events == Some(true) {
         super::arrival(gate, &resource, from).await;
     }

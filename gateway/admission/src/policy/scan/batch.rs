@@ -28,6 +28,8 @@ struct Waiting {
     judged: Judged,
     /// Who is asked about it, in the order of the calls.
     asked: Vec<Arc<Entry>>,
+    /// What had been doubted before anybody was.
+    begun: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -63,6 +65,7 @@ impl<'a> Batch<'a> {
 
     async fn ask(&mut self, review: &Review<'_>, object: &Value) -> Waiting {
         let Scan { policies, cluster, set, .. } = self.scan;
+        let begun = policies.reports.doubts();
         let mut judged = Judged::of(review, object);
         let mut asked = Vec::new();
         let earlier = policies.reports.found(review.resource, object);
@@ -89,23 +92,23 @@ impl<'a> Batch<'a> {
                 asked.push(entry.clone());
             }
         }
-        Waiting { judged, asked }
+        Waiting { judged, asked, begun }
     }
 
     /// Judges those that wait.
     pub(super) async fn settle(&mut self) {
-        let Scan { policies, .. } = self.scan;
+        let Scan { policies, catalog, .. } = self.scan;
         let calls = std::mem::take(&mut self.calls);
         let mut answers = match calls.is_empty() {
             true => Vec::new(),
             false => judge::aside(&policies.runtime, calls).await,
         }
         .into_iter();
-        for Waiting { mut judged, asked } in self.objects.drain(..) {
+        for Waiting { mut judged, asked, begun } in self.objects.drain(..) {
             for (entry, answer) in asked.iter().zip(&mut answers) {
                 judged.add(Found::answered(entry, answer));
             }
-            policies.reports.put(judged);
+            policies.reports.put(&catalog.types, judged, begun).await;
         }
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use catalog::Catalog;
 use model::{GroupVersionKind, GroupVersionResource};
 
+use crate::Operation;
 use crate::policy::GROUP;
 use crate::policy::fields::Fields;
 use crate::policy::set::{Entry, PolicySet};
-use crate::{Cluster, Operation};
 
 /// What changes all the time and is nobody's to mend.
-const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
+pub(super) const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
 
 /// By what objects are told apart and selected.
 const IDENTITY: [&str; 6] = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels"];
@@ -32,8 +33,7 @@ impl Target {
 }
 
 /// All of them.
-pub(super) fn all(set: &PolicySet, cluster: &Cluster) -> Vec<Target> {
-    let Ok(catalog) = cluster.kinds.catalog() else { return Vec::new() };
+pub(super) fn all(set: &PolicySet, catalog: &Catalog) -> Vec<Target> {
     let mut targets = BTreeMap::<&str, Target>::new();
     for resource in catalog.all() {
         let (group, plural) = (&*resource.gvr.group, &*resource.gvr.resource);
@@ -56,7 +56,8 @@ pub(super) fn all(set: &PolicySet, cluster: &Cluster) -> Vec<Target> {
     targets.into_values().collect()
 }
 
-fn may_judge(entry: &Entry, resource: &GroupVersionResource) -> bool {
+/// Whether a policy may be about objects of a resource.
+pub(super) fn may_judge(entry: &Entry, resource: &GroupVersionResource) -> bool {
     entry.binding.constraints.may_match(resource, Operation::Create)
 }
 

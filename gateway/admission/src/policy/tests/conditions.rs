@@ -68,7 +68,7 @@ async fn what_is_stored_is_judged_where_conditions_need_nobody() {
     let policies = loaded(&world).await;
     let following = tokio::spawn(policies.clone().follow());
     let words = || {
-        let report = policies.reports().get("default", "pods-web").unwrap_or_default();
+        let report = policies.reports().shown("default", "pods-web").unwrap_or_default();
         let results = report["results"].as_array().cloned().unwrap_or_default();
         let told = |result: &Value| format!("{}: {}", result["policy"].as_str().unwrap(), result["result"].as_str().unwrap());
         results.iter().map(told).collect::<Vec<_>>()

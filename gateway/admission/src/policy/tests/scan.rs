@@ -1,11 +1,14 @@
 //! What is stored is judged, and judged again when it or a binding changes.
 
+use store::{Interest, Kind};
+
 use super::*;
+use crate::policy::report::{CLUSTER_REPORTS, REPORTS};
 
 const PODS: &str = "v1/pods";
 
 fn report(policies: &Arc<Policies>, name: &str) -> Option<Value> {
-    policies.reports().get("default", name)
+    policies.reports().shown("default", name)
 }
 
 fn words(policies: &Arc<Policies>, name: &str) -> Vec<String> {
@@ -29,13 +32,13 @@ async fn what_is_stored_is_judged_and_judged_again_when_something_changes() {
     assert_eq!(told["summary"], json!({"pass": 0, "fail": 1, "warn": 1, "error": 0, "skip": 0}));
     assert_eq!((&told["scope"]["kind"], &told["scope"]["name"]), (&json!("Pod"), &json!("web")));
     assert_eq!(told["results"][0]["properties"]["field"], "metadata.labels[team]");
-    assert!(policies.reports().list(false, "").is_empty());
+    assert!(policies.reports().store().resource(CLUSTER_REPORTS).snapshot().is_empty());
 
     let (pods, bindings) = (world::gvr(PODS), world::gvr(BINDINGS));
     let mut other = pod();
     other["metadata"]["name"] = "other".into();
     world.create(&pods, "default", other).await.unwrap();
-    until(|| policies.reports().list(true, "default").len() == 2).await;
+    until(|| policies.reports().store().resource(REPORTS).snapshot().len() == 2).await;
     world.create(&bindings, "", binding("fine", "fine", json!({}))).await.unwrap();
     until(|| words(&policies, "pods-other") == ["deny: fail", "fine: pass", "warn: warn"]).await;
     world.delete(&bindings, "", "deny", Default::default()).await.unwrap();
@@ -107,5 +110,71 @@ async fn what_a_verdict_depends_on_is_looked_at_again() {
     until(|| words(&policies, "pods-web") == ["all: skip", "limited: fail"]).await;
     world.delete(&world::gvr(EXCEPTIONS), "", "legacy", Default::default()).await.unwrap();
     until(|| words(&policies, "pods-web") == ["all: fail", "limited: fail"]).await;
+    following.abort();
+}
+
+#[test]
+fn reports_lie_where_the_catalog_says() {
+    let catalog = catalog::Catalog::builtin().unwrap();
+    for (plural, prefix) in [("reports", REPORTS), ("clusterreports", CLUSTER_REPORTS)] {
+        let computed = catalog.resource("openreports.io", "v1alpha1", plural).and_then(|resource| resource.computed.clone());
+        assert_eq!(computed.map(|at| format!("{at}/")).as_deref(), Some(prefix));
+    }
+}
+
+#[tokio::test]
+async fn who_watches_reports_sees_what_changes_and_nothing_else() {
+    let world = fake();
+    world.seed(PODS, pod());
+    world.seed(MODULES, module("labels", &refusing()));
+    world.seed(MODULES, module("fine", &Guest::default()));
+    world.seed(BINDINGS, binding("team", "labels", json!({})));
+    let policies = loaded(&world).await;
+    let reports = policies.reports().store().resource(REPORTS);
+    let mut watcher = reports.watch(reports.revision(), Interest::all()).unwrap();
+    let following = tokio::spawn(policies.clone().follow());
+    let mut seen = Vec::new();
+    let mut next = async || {
+        for event in watcher.next_batch().await.unwrap() {
+            seen.push((event.kind, event.entry.key.name().to_owned()));
+        }
+        std::mem::take(&mut seen)
+    };
+    assert_eq!(next().await, [(Kind::Added, "pods-web".to_owned())]);
+    // Judged again with the same outcome: nobody hears of it.
+    let mut same = pod();
+    same["metadata"]["annotations"] = json!({"a": "b"});
+    world.update(&world::gvr(PODS), "", same).await.unwrap();
+    world.create(&world::gvr(BINDINGS), "", binding("fine", "fine", json!({}))).await.unwrap();
+    assert_eq!(next().await, [(Kind::Modified, "pods-web".to_owned())]);
+    assert_eq!(words(&policies, "pods-web"), ["fine: pass", "team: fail"]);
+    world.delete(&world::gvr(PODS), "default", "web", Default::default()).await.unwrap();
+    assert_eq!(next().await, [(Kind::Deleted, "pods-web".to_owned())]);
+    following.abort();
+}
+
+/// Reads the ConfigMap "wanted", and finds fault where there is none.
+const READS: &str = r#"(import "gatehouse:policy/cluster@1.0.0" "get"
+      (func $get (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+    (data (i32.const 600) "v1configmapsdefaultwanted")"#;
+const WANTS: &str = "(call $get (i32.const 0) (i32.const 0) (i32.const 600) (i32.const 2) (i32.const 602) (i32.const 10)
+      (i32.const 612) (i32.const 7) (i32.const 619) (i32.const 6) (i32.const 0) (i32.const 0) (i32.const 3200))
+    (if (result i32) (i32.load8_u (i32.const 3204)) (then (i32.const 3000)) (else (i32.const 2048)))";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_policy_reads_is_looked_at_again() {
+    let world = fake();
+    world.seed(PODS, pod());
+    world.seed(MODULES, module("wanted", &Guest { import: READS, body: WANTS, ..refusing() }));
+    let reading = json!({"grants": ["cluster"], "clusterReads": [{"apiGroups": [""], "resources": ["configmaps"]}]});
+    world.seed(BINDINGS, binding("wanted", "wanted", reading));
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    until(|| words(&policies, "pods-web") == ["wanted: fail"]).await;
+    let wanted = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wanted", "namespace": "default"}});
+    world.create(&world::gvr("v1/configmaps"), "default", wanted).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["wanted: pass"]).await;
+    world.delete(&world::gvr("v1/configmaps"), "default", "wanted", Default::default()).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["wanted: fail"]).await;
     following.abort();
 }

@@ -1,5 +1,5 @@
-//! What is allowed but unwise in a definition: formats that nothing checks, sets of what is no scalar.
-//! An update is told only of what it brings.
+//! What is allowed but unwise in a definition: formats that nothing checks, sets of what is no scalar, and what the server
+//! itself serves until then. An update is told only of what it brings.
 
 use model::Value;
 use model::field::quote;
@@ -15,8 +15,15 @@ pub(super) fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
     let formats = found.formats.into_iter().filter(|format| !known.formats.contains(format));
     let mut warnings: Vec<String> = formats.map(|format| format!("unrecognized format {}", quote(&format))).collect();
     warnings.extend(found.sets.into_iter().filter(|set| !known.sets.contains(set)));
+    if old.is_none() && get::text(get::at(new, "spec"), "group") == REPORTS {
+        warnings.push(GIVES_WAY.to_owned());
+    }
     warnings
 }
+
+/// The group whose objects are computed here.
+const REPORTS: &str = "openreports.io";
+const GIVES_WAY: &str = "the reports on stored objects that this server computes give way to the objects of this definition; they are served again when it is deleted";
 
 #[derive(Default)]
 struct Found {
@@ -59,5 +66,19 @@ fn is_recognized(format: &str, kind: &str) -> bool {
         "integer" => format::is_known(format, Some(Type::Integer)),
         "number" => format::is_known(format, Some(Type::Number)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::json::json;
+
+    use super::*;
+
+    #[test]
+    fn who_defines_reports_is_told_what_goes() {
+        let of = |group: &str| json!({"spec": {"group": group, "versions": []}});
+        assert_eq!(warnings(&of(REPORTS), None), [GIVES_WAY]);
+        assert!(warnings(&of("example.com"), None).is_empty() && warnings(&of(REPORTS), Some(&of(REPORTS))).is_empty());
     }
 }
