@@ -58,6 +58,14 @@ pub enum LoadError {
         /// The import's name.
         import: String,
     },
+    /// It follows another version of the contract.
+    #[error("the component follows version {version} of the contract, and this program knows {known}; build it again with an SDK of that version")]
+    OtherVersion {
+        /// Its version.
+        version: String,
+        /// Ours.
+        known: &'static str,
+    },
     /// It could not say what it is.
     #[error("ask the component what it is: {0}")]
     Describe(Failure),

@@ -51,9 +51,20 @@ impl Grant {
 /// Refuses a module that imports what nobody can grant.
 pub(crate) fn known(imports: &[String]) -> Result<(), LoadError> {
     match imports.iter().find(|import| !ambient(import) && needed(import).is_none()) {
-        Some(import) => Err(LoadError::UnknownImport { import: import.clone() }),
+        Some(import) => Err(match version(import).filter(|version| *version != VERSION) {
+            Some(version) => LoadError::OtherVersion { version: version.to_owned(), known: VERSION },
+            None => LoadError::UnknownImport { import: import.clone() },
+        }),
         None => Ok(()),
     }
+}
+
+/// The version of the contract.
+const VERSION: &str = "1.0.0";
+
+/// Of which version of the contract an import is, if it is of any.
+fn version(import: &str) -> Option<&str> {
+    import.strip_prefix("gatehouse:policy/")?.split_once('@').map(|(_, version)| version)
 }
 
 /// Refuses a module that imports what its binding does not grant.
@@ -89,4 +100,18 @@ fn ambient(import: &str) -> bool {
 
 fn needed(import: &str) -> Option<Grant> {
     Grant::ALL.iter().copied().find(|grant| grant.interface() == import)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_granted_is_named_and_another_version_told_apart() {
+        let told = |import: &str| known(&[import.to_owned()]).map_err(|error| error.to_string());
+        assert_eq!(told("gatehouse:policy/types@1.0.0"), Ok(()));
+        assert!(told("gatehouse:policy/types@0.1.0").unwrap_err().contains("version 0.1.0 of the contract"));
+        assert!(told("gatehouse:policy/secrets@1.0.0").unwrap_err().contains("`gatehouse:policy/secrets@1.0.0`"));
+        assert!(told("wasi:sockets/tcp@0.2.0").unwrap_err().contains("`wasi:sockets/tcp@0.2.0`"));
+    }
 }
