@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 )
 
 // Guest is a policy whose types are known no more: what packages validator and mutator serve.
@@ -28,7 +29,7 @@ type Call struct {
 
 // Guest forgets the types.
 func (v Validator[Settings, Object]) Guest() Guest {
-	guest, settings := guestOf(v.About, v.Check)
+	guest, settings := guestOf[Settings, Object](v.About, v.Check)
 	guest.Validate = func(call *Call) (verdict *Verdict, err error) {
 		defer recovered(&err)
 		review, err := reviewOf[Object](call)
@@ -43,7 +44,7 @@ func (v Validator[Settings, Object]) Guest() Guest {
 
 // Guest forgets the types.
 func (m Mutator[Settings, Object]) Guest() Guest {
-	guest, settings := guestOf(m.About, m.Check)
+	guest, settings := guestOf[Settings, Object](m.About, m.Check)
 	guest.Mutate = func(call *Call) (patch *Patch, err error) {
 		defer recovered(&err)
 		review, err := reviewOf[Object](call)
@@ -58,7 +59,10 @@ func (m Mutator[Settings, Object]) Guest() Guest {
 	return guest
 }
 
-func guestOf[Settings any](about About, check func(*Settings, *Verdict)) (Guest, *Settings) {
+func guestOf[Settings, Object any](about About, check func(*Settings, *Verdict)) (Guest, *Settings) {
+	known := map[reflect.Type]bool{}
+	learn(reflect.TypeFor[Settings](), known)
+	learn(reflect.TypeFor[Object](), known)
 	settings := new(Settings)
 	configure := func(text []byte) []Violation {
 		problems := new(Verdict)
@@ -70,6 +74,24 @@ func guestOf[Settings any](about About, check func(*Settings, *Verdict)) (Guest,
 		return problems.Violations
 	}
 	return Guest{About: about, Schema: Schema[Settings], Configure: configure}, settings
+}
+
+// learn lets encoding/json look at types while the module starts, which is when it is built: what it finds out then, no call has
+// to find out again.
+func learn(of reflect.Type, known map[reflect.Type]bool) {
+	if known[of] {
+		return
+	}
+	known[of] = true
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		learn(of.Elem(), known)
+	case reflect.Struct:
+		_ = json.Unmarshal([]byte("{}"), reflect.New(of).Interface())
+		for n := range of.NumField() {
+			learn(of.Field(n).Type, known)
+		}
+	}
 }
 
 // fieldOf is where encoding/json found the wrong type.

@@ -17,6 +17,7 @@ mod module;
 mod policy;
 mod pool;
 pub mod reach;
+mod started;
 mod ticker;
 mod wasi;
 
@@ -33,6 +34,7 @@ pub use imports::Grant;
 pub use module::{Module, World};
 pub use policy::{Answer, Binding, Call, Policy};
 pub use reach::Reach;
+pub use started::{StartedError, started};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Policies in Go: the Go toolchain makes a library for WASI's first preview; with what that asks for (`go.wat`) it becomes a
-//! component.
+//! Policies in Go: the Go toolchain makes a library for WASI's first preview; that is started once, so that no call has to start
+//! Go's runtime, and with what it asks for (`go.wat`) it becomes a component.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,9 @@ pub(super) fn build(folder: &Path) -> Result<Vec<Product>, String> {
     command.args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o"]).arg(&wasm).arg(".");
     GO.run(command)?;
     let core = fs::read(&wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
-    let component = component(core).map_err(|error| {
+    let stand_in = wat::parse_str(ADAPTER).map_err(|error| error.to_string())?;
+    let core = wasm::started(&core, &stand_in).map_err(|error| format!("the policy does not start: {error}"))?;
+    let component = component(core, stand_in).map_err(|error| {
         format!("the policy does not follow the contract: {error}; does it call validator.Serve or mutator.Serve in init?")
     })?;
     Ok(vec![Product { folder: folder.to_owned(), component }])
@@ -53,8 +55,8 @@ package wasi:random@0.2.0 {
 }
 ";
 
-fn component(mut core: Vec<u8>) -> Result<Vec<u8>, String> {
-    let adapter = adapter()?;
+fn component(mut core: Vec<u8>, stand_in: Vec<u8>) -> Result<Vec<u8>, String> {
+    let adapter = adapter(stand_in)?;
     let (resolve, package) = contract::parse()?;
     let is_validator = core.windows(VALIDATES.len()).any(|bytes| bytes == VALIDATES);
     let world = if is_validator { World::Validator } else { World::Mutator };
@@ -65,8 +67,7 @@ fn component(mut core: Vec<u8>) -> Result<Vec<u8>, String> {
     encoded.map_err(|error| format!("{error:#}"))
 }
 
-fn adapter() -> Result<Vec<u8>, String> {
-    let mut adapter = wat::parse_str(ADAPTER).map_err(|error| error.to_string())?;
+fn adapter(mut adapter: Vec<u8>) -> Result<Vec<u8>, String> {
     let mut resolve = Resolve::default();
     let embedded = resolve.push_str("go.wit", ADAPTER_WORLD).and_then(|package| {
         let world = resolve.select_world(&[package], None)?;
