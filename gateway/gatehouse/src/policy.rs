@@ -72,7 +72,7 @@ const COMMANDS: &[Command] = &[
         name: "new",
         words: ("NAME", 1),
         what: "makes a folder with a policy that works, its cases and its binding",
-        options: &[("lang", "rust|go|js|python", "what it is written in; rust when left out")],
+        options: &[("lang", "rust|go|js|python|cel", "what it is written in; rust when left out")],
         run: new::run,
     },
     Command {
@@ -84,7 +84,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "check",
-        words: ("[FOLDER|FILE.wasm]", 1),
+        words: ("[FOLDER|FILE.wasm|FILE.yaml]", 1),
         what: "says what a server would refuse, and what reviewers would ask: imports against grants, settings against their schema, size, cases",
         options: &[],
         run: check::run,
@@ -204,8 +204,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "manifest",
-        words: ("[FOLDER|FILE.wasm]", 1),
-        what: "prints what kubectl applies: the module and its binding",
+        words: ("[FOLDER|FILE.wasm|FILE.yaml]", 1),
+        what: "prints what kubectl applies: the module and its binding, or the policy in CEL with all that belongs to it",
         options: &[
             ("from", "REFERENCE", "the server takes the component from this registry instead of from the object"),
             ("key", "FILE", "a public key that must have signed it, as often as needed"),
@@ -264,8 +264,25 @@ const COMMANDS: &[Command] = &[
     },
 ];
 
+/// Leaves quietly when nobody reads what is printed any more, as in `gatehouse policy manifest | head`: Rust would panic, and
+/// tell of it as of a fault of its own.
+fn leave_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to stdout") {
+            std::process::exit(READER_GONE);
+        }
+        usual(panic);
+    }));
+}
+
+/// What a shell sees of programs that the kernel ends for writing to nobody (128 and SIGPIPE).
+const READER_GONE: i32 = 141;
+
 /// Runs one of the commands.
 pub(crate) fn run(words: &[String]) -> ExitCode {
+    leave_with_the_reader();
     let command = words.first().and_then(|word| COMMANDS.iter().find(|command| command.name == word));
     let Some(command) = command else { return help(words) };
     if words.iter().any(|word| word == "--help" || word == "-h") {

@@ -67,7 +67,7 @@ impl Arguments {
 
     /// A word that must be said.
     pub(super) fn place(&self, at: usize, what: &str) -> Result<&str, String> {
-        self.places.get(at).map(String::as_str).ok_or_else(|| format!("{what} is missing; --help shows how it is said"))
+        self.places.get(at).map(String::as_str).ok_or_else(|| format!("nothing says {what}; --help shows how it is said"))
     }
 
     /// The policy or folder that is meant: the one said, or this folder.

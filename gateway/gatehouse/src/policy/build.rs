@@ -56,9 +56,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-/// Whether a place is a folder of some language.
+/// Whether a place is a folder of some language that is built.
 pub(super) fn is_package(place: &Path) -> bool {
-    Language::of(place).is_ok()
+    Language::of(place).is_ok_and(|language| language != Language::Cel)
 }
 
 /// Builds every policy of a folder; at least one, or it fails.
@@ -69,6 +69,7 @@ pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, S
         Language::Go => go::build(&folder),
         Language::Js => js::build(&folder),
         Language::Python => python::build(&folder),
+        Language::Cel => Err(format!("{}: a policy in CEL is not built; it is applied as it is", folder.display())),
     };
     products?.into_iter().map(|product| load(runtime, product)).collect()
 }

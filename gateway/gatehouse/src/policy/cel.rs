@@ -11,7 +11,7 @@ use admission::Cluster;
 use admission::admissionpolicy::Kind;
 use admission::admissionpolicy::trial::Bound;
 use admission::policy::trial::{self, Trial};
-use catalog::{Catalog, Resource};
+use catalog::{Catalog, Resource, typecheck};
 use futures::FutureExt;
 use model::field::Errors;
 use model::json::json;
@@ -33,6 +33,10 @@ pub(super) struct Cel {
     pub(super) policy: Value,
     bound: Bound,
     params: Option<Arc<Resource>>,
+    /// The schema of the parameters, where their definition lies beside it.
+    schema: Value,
+    /// Whether every binding says what of the policy's resources it is about.
+    pub(super) is_narrowed: bool,
     /// The files' other objects: parameters, namespaces.
     objects: Arc<Vec<Value>>,
     catalog: Arc<Catalog>,
@@ -95,11 +99,46 @@ fn policies(folder: &Path, objects: Vec<Value>) -> Result<Vec<Cel>, String> {
             return Err(format!("no {}Binding names the policy {name:?}: without one it is never in force", kind.as_str()));
         }
         let params = resource(&catalog, &policy["spec"]["paramKind"])?;
+        let schema = schema(&definitions, &policy["spec"]["paramKind"]);
         let bound = Bound::of(kind, &policy, &own);
+        let is_narrowed = own.iter().all(|binding| !binding["spec"]["matchResources"].is_null());
         let (objects, catalog, folder) = (objects.clone(), catalog.clone(), folder.to_owned());
-        made.push(Cel { name, folder, policy, bound, params, objects, catalog, settings: None });
+        made.push(Cel { name, folder, policy, bound, params, schema, is_narrowed, objects, catalog, settings: None });
     }
     Ok(made)
+}
+
+/// The documents at a place as they can be applied one after the other: definitions, policies, parameters, bindings.
+pub(super) fn documents(place: &Path) -> Result<Vec<String>, String> {
+    let rank = |object: &Value| match object["kind"].as_str().unwrap_or_default() {
+        DEFINITION => 0,
+        _ if kind_of(object).is_some() => 1,
+        kind if kind.ends_with("PolicyBinding") => 3,
+        _ => 2,
+    };
+    let mut ranked = Vec::new();
+    for text in document::texts(place)? {
+        let object = codec::yaml::parse(text.as_bytes()).map_err(|error| format!("{}: {error}", place.display()))?.value;
+        if !object.is_null() {
+            ranked.push((rank(&object), text));
+        }
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    Ok(ranked.into_iter().map(|(_, text)| text).collect())
+}
+
+/// The schema that a definition gives to a kind.
+fn schema(definitions: &[Value], kind: &Value) -> Value {
+    let gvk = GroupVersionKind::from_api_version(
+        kind["apiVersion"].as_str().unwrap_or_default(),
+        kind["kind"].as_str().unwrap_or_default(),
+    );
+    let is_it = |definition: &&Value| {
+        definition["spec"]["group"] == &*gvk.group && definition["spec"]["names"]["kind"] == &*gvk.kind
+    };
+    let versions = definitions.iter().find(is_it).map(|definition| &definition["spec"]["versions"]);
+    let version = versions.and_then(Value::as_array).into_iter().flatten().find(|one| one["name"] == &*gvk.version);
+    version.map(|version| version["schema"]["openAPIV3Schema"].clone()).unwrap_or_default()
 }
 
 /// The resource of a policy's parameters.
@@ -155,6 +194,24 @@ impl Cel {
     /// What an author calls it: what it does with objects.
     pub(super) fn world(&self) -> wasm::World {
         if self.bound.kind() == Kind::Mutating { wasm::World::Mutator } else { wasm::World::Validator }
+    }
+
+    /// What a server tells of the types of its expressions, in the policy's status.
+    pub(super) fn warnings(&self) -> Vec<typecheck::Warning> {
+        if self.bound.kind() == Kind::Mutating { Vec::new() } else { typecheck::warnings(&self.catalog, &self.policy) }
+    }
+
+    /// The schema of what is set.
+    pub(super) fn settings_schema(&self) -> &Value {
+        &self.schema["properties"][self.settings_field()]
+    }
+
+    /// Names of parameters that a binding wants and no file has.
+    pub(super) fn missing_params(&self) -> Vec<String> {
+        let Some(params) = &self.params else { return Vec::new() };
+        let is_there = |name: &str| self.objects.iter().any(|one| one["kind"] == &*params.gvk.kind && meta::name(one) == name);
+        let named = self.bound.params().filter(|reference| !reference.name.is_empty() && !is_there(reference.name));
+        named.map(|reference| format!("{} {:?}", params.gvk.kind, reference.name)).collect()
     }
 
     /// Whether nobody can be told a verdict in a scan.

@@ -1,9 +1,15 @@
 //! `gatehouse policy check`: what a server would refuse, and what a reviewer would ask. Runs no case.
 
+mod cel;
+
+use std::path::Path;
+
 use model::json::Value;
+use wasm::World;
 
 use super::arguments::Arguments;
 use super::build::Built;
+use super::subject::Policy;
 use super::{Outcome, document, manifest, subject};
 
 /// A module of this size still fits into an object after gzip, as `manifest` puts it there.
@@ -23,23 +29,26 @@ type Finding = (Weight, String);
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
     let mut refused = 0;
-    for built in subject::all(&runtime, &arguments.folder())? {
-        let module = &built.module;
-        let size = module.bytes.div_ceil(1024);
-        println!(
-            "\n{} ({} {}, {size} KB, compiled in {} ms)",
-            built.name,
-            module.world.as_str(),
-            module.metadata.version,
-            module.compile_ms
-        );
-        let binding = manifest::binding(&built.folder)?;
-        let findings = findings(&built, &binding);
+    for policy in subject::policies(&runtime, &arguments.folder())? {
+        let findings = match &policy {
+            Policy::Component(built) => {
+                let module = &built.module;
+                let (world, version, size) = (module.world.as_str(), &module.metadata.version, module.bytes.div_ceil(1024));
+                println!("\n{} ({world} {version}, {size} KB, compiled in {} ms)", built.name, module.compile_ms);
+                findings(built, &manifest::binding(&built.folder)?)
+            }
+            Policy::Cel(found) => {
+                println!("\n{} ({}, {} KB)", found.name, policy.world(), policy.bytes().div_ceil(1024));
+                cel::findings(found)
+            }
+        };
         for (weight, finding) in &findings {
             println!("  {}  {finding}", if *weight == Weight::Refused { "FAILED " } else { "warning" });
         }
-        if findings.is_empty() {
-            println!("  ok       imports: {}", named(&module.imports));
+        match &policy {
+            Policy::Component(built) if findings.is_empty() => println!("  ok       imports: {}", named(&built.module.imports)),
+            Policy::Cel(_) if findings.is_empty() => println!("  ok       the types of its expressions fit"),
+            _ => {}
         }
         refused += findings.iter().filter(|(weight, _)| *weight == Weight::Refused).count();
     }
@@ -84,31 +93,31 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
     if metadata.reads.is_empty() {
         add(Weight::Asked, "it reads whole objects; naming the fields makes calls cheaper".to_owned());
     }
-    for setting in undescribed(&metadata.settings_schema) {
+    let schema: Value = serde_json::from_str(&metadata.settings_schema).unwrap_or(Value::Null);
+    for setting in undescribed(&schema) {
         add(Weight::Asked, format!("the setting {setting} has no description"));
     }
-    verdicts(built, &mut add);
+    verdicts(&built.folder, built.module.world, &mut add);
     found
 }
 
 /// Settings that the schema does not describe.
-fn undescribed(schema: &str) -> Vec<String> {
-    let schema: Value = serde_json::from_str(schema).unwrap_or(Value::Null);
+fn undescribed(schema: &Value) -> Vec<String> {
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties.filter(|(_, property)| property["description"].is_null()).map(|(name, _)| name.to_string()).collect()
 }
 
 /// Cases of both verdicts, or somebody will ask.
-fn verdicts(built: &Built, add: &mut impl FnMut(Weight, String)) {
-    let cases = document::files(&built.folder.join("cases")).unwrap_or_default();
+fn verdicts(folder: &Path, world: World, add: &mut impl FnMut(Weight, String)) {
+    let cases = document::files(&folder.join("cases")).unwrap_or_default();
     let bodies = cases.iter().filter_map(|file| document::one(&file.display().to_string()).ok());
     let expects: Vec<Value> = bodies
         .flat_map(|body| body["cases"].as_array().cloned().unwrap_or_default())
         .map(|case| case["expect"].clone())
         .collect();
-    let (good, bad, what) = match built.module.world {
-        wasm::World::Validator => ("allowed", "allowed", "an object that is fine and one that is refused"),
-        wasm::World::Mutator => ("unchanged", "object", "an object that stays and one that changes"),
+    let (good, bad, what) = match world {
+        World::Validator => ("allowed", "allowed", "an object that is fine and one that is refused"),
+        World::Mutator => ("unchanged", "object", "an object that stays and one that changes"),
     };
     let has_good = expects.iter().any(|expect| expect[good] == Value::Bool(true));
     let has_bad = expects.iter().any(|expect| !expect[bad].is_null() && expect[bad] != Value::Bool(true));
@@ -119,12 +128,14 @@ fn verdicts(built: &Built, add: &mut impl FnMut(Weight, String)) {
 
 #[cfg(test)]
 mod tests {
+    use model::json::json;
+
     use super::undescribed;
 
     #[test]
     fn settings_want_a_description() {
-        let schema = r#"{"properties": {"a": {"description": "A."}, "b": {"type": "string"}}}"#;
-        assert_eq!(undescribed(schema), ["b"]);
-        assert!(undescribed("").is_empty());
+        let schema = json!({"properties": {"a": {"description": "A."}, "b": {"type": "string"}}});
+        assert_eq!(undescribed(&schema), ["b"]);
+        assert!(undescribed(&json!(null)).is_empty());
     }
 }

@@ -30,6 +30,16 @@ pub(super) fn objects(place: &str) -> Result<Vec<Value>, String> {
     Ok(found)
 }
 
+/// Every document of a file, or of a folder's files, as it is written.
+pub(super) fn texts(place: &Path) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for file in files(place)? {
+        let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        found.extend(documents(&text).into_iter().map(|document| document.trim().to_owned()));
+    }
+    Ok(found)
+}
+
 /// A file, or the files of a folder in order; the last part of a path may hold one `*`.
 pub(super) fn files(place: &Path) -> Result<Vec<PathBuf>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", place.display());

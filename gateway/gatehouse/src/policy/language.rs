@@ -3,18 +3,20 @@
 
 use std::path::Path;
 
-/// A language with an SDK.
+/// A language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
     Rust,
     Go,
     Js,
     Python,
+    /// Kubernetes' own: nothing is built of it.
+    Cel,
 }
 
 impl Language {
-    /// All of them, the cheapest to run first.
-    pub(super) const ALL: &'static [Self] = &[Self::Rust, Self::Go, Self::Js, Self::Python];
+    /// All of them.
+    pub(super) const ALL: &'static [Self] = &[Self::Rust, Self::Go, Self::Js, Self::Python, Self::Cel];
 
     /// The word after `--lang`.
     pub(super) fn as_str(self) -> &'static str {
@@ -23,21 +25,23 @@ impl Language {
             Self::Go => "go",
             Self::Js => "js",
             Self::Python => "python",
+            Self::Cel => "cel",
         }
     }
 
     pub(super) fn parse(word: &str) -> Result<Self, String> {
         let named = Self::ALL.iter().copied().find(|language| language.as_str() == word);
-        named.ok_or_else(|| format!("--lang {word:?} is none of rust, go, js, python"))
+        named.ok_or_else(|| format!("--lang {word:?} is none of rust, go, js, python, cel"))
     }
 
-    /// The file that every package of the language has at its top.
+    /// The file that every package of the language has at its top; for CEL the one that `new` writes.
     fn manifest(self) -> &'static str {
         match self {
             Self::Rust => "Cargo.toml",
             Self::Go => "go.mod",
             Self::Js => "package.json",
             Self::Python => "pyproject.toml",
+            Self::Cel => "policy.yaml",
         }
     }
 
@@ -47,7 +51,7 @@ impl Language {
         here.ok_or_else(|| {
             let known: Vec<&str> = Self::ALL.iter().map(|language| language.manifest()).collect();
             format!(
-                "{} is no policy: it has none of {} and no policy in CEL; `gatehouse policy new` makes one",
+                "{} is no policy: it has none of {}, and no other policy in CEL; `gatehouse policy new NAME` makes one",
                 folder.display(),
                 known.join(", ")
             )

@@ -1,5 +1,5 @@
 //! `gatehouse policy manifest`: a PolicyModule with the component inside, or with its place in a registry, and the policy's
-//! binding.yaml.
+//! binding.yaml; of a policy in CEL what its author wrote, in the order in which it can be applied.
 
 use std::fs;
 use std::io::Write;
@@ -13,14 +13,25 @@ use model::json::{Value, json};
 use wasm::Runtime;
 
 use super::arguments::Arguments;
-use super::{Outcome, document, remote, subject};
+use super::{Outcome, build, cel, document, remote, subject};
 
 /// The binding beside a policy's manifest.
 const BINDING: &str = "binding.yaml";
 
+/// Options that say where a component is and whose.
+const OF_COMPONENTS: &[&str] = &["from", "key", "signature"];
+
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let place = arguments.folder();
+    if !build::is_package(&place) && cel::read(&place)?.is_some() {
+        if let Some(option) = OF_COMPONENTS.iter().find(|option| arguments.has(option)) {
+            return Err(format!("--{option} is for components; a policy in CEL is applied as it is"));
+        }
+        println!("{}", cel::documents(&place)?.join("\n---\n"));
+        return Ok(());
+    }
     let runtime = subject::runtime()?;
-    let built = subject::one(&runtime, &arguments.folder())?;
+    let built = subject::one(&runtime, &place)?;
     let source = match arguments.option("from") {
         Some(reference) => from(arguments, reference)?,
         None => json!({"inline": go_base64::encode(&packed(&built.component)?)}),

@@ -25,7 +25,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     write(folder, name, language)?;
     println!("{name}/ is ready. Next:\n");
     println!("    cd {name}");
-    println!("    gatehouse policy test                            # builds it and runs cases/*.yaml in wasm");
+    if language == Language::Cel {
+        println!("    gatehouse policy test                            # runs cases/*.yaml by the server's own evaluator");
+        println!("    kubectl apply -f definition.yaml                 # the kind of its parameters, once and first");
+    } else {
+        println!("    gatehouse policy test                            # builds it and runs cases/*.yaml in wasm");
+    }
     println!("    gatehouse policy manifest | kubectl apply -f -   # puts it in force\n");
     let policy = template::of(language).policy;
     println!("The policy is {policy}; binding.yaml says for which requests it is asked and with what settings.");
@@ -34,8 +39,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 
 fn write(folder: &Path, name: &str, language: Language) -> Outcome {
     let template = template::of(language);
-    for (file, text) in template::COMMON.iter().chain(template.files) {
-        put(folder, file, &text.replace("NAME", name).replace("TYPE", &type_name(name)))?;
+    let built = if language == Language::Cel { &[] } else { template::BUILT };
+    for (file, text) in template::COMMON.iter().chain(built).chain(template.files) {
+        let kind = type_name(name);
+        put(folder, file, &text.replace("NAME", name).replace("TYPE", &kind).replace("PLURAL", &kind.to_lowercase()))?;
     }
     for (file, text) in template.sdk {
         put(folder, file, text)?;
@@ -91,7 +98,7 @@ mod tests {
             write(&folder, "no-latest", *language).unwrap();
             assert_eq!(Language::of(&folder), Ok(*language));
             let policy = fs::read_to_string(folder.join(template::of(*language).policy)).unwrap();
-            assert!(policy.contains("\"no-latest\"") && !policy.contains("TYPE"), "{policy}");
+            assert!(policy.contains("no-latest") && !policy.contains("TYPE"), "{policy}");
             assert!(folder.join("cases/images.yaml").exists() && folder.join("binding.yaml").exists());
         }
         let manifest = fs::read_to_string(directory.path().join("rust/Cargo.toml")).unwrap();

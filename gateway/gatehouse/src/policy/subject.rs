@@ -167,6 +167,9 @@ pub(super) fn judge(entry: &Entry, asked: &Asked<'_>) -> Result<Trial, String> {
 
 /// Every policy at a place, in whatever language; at least one, or it fails.
 pub(super) fn policies(runtime: &Arc<Runtime>, place: &Path) -> Result<Vec<Policy>, String> {
+    if !place.exists() {
+        return Err(format!("{}: there is no such folder or file", place.display()));
+    }
     if !build::is_package(place)
         && let Some(found) = cel::read(place)?
     {

@@ -34,14 +34,30 @@ pub(super) fn of(language: Language) -> &'static Template {
         Language::Go => &GO,
         Language::Js => &JS,
         Language::Python => &PYTHON,
+        Language::Cel => &CEL,
     }
 }
 
 /// What every policy has.
 pub(super) const COMMON: &[File] = template! {
     "cases/images.yaml" from "template/cases.yaml",
+};
+
+/// What everyone has that is built.
+pub(super) const BUILT: &[File] = template! {
     "binding.yaml" from "template/binding.yaml",
     ".gitignore" from "template/gitignore",
+};
+
+const CEL: Template = Template {
+    policy: "policy.yaml",
+    files: template! {
+        "policy.yaml" from "cel/template/policy.yaml",
+        "binding.yaml" from "cel/template/binding.yaml",
+        "definition.yaml" from "cel/template/definition.yaml",
+    },
+    sdk: &[],
+    binds: false,
 };
 
 const RUST: Template = Template {
