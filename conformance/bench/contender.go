@@ -30,8 +30,9 @@ const (
 
 // contender is a kind of server that is started, again and again, on a folder of its own.
 type contender struct {
-	name  string
-	start func(ctx context.Context, folder string) (*server, error)
+	name string
+	// start takes flags of Gatehouse besides.
+	start func(ctx context.Context, folder string, flags ...string) (*server, error)
 }
 
 // server is a running contender.
@@ -49,15 +50,15 @@ type server struct {
 // contenders are Gatehouse on its own engine, Gatehouse on etcd, and kube-apiserver on etcd.
 func contenders(gatehouse, apiserver, etcd string) []contender {
 	return []contender{
-		{"Gatehouse", func(ctx context.Context, folder string) (*server, error) {
-			return startGatehouse(ctx, gatehouse, folder)
+		{"Gatehouse", func(ctx context.Context, folder string, flags ...string) (*server, error) {
+			return startGatehouse(ctx, gatehouse, folder, flags...)
 		}},
-		{"Gatehouse on etcd", func(ctx context.Context, folder string) (*server, error) {
+		{"Gatehouse on etcd", func(ctx context.Context, folder string, flags ...string) (*server, error) {
 			return onEtcd(ctx, etcd, folder, func(url string) (*server, error) {
-				return startGatehouse(ctx, gatehouse, folder, "--etcd-servers", url)
+				return startGatehouse(ctx, gatehouse, folder, append(flags, "--etcd-servers", url)...)
 			})
 		}},
-		{"kube-apiserver", func(ctx context.Context, folder string) (*server, error) {
+		{"kube-apiserver", func(ctx context.Context, folder string, _ ...string) (*server, error) {
 			return onEtcd(ctx, etcd, folder, func(url string) (*server, error) { return startPeer(ctx, apiserver, url, folder) })
 		}},
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -54,8 +56,13 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // during does something again and again for a while, at least once.
 func (s *server) during(span time.Duration, do func(int) error) outcome {
+	return s.among(inFlight, span, do)
+}
+
+// among does so with so many at once.
+func (s *server) among(workers int, span time.Duration, do func(int) error) outcome {
 	deadline := time.Now().Add(span)
-	return s.work(inFlight, func(i int) bool { return i == 0 || time.Now().Before(deadline) }, do)
+	return s.work(workers, func(i int) bool { return i == 0 || time.Now().Before(deadline) }, do)
 }
 
 // times does something so many times.
@@ -137,7 +144,7 @@ func (s *server) request(method, path, body string) (*http.Request, error) {
 // cpu is the user and system time that the server's processes have used, in units of ten milliseconds.
 func (s *server) cpu() time.Duration {
 	ticks := 0
-	for _, pid := range s.pids {
+	for _, pid := range s.processes() {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			continue
@@ -150,10 +157,27 @@ func (s *server) cpu() time.Duration {
 	return time.Duration(ticks) * time.Second / clockTicks
 }
 
+// processes are the server's and those that it has started, as it does to run policies apart.
+func (s *server) processes() []int {
+	all := slices.Clone(s.pids)
+	for _, pid := range s.pids {
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+		for _, list := range lists {
+			text, _ := os.ReadFile(list)
+			for _, word := range strings.Fields(string(text)) {
+				if child, err := strconv.Atoi(word); err == nil {
+					all = append(all, child)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // residentMiB is the memory that the server's processes hold.
 func (s *server) residentMiB() int {
 	pages := 0
-	for _, pid := range s.pids {
+	for _, pid := range s.processes() {
 		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 		if err != nil {
 			continue

@@ -34,17 +34,26 @@ var bindingCounts = []int{1, 16, 128, 1_024}
 // language is one way to write the same policy: every Pod has a label.
 type language struct {
 	name string
+	// flags are the server's.
+	flags []string
 	// prepare is done once, before the first policy.
 	prepare func(*server) error
 	// add puts the policy of a number in place, and inForce waits for it.
 	add, inForce func(*server, int) error
 }
 
-// policies measures what policies cost a Pod's creation: in wasm where the server has that, and in CEL.
-func (b *bench) policies(ctx context.Context, c contender) error {
-	languages := []language{{"in CEL", func(*server) error { return nil }, (*server).addCEL, (*server).refuses}}
+// policies measures what policies cost a Pod's creation: in wasm where the server has that, in its own process and apart, and in
+// CEL; and what those who do harm cost others.
+func (b *bench) policies(ctx context.Context, c contender, program string) error {
+	languages := []language{{"in CEL", nil, func(*server) error { return nil }, (*server).addCEL, (*server).refuses}}
 	if c.name != "kube-apiserver" {
-		languages = append(languages, language{"in wasm", (*server).addModule, (*server).addBinding, (*server).bound})
+		wasm := language{"in wasm", nil, (*server).addModule, (*server).addBinding, (*server).bound}
+		apart := wasm
+		apart.name, apart.flags = "in wasm apart", []string{"--policy-isolation=process"}
+		languages = append(languages, wasm, apart)
+		if err := inFolder(func(folder string) error { return b.beside(ctx, c, program, folder) }); err != nil {
+			return fmt.Errorf("beside hostile policies: %w", err)
+		}
 	}
 	for _, l := range languages {
 		for _, measure := range []func(context.Context, contender, string, language) error{b.held, b.judged} {
@@ -59,7 +68,7 @@ func (b *bench) policies(ctx context.Context, c contender) error {
 // held notes a server's memory under more and more policies, all of which have judged. It stores no Pod meanwhile: a few
 // thousand of them weigh more than all policies.
 func (b *bench) held(ctx context.Context, c contender, folder string, l language) error {
-	s, err := c.start(ctx, folder)
+	s, err := c.start(ctx, folder, l.flags...)
 	if err != nil {
 		return err
 	}
@@ -92,7 +101,7 @@ func (b *bench) held(ctx context.Context, c contender, folder string, l language
 
 // judged makes Pods under more and more policies.
 func (b *bench) judged(ctx context.Context, c contender, folder string, l language) error {
-	s, err := c.start(ctx, folder)
+	s, err := c.start(ctx, folder, l.flags...)
 	if err != nil {
 		return err
 	}
