@@ -83,18 +83,3 @@ func TestPoliciesThatShip(t *testing.T) {
 	s.OK("", "delete", "clusterpolicybindings", "--all")
 	s.OK(strings.Replace(deployment, "%s", "", 1), "apply", "-f", "-")
 }
-
-func TestWalkThrough(t *testing.T) {
-	s := harness.Start(t)
-	folder := t.TempDir()
-	gatehouse(t, folder, "policy", "new", "no-latest")
-	policy := filepath.Join(folder, "no-latest")
-	harness.Contains(t, gatehouse(t, policy, "policy", "test"), "no-latest (validator)", "5 of 5 cases passed")
-	bound(t, s, "no-latest", gatehouse(t, policy, "policy", "manifest"))
-	harness.Contains(t, s.Refused("", "run", "web", "--image=nginx:latest"),
-		`pods "web" is forbidden: policy "no-latest": spec.containers[0].image: the image "nginx:latest" has the tag "latest"; name the version you mean (rule tag-forbidden)`)
-	s.OK("", "run", "web", "--image=nginx:1.29")
-	harness.Contains(t, s.Refused("", "patch", "clusterpolicybinding", "no-latest", "--type=merge", "-p", `{"spec":{"settings":{"forbiddenTags":"latest"}}}`),
-		`spec.settings.forbiddenTags: Invalid value: "latest": must be of type array`)
-	harness.Contains(t, s.OK("", "get", "policymodules"), "no-latest", "validator", "true")
-}
