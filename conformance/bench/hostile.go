@@ -28,7 +28,7 @@ var attacks = []string{"loop", "recursion", "memory", "answer", "questions"}
 
 // beside measures those whom no policy is about: alone, and beside each harm that policies do. How long they wait is their p99.
 func (b *bench) beside(ctx context.Context, c contender, program, folder string) error {
-	build := exec.CommandContext(ctx, program, "policy", "build", "../hostile/guest", "--out", folder)
+	build := exec.CommandContext(ctx, program, "policy", "build", "hostile/guest", "--out", folder)
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
