@@ -145,7 +145,7 @@ func (b *bench) record(name string, o outcome) error {
 	}
 	r.Works[name] = f
 	r.works = append(r.works, name)
-	fmt.Fprintf(os.Stderr, "%s: %s: %.3f ms of CPU, %.0f/s\n", r.Name, name, f.CPU, f.PerSecond)
+	fmt.Fprintf(os.Stderr, "%s: %s: %.3f ms of CPU, %.0f/s, p99 %.1f ms\n", r.Name, name, f.CPU, f.PerSecond, f.P99)
 	return nil
 }
 
