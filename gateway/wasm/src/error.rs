@@ -59,7 +59,9 @@ pub enum LoadError {
         import: String,
     },
     /// It follows another version of the contract.
-    #[error("the component follows version {version} of the contract, and this program knows {known}; build it again with an SDK of that version")]
+    #[error(
+        "the component follows version {version} of the contract, and this program knows {known}; build it again with an SDK of that version"
+    )]
     OtherVersion {
         /// Its version.
         version: String,

@@ -86,12 +86,12 @@ fn instance(store: &mut Store<Host>, module: &[u8], stand_in: &[u8]) -> wasmtime
     let mut linker = Linker::new(&engine);
     linker.define(&mut *store, "env", MEMORY, memory)?;
     linker.func_wrap("wasi:clocks/wall-clock@0.2.0", "now", |_: i32| {})?;
-    linker.func_wrap("wasi:random/random@0.2.0", "get-random-u64", |mut caller: Caller<'_, Host>| next(&mut caller.data_mut().random))?;
+    linker.func_wrap("wasi:random/random@0.2.0", "get-random-u64", |mut caller: Caller<'_, Host>| {
+        next(&mut caller.data_mut().random)
+    })?;
     let answers = linker.instantiate(&mut *store, &stand_in)?;
-    let functions: Vec<(String, Func)> = answers
-        .exports(&mut *store)
-        .filter_map(|export| Some((export.name().to_owned(), export.into_func()?)))
-        .collect();
+    let functions: Vec<(String, Func)> =
+        answers.exports(&mut *store).filter_map(|export| Some((export.name().to_owned(), export.into_func()?))).collect();
     store.data_mut().functions = functions.into_iter().collect();
     Ok(instance)
 }

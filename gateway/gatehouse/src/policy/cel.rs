@@ -133,9 +133,8 @@ fn schema(definitions: &[Value], kind: &Value) -> Value {
         kind["apiVersion"].as_str().unwrap_or_default(),
         kind["kind"].as_str().unwrap_or_default(),
     );
-    let is_it = |definition: &&Value| {
-        definition["spec"]["group"] == &*gvk.group && definition["spec"]["names"]["kind"] == &*gvk.kind
-    };
+    let is_it =
+        |definition: &&Value| definition["spec"]["group"] == &*gvk.group && definition["spec"]["names"]["kind"] == &*gvk.kind;
     let versions = definitions.iter().find(is_it).map(|definition| &definition["spec"]["versions"]);
     let version = versions.and_then(Value::as_array).into_iter().flatten().find(|one| one["name"] == &*gvk.version);
     version.map(|version| version["schema"]["openAPIV3Schema"].clone()).unwrap_or_default()
