@@ -18,15 +18,22 @@
   (func (export "args_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
 
-  ;; The time of day; the other clocks stand at 1, because Go takes a clock at 0 for a broken one.
+  ;; The time of day; the other clocks stand at 1, because Go takes a clock at 0 for a broken one. It stands still during a call and
+  ;; is asked once: Go's garbage collector wants it too, also while the host has memory allocated, when nothing may be asked.
+  (global $asked (mut i32) (i32.const 0))
+  (global $today (mut i64) (i64.const 0))
   (func (export "clock_time_get") (param $clock i32) (param $precision i64) (param $time i32) (result i32)
     (if (i32.eqz (local.get $clock))
       (then
-        (call $now (i32.const 4096))
-        (i64.store (local.get $time)
-          (i64.add
-            (i64.mul (i64.load (i32.const 4096)) (i64.const 1000000000))
-            (i64.load32_u (i32.const 4104)))))
+        (if (i32.eqz (global.get $asked))
+          (then
+            (call $now (i32.const 4096))
+            (global.set $today
+              (i64.add
+                (i64.mul (i64.load (i32.const 4096)) (i64.const 1000000000))
+                (i64.load32_u (i32.const 4104))))
+            (global.set $asked (i32.const 1))))
+        (i64.store (local.get $time) (global.get $today)))
       (else (i64.store (local.get $time) (i64.const 1))))
     (i32.const 0))
 
