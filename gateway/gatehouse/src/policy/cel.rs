@@ -134,9 +134,9 @@ fn schema(definitions: &[Value], kind: &Value) -> Value {
         kind["kind"].as_str().unwrap_or_default(),
     );
     let is_it =
-        |definition: &&Value| definition["spec"]["group"] == &*gvk.group && definition["spec"]["names"]["kind"] == &*gvk.kind;
+        |definition: &&Value| definition["spec"]["group"] == *gvk.group && definition["spec"]["names"]["kind"] == *gvk.kind;
     let versions = definitions.iter().find(is_it).map(|definition| &definition["spec"]["versions"]);
-    let version = versions.and_then(Value::as_array).into_iter().flatten().find(|one| one["name"] == &*gvk.version);
+    let version = versions.and_then(Value::as_array).into_iter().flatten().find(|one| one["name"] == *gvk.version);
     version.map(|version| version["schema"]["openAPIV3Schema"].clone()).unwrap_or_default()
 }
 
@@ -208,7 +208,7 @@ impl Cel {
     /// Names of parameters that a binding wants and no file has.
     pub(super) fn missing_params(&self) -> Vec<String> {
         let Some(params) = &self.params else { return Vec::new() };
-        let is_there = |name: &str| self.objects.iter().any(|one| one["kind"] == &*params.gvk.kind && meta::name(one) == name);
+        let is_there = |name: &str| self.objects.iter().any(|one| one["kind"] == *params.gvk.kind && meta::name(one) == name);
         let named = self.bound.params().filter(|reference| !reference.name.is_empty() && !is_there(reference.name));
         named.map(|reference| format!("{} {:?}", params.gvk.kind, reference.name)).collect()
     }
