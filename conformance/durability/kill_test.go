@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
@@ -19,16 +20,25 @@ import (
 const writers = 64
 
 // rounds is how often the process is killed: CI's share; by hand -rounds=500.
-var rounds = flag.Int("rounds", 12, "how often the server is killed")
+var (
+	rounds = flag.Int("rounds", 12, "how often the server is killed")
+	// seed says when, so that a run can be had again.
+	seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "where the moments of the kills come from")
+)
+
+// Anywhere in the first fifth of a second: the kill meets every moment of a commit.
+const soonest, latest = 20 * time.Millisecond, 200 * time.Millisecond
 
 // TestKilledUnderWriters ends the process with SIGKILL again and again while 64 clients write. After each restart every
 // answered write is there, and no revision is lower than one seen before.
 func TestKilledUnderWriters(t *testing.T) {
+	t.Logf("-seed=%d", *seed)
+	moments := rand.New(rand.NewPCG(*seed, 0))
 	s := harness.Start(t)
 	acknowledged := map[string]string{}
 	highest := uint64(0)
 	for round := range *rounds {
-		written, revision := write(t, s, round)
+		written, revision := write(t, s, round, soonest+time.Duration(moments.Int64N(int64(latest-soonest))))
 		for name, value := range written {
 			acknowledged[name] = value
 		}
@@ -43,7 +53,7 @@ func TestKilledUnderWriters(t *testing.T) {
 }
 
 // write lets all writers create and update until the server dies, and returns what was answered.
-func write(t *testing.T, s *harness.Server, round int) (map[string]string, uint64) {
+func write(t *testing.T, s *harness.Server, round int, lives time.Duration) (map[string]string, uint64) {
 	var mutex sync.Mutex
 	written, highest := map[string]string{}, uint64(0)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -66,8 +76,7 @@ func write(t *testing.T, s *harness.Server, round int) (map[string]string, uint6
 			}
 		})
 	}
-	// Anywhere in the first fifth of a second: the kill meets every moment of a commit.
-	time.Sleep(time.Duration(20+round*37%180) * time.Millisecond)
+	time.Sleep(lives)
 	s.Kill()
 	group.Wait()
 	return written, highest
