@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gatehouse.dev/conformance/harness"
+	"gatehouse.dev/conformance/peer"
 )
 
 const (
@@ -36,9 +37,23 @@ var suites = []string{
 	"pkg/reconcile", "pkg/source", "pkg/webhook",
 }
 
+// suitesOnEtcd run once more with a real etcd beside Gatehouse: one starts and stops control planes, with flags of its own, one
+// reads and writes.
+var suitesOnEtcd = []string{"pkg/envtest", "pkg/client"}
+
 // TestSuites compares the specs that fail with the list of gaps, in both directions.
-func TestSuites(t *testing.T) {
-	environment := harness.Assets(t)
+func TestSuites(t *testing.T) { compare(t, harness.Assets(t), suites) }
+
+// TestSuitesOnEtcd lets envtest start Gatehouse with its own flags of etcd, as they stand, and the etcd that they lead to.
+func TestSuitesOnEtcd(t *testing.T) {
+	etcd, err := peer.BuildEtcd(t.Context(), filepath.Join(harness.Root(t), "conformance"), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, harness.AssetsOnEtcd(t, etcd), suitesOnEtcd)
+}
+
+func compare(t *testing.T, environment, suites []string) {
 	folder := harness.Module(t, module, sum)
 	known := gaps(t)
 	for _, suite := range suites {

@@ -25,3 +25,16 @@ func Assets(t testing.TB) []string {
 	}
 	return append(os.Environ(), "KUBEBUILDER_ASSETS="+folder, "GATEHOUSE="+Gatehouse(t))
 }
+
+// AssetsOnEtcd makes such a folder with nothing in between: Gatehouse itself under the name kube-apiserver, and a real etcd, to which
+// envtest's own flags lead it.
+func AssetsOnEtcd(t testing.TB, etcd string) []string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, program := range map[string]string{"kube-apiserver": Gatehouse(t), "etcd": etcd, "kubectl": Kubectl(t)} {
+		if err := os.Symlink(program, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return append(os.Environ(), "KUBEBUILDER_ASSETS="+folder)
+}

@@ -48,18 +48,26 @@ type Peer struct {
 func Build(ctx context.Context, module, folder string) (apiserver, etcd string, err error) {
 	version := "-X k8s.io/component-base/version.gitVersion=" + Version +
 		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
-	etcd, apiserver = filepath.Join(folder, "etcd"), filepath.Join(folder, "kube-apiserver")
-	for _, program := range []struct{ out, flags, source string }{
-		{etcd, "", "go.etcd.io/etcd/server/v3"},
-		{apiserver, version, "k8s.io/kubernetes/cmd/kube-apiserver"},
-	} {
-		build := exec.CommandContext(ctx, "go", "build", "-ldflags", program.flags, "-o", program.out, program.source)
-		build.Dir = module
-		if output, err := build.CombinedOutput(); err != nil {
-			return "", "", fmt.Errorf("build %s: %w\n%s", program.source, err, output)
-		}
+	if etcd, err = BuildEtcd(ctx, module, folder); err != nil {
+		return "", "", err
 	}
-	return apiserver, etcd, nil
+	apiserver = filepath.Join(folder, "kube-apiserver")
+	return apiserver, etcd, buildProgram(ctx, module, apiserver, version, "k8s.io/kubernetes/cmd/kube-apiserver")
+}
+
+// BuildEtcd puts etcd alone into a folder and returns its path.
+func BuildEtcd(ctx context.Context, module, folder string) (string, error) {
+	etcd := filepath.Join(folder, "etcd")
+	return etcd, buildProgram(ctx, module, etcd, "", "go.etcd.io/etcd/server/v3")
+}
+
+func buildProgram(ctx context.Context, module, out, flags, source string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags", flags, "-o", out, source)
+	build.Dir = module
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", source, err, output)
+	}
+	return nil
 }
 
 // Start runs both on free ports with a fresh data directory, and waits until the server is ready. Extra flags are the

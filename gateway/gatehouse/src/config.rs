@@ -153,7 +153,7 @@ impl Config {
     /// Reads the settings. Fails with everything that is wrong, in the order of reading.
     pub(crate) fn read(parsed: &Parsed, program: Program) -> Result<Self, Vec<String>> {
         let mut flags = Values::new(parsed);
-        let data_dir = PathBuf::from(flags.text("data-dir"));
+        let data_dir = data_dir(&flags, program);
         let config = Self {
             flags: parsed.in_force(),
             policy_dir: path(&flags, "policy-dir"),
@@ -189,6 +189,15 @@ impl Config {
             data_dir,
         };
         if flags.errors.is_empty() { Ok(config) } else { Err(flags.errors) }
+    }
+}
+
+/// Called by the other's name it keeps what is its own beside the keys, so that nothing appears in the folder in which it is started.
+fn data_dir(flags: &Values<'_>, program: Program) -> PathBuf {
+    let default = flags.text("data-dir");
+    match path(flags, "cert-dir") {
+        Some(keys) if program == Program::KubeApiserver && !flags.is_given("data-dir") => keys.join(default),
+        _ => PathBuf::from(default),
     }
 }
 
