@@ -88,6 +88,25 @@ func TestKwokctl(t *testing.T) {
 	})
 }
 
+// TestEtcdByTheSystemsAuthorities reaches an etcd over TLS without --etcd-cafile: whom the system trusts may have signed its
+// certificate, and nobody else.
+func TestEtcdByTheSystemsAuthorities(t *testing.T) {
+	pki := folder{t, t.TempDir()}
+	store := pki.authority("store")
+	pki.signed("etcd", store, pkix.Name{CommonName: "etcd"})
+	pki.authority("other")
+	pki.pair("sa")
+	servers := etcd(t, "--listen-client-urls", "https://127.0.0.1:0", "--cert-file", pki.path("etcd.crt"), "--key-file", pki.path("etcd.key"))
+	line := `--secure-port=0 --service-account-issuer=https://kubernetes.default.svc.cluster.local --service-account-key-file=PKI/sa.pub
+		--service-account-signing-key-file=PKI/sa.key --etcd-servers=` + strings.Replace(servers, "http:", "https:", 1)
+	start(t, pki, line, "SSL_CERT_FILE="+pki.path("store.crt"))
+
+	refused := command(t, pki, line+" --storage-initialization-timeout=2s", "SSL_CERT_FILE="+pki.path("other.crt"))
+	if output, err := refused.CombinedOutput(); err == nil || !strings.Contains(string(output), "cannot list what is in etcd") {
+		t.Errorf("an etcd that nobody vouches for is taken: %v\n%s", err, output)
+	}
+}
+
 // etcd starts one and says where it is.
 func etcd(t *testing.T, flags ...string) string {
 	t.Helper()
@@ -114,20 +133,16 @@ type server struct {
 var serving = regexp.MustCompile(`serving address=(\S+)`)
 
 // start runs a command line; PKI in it is the folder of the keys.
-func start(t *testing.T, pki folder, line string) *server {
+func start(t *testing.T, pki folder, line string, environment ...string) *server {
 	t.Helper()
-	dir := t.TempDir()
-	program, log := filepath.Join(dir, "kube-apiserver"), filepath.Join(dir, "log")
-	if err := os.Symlink(harness.Gatehouse(t), program); err != nil {
-		t.Fatal(err)
-	}
+	process := command(t, pki, line, environment...)
+	log := filepath.Join(process.Dir, "log")
 	output, err := os.Create(log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer output.Close()
-	process := exec.Command(program, strings.Fields(strings.ReplaceAll(line, "PKI/", pki.dir+"/"))...)
-	process.Dir, process.Stdout, process.Stderr = dir, output, output
+	process.Stdout, process.Stderr = output, output
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,6 +168,19 @@ func start(t *testing.T, pki folder, line string) *server {
 		return true
 	})
 	return s
+}
+
+// command is Gatehouse under the other's name, in a folder of its own.
+func command(t *testing.T, pki folder, line string, environment ...string) *exec.Cmd {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "kube-apiserver")
+	if err := os.Symlink(harness.Gatehouse(t), program); err != nil {
+		t.Fatal(err)
+	}
+	process := exec.Command(program, strings.Fields(strings.ReplaceAll(line, "PKI/", pki.dir+"/"))...)
+	process.Dir, process.Env = dir, append(os.Environ(), environment...)
+	return process
 }
 
 // client is one with a certificate of the folder.

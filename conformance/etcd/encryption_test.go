@@ -2,13 +2,17 @@ package etcd
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,6 +148,62 @@ func TestKMSPluginIsAskedAlike(t *testing.T) {
 	same(t, gatehouse.ok(http.MethodGet, path+"/theirs", nil), theirs)
 }
 
+// moody is a plugin that says of itself what it is told to.
+type moody struct {
+	plugin
+	healthz atomic.Value
+}
+
+func (m *moody) Status(context.Context) (*kms.StatusResponse, error) {
+	return &kms.StatusResponse{Version: "v2", Healthz: m.healthz.Load().(string), KeyID: "key-1"}, nil
+}
+
+// TestKMSPluginsAreCheckedAlike asks both how a plugin is while it is well, ill and away, by every way that there is.
+func TestKMSPluginsAreCheckedAlike(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newBed(t), newBed(t)
+	socket := filepath.Join(t.TempDir(), "kms")
+	one := &moody{}
+	one.healthz.Store("ok")
+	service := kms.NewGRPCService(socket, time.Minute, one)
+	go func() { _ = service.ListenAndServe() }()
+	away := sync.OnceFunc(service.Shutdown)
+	t.Cleanup(away)
+	file := filepath.Join(t.TempDir(), "encryption.yaml")
+	text := "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n" +
+		"  - kms: {apiVersion: v2, name: p, timeout: 1s, endpoint: \"unix://" + socket + "\"}\n  - identity: {}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	theirs.flags = append(theirs.flags, "--encryption-provider-config", file)
+	real, gatehouse := theirs.kubeAPIServer(), ours.gatehouse("--encryption-provider-config", file)
+	const check, section = "/healthz/kms-providers", "failed to perform status section of the healthz check for KMS Provider p, error: "
+	for _, mood := range []struct {
+		name string
+		make func()
+	}{{"well", func() {}}, {"ill", func() { one.healthz.Store("out of sorts") }}, {"away", away}} {
+		mood.make()
+		want := 200
+		if mood.name != "well" {
+			want = 500
+		}
+		for _, s := range []*server{real, gatehouse} {
+			harness.Eventually(t, s.name+" to find the plugin "+mood.name, func() bool {
+				code, raw := s.do(http.MethodGet, check, nil)
+				return code == want && (mood.name != "away" || bytes.Contains(raw, []byte("DeadlineExceeded")))
+			})
+		}
+		for _, path := range []string{check, "/readyz/kms-providers", "/livez/kms-providers", "/healthz/kms-provider-0"} {
+			code, raw := real.do(http.MethodGet, path, nil)
+			// What kube-apiserver remembers of its last question it tells without saying which that was.
+			bare := func(raw []byte) string { return strings.ReplaceAll(string(raw), section, "") }
+			if ours, told := gatehouse.do(http.MethodGet, path, nil); ours != code || bare(told) != bare(raw) {
+				t.Errorf("%s of a plugin that is %s:\nkube-apiserver says %d %s\nGatehouse says      %d %s", path, mood.name, code, raw, ours, told)
+			}
+		}
+	}
+}
+
 // TestSnapshotsGoBetweenEngines saves a running server with the embedded engine, looks into the file, restores it into etcd and
 // back into a directory; nothing is lost on the way.
 func TestSnapshotsGoBetweenEngines(t *testing.T) {
@@ -186,6 +246,71 @@ func TestSnapshotsGoBetweenEngines(t *testing.T) {
 	if output, err := exec.Command(harness.Gatehouse(t), "snapshot", "status", first).CombinedOutput(); err == nil {
 		t.Errorf("half a snapshot is taken for a whole one: %s", output)
 	}
+}
+
+// TestSnapshotsKeepSecretsEncrypted saves a running server that encrypts, looks for the secret in the file, and takes it to etcd and
+// back; nobody reads it on the way without the configuration.
+func TestSnapshotsKeepSecretsEncrypted(t *testing.T) {
+	const path = "/api/v1/namespaces/default/secrets"
+	b := newBed(t)
+	file := filepath.Join(t.TempDir(), "encryption.yaml")
+	if err := os.WriteFile(file, []byte(encrypted("secretbox")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := func(args ...string) (string, error) {
+		output, err := exec.Command(harness.Gatehouse(t), append([]string{"snapshot"}, args...)...).CombinedOutput()
+		return string(output), err
+	}
+	ok := func(args ...string) {
+		t.Helper()
+		if output, err := snapshot(args...); err != nil {
+			t.Fatalf("gatehouse snapshot %s: %v\n%s", strings.Join(args, " "), err, output)
+		}
+	}
+	refused := func(why string, args ...string) {
+		t.Helper()
+		if output, err := snapshot(args...); err == nil || !strings.Contains(output, why) {
+			t.Errorf("gatehouse snapshot %s: %v\n%s", strings.Join(args, " "), err, output)
+		}
+	}
+	hides := func(file string) {
+		t.Helper()
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unpacked, err := gzip.NewReader(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if raw, err = io.ReadAll(unpacked); err != nil || !bytes.Contains(raw, []byte("k8s:enc:secretbox:v1:k:")) || bytes.Contains(raw, []byte("aW4tdGhlLWNsZWFy")) {
+			t.Errorf("%s shows what the server encrypts (%v)", file, err)
+		}
+	}
+	embedded := harness.Start(t, "--controllers=-*", "--encryption-provider-config", file)
+	one := b.server("the embedded engine", embedded.Config, embedded.Kill)
+	want := one.ok(http.MethodPost, path, map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s"}, "stringData": map[string]any{"word": "in-the-clear"}})
+	first, second := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "second")
+	ok("save", first, "--data-dir", embedded.DataDir)
+	one.stop()
+	hides(first)
+	output, _ := snapshot("status", first, "--encryption-provider-config", file)
+	harness.Contains(t, output, "encrypted: 1\n")
+
+	refused("1 objects are encrypted", "restore", first, "--etcd-servers", b.store)
+	ok("restore", first, "--etcd-servers", b.store, "--encryption-provider-config", file)
+	in := b.gatehouse("--encryption-provider-config", file)
+	same(t, in.ok(http.MethodGet, path+"/s", nil), want)
+	in.stop()
+	ok("save", second, "--etcd-servers", b.store, "--encryption-provider-config", file)
+	hides(second)
+	folder := t.TempDir()
+	ok("restore", second, "--data-dir", folder)
+	back := harness.StartIn(t, folder, "--controllers=-*", "--encryption-provider-config", file)
+	again := b.server("the embedded engine again", back.Config, back.Kill)
+	same(t, again.ok(http.MethodGet, path+"/s", nil), want)
+	again.stop()
+	refused("start with the --encryption-provider-config", "save", second, "--data-dir", folder)
 }
 
 // same compares but for the revision, which a store gives anew.

@@ -92,10 +92,10 @@ impl Policies {
     }
 
     /// What is in force, once that is everything that is stored now.
-    async fn current(&self) -> Arc<Vec<Hook>> {
-        self.policies.settled().await;
-        self.bindings.settled().await;
-        self.hooks.load_full()
+    async fn current(&self, review: &Review<'_>) -> Result<Arc<Vec<Hook>>, Status> {
+        self.policies.settled(review).await?;
+        self.bindings.settled(review).await?;
+        Ok(self.hooks.load_full())
     }
 
     fn rebuild(&self) {
@@ -175,7 +175,7 @@ impl Plugin for Validating {
     }
 
     async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
-        let hooks = self.0.current().await;
+        let hooks = self.0.current(review).await?;
         if hooks.is_empty() {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Plugin for Mutating {
     }
 
     async fn mutate(&self, review: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
-        let hooks = self.0.current().await;
+        let hooks = self.0.current(review).await?;
         if hooks.is_empty() {
             return Ok(());
         }

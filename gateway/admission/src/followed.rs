@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use model::{Revision, Value, meta};
+use model::{Revision, Status, Value, meta};
 use tokio::sync::watch;
+
+use crate::Review;
 
 /// How long a request waits for what is stored and not in force yet. Compiling takes milliseconds; who waits longer than
 /// this gets what is in force.
@@ -68,18 +70,24 @@ impl<T: Clone> Kept<T> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Waits until everything that is stored now is in force: who was told that an object is stored can rely on it.
-    pub(crate) async fn settled(&self) {
-        let Some(newest) = self.newest.get() else { return };
+    /// Waits until everything that is stored now is in force: who was told that an object is stored can rely on it. Fails with
+    /// upstream's refusal while it was never known what is stored, as when a part of it cannot be read.
+    pub(crate) async fn settled(&self, review: &Review<'_>) -> Result<(), Status> {
+        let Some(newest) = self.newest.get() else { return Ok(()) };
         let wanted = newest();
         if *self.reached.borrow() >= wanted {
-            return;
+            return Ok(());
         }
         let mut reached = self.reached.subscribe();
         // The sender lives as long as this.
         let waiting = reached.wait_for(|reached| *reached >= wanted);
-        if tokio::time::timeout(BEHIND_MAX, waiting).await.is_err() {
-            tracing::warn!(wanted, "what admission asks lags behind the store");
+        if tokio::time::timeout(BEHIND_MAX, waiting).await.is_ok() {
+            return Ok(());
         }
+        tracing::warn!(wanted, "what admission asks lags behind the store");
+        if *self.reached.borrow() > 0 {
+            return Ok(());
+        }
+        Err(Status::forbidden(&review.resource.group_resource(), review.name, "not yet ready to handle request"))
     }
 }

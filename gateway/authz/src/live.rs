@@ -25,8 +25,8 @@ impl Live {
 
 impl Source for Live {
     fn version(&self) -> u64 {
-        // Each revision only rises, so their sum rises with every change of any.
-        self.resources.iter().map(|(_, resource)| resource.changed()).sum()
+        // Each only rises, so their sum rises with every change of any.
+        self.resources.iter().map(|(_, resource)| resource.version()).sum()
     }
 
     fn drain(&self) -> Vec<Change> {

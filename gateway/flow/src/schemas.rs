@@ -56,7 +56,7 @@ impl Schemas {
     }
 
     fn current(&self) -> Arc<Table> {
-        let version = self.schemas.changed() + self.levels.changed();
+        let version = self.schemas.version() + self.levels.version();
         let known = self.table.load();
         if known.version == version && version > 0 {
             return known.clone();

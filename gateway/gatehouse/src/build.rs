@@ -31,7 +31,7 @@ use server::webhooks::Reach;
 use server::world::{LocalWorld, Slot};
 use store::Store;
 
-use crate::config::Config;
+use crate::config::{Config, Rereading};
 
 /// What was made before the gate.
 pub(crate) struct Parts {
@@ -116,7 +116,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
             extend: config.identity.extend_tokens,
         }),
         endpoints: Endpoints::new(
-            Health::new(storage_checks(&store), lifecycle.clone()),
+            Health::new(storage_checks(&store, config), lifecycle.clone()),
             discovery,
             Process { started: clock.now(), flags: config.flags.clone() },
         ),
@@ -230,16 +230,29 @@ fn audit_log(config: &Config, clock: Arc<dyn Clock>) -> Result<audit::Log, Box<d
     audit::Log::open(policy, sink, clock).map_err(|e| format!("open audit log {}: {e}", settings.path.display()).into())
 }
 
-/// Of a storage outside this process, upstream's two.
-fn storage_checks(store: &Store) -> Vec<Check> {
-    if store.engine().health().is_none() {
-        return vec![storage_check(store)];
-    }
-    let check = |name, scope| {
-        let engine = store.engine().clone();
-        Check { name, scope, run: Box::new(move || engine.health().unwrap_or(Ok(()))) }
+/// Of each storage outside this process upstream's two; of KMS plugins one for all, which is there too where some may come.
+fn storage_checks(store: &Store, config: &Config) -> Vec<Check> {
+    let mut checks = match store.engine().health().len() {
+        0 => vec![storage_check(store)],
+        clusters => (0..clusters).flat_map(|at| etcd_checks(store, at)).collect(),
     };
-    vec![check("etcd", Scope::Everywhere), check("etcd-readiness", Scope::Ready)]
+    let reloads = config.encryption.as_ref().is_some_and(|(_, rereading)| *rereading == Rereading::OnChange);
+    if let Some(transformer) = store.engine().transformer().filter(|known| reloads || known.health().is_some()) {
+        checks.push(Check::new("kms-providers", Scope::NotLive, move || transformer.health().unwrap_or(Ok(()))));
+    }
+    checks
+}
+
+fn etcd_checks(store: &Store, at: usize) -> [Check; 2] {
+    let check = |name: String, scope, group| {
+        let engine = store.engine().clone();
+        Check::new(name, scope, move || engine.health().into_iter().nth(at).unwrap_or(Ok(()))).of(group)
+    };
+    let name = |first: &str, other: &str| if at == 0 { first.to_owned() } else { format!("{other}-{}", at - 1) };
+    [
+        check(name("etcd", "etcd-override"), Scope::Everywhere, "etcd"),
+        check(name("etcd-readiness", "etcd-override-readiness"), Scope::Ready, "etcd-readiness"),
+    ]
 }
 
 /// Fails from the moment storage does until the process has ended.
@@ -249,8 +262,7 @@ fn storage_check(store: &Store) -> Check {
         let (failed, reason) = (store.engine().failed(), reason.clone());
         async move { reason.set(failed.await) }
     });
-    let run = move || reason.get().map_or(Ok(()), |reason: &Arc<str>| Err(reason.to_string()));
-    Check { name: "storage", scope: Scope::Everywhere, run: Box::new(run) }
+    Check::new("storage", Scope::Everywhere, move || reason.get().map_or(Ok(()), |reason: &Arc<str>| Err(reason.to_string())))
 }
 
 /// Gauges and counters whose values other parts keep are filled when somebody reads metrics.

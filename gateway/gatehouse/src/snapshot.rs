@@ -41,7 +41,7 @@ const COMMANDS: &[(&str, &str, &str, Run)] = &[
         "makes a store of a saved one, where there is none",
         restore,
     ),
-    ("status", "FILE", "checks a saved store and says what it holds", status),
+    ("status", "FILE [--encryption-provider-config FILE]", "checks a saved store and says what it holds", status),
 ];
 
 /// Runs one of the commands.
@@ -76,10 +76,22 @@ fn save(file: &Path, config: &Config) -> Outcome {
         _ => save_here(config, &out)?,
     }
     out.sync_all()?;
-    let saved = store::check(&mut GzDecoder::new(BufReader::new(File::open(&unfinished)?)))?;
+    let saved = runtime()?.block_on(store::check(&mut reader(&unfinished)?, None))?;
     std::fs::rename(&unfinished, file)?;
-    tell(&format!("saved {} objects at revision {} to {}", saved.objects, saved.revision, file.display()));
+    tell(&format!("saved {} at revision {} to {}", objects(&saved), saved.revision, file.display()));
     Ok(())
+}
+
+fn reader(file: &Path) -> Result<GzDecoder<BufReader<File>>, String> {
+    let open = File::open(file).map_err(|error| format!("open {}: {error}", file.display()))?;
+    Ok(GzDecoder::new(BufReader::new(open)))
+}
+
+fn objects(saved: &Saved) -> String {
+    match saved.encrypted {
+        0 => format!("{} objects", saved.objects),
+        encrypted => format!("{} objects ({encrypted} encrypted)", saved.objects),
+    }
 }
 
 /// Of a store that no server of this directory has open.
@@ -103,7 +115,7 @@ async fn opened(config: &Config) -> Result<Store, Box<dyn Error>> {
 async fn write(store: &Store, out: impl Write + Send) -> Result<Saved, Box<dyn Error + Send + Sync>> {
     let resources = store.snapshot().await?;
     let mut compressed = GzEncoder::new(out, Compression::fast());
-    let saved = store::save(&resources, &mut compressed)?;
+    let saved = store::save(&resources, store.engine().transformer().as_deref(), &mut compressed).await?;
     compressed.finish()?.flush()?;
     Ok(saved)
 }
@@ -125,34 +137,46 @@ fn copy(from: &mut UnixStream, to: &mut File) -> io::Result<()> {
 }
 
 fn restore(file: &Path, config: &Config) -> Outcome {
-    let open = || File::open(file).map_err(|error| format!("open {}: {error}", file.display()));
-    let saved = match &config.engine {
-        Engine::Disk => store::restore(&mut GzDecoder::new(BufReader::new(open()?)), &config.data_dir.join("store"))?,
-        Engine::Memory => return Err("the engine memory keeps nothing".into()),
-        Engine::Etcd(_) => {
-            // Nothing is written before all of it is known to be sound.
-            store::check(&mut GzDecoder::new(BufReader::new(open()?)))?;
-            let mut input = GzDecoder::new(BufReader::new(open()?));
-            runtime()?.block_on(async {
-                let store = opened(config).await?;
-                let told = |done: u64| {
-                    if done.is_multiple_of(TOLD_EVERY_OBJECTS) {
-                        tell(&format!("{done} objects written"));
-                    }
-                };
-                Ok::<_, Box<dyn Error>>(store::replay(&mut input, &store, &SystemClock, told).await?)
-            })?
+    let saved = runtime()?.block_on(async {
+        let transformer = storage::transformer(config)?;
+        match &config.engine {
+            Engine::Disk => {
+                let dir = config.data_dir.join("store");
+                Ok(store::restore(&mut reader(file)?, transformer.as_deref(), &dir).await?)
+            }
+            Engine::Memory => Err("the engine memory keeps nothing".into()),
+            Engine::Etcd(_) => {
+                // Nothing is written before all of it is known to be sound.
+                let sound = store::check(&mut reader(file)?, transformer.as_deref()).await?;
+                if sound.encrypted > 0 && transformer.is_none() {
+                    let encrypted = sound.encrypted;
+                    return Err(format!("{encrypted} objects are encrypted; give their --encryption-provider-config").into());
+                }
+                replay(file, config).await
+            }
         }
-    };
-    tell(&format!("restored {} objects of revision {}", saved.objects, saved.revision));
+    })?;
+    tell(&format!("restored {} of revision {}", objects(&saved), saved.revision));
     Ok(())
 }
 
-fn status(file: &Path, _: &Config) -> Outcome {
-    let input = File::open(file).map_err(|error| format!("open {}: {error}", file.display()))?;
-    let bytes = input.metadata()?.len();
-    let saved = store::check(&mut GzDecoder::new(BufReader::new(input)))?;
-    println!("objects:  {}\nrevision: {}\nsize:     {bytes}", saved.objects, saved.revision);
+async fn replay(file: &Path, config: &Config) -> Result<Saved, Box<dyn Error>> {
+    let store = opened(config).await?;
+    let told = |done: u64| {
+        if done.is_multiple_of(TOLD_EVERY_OBJECTS) {
+            tell(&format!("{done} objects written"));
+        }
+    };
+    Ok(store::replay(&mut reader(file)?, &store, &SystemClock, told).await?)
+}
+
+fn status(file: &Path, config: &Config) -> Outcome {
+    let mut input = reader(file)?;
+    let bytes = input.get_ref().get_ref().metadata()?.len();
+    let saved = runtime()?
+        .block_on(async { Ok::<_, Box<dyn Error>>(store::check(&mut input, storage::transformer(config)?.as_deref()).await?) })?;
+    let Saved { objects, encrypted, revision } = saved;
+    println!("objects:   {objects}\nencrypted: {encrypted}\nrevision:  {revision}\nsize:      {bytes}");
     Ok(())
 }
 

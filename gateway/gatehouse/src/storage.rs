@@ -1,7 +1,7 @@
 //! Opens the store that the settings ask for. Does not read flags (`config`).
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use crate::config::{Config, Engine, Etcd, Rereading};
 
 /// How often the encryption configuration is looked at where it is to be followed: upstream's bound is a minute.
 const REREAD_EVERY: Duration = Duration::from_secs(5);
+/// How seldom one is tried again that cannot be used.
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// The store. Fails when it cannot be had.
 pub(crate) async fn open(
@@ -51,23 +53,43 @@ fn encryption(config: &Config, transcode: &Arc<Transcode>) -> Result<Option<Arc<
     let named = |why: String| format!("--encryption-provider-config {}: {why}", path.display());
     let encryption = Arc::new(Encryption::new(&read(path).map_err(named)?, resource_of).map_err(named)?);
     if *rereading == Rereading::OnChange {
-        let mut watched = Watched::new(vec![path.clone()]);
-        let (path, encryption) = (path.clone(), encryption.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(REREAD_EVERY).await;
-                if watched.changed() {
-                    match read(&path).and_then(|configuration| encryption.replace(&configuration)) {
-                        Ok(()) => tracing::info!("encryption configuration replaced"),
-                        Err(error) => {
-                            tracing::error!(error, "the replaced encryption configuration cannot be used; the old one stays")
-                        }
-                    }
-                }
-            }
-        });
+        tokio::spawn(follow(path.clone(), encryption.clone()));
     }
     Ok(Some(encryption))
+}
+
+/// Puts in force what the file says now, whenever it changes. What cannot be used is tried again, for its plugins may still be
+/// starting.
+async fn follow(path: PathBuf, encryption: Arc<Encryption>) {
+    let (mut watched, mut due, mut wait) = (Watched::new(vec![path.clone()]), false, REREAD_EVERY);
+    loop {
+        tokio::time::sleep(wait).await;
+        due |= watched.changed();
+        if !due {
+            continue;
+        }
+        let replaced = match read(&path) {
+            Ok(configuration) => encryption.replace(&configuration).await,
+            Err(error) => Err(error),
+        };
+        due = replaced.is_err();
+        match replaced {
+            Ok(()) => {
+                wait = REREAD_EVERY;
+                tracing::info!("encryption configuration replaced");
+            }
+            Err(error) => {
+                wait = (wait * 2).min(RETRY_MAX);
+                tracing::error!(error, "the replaced encryption configuration cannot be used; the old one stays");
+            }
+        }
+    }
+}
+
+/// What encrypts, for who has a store's content and not the store.
+pub(crate) fn transformer(config: &Config) -> Result<Option<Arc<dyn Transformer>>, Box<dyn Error>> {
+    let transcode = Transcode::new(Arc::new(Catalog::builtin()?), Media::Json, Slot::default());
+    Ok(encryption(config, &Arc::new(transcode))?)
 }
 
 fn read(path: &Path) -> Result<Value, String> {

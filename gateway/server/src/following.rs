@@ -8,6 +8,7 @@ use store::{Entry, Event, Interest, Kind, ResourceCache, WatchError, Watcher};
 
 use crate::gate::Gate;
 use crate::row::Row;
+use crate::unread;
 
 /// Tells of what is stored now, at once, and gives what follows it until dropped.
 pub fn start(
@@ -37,9 +38,17 @@ struct Follower {
 }
 
 impl Follower {
-    /// Reads all; gives the revision up to which that was.
+    /// Reads all; gives the revision up to which that was. While something cannot be read it stays as it was: who keeps objects
+    /// compiled would take what is not told for gone.
     fn load(&self) -> Revision {
         let snapshot = self.store.snapshot();
+        if snapshot.unread().next().is_some() {
+            tracing::error!(
+                resource = self.store.prefix(),
+                "what is stored stays out of force while a part of it cannot be read"
+            );
+            return snapshot.revision();
+        }
         let all: Vec<Value> = snapshot.range("", self.store.prefix()).filter_map(|entry| self.read(entry)).collect();
         self.followed.replace(&all);
         self.followed.reach(snapshot.revision());
@@ -83,6 +92,8 @@ impl Follower {
                 }
             }
         }
-        self.followed.reach(event.revision());
+        if unread::is_whole(&self.store) {
+            self.followed.reach(event.revision());
+        }
     }
 }

@@ -107,6 +107,11 @@ impl Gate {
             store::Error::Overloaded => Status::too_many_requests("the server's write queue is full, please try again later", 1),
             store::Error::Closed => Status::unavailable("apiserver is shutting down"),
             store::Error::Invalid { reason, .. } => Status::too_large(reason),
+            // A cluster that cannot be reached is waited for, in vain.
+            store::Error::Refused(reason) | store::Error::Unknown(reason) if **reason == *store::DEADLINE => {
+                tracing::error!(%resource, operation, %error, "storage did not answer in time");
+                Status::timeout(format_args!("request did not complete within requested timeout - {reason}"), 0)
+            }
             // Upstream passes on what etcd says, as a failure without a reason: whether a write happened is not known then.
             store::Error::Refused(reason) | store::Error::Unknown(reason) => {
                 tracing::error!(%resource, operation, %error, "storage did not answer as it should");

@@ -1,13 +1,17 @@
 //! `/livez`, `/readyz`, `/healthz`: the checks, and the texts upstream answers with.
 //! Follows `k8s.io/apiserver/pkg/server/healthz`. Knows no socket.
 
+use std::borrow::Cow;
+
 use crate::lifecycle::{Lifecycle, Stage};
 use model::field::quote;
 
 /// One thing that must be well.
 pub struct Check {
     /// Its name in paths and lists.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
+    /// The name by which it is excluded together with others.
+    pub group: Option<&'static str>,
     /// Whether failing means "restart me" (live) or only "send me no requests" (ready).
     pub scope: Scope,
     /// Says what is wrong; must not block.
@@ -19,8 +23,37 @@ pub struct Check {
 pub enum Scope {
     /// `/livez`, `/readyz` and `/healthz`.
     Everywhere,
+    /// `/readyz` and `/healthz`.
+    NotLive,
     /// `/readyz` only.
     Ready,
+}
+
+impl Scope {
+    fn holds(self, endpoint: &str) -> bool {
+        match endpoint {
+            "readyz" => true,
+            "healthz" => self != Self::Ready,
+            _ => self == Self::Everywhere,
+        }
+    }
+}
+
+impl Check {
+    /// A check that belongs to no group.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        scope: Scope,
+        run: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), group: None, scope, run: Box::new(run) }
+    }
+
+    /// The same in a group.
+    #[must_use]
+    pub fn of(self, group: &'static str) -> Self {
+        Self { group: Some(group), ..self }
+    }
 }
 
 /// The checks of a server.
@@ -40,13 +73,13 @@ pub struct Text {
 impl Health {
     /// The given checks between `ping` and `shutdown`, which every server has.
     pub fn new(checks: Vec<Check>, lifecycle: Lifecycle) -> Self {
-        let mut all = vec![Check { name: "ping", scope: Scope::Everywhere, run: Box::new(|| Ok(())) }];
+        let mut all = vec![Check::new("ping", Scope::Everywhere, || Ok(()))];
         all.extend(checks);
         let shutdown = move || match lifecycle.stage() {
             Stage::Running => Ok(()),
             _ => Err("process is shutting down".to_owned()),
         };
-        all.push(Check { name: "shutdown", scope: Scope::Ready, run: Box::new(shutdown) });
+        all.push(Check::new("shutdown", Scope::Ready, shutdown));
         Self { checks: all }
     }
 
@@ -56,7 +89,7 @@ impl Health {
         if !matches!(endpoint, "livez" | "readyz" | "healthz") {
             return None;
         }
-        let mut checks = self.checks.iter().filter(|check| check.scope == Scope::Everywhere || endpoint == "readyz");
+        let mut checks = self.checks.iter().filter(|check| check.scope.holds(endpoint));
         match check {
             None => Some(all(endpoint, checks, query)),
             Some(name) => checks.find(|check| check.name == name).map(single),
@@ -77,10 +110,13 @@ fn all<'c>(endpoint: &str, checks: impl Iterator<Item = &'c Check>, query: &str)
     let mut lines = String::new();
     let mut failed = 0;
     for check in checks {
-        let name = check.name;
+        let name = &*check.name;
         if excluded.iter().any(|excluded| excluded == name) {
             unknown.retain(|excluded| excluded != name);
             lines.push_str(&format!("[+]{name} excluded: ok\n"));
+        } else if let Some(group) = check.group.filter(|group| excluded.iter().any(|excluded| excluded == group)) {
+            unknown.retain(|excluded| excluded != group);
+            lines.push_str(&format!("[+]{name} excluded with {group}: ok\n"));
         } else if let Err(error) = (check.run)() {
             tracing::warn!(check = name, endpoint, error, "health check failed");
             failed += 1;
@@ -122,7 +158,7 @@ mod tests {
     use super::*;
 
     fn health(storage: Result<(), String>) -> Health {
-        let check = Check { name: "storage", scope: Scope::Everywhere, run: Box::new(move || storage.clone()) };
+        let check = Check::new("storage", Scope::Everywhere, move || storage.clone());
         Health::new(vec![check], Lifecycle::default())
     }
 
@@ -162,6 +198,23 @@ mod tests {
             "warn: some health checks cannot be excluded: no matches for \"etcd\", \"log\"\nlivez check passed\n"
         );
         assert_eq!(health.answer("/livez", "exclude=log&verbose&exclude=storage&exclude=etcd"), text(200, body));
+    }
+
+    #[test]
+    fn a_group_is_excluded_as_one_and_some_checks_are_not_of_life() {
+        let ill = || Err("down".to_owned());
+        let checks = vec![
+            Check::new("etcd", Scope::Everywhere, ill).of("etcd"),
+            Check::new("etcd-override-0", Scope::Everywhere, ill).of("etcd"),
+            Check::new("kms-providers", Scope::NotLive, || Ok(())),
+        ];
+        let health = Health::new(checks, Lifecycle::default());
+        let excluded = "[+]ping ok\n[+]etcd excluded: ok\n[+]etcd-override-0 excluded with etcd: ok\n";
+        assert_eq!(health.answer("/livez", "verbose&exclude=etcd"), text(200, &format!("{excluded}livez check passed\n")));
+        let more = format!("{excluded}[+]kms-providers ok\nhealthz check passed\n");
+        assert_eq!(health.answer("/healthz", "verbose&exclude=etcd"), text(200, &more));
+        assert_eq!(health.answer("/livez/kms-providers", ""), None);
+        assert_eq!(health.answer("/readyz/kms-providers", ""), text(200, "ok"));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub mod served;
 pub mod subresources;
 pub mod tls;
 pub mod transcode;
+mod unread;
 pub mod verbs;
 pub mod version;
 pub mod webhooks;

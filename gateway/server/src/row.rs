@@ -553,6 +553,9 @@ impl Row {
 }
 
 fn unreadable(entry: &Entry, error: &serde_json::Error) -> Status {
+    if let Some(status) = crate::unread::of(entry) {
+        return status;
+    }
     tracing::error!(key = %entry.key, %error, "stored object cannot be read");
     Status::internal(format_args!("the object at {} cannot be read", entry.key.rest()))
 }

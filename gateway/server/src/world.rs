@@ -19,7 +19,7 @@ use crate::row::Row;
 use crate::select::Selection;
 use crate::verbs::{create, delete, patch, update};
 use crate::write::Stored;
-use crate::{conversion, customs};
+use crate::{conversion, customs, unread};
 
 /// A place for the gate, for parts that are made before it and belong to it (admission plugins).
 #[derive(Clone, Default)]
@@ -113,8 +113,9 @@ impl LocalWorld {
         let row = self.row(&gate, resource, "").await?;
         let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
         let interest = Interest { namespace, ..Interest::default() };
-        let watcher =
-            gate.store.resource(&row.prefix()).watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
+        let resource = gate.store.resource(&row.prefix());
+        unread::refuse(&row.group_resource(), &resource.snapshot())?;
+        let watcher = resource.watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
         Ok(follow(gate, row, watcher, fields))
     }
 
@@ -159,6 +160,7 @@ impl World for LocalWorld {
         }
         let selection = Selection::new(&row, namespace, &mut ListOptions::default())?;
         let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        unread::refuse(&row.group_resource(), &snapshot)?;
         // One bad object never fails a list.
         Ok(snapshot.range("", &selection.under).filter_map(|entry| gate.looked.at(&row, entry).ok()).collect())
     }
@@ -174,6 +176,7 @@ impl World for LocalWorld {
         let labels = model::selector::label::Selector::parse(labels).map_err(Status::bad_request)?;
         let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
         let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        unread::refuse(&row.group_resource(), &snapshot)?;
         let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry)).cloned().collect();
         let (row, entries) = if row.asks_converter() {
             (row.of_converted(), conversion::entries(&gate, &row, selected).await?)
@@ -193,6 +196,7 @@ impl World for LocalWorld {
         let gate = self.gate()?;
         let row = self.row(&gate, resource, "").await?;
         let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        unread::refuse(&row.group_resource(), &snapshot)?;
         let (entries, revision): (Vec<_>, _) = (snapshot.iter().cloned().collect(), snapshot.revision());
         if row.asks_converter() {
             let (row, entries) = (row.of_converted(), conversion::entries(&gate, &row, entries).await?);

@@ -162,7 +162,7 @@ fn states(loaded: Loaded) -> HashMap<String, State> {
         }
         if let Some(state) = states.get_mut(entry.key.prefix()) {
             state.revision = state.revision.max(entry.revision);
-            state.entries.insert(entry.key.shared().clone(), entry);
+            state.insert(entry);
         }
     }
     states
@@ -181,6 +181,8 @@ pub struct ResourceCache {
     state: ArcSwap<State>,
     pub(crate) log: RwLock<Log>,
     pins: Mutex<Pins>,
+    /// How often something could be read that could not before.
+    mended: AtomicU64,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -188,7 +190,7 @@ impl ResourceCache {
     /// A resource as it was loaded; what led there is not known.
     fn new(prefix: &str, state: State, shared: Arc<Shared>) -> Self {
         let (log, pins) = (RwLock::new(Log::new(state.revision)), Mutex::new(Pins::default()));
-        Self { prefix: prefix.into(), state: ArcSwap::from_pointee(state), log, pins, shared }
+        Self { prefix: prefix.into(), state: ArcSwap::from_pointee(state), log, pins, mended: AtomicU64::new(0), shared }
     }
 
     /// Prefix of every key of the resource, with its last slash.
@@ -204,6 +206,11 @@ impl ResourceCache {
     /// Revision of the resource's own last change, the store's first before any: whether anything happened, for the price of one load.
     pub fn changed(&self) -> Revision {
         self.state.load().revision
+    }
+
+    /// A number that rises with every change of what a snapshot shows: of the objects, and of whether they can be read.
+    pub fn version(&self) -> u64 {
+        self.changed() + self.mended.load(Ordering::Acquire)
     }
 
     /// The resource as it is now, with the newest revision at which that is the truth.
@@ -265,8 +272,9 @@ impl ResourceCache {
 
     /// Puts another state in place, without knowing what led there: whoever watches must begin anew. Gives whom to wake.
     pub(crate) fn replace(&self, entries: Vec<Arc<Entry>>, revision: Revision) -> Vec<Waiting> {
-        let entries = entries.into_iter().map(|entry| (entry.key.shared().clone(), entry)).collect();
-        self.state.store(Arc::new(State { revision, entries }));
+        let mut state = State { revision, ..State::default() };
+        entries.into_iter().for_each(|entry| state.insert(entry));
+        self.state.store(Arc::new(state));
         self.pins.lock().replaced(0, Instant::now(), &self.shared.limits);
         self.log.write().restart(revision)
     }
@@ -274,19 +282,39 @@ impl ResourceCache {
     /// Makes one commit's changes of this resource visible; they are in order and durable. Gives whom to wake.
     pub(crate) fn publish(&self, changes: &[Arc<Change>]) -> Vec<Waiting> {
         let Some(last) = changes.last() else { return Vec::new() };
-        let mut entries = self.state.load().entries.clone();
-        let mut replaced_bytes = 0;
+        let mut state = self.state.load().next(last.revision);
+        let (mut replaced_bytes, mut unread) = (0, false);
         for change in changes {
             replaced_bytes += change.old.as_ref().map_or(0, |old| old.cost_bytes());
+            unread |= change.sides().any(|side| side.unread().is_some());
             match &change.new {
-                Some(new) => entries.insert(change.key.shared().clone(), new.clone()),
-                None => entries.remove(change.key.as_str()),
-            };
+                Some(new) => state.insert(new.clone()),
+                None => state.remove(change.key.as_str()),
+            }
         }
         // The state first: who hears of a change and then reads must find it.
-        self.state.store(Arc::new(State { revision: last.revision, entries }));
+        self.state.store(Arc::new(state));
         self.pins.lock().replaced(replaced_bytes, Instant::now(), &self.shared.limits);
         self.shared.metrics.events.fetch_add(changes.len() as u64, Ordering::Relaxed);
+        if unread {
+            // Nobody can be shown what became of it, so whoever watches must begin anew: upstream ends these watches too.
+            return self.log.write().restart(last.revision);
+        }
         self.log.write().append(changes, &self.shared.limits)
+    }
+
+    /// Puts in place what can be read now, unless it has changed since. Gives whom to wake.
+    pub(crate) fn mend(&self, read: &[Arc<Entry>]) -> Vec<Waiting> {
+        let now = self.state.load();
+        let mut state = now.next(now.revision);
+        for entry in read {
+            if now.unread.get(entry.key.as_str()).is_some_and(|unread| unread.revision == entry.revision) {
+                state.insert(entry.clone());
+            }
+        }
+        let revision = self.revision();
+        self.state.store(Arc::new(state));
+        self.mended.fetch_add(1, Ordering::Release);
+        self.log.write().restart(revision)
     }
 }

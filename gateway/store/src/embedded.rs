@@ -8,12 +8,14 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::{Clock, Revision};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::batch::Seal;
 use crate::ledger::Ledger;
 use crate::record::{self, sealed::Sealed};
 use crate::sequencer::{Health, Message, Sequencer};
-use crate::{Cache, Committed, Engine, Entry, Error, Key, Limits, Metrics, Op, Snapshot, Transformer};
+use crate::unread::{RETRY_EVERY, Retry, Step, Unread};
+use crate::{Cache, Committed, Engine, Entry, Error, Limits, Metrics, Op, Snapshot, Transformer};
 
 const PANICKED: &str = "the store's thread panicked";
 
@@ -38,17 +40,31 @@ impl Loaded {
         self.entries.iter().map(|entry| entry.revision).chain(sealed).chain(removed).fold(self.floor, Revision::max)
     }
 
-    /// Decrypts what is encrypted. Fails with the first that cannot be: to leave it out would let its name be taken.
-    pub(crate) async fn open(&mut self, transformer: &dyn Transformer) -> Result<(), (Key, String)> {
+    /// Decrypts what is encrypted. What cannot be is there all the same: to leave it out would let its name be taken.
+    pub(crate) async fn open(&mut self, transformer: &dyn Transformer) {
         for sealed in std::mem::take(&mut self.sealed) {
-            let (key, mark) = (sealed.key.clone(), transformer.mark(&sealed.bytes));
-            let clear = transformer.read_storage(key.prefix(), &key, sealed.bytes.clone()).await;
-            let opened = clear.and_then(|clear| sealed.open(&clear).map_err(|damage| damage.to_string()));
-            let entry = opened.map_err(|reason| (key, reason))?;
-            entry.set_mark(mark);
+            let entry = opened(sealed, transformer).await;
+            if let Some(unread) = entry.unread() {
+                tracing::error!(key = %entry.key, reason = unread.reason, "an object in the store cannot be read");
+            }
             self.entries.push(Arc::new(entry));
         }
-        Ok(())
+    }
+}
+
+/// A record decrypted, or what is known of it.
+async fn opened(sealed: Sealed, transformer: &dyn Transformer) -> Entry {
+    let (key, bytes) = (sealed.key.clone(), sealed.bytes.clone());
+    let unread = |sealed: Sealed, step, reason| sealed.unread(Unread { step, reason, stored: bytes.clone() });
+    match transformer.read_storage(key.prefix(), &key, bytes.clone()).await {
+        Err(reason) => unread(sealed, Step::Transform, reason),
+        Ok(clear) => match sealed.open(&clear) {
+            Ok(entry) => {
+                entry.set_mark(transformer.mark(&bytes));
+                entry
+            }
+            Err((sealed, damage)) => unread(sealed, Step::Decode, damage.to_string()),
+        },
     }
 }
 
@@ -58,6 +74,8 @@ pub(crate) struct Embedded {
     queue: SyncSender<Message>,
     health: watch::Receiver<Health>,
     transformer: Option<Arc<dyn Transformer>>,
+    /// They end with the engine.
+    tasks: JoinSet<()>,
 }
 
 impl Embedded {
@@ -70,11 +88,15 @@ impl Embedded {
         let (health_in, health) = watch::channel(Health::Running);
         let sequencer = Sequencer { cache: cache.clone(), clock, queue: received, health: health_in, expiries };
         std::thread::Builder::new().name("store".into()).spawn(move || sequencer.run(ledger))?;
-        Ok(Self { cache, queue, health, transformer: None })
+        Ok(Self { cache, queue, health, transformer: None, tasks: JoinSet::new() })
     }
 
-    /// Puts a transformer between the objects and the storage.
-    pub(crate) fn behind(self, transformer: Arc<dyn Transformer>) -> Self {
+    /// Puts a transformer between the objects and the storage. Needs a runtime where something could not be read.
+    pub(crate) fn behind(mut self, transformer: Arc<dyn Transformer>) -> Self {
+        // Only what was there at the start can be unreadable: all else was written here.
+        if self.cache.resources().iter().any(|resource| resource.snapshot().unread().next().is_some()) {
+            self.tasks.spawn(reread(self.cache.clone(), transformer.clone(), self.queue.clone()));
+        }
         Self { transformer: Some(transformer), ..self }
     }
 
@@ -98,10 +120,30 @@ impl Embedded {
     }
 }
 
+/// Tries again to read what could not be read, until all can be.
+async fn reread(cache: Arc<Cache>, transformer: Arc<dyn Transformer>, queue: SyncSender<Message>) {
+    let mut retry = Retry::default();
+    let again = async |entry: Arc<Entry>| match Sealed::of(&entry) {
+        Some(sealed) => Arc::new(opened(sealed, &*transformer).await),
+        None => entry,
+    };
+    while cache.resources().iter().any(|resource| resource.snapshot().unread().next().is_some()) {
+        tokio::time::sleep(RETRY_EVERY).await;
+        let read = retry.run(&cache, |_| true, again).await;
+        if !read.is_empty() {
+            tracing::info!(objects = read.len(), "objects that could not be read can be read now");
+            // A full queue is empty in a moment; what is not taken in now is read once more.
+            let _ = queue.try_send(Message::Mend(read));
+        }
+    }
+}
+
 /// What a transformer makes of an operation; nothing where it leaves things as they are.
 async fn seal(transformer: &dyn Transformer, op: &Op) -> Result<Seal, String> {
     let Op::Put { key, draft, .. } = op else { return Ok(None) };
-    let stored = transformer.write_storage(key.prefix(), key, record::sealed::clear(draft)).await?;
+    // Both are limited to a few MiB.
+    let clear = record::sealed::clear(&draft.header, &draft.body, draft.revision_at as u32);
+    let stored = transformer.write_storage(key.prefix(), key, clear).await?;
     let mark = transformer.mark(&stored);
     Ok((mark != 0).then(|| (stored.into(), mark)))
 }
@@ -144,6 +186,10 @@ impl Engine for Embedded {
 
     fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
         std::future::ready(Ok(self.cache.revision())).boxed()
+    }
+
+    fn transformer(&self) -> Option<Arc<dyn Transformer>> {
+        self.transformer.clone()
     }
 
     fn is_stale(&self, entry: &Entry) -> bool {

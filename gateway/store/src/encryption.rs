@@ -12,18 +12,24 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::json::Value;
+use tokio::time::{Instant, sleep};
 
 use self::cipher::Cipher;
 use self::kms::Kms;
 use crate::Transformer;
 
 /// How everything encrypted begins, whatever the provider.
-const ENCRYPTED: &[u8] = b"k8s:enc:";
+pub(crate) const ENCRYPTED: &[u8] = b"k8s:enc:";
+/// What is said of it where nothing may decrypt it.
+pub(crate) const ENCRYPTED_REFUSED: &str = "identity transformer tried to read encrypted data";
 const KMS: &[u8] = b"k8s:enc:kms:";
 /// How many colons there are up to the end of a provider's prefix.
 const COLONS: usize = 5;
 /// Upstream's bound on a question to a KMS plugin.
 const KMS_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the plugins of a configuration that is to replace another may take to be well, at least: upstream's.
+const WELL_WITHIN_MIN: Duration = Duration::from_secs(10);
+const WELL_ASKED_EVERY: Duration = Duration::from_millis(100);
 
 /// The group and plural name of the resource under a prefix.
 pub type ResourceOf = Arc<dyn Fn(&str) -> Option<(String, String)> + Send + Sync>;
@@ -35,7 +41,10 @@ pub struct Encryption {
 }
 
 /// What a configuration says, in its order.
-struct Rules(Vec<(Pattern, Arc<Provider>)>);
+struct Rules {
+    providers: Vec<(Pattern, Arc<Provider>)>,
+    plugins: Vec<Arc<Kms>>,
+}
 
 /// `secrets`, `deployments.apps`, `*.apps`, `*.`, `*.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +66,11 @@ impl Encryption {
         Ok(Self { rules: ArcSwap::from_pointee(Rules::read(configuration)?), resource_of })
     }
 
-    /// Goes by another configuration from now on; what is wrong with it leaves the one before in force.
-    pub fn replace(&self, configuration: &Value) -> Result<(), String> {
-        self.rules.store(Arc::new(Rules::read(configuration)?));
+    /// Goes by another configuration from now on; what is wrong with it, or with its plugins, leaves the one before in force.
+    pub async fn replace(&self, configuration: &Value) -> Result<(), String> {
+        let rules = Rules::read(configuration)?;
+        rules.become_well().await.map_err(|why| format!("health check for new transformers failed: {why}"))?;
+        self.rules.store(Arc::new(rules));
         Ok(())
     }
 
@@ -78,22 +89,36 @@ impl Transformer for Encryption {
     }
 
     async fn read_storage(&self, prefix: &str, key: &str, bytes: Bytes) -> Result<Bytes, String> {
+        let (providers, encrypted) = (self.providers(prefix), bytes.starts_with(ENCRYPTED));
         let mut faults = Vec::new();
-        for provider in self.providers(prefix).iter().filter(|provider| !provider.prefix.is_empty()) {
-            if let Some(sealed) = bytes.strip_prefix(&provider.prefix[..]) {
-                match provider.cipher.open(key, sealed).await {
+        for provider in &providers {
+            match bytes.strip_prefix(&provider.prefix[..]) {
+                Some(_) if provider.prefix.is_empty() && encrypted => {}
+                Some(_) if provider.prefix.is_empty() => return Ok(bytes),
+                Some(sealed) => match provider.cipher.open(key, sealed).await {
                     Ok(opened) => return Ok(opened.into()),
                     Err(fault) => faults.push(fault),
-                }
+                },
+                None => {}
             }
         }
-        if !bytes.starts_with(ENCRYPTED) {
-            // Upstream reads what is in the clear only where a provider `identity` allows it; a resource that nobody speaks of has one.
-            let providers = self.providers(prefix);
-            let allowed = providers.is_empty() || providers.iter().any(|provider| matches!(provider.cipher, Cipher::Identity));
-            return if allowed { Ok(bytes) } else { Err("no matching prefix found".to_owned()) };
+        if !faults.is_empty() {
+            return Err(aggregate(&faults));
         }
-        Err(if faults.is_empty() { "identity transformer tried to read encrypted data".to_owned() } else { faults.join(", ") })
+        if providers.is_empty() {
+            // A resource that nobody speaks of lies in the clear.
+            return if encrypted { Err(ENCRYPTED_REFUSED.to_owned()) } else { Ok(bytes) };
+        }
+        let mut of_its_kind = providers.iter().filter(|provider| bytes.starts_with(provider.kind()));
+        Err(of_its_kind.find_map(|provider| provider.cipher.unknown_key()).unwrap_or("no matching prefix found").to_owned())
+    }
+
+    fn health(&self) -> Option<Result<(), String>> {
+        let rules = self.rules.load();
+        let of = |(at, plugin): (usize, &Arc<Kms>)| plugin.health().err().map(|why| format!("kms-provider-{at}: {why}"));
+        let faults: Vec<_> = rules.plugins.iter().enumerate().filter_map(of).collect();
+        let health = if faults.is_empty() { Ok(()) } else { Err(aggregate(&faults)) };
+        (!rules.plugins.is_empty()).then_some(health)
     }
 
     fn mark(&self, bytes: &[u8]) -> u32 {
@@ -117,6 +142,25 @@ impl Transformer for Encryption {
     }
 }
 
+/// Several faults as one, as Go's aggregates print: each once.
+fn aggregate(faults: &[String]) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    faults.iter().for_each(|fault| {
+        if !seen.contains(&&**fault) {
+            seen.push(fault)
+        }
+    });
+    if let [one] = seen[..] { one.to_owned() } else { format!("[{}]", seen.join(", ")) }
+}
+
+impl Provider {
+    /// How what its kind wrote begins, whatever the key; nothing of what is not encrypted.
+    fn kind(&self) -> &[u8] {
+        let ends = self.prefix.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1).nth(COLONS - 2);
+        &self.prefix[..ends.unwrap_or(0)]
+    }
+}
+
 fn marked(prefix: &[u8], key_id: &str) -> u32 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(prefix);
@@ -130,7 +174,7 @@ impl Rules {
         if text("kind") != "EncryptionConfiguration" || !text("apiVersion").starts_with("apiserver.config.k8s.io/") {
             return Err("it is no EncryptionConfiguration of apiserver.config.k8s.io/v1".to_owned());
         }
-        let mut rules = Vec::new();
+        let mut rules = Self { providers: Vec::new(), plugins: Vec::new() };
         let entries = list(configuration, "resources");
         if entries.is_empty() {
             return Err("resources: Required value: at least one resource must be specified".to_owned());
@@ -147,16 +191,35 @@ impl Rules {
             for resource in list(entry, "resources").iter().filter_map(Value::as_str) {
                 let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
                 let pattern = Pattern { plural: plural.to_owned(), group: group.to_owned() };
-                rules.extend(providers.iter().map(|provider| (pattern.clone(), provider.clone())));
+                rules.providers.extend(providers.iter().map(|provider| (pattern.clone(), provider.clone())));
+            }
+            rules.plugins.extend(providers.iter().filter_map(|provider| match &provider.cipher {
+                Cipher::Kms(kms) => Some(kms.clone()),
+                _ => None,
+            }));
+        }
+        Ok(rules)
+    }
+
+    /// Waits until all plugins are well, within bounds.
+    async fn become_well(&self) -> Result<(), String> {
+        let within: Duration = self.plugins.iter().map(|plugin| plugin.timeout() * 2).sum();
+        let ends = Instant::now() + within.max(WELL_WITHIN_MIN);
+        for plugin in &self.plugins {
+            while let Err(why) = plugin.check().await {
+                if Instant::now() >= ends {
+                    return Err(why);
+                }
+                sleep(WELL_ASKED_EVERY).await;
             }
         }
-        Ok(Self(rules))
+        Ok(())
     }
 
     /// The providers of a resource: those that name it, or else its group, or else everything.
     fn of(&self, group: &str, plural: &str) -> Vec<Arc<Provider>> {
         for (plural, group) in [(plural, group), ("*", group), ("*", "*")] {
-            let matching = self.0.iter().filter(|(pattern, _)| pattern.plural == plural && pattern.group == group);
+            let matching = self.providers.iter().filter(|(pattern, _)| pattern.plural == plural && pattern.group == group);
             let found: Vec<_> = matching.map(|(_, provider)| provider.clone()).collect();
             if !found.is_empty() {
                 return found;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use model::Revision;
 
-use crate::{Cache, Committed, Entry, Error, Op, Snapshot};
+use crate::{Cache, Committed, Draft, Entry, Error, Op, Snapshot, Transformer};
 
 /// Orders writes, makes them durable, publishes them. The shared suite (`tests/suite`) says what that means exactly.
 pub trait Engine: Send + Sync {
@@ -38,14 +38,25 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
+    /// What stands between the objects and the storage, where something does.
+    fn transformer(&self) -> Option<Arc<dyn Transformer>> {
+        None
+    }
+
     /// Whether an entry is stored with another key than it would be now, so that even a write that changes nothing is one.
     fn is_stale(&self, _entry: &Entry) -> bool {
         false
     }
 
-    /// How a storage outside this process is, where there is one.
-    fn health(&self) -> Option<Result<(), String>> {
-        None
+    /// Whether an object lies in the storage otherwise than a draft of the same object would: with another key, or in an encoding
+    /// that others chose.
+    fn lies_otherwise<'a>(&'a self, entry: &'a Entry, _draft: &'a Draft) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(std::future::ready(Ok(self.is_stale(entry))))
+    }
+
+    /// How each storage outside this process is, where there are some: first the one that holds what no other does.
+    fn health(&self) -> Vec<Result<(), String>> {
+        Vec::new()
     }
 
     /// Sees to it that the next write has a later revision than this. Nothing to do where revisions are given here: a store that

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use model::Revision;
 use parking_lot::Mutex;
 
+use crate::unread::Unread;
 use crate::{Header, Key};
 
 /// Renderings kept with one entry: protobuf, one or two other versions, a compressed block. More would let a client make
@@ -32,7 +33,8 @@ pub struct Draft {
     pub ttl_s: Option<u32>,
 }
 
-/// One object at one revision. Never changes, except that renderings are added and that it is noted how it is stored.
+/// One object at one revision. Never changes, except that renderings are added and that it is noted how it is stored. Of one that
+/// cannot be read there is no body, which is no JSON to whoever parses it.
 #[derive(Debug)]
 pub struct Entry {
     /// Where the object lies.
@@ -51,12 +53,13 @@ pub struct Entry {
     /// With what it is stored, see [`crate::Transformer::mark`].
     mark: AtomicU32,
     renderings: Mutex<Vec<(Form, Bytes)>>,
+    unread: Option<Box<Unread>>,
 }
 
-/// Nothing else is at the same place and revision.
+/// Nothing else is at the same place and revision, but for what can be read there by now.
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.key == other.key
+        self.revision == other.revision && self.key == other.key && self.unread.is_some() == other.unread.is_some()
     }
 }
 
@@ -84,7 +87,24 @@ impl Entry {
             revision_at,
             mark: AtomicU32::new(0),
             renderings: Mutex::new(Vec::new()),
+            unread: None,
         }
+    }
+
+    /// One that cannot be read.
+    pub(crate) fn unreadable(
+        key: Key,
+        (revision, created): (Revision, Revision),
+        expires_s: Option<u64>,
+        unread: Unread,
+    ) -> Self {
+        let parts = Parts { key, revision, created, header: Header::default(), body: Bytes::new(), expires_s, revision_at: 0 };
+        Self { unread: Some(Box::new(unread)), ..Self::new(parts) }
+    }
+
+    /// Why it cannot be read, where it cannot.
+    pub fn unread(&self) -> Option<&Unread> {
+        self.unread.as_deref()
     }
 
     /// Notes with what it is stored.
@@ -143,14 +163,22 @@ impl Entry {
         out.extend_from_slice(self.body.get(1..).unwrap_or_default());
     }
 
+    /// The body with an empty revision, as a draft has it.
+    pub(crate) fn unrevised(&self) -> Vec<u8> {
+        let at = self.revision_at as usize;
+        [&self.body[..at], &self.body[at + decimal_len(self.revision)..]].concat()
+    }
+
     /// This state under a later revision: what a DELETED event carries.
     pub(crate) fn at_revision(&self, revision: Revision) -> Arc<Self> {
         let at = self.revision_at as usize;
         let digits = decimal_len(self.revision);
         let mut body = Vec::with_capacity(self.body.len() + 1);
-        body.extend_from_slice(&self.body[..at]);
-        body.extend_from_slice(revision.to_string().as_bytes());
-        body.extend_from_slice(&self.body[at + digits..]);
+        if self.unread.is_none() {
+            body.extend_from_slice(&self.body[..at]);
+            body.extend_from_slice(revision.to_string().as_bytes());
+            body.extend_from_slice(&self.body[at + digits..]);
+        }
         Arc::new(Self::new(Parts {
             key: self.key.clone(),
             revision,

@@ -29,9 +29,10 @@ use self::lease::Leases;
 use crate::batch::check;
 use crate::cache::Shared;
 use crate::embedded::Loaded;
-use crate::{Cache, Committed, Engine, Entry, Error, Limits, Metrics, Op, Snapshot, Transcoder, Transformer};
+use crate::{Cache, Committed, Draft, Engine, Entry, Error, Limits, Metrics, Op, Snapshot, Transcoder, Transformer};
 
-pub use self::client::{Servers, SettingsError};
+pub use self::client::{DEADLINE, Servers, SettingsError};
+pub(crate) use self::client::{dialing, is_unsent};
 
 const RANGE: &str = "/etcdserverpb.KV/Range";
 const PUT: &str = "/etcdserverpb.KV/Put";
@@ -80,8 +81,13 @@ pub enum EtcdError {
     #[error("cannot use the settings of etcd")]
     Settings(#[from] SettingsError),
     /// The cluster does not answer.
-    #[error("cannot list what is in etcd: {0}")]
-    List(String),
+    #[error("cannot list what is in etcd at {servers}: {reason}")]
+    List {
+        /// Where it was sought.
+        servers: String,
+        /// What came instead.
+        reason: String,
+    },
 }
 
 /// The engine.
@@ -89,6 +95,7 @@ pub(crate) struct Etcd {
     cache: Arc<Cache>,
     /// The first holds everything that no other does.
     clusters: Vec<Arc<Cluster>>,
+    transformer: Option<Arc<dyn Transformer>>,
     publishing: Arc<Mutex<()>>,
     closed: AtomicBool,
     /// They end with the engine.
@@ -132,12 +139,14 @@ impl Etcd {
         for (at, cluster) in clusters.iter_mut().enumerate() {
             let mine = mine(&settings.overrides, &cluster.prefixes);
             let loaded = match tokio::time::timeout(settings.open_max, cluster.load(&mine)).await {
-                Ok(loaded) => loaded.map_err(|failure| failure.message().to_owned()),
+                Ok(loaded) => loaded.map_err(|failure| failure.cause()),
                 Err(_) => Err("it does not answer".to_owned()),
             };
             let loaded = match loaded {
                 Ok(loaded) => loaded,
-                Err(reason) if at == 0 => return Err(EtcdError::List(reason)),
+                Err(reason) if at == 0 => {
+                    return Err(EtcdError::List { servers: settings.servers.urls.join(","), reason });
+                }
                 Err(reason) => {
                     tracing::error!(reason, resources = ?cluster.prefixes, "a cluster of its own cannot be listed yet");
                     Loaded::default()
@@ -151,6 +160,7 @@ impl Etcd {
         let engine = Self {
             cache,
             clusters,
+            transformer: parts.transformer.clone(),
             publishing: Arc::default(),
             closed: AtomicBool::new(false),
             tasks: Mutex::new(JoinSet::new()),
@@ -222,6 +232,17 @@ fn mine(overrides: &[Override], own: &[String]) -> Mine {
     )
 }
 
+/// The entries that are ours of what was listed.
+async fn decoded(form: Arc<Form>, mine: Mine, pairs: Vec<wire::KeyValue>) -> Vec<Arc<Entry>> {
+    let mut entries = Vec::with_capacity(pairs.len());
+    for kv in pairs {
+        if let Some(key) = form.inside(&kv.key).filter(|key| mine(key.prefix())) {
+            entries.push(form.entry(&key, &kv).await);
+        }
+    }
+    entries
+}
+
 impl Cluster {
     fn new(settings: &Settings, servers: &Servers, prefixes: Vec<String>, parts: &Parts) -> Result<Self, SettingsError> {
         let client = Arc::new(Client::new(servers)?);
@@ -240,11 +261,13 @@ impl Cluster {
     }
 
     async fn load(&self, mine: &Mine) -> Result<Loaded, Failure> {
-        let (floor, pairs) = follow::list(&self.client, self.form.range(), 0).await?;
+        // Each page on whichever core is free.
+        let mut decoding = JoinSet::new();
+        let decode = |page| drop(decoding.spawn(decoded(self.form.clone(), mine.clone(), page)));
+        let floor = follow::pages(&self.client, self.form.range(), 0, decode).await?;
         let mut loaded = Loaded { floor, ..Loaded::default() };
-        for kv in pairs {
-            let Some(key) = self.form.inside(&kv.key).filter(|key| mine(key.prefix())) else { continue };
-            loaded.entries.extend(self.form.entry(&key, &kv).await);
+        while let Some(page) = decoding.join_next().await {
+            loaded.entries.extend(page.map_err(|error| Failure::Unknown(tonic::Status::from_error(Box::new(error))))?);
         }
         Ok(loaded)
     }
@@ -277,7 +300,19 @@ impl Cluster {
         let revision = self.latest().await?;
         match tokio::time::timeout(READ_MAX, self.progress.reached(revision)).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(Error::Refused("context deadline exceeded".into())),
+            Err(_) => Err(Error::Refused(DEADLINE.into())),
+        }
+    }
+
+    /// Asks the cluster, which alone knows in which bytes an object lies there.
+    async fn lies_otherwise(&self, entry: &Entry, draft: &Draft) -> Result<bool, Error> {
+        let request = wire::RangeRequest { key: self.form.outside(&entry.key), ..Default::default() };
+        let answer: wire::RangeResponse = self.client.read(RANGE, &request, READ_MAX).await?;
+        let lies = answer.kvs.iter().find(|kv| u64::try_from(kv.mod_revision) == Ok(entry.revision));
+        match lies {
+            Some(kv) => Ok(self.form.is_stale(entry) || !self.form.is_of(&entry.key, &kv.value, draft).await),
+            // Whoever was faster is met by the write.
+            None => Ok(true),
         }
     }
 
@@ -309,9 +344,10 @@ impl Cluster {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
+        let message = failure.message().into();
         match failure {
-            Failure::Refused(status) => Self::Refused(status.message().into()),
-            Failure::Unknown(status) => Self::Unknown(status.message().into()),
+            Failure::Refused(_) => Self::Refused(message),
+            Failure::Unknown(_) => Self::Unknown(message),
         }
     }
 }
@@ -358,8 +394,22 @@ impl Engine for Etcd {
         Some(async move { past::read(cluster, &resource, revision).await }.boxed())
     }
 
+    fn transformer(&self) -> Option<Arc<dyn Transformer>> {
+        self.transformer.clone()
+    }
+
     fn is_stale(&self, entry: &Entry) -> bool {
         self.cluster(entry.key.prefix()).is_some_and(|cluster| cluster.form.is_stale(entry))
+    }
+
+    fn lies_otherwise<'a>(&'a self, entry: &'a Entry, draft: &'a Draft) -> BoxFuture<'a, Result<bool, Error>> {
+        async move {
+            match self.cluster(entry.key.prefix()) {
+                Some(cluster) => cluster.lies_otherwise(entry, draft).await,
+                None => Ok(false),
+            }
+        }
+        .boxed()
     }
 
     fn ready(&self, prefix: &str) -> Result<(), Error> {
@@ -396,8 +446,8 @@ impl Engine for Etcd {
         .boxed()
     }
 
-    fn health(&self) -> Option<Result<(), String>> {
-        Some(self.clusters.iter().try_for_each(|cluster| cluster.health.lock().clone()))
+    fn health(&self) -> Vec<Result<(), String>> {
+        self.clusters.iter().map(|cluster| cluster.health.lock().clone()).collect()
     }
 
     /// A cluster may come back at any time.

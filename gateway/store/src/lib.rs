@@ -29,6 +29,7 @@ mod room;
 mod sequencer;
 mod snapshot;
 mod transcode;
+mod unread;
 mod watch;
 mod witness;
 
@@ -46,7 +47,7 @@ pub use disk::{ACKNOWLEDGED_FILE, FILE, FORMAT, LOCK_FILE, OpenError, exists};
 pub use encryption::{Encryption, ResourceOf};
 pub use engine::Engine;
 pub use entry::{Draft, Entry, Form, RENDERINGS_MAX};
-pub use etcd::{EtcdError, Override, Servers, Settings as EtcdSettings, SettingsError};
+pub use etcd::{DEADLINE, EtcdError, Override, Servers, Settings as EtcdSettings, SettingsError};
 pub use header::{Fields, Header, Labels, Pairs};
 pub use key::{KEY_BYTES_MAX, Key};
 pub use limits::Limits;
@@ -55,6 +56,7 @@ pub use op::{BODY_BYTES_MAX, Committed, Error, Expect, Op, TRANSACTION_OPS_MAX};
 pub use record::Damage;
 pub use snapshot::Snapshot;
 pub use transcode::{Decoded, Transcoder, Transformer};
+pub use unread::{Step, Unread};
 pub use watch::{Interest, Selector, WatchError, Watcher};
 
 /// The revision of an empty store. Not 0, which in the API means "any".
@@ -97,8 +99,7 @@ impl Store {
     pub fn disk(dir: &Path, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, OpenError> {
         let (disk, loaded) = disk::open(dir, limits)?;
         if let Some(sealed) = loaded.sealed.first() {
-            let (key, reason) = (sealed.key.to_string(), "no encryption is configured".to_owned());
-            return Err(OpenError::Sealed { dir: dir.to_owned(), key, reason });
+            return Err(OpenError::Sealed { dir: dir.to_owned(), key: sealed.key.to_string() });
         }
         Ok(Self::new(Arc::new(Self::on_disk(dir, disk, loaded, clock, limits)?)))
     }
@@ -112,8 +113,7 @@ impl Store {
         limits: Limits,
     ) -> Result<Self, OpenError> {
         let (disk, mut loaded) = disk::open(dir, limits)?;
-        let unread = |(key, reason): (Key, String)| OpenError::Sealed { dir: dir.to_owned(), key: key.to_string(), reason };
-        loaded.open(&*transformer).await.map_err(unread)?;
+        loaded.open(&*transformer).await;
         Ok(Self::new(Arc::new(Self::on_disk(dir, disk, loaded, clock, limits)?.behind(transformer))))
     }
 
@@ -147,9 +147,15 @@ impl Store {
         embedded::Embedded::start(Box::new(disk), loaded, clock, limits).map_err(thread)
     }
 
-    /// Whether an entry is stored with another key than it would be now, so that even a write that changes nothing is one.
+    /// Whether an entry is stored with another key than it would be now.
     pub fn is_stale(&self, entry: &Entry) -> bool {
         self.engine.is_stale(entry)
+    }
+
+    /// Whether an entry is stored otherwise than a draft of the same object would be, so that even a write that changes nothing is
+    /// one.
+    pub async fn lies_otherwise(&self, entry: &Entry, draft: &Draft) -> Result<bool, Error> {
+        self.engine.lies_otherwise(entry, draft).await
     }
 
     /// The engine.

@@ -14,7 +14,7 @@ use crate::batch::{Batch, Seal, Write};
 use crate::cache::wake_all;
 use crate::ledger::{Failure, Ledger};
 use crate::log::Waiting;
-use crate::{Cache, Committed, Error, Expect, Key, Op, Snapshot};
+use crate::{Cache, Committed, Entry, Error, Expect, Key, Op, Snapshot};
 
 /// How often expired objects are looked for. Upstream's are as coarse: etcd checks its leases twice a second.
 const EXPIRE_EVERY: Duration = Duration::from_secs(1);
@@ -30,6 +30,8 @@ pub(crate) enum Message {
     Write(Vec<Op>, Vec<Seal>, Answer<Committed>),
     /// Remove what has expired by now; answered with how many.
     Expire(Answer<usize>),
+    /// Put in place what could not be read before and can be now.
+    Mend(Vec<Arc<Entry>>),
     /// Give every resource as it is at one revision.
     Snapshot(Answer<Vec<Snapshot>>),
     /// Finish and leave.
@@ -61,6 +63,7 @@ pub(crate) struct Sequencer {
 struct Turn {
     writes: Vec<(Vec<Op>, Vec<Seal>, Answer<Committed>)>,
     expires: Vec<Answer<usize>>,
+    mended: Vec<Arc<Entry>>,
     snapshots: Vec<Answer<Vec<Snapshot>>>,
     close: Option<Answer<()>>,
     /// Nobody can send any more.
@@ -82,6 +85,10 @@ impl Sequencer {
             if let Err(Broken(reason)) = outcome {
                 ledger.abandon();
                 return self.refuse(reason, turn.close);
+            }
+            // One that was written to meanwhile is left as it is.
+            for entry in &turn.mended {
+                wake_all(&self.cache.resource(entry.key.prefix()).mend(std::slice::from_ref(entry)));
             }
             for answer in turn.snapshots {
                 // Between two commits, so nothing is half visible.
@@ -105,6 +112,7 @@ impl Sequencer {
                     turn.writes.push((ops, sealed, answer));
                 }
                 Ok(Message::Expire(answer)) => turn.expires.push(answer),
+                Ok(Message::Mend(read)) => turn.mended.extend(read),
                 Ok(Message::Snapshot(answer)) => turn.snapshots.push(answer),
                 Ok(Message::Close(answer)) => turn.close = Some(answer),
                 Err(RecvTimeoutError::Timeout) => return turn,
@@ -242,6 +250,7 @@ impl Sequencer {
             match message {
                 Message::Write(_, _, answer) => drop(answer.send(Err(refusal()))),
                 Message::Expire(answer) => drop(answer.send(Err(refusal()))),
+                Message::Mend(_) => {}
                 Message::Snapshot(answer) => drop(answer.send(Err(refusal()))),
                 Message::Close(answer) => return drop(answer.send(Err(refusal()))),
             }

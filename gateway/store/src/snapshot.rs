@@ -15,6 +15,34 @@ pub(crate) struct State {
     /// Revision of the last change in it.
     pub(crate) revision: Revision,
     pub(crate) entries: OrdMap<Arc<str>, Arc<Entry>>,
+    /// Those of them that cannot be read.
+    pub(crate) unread: OrdMap<Arc<str>, Arc<Entry>>,
+}
+
+impl State {
+    /// The same at a later revision, to be changed.
+    pub(crate) fn next(&self, revision: Revision) -> Self {
+        Self { revision, entries: self.entries.clone(), unread: self.unread.clone() }
+    }
+
+    /// Puts an entry in the place of what was there.
+    pub(crate) fn insert(&mut self, entry: Arc<Entry>) {
+        let key = entry.key.shared().clone();
+        if entry.unread().is_some() {
+            self.unread.insert(key.clone(), entry.clone());
+        } else if !self.unread.is_empty() {
+            self.unread.remove(&key);
+        }
+        self.entries.insert(key, entry);
+    }
+
+    /// Removes what lies under a key.
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.entries.remove(key);
+        if !self.unread.is_empty() {
+            self.unread.remove(key);
+        }
+    }
 }
 
 /// A resource at one revision. Taking one costs two atomic operations; holding one blocks nobody, but keeps alive what
@@ -53,6 +81,11 @@ impl Snapshot {
     /// All objects in order of their full keys' bytes.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.state.entries.values()
+    }
+
+    /// Those that cannot be read, in the same order. While there is one, nobody can say what the resource holds.
+    pub fn unread(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.state.unread.values()
     }
 
     /// What changed between an older snapshot of the same resource and this one: full key and the entry now, `None` when it
@@ -100,9 +133,10 @@ mod tests {
 
     /// Some of many keys written or removed, at revisions that rise.
     fn changed(state: &State, changes: &[(u16, bool)]) -> State {
-        let (mut revision, mut entries) = (state.revision, state.entries.clone());
+        let mut next = state.next(state.revision);
         for (name, put) in changes {
-            revision += 1;
+            next.revision += 1;
+            let revision = next.revision;
             let key = Key::new("/registry/pods/", &format!("{:04}", name % 3000));
             let parts = Parts {
                 key: key.clone(),
@@ -114,11 +148,11 @@ mod tests {
                 revision_at: 0,
             };
             match put {
-                true => entries.insert(key.shared().clone(), Arc::new(Entry::new(parts))),
-                false => entries.remove(key.as_str()),
-            };
+                true => next.insert(Arc::new(Entry::new(parts))),
+                false => next.remove(key.as_str()),
+            }
         }
-        State { revision, entries }
+        next
     }
 
     fn changes() -> impl Strategy<Value = Vec<(u16, bool)>> {

@@ -44,4 +44,9 @@ pub trait Transformer: Send + Sync {
 
     /// Whether an object with such a mark would be stored with another key now.
     fn is_stale(&self, prefix: &str, mark: u32) -> bool;
+
+    /// How the plugins are that it depends on; `None` where there are none.
+    fn health(&self) -> Option<Result<(), String>> {
+        None
+    }
 }

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use model::{Revision, Value};
+use model::{Revision, Status, Value};
 
 use super::{Caller, Hook, Kind, configuration};
+use crate::Review;
 use crate::followed::{Followed, Kept, Newest};
 
 type List = Vec<Arc<Hook>>;
@@ -32,9 +33,9 @@ impl Hooks {
 
     /// What is in force, once that is everything that is stored now: who was told that a configuration is stored can rely
     /// on it.
-    pub(super) async fn current(&self) -> Arc<List> {
-        self.configured.settled().await;
-        self.now.load_full()
+    pub(super) async fn current(&self, review: &Review<'_>) -> Result<Arc<List>, Status> {
+        self.configured.settled(review).await?;
+        Ok(self.now.load_full())
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn run(
     object: Option<&mut Value>,
     notes: &mut Notes,
 ) -> Result<(), Status> {
-    let hooks = webhooks.mutating.current().await;
+    let hooks = webhooks.mutating.current(review).await?;
     if hooks.is_empty() {
         return Ok(());
     }

@@ -28,7 +28,7 @@ pub(super) async fn run(
     object: Option<&Value>,
     notes: &mut Notes,
 ) -> Result<(), Status> {
-    let hooks = webhooks.validating.current().await;
+    let hooks = webhooks.validating.current(review).await?;
     let (mut concerned, mut versions) = (Vec::new(), Versions::new());
     for hook in hooks.iter() {
         let Some(matched) = call::concerns(webhooks, hook, review, object).await? else { continue };

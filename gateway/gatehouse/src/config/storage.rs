@@ -57,6 +57,9 @@ pub(super) fn engine(flags: &mut Values<'_>) -> Engine {
             .push("--storage-backend invalid, allowed values: etcd3. If not specified, it will default to 'etcd3'".to_owned());
     }
     let etcd = !flags.list("etcd-servers").is_empty();
+    if !etcd && !flags.list("etcd-servers-overrides").is_empty() {
+        flags.wrong("etcd-servers-overrides", "--etcd-servers must be specified");
+    }
     let encrypts = flags.optional("encryption-provider-config").is_some();
     if !encrypts && flags.switch("encryption-provider-config-automatic-reload") {
         flags

@@ -72,7 +72,7 @@ fn is_selected(options: &ListOptions, name: &str) -> bool {
 async fn status(gate: &Gate, name: &str, component: Component) -> Value {
     let healthy = match component {
         _ if gate.components.contains(&name) => Ok("ok".to_owned()),
-        Component::Storage => gate.store.engine().health().unwrap_or(Ok(())).map(|()| "ok".to_owned()).map_err(Unwell::Error),
+        Component::Storage => storage(gate).map(|()| "ok".to_owned()).map_err(Unwell::Error),
         Component::Port(port) => probe(port).await.map_err(Unwell::Message),
     };
     let condition = match healthy {
@@ -81,6 +81,11 @@ async fn status(gate: &Gate, name: &str, component: Component) -> Value {
         Err(Unwell::Error(why)) => json!({"type": "Healthy", "status": "False", "error": why}),
     };
     json!({"metadata": {"name": name}, "conditions": [condition]})
+}
+
+/// How the cluster is that holds what no other does.
+fn storage(gate: &Gate) -> Result<(), String> {
+    gate.store.engine().health().into_iter().next().unwrap_or(Ok(()))
 }
 
 /// Where it is told that something is wrong.

@@ -71,7 +71,11 @@ async fn unsafely(gate: &Arc<Gate>, call: &mut Call, row: &Row, options: &Delete
             return Err(Status::modified(&resource, &name));
         }
     }
-    Ok(Answer::success(200, json!({"name": name, "kind": &*row.kind().kind})))
+    let details = json!({"name": name, "kind": &*row.kind().kind});
+    // Upstream says the code here, unlike of other deletes.
+    let done =
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details, "code": 200});
+    Ok(Answer::new(200, Content::Status(done)))
 }
 
 /// Reads the options, and warns where the kind would rather have them say more.

@@ -15,6 +15,7 @@ use crate::options::delete::DeleteOptions;
 use crate::options::list::ListOptions;
 use crate::row::Row;
 use crate::select::Selection;
+use crate::unread;
 use crate::verbs::list::Listing;
 
 /// Deletes under way at once: enough to fill a commit of the store.
@@ -27,6 +28,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let delete = delete::options(gate, call, row, body).await?;
     delete.check_for_many()?;
     let snapshot = gate.store.resource(&row.prefix()).snapshot();
+    unread::refuse_page(&row.group_resource(), snapshot.range("", &selection.under))?;
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };
     let selected: Vec<Arc<Entry>> =
         snapshot.range("", &selection.under).filter(|entry| selection.matches(entry)).take(limit).cloned().collect();

@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::storage_revision;
 use crate::row::Row;
+use crate::unread;
 
 /// Serves a get.
 pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
@@ -24,7 +25,10 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
     }
     let key = super::key(row, &call.info.namespace, &call.info.name)?;
     match resource.get(key.as_str()) {
-        Some(entry) => Ok(Answer::entry(row, entry)),
+        Some(entry) => match unread::of(&entry) {
+            Some(unread) => Err(unread),
+            None => Ok(Answer::entry(row, entry)),
+        },
         None => Err(Status::not_found(&row.group_resource(), &call.info.name)),
     }
 }

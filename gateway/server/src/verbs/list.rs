@@ -22,6 +22,7 @@ use crate::options::parse_revision;
 use crate::respond::Shape;
 use crate::row::Row;
 use crate::select::Selection;
+use crate::unread;
 
 /// Objects taken from the snapshot at once.
 const PAGE_ENTRIES: usize = 256;
@@ -60,6 +61,9 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
     let start = start(gate, row, &resource, &selection, &options).await?;
     // A list from any revision is served from memory, which upstream's cache does not cut into pages.
     let whole = options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty();
+    if start.snapshot.unread().next().is_some() {
+        start.refuse_unread(row, &selection, &options, whole)?;
+    }
     let listing = if whole { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
     Ok(Answer::new(200, Content::List(Box::new(listing))))
 }
@@ -145,6 +149,22 @@ impl Start {
         let source =
             Source::Snapshot { snapshot: self.snapshot, selection, page: Vec::new().into_iter(), after: None, start: self.key };
         Listing { row: row.clone(), meta, source }
+    }
+
+    /// Upstream reads pages from etcd where its cache cannot, and fails those that would hold what cannot be read; all else it
+    /// refuses.
+    fn refuse_unread(&self, row: &Row, selection: &Selection, options: &ListOptions, whole: bool) -> Result<(), Status> {
+        let of_etcd = !options.continue_token.is_empty() || selection.everything && !whole;
+        if !of_etcd {
+            return unread::refuse(&row.group_resource(), &self.snapshot);
+        }
+        let mut left = options.limit;
+        let page = self.snapshot.range(&self.key, &selection.under).take_while(|entry| {
+            let wanted = left > 0 || options.limit == 0;
+            left -= usize::from(wanted && left > 0 && entry.unread().is_none() && selection.matches(entry));
+            wanted
+        });
+        unread::refuse_page(&row.group_resource(), page)
     }
 
     fn page(self, row: &Row, selection: &Selection, options: &ListOptions, resource: &ResourceCache) -> Listing {

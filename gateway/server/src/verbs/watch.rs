@@ -26,6 +26,7 @@ use crate::options::storage_revision;
 use crate::respond::{BookmarkEnd, Shape, bookmark, line, protobuf};
 use crate::row::Row;
 use crate::select::Selection;
+use crate::unread;
 
 /// How often a silent watch tells how far it is, as upstream.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -41,6 +42,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = storage_revision(&options.resource_version)?;
     let resource = gate.store_of(row).resource(&row.prefix());
+    unread::refuse(&row.group_resource(), &resource.snapshot())?;
     if options.send_initial_events == Some(true) {
         super::arrival(gate, &resource, from).await;
     }

@@ -65,8 +65,10 @@ pub(super) async fn update(
         return Ok(Some(Stored::Value(new.clone())));
     }
     let draft = draft(gate, row, new).await?;
-    // Upstream writes what is stored with an older key again, whatever changes: that is how keys are taken out of use.
-    if is_same(&draft, current) && !gate.store.is_stale(&current.entry) {
+    // Upstream writes what is stored with an older key or in another encoding again, whatever changes: that is how these are taken
+    // out of use.
+    let failed = |error| gate.store_failed(&row.group_resource(), "update", &error);
+    if is_same(&draft, current) && !gate.store.lies_otherwise(&current.entry, &draft).await.map_err(failed)? {
         return Ok(Some(Stored::Entry(current.entry.clone())));
     }
     commit(gate, row, "update", Op::Put { key, expect: Expect::Revision(current.entry.revision), draft }).await

@@ -59,6 +59,8 @@ pub(crate) struct Server(pub(crate) Arc<Gate>);
 pub(crate) struct Setup {
     pub(crate) plugins: Vec<Box<dyn Plugin>>,
     pub(crate) store: store::Limits,
+    /// The store, where it is not an empty one in memory.
+    pub(crate) opened: Option<store::Store>,
     pub(crate) audit: Option<audit::Log>,
     /// How long reads wait for a revision of the future: not at all, unless told.
     pub(crate) revision_wait: Duration,
@@ -71,7 +73,8 @@ pub(crate) fn server() -> Server {
 
 pub(crate) fn server_with(setup: Setup) -> Server {
     let catalog = Arc::new(Catalog::builtin().expect("the committed tables are readable"));
-    let store = store::Store::memory_with(Arc::new(SystemClock), setup.store).expect("a thread can be started");
+    let memory = || store::Store::memory_with(Arc::new(SystemClock), setup.store).expect("a thread can be started");
+    let store = setup.opened.unwrap_or_else(memory);
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let lifecycle = Lifecycle::default();
     let authn = authn::Chain {

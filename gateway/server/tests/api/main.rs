@@ -11,6 +11,7 @@ mod protobuf;
 mod quota;
 mod storage;
 mod subresources;
+mod unread;
 #[path = "../../../upstream.rs"]
 mod upstream;
 mod watch;

@@ -59,15 +59,13 @@ pub enum OpenError {
         /// What it says.
         acknowledged: Revision,
     },
-    /// A record is encrypted, and cannot be read with what is known.
-    #[error("{}: the record of {key} is encrypted and cannot be read: {reason}", dir.display())]
+    /// A record is encrypted, and no encryption is configured.
+    #[error("{}: the record of {key} is encrypted; start with the --encryption-provider-config that it was written with", dir.display())]
     Sealed {
         /// The store's directory.
         dir: PathBuf,
         /// Key of the first such record.
         key: String,
-        /// Why not.
-        reason: String,
     },
     /// The file is damaged where no single record can be blamed.
     #[error("{} is damaged: {reason}; restore the file from a backup", file.display())]

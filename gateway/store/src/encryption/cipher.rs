@@ -58,6 +58,15 @@ impl Cipher {
         }
     }
 
+    /// What is said of bytes that another key of this kind made.
+    pub(super) fn unknown_key(&self) -> Option<&'static str> {
+        match self {
+            Self::Cbc(_) | Self::Gcm(_) => Some("no matching key was found for the provided AES transformer"),
+            Self::Secretbox(_) => Some("no matching key was found for the provided Secretbox transformer"),
+            Self::Identity | Self::Kms(_) => None,
+        }
+    }
+
     /// Encrypts what lies under a key of etcd.
     pub(super) async fn seal(&self, key: &str, mut clear: Vec<u8>) -> Result<Vec<u8>, String> {
         match self {

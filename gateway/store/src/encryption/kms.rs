@@ -1,6 +1,8 @@
 //! KMS version 2: what is stored is encrypted with keys derived from a seed, and the seed by a plugin behind a Unix socket,
 //! which is asked again only when its own key changes. Follows `encrypt/envelope/kmsv2` and its use in `encryptionconfig`.
 
+mod wire;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,83 +16,32 @@ use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
 use tonic_prost::ProstCodec;
 
+use self::wire::{
+    DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, EncryptedObject, StatusRequest, StatusResponse,
+};
 use super::cipher::{Gcm, random};
+use crate::etcd::{dialing, is_unsent};
 
-/// How often the plugin is asked which key it uses, and how often while it does not answer.
-const STATUS_EVERY: Duration = Duration::from_secs(60);
-const RETRY_EVERY: Duration = Duration::from_secs(10);
+/// How often the plugin is asked how it is and which key it uses, and how often while it is not well.
+const WELL_ASKED_EVERY: Duration = Duration::from_secs(20);
+const ILL_ASKED_EVERY: Duration = Duration::from_secs(3);
 /// How long a seed may still be written with while the plugin does not answer.
 const WRITE_WITHOUT_PLUGIN_MAX: Duration = Duration::from_secs(3 * 60);
+/// How long a plugin that let a question's time pass is taken for one that does not answer: where many objects are read, each
+/// would wait as long again.
+const SILENT: Duration = Duration::from_secs(3);
+/// How often it is tried to connect while a question waits.
+const CONNECT_EVERY: Duration = Duration::from_millis(100);
+/// Versions that a plugin may say to be of.
+const VERSIONS: [&str; 2] = ["v2", "v2beta1"];
+/// Longest name of a key.
+const KEY_ID_BYTES_MAX: usize = 1 << 10;
 /// Bytes of a seed, of what a key is derived with, and of a key.
 const SEED_BYTES: usize = 32;
 /// Seeds of others that are remembered; each is one question to the plugin.
 const SEEDS_MAX: usize = 4096;
 /// The kind of source: a seed from which each object's key is derived.
 const SEED: i32 = 1;
-
-#[derive(Clone, PartialEq, Message)]
-struct StatusRequest {}
-
-#[derive(Clone, PartialEq, Message)]
-struct StatusResponse {
-    #[prost(string, tag = "1")]
-    version: String,
-    #[prost(string, tag = "2")]
-    healthz: String,
-    #[prost(string, tag = "3")]
-    key_id: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct DecryptRequest {
-    #[prost(bytes = "vec", tag = "1")]
-    ciphertext: Vec<u8>,
-    #[prost(string, tag = "2")]
-    uid: String,
-    #[prost(string, tag = "3")]
-    key_id: String,
-    #[prost(btree_map = "string, bytes", tag = "4")]
-    annotations: BTreeMap<String, Vec<u8>>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct DecryptResponse {
-    #[prost(bytes = "vec", tag = "1")]
-    plaintext: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct EncryptRequest {
-    #[prost(bytes = "vec", tag = "1")]
-    plaintext: Vec<u8>,
-    #[prost(string, tag = "2")]
-    uid: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct EncryptResponse {
-    #[prost(bytes = "vec", tag = "1")]
-    ciphertext: Vec<u8>,
-    #[prost(string, tag = "2")]
-    key_id: String,
-    #[prost(btree_map = "string, bytes", tag = "3")]
-    annotations: BTreeMap<String, Vec<u8>>,
-}
-
-/// What lies in etcd.
-#[derive(Clone, PartialEq, Message)]
-struct EncryptedObject {
-    #[prost(bytes = "vec", tag = "1")]
-    data: Vec<u8>,
-    #[prost(string, tag = "2")]
-    key_id: String,
-    #[prost(bytes = "vec", tag = "3")]
-    source: Vec<u8>,
-    #[prost(btree_map = "string, bytes", tag = "4")]
-    annotations: BTreeMap<String, Vec<u8>>,
-    #[prost(int32, tag = "5")]
-    source_kind: i32,
-}
 
 /// A seed or key in its encrypted form, and the name of the key that it was encrypted with.
 type Sealed = (Vec<u8>, String);
@@ -99,12 +50,19 @@ type Sealed = (Vec<u8>, String);
 pub(super) struct Kms {
     name: String,
     channel: Channel,
+    /// Where its socket lies.
+    socket: String,
     timeout: Duration,
-    seal: tokio::sync::Mutex<Option<Seal>>,
+    /// What is written with now, and until when; nothing before the plugin was reached.
+    seal: Mutex<Option<(Arc<Seal>, Instant)>>,
+    /// Held while the plugin is asked how it is.
+    asking: tokio::sync::Mutex<()>,
+    /// How it was then.
+    health: Mutex<Result<(), String>>,
+    /// Until when nothing is asked, and what is answered instead.
+    silent: Mutex<Option<(Instant, String)>>,
     /// Seeds and keys by their encrypted form.
     opened: Mutex<HashMap<Sealed, Vec<u8>>>,
-    /// The key that the plugin used last.
-    key: Mutex<Option<String>>,
 }
 
 /// What is written with now.
@@ -113,30 +71,54 @@ struct Seal {
     key_id: String,
     source: Vec<u8>,
     annotations: BTreeMap<String, Vec<u8>>,
-    /// Asked again then; and not written with any more then.
-    asked: Instant,
-    confirmed: Instant,
 }
 
 impl Kms {
-    /// Connects when it is first used; needs a runtime.
+    /// Connects, and asks again and again how the plugin is, for as long as somebody holds this; needs a runtime.
     pub(super) fn start(name: &str, endpoint: &str, timeout: Duration) -> Result<Arc<Self>, String> {
+        let socket = endpoint.trim_start_matches("unix://").to_owned();
         let endpoint = Endpoint::from_shared(endpoint.to_owned()).map_err(|error| format!("kms.endpoint: {error}"))?;
-        Ok(Arc::new(Self {
+        let started = Arc::new(Self {
             name: name.to_owned(),
             channel: endpoint.connect_lazy(),
+            socket,
             timeout,
-            seal: tokio::sync::Mutex::new(None),
+            seal: Mutex::new(None),
+            asking: tokio::sync::Mutex::new(()),
+            health: Mutex::new(Err("it has not been asked yet".to_owned())),
+            silent: Mutex::new(None),
             opened: Mutex::default(),
-            key: Mutex::default(),
-        }))
+        });
+        let asked = Arc::downgrade(&started);
+        tokio::spawn(async move {
+            while let Some(kms) = asked.upgrade() {
+                let wait = if kms.check().await.is_ok() { WELL_ASKED_EVERY } else { ILL_ASKED_EVERY };
+                drop(kms);
+                tokio::time::sleep(wait).await;
+            }
+        });
+        Ok(started)
+    }
+
+    /// How the plugin was when it was asked last.
+    pub(super) fn health(&self) -> Result<(), String> {
+        self.health.lock().clone()
+    }
+
+    /// How long a question to it may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Encrypts with a key of its own.
     pub(super) async fn seal(&self, key: &str, clear: &[u8]) -> Result<Vec<u8>, String> {
-        let mut seal = self.seal.lock().await;
-        self.confirm(&mut seal).await?;
-        let Some(seal) = &*seal else { return Err(format!("kms {}: there is no key to encrypt with", self.name)) };
+        let seal = match self.present() {
+            Some(seal) => seal,
+            None => {
+                self.check().await?;
+                self.present().ok_or_else(|| format!("kms {}: there is no key to encrypt with", self.name))?
+            }
+        };
         let info: [u8; SEED_BYTES] = random();
         let data = [&info[..], &derived(&seal.seed, &info)?.seal(key.as_bytes(), clear)?].concat();
         let object = EncryptedObject {
@@ -163,7 +145,8 @@ impl Kms {
                     key_id: object.key_id,
                     annotations: object.annotations,
                 };
-                let answer: DecryptResponse = self.ask("/v2.KeyManagementService/Decrypt", request).await?;
+                let answer: Result<DecryptResponse, _> = self.ask("/v2.KeyManagementService/Decrypt", request).await;
+                let answer = answer.map_err(|why| format!("failed to decrypt DEK, error: {why}"))?;
                 self.remember(known, answer.plaintext.clone());
                 answer.plaintext
             }
@@ -178,54 +161,73 @@ impl Kms {
 
     /// The key that the plugin used last, if it was asked.
     pub(super) fn key(&self) -> Option<String> {
-        self.key.lock().clone()
+        self.seal.lock().as_ref().map(|(seal, _)| seal.key_id.clone())
     }
 
-    /// Sees to it that what is written with is encrypted by the plugin's present key.
-    async fn confirm(&self, seal: &mut Option<Seal>) -> Result<(), String> {
-        let now = Instant::now();
-        if seal.as_ref().is_some_and(|seal| now < seal.asked) {
-            return Ok(());
-        }
-        match self.renew(seal).await {
-            Ok(()) => Ok(()),
-            Err(why) => match seal {
-                Some(seal) if now < seal.confirmed + WRITE_WITHOUT_PLUGIN_MAX => {
-                    tracing::warn!(kms = self.name, why, "the KMS plugin does not answer as it should");
-                    seal.asked = now + RETRY_EVERY;
-                    Ok(())
-                }
-                _ => Err(why),
-            },
-        }
+    /// What may be written with.
+    fn present(&self) -> Option<Arc<Seal>> {
+        self.seal.lock().as_ref().filter(|(_, until)| Instant::now() <= *until).map(|(seal, _)| seal.clone())
     }
 
-    async fn renew(&self, seal: &mut Option<Seal>) -> Result<(), String> {
-        let status: StatusResponse = self.ask("/v2.KeyManagementService/Status", StatusRequest {}).await?;
+    /// Asks the plugin how it is, and sees to it that what is written from now on is encrypted with its present key.
+    pub(super) async fn check(&self) -> Result<(), String> {
+        let _asking = self.asking.lock().await;
+        let health = self.renew().await;
+        if let Err(why) = &health {
+            tracing::warn!(kms = self.name, why, "the KMS plugin is not well");
+        }
+        *self.health.lock() = health.clone();
+        health
+    }
+
+    async fn renew(&self) -> Result<(), String> {
+        // From before the question: the plugin knew this key then.
+        let until = Instant::now() + WRITE_WITHOUT_PLUGIN_MAX;
+        let status: Result<StatusResponse, _> = self.ask("/v2.KeyManagementService/Status", StatusRequest {}).await;
+        let status = status.map_err(|why| {
+            format!("failed to perform status section of the healthz check for KMS Provider {}, error: {why}", self.name)
+        })?;
+        let mut faults = Vec::new();
         if status.healthz != "ok" {
-            return Err(format!("got unexpected healthz status: {}", status.healthz));
+            faults.push(format!("got unexpected healthz status: {}", status.healthz));
         }
-        let now = Instant::now();
-        if let Some(seal) = seal.as_mut().filter(|seal| seal.key_id == status.key_id) {
-            (seal.asked, seal.confirmed) = (now + STATUS_EVERY, now);
+        if !VERSIONS.contains(&status.version.as_str()) {
+            faults.push(format!("expected KMSv2 API version v2, got {}", status.version));
+        }
+        match key_id_fault(&status.key_id) {
+            Some(fault) => faults.push(format!("got invalid KMSv2 KeyID hash {:?}: {fault}", hash(&status.key_id))),
+            // A plugin that is not well may go on with the key that it has.
+            None => faults.extend(self.rotate(&status.key_id, until).await.err()),
+        }
+        if faults.is_empty() {
             return Ok(());
         }
-        let seed: [u8; SEED_BYTES] = random();
-        let request = EncryptRequest { plaintext: seed.to_vec(), uid: uid() };
-        let answer: EncryptResponse = self.ask("/v2.KeyManagementService/Encrypt", request).await?;
-        if answer.key_id != status.key_id || answer.ciphertext.is_empty() {
-            return Err("the plugin encrypted with another key than its status tells".to_owned());
+        Err(format!("kmsv2 Provider {} is not healthy, error: {}", self.name, super::aggregate(&faults)))
+    }
+
+    /// Goes on with the seed that there is where the key is the same, or else makes one and has it encrypted.
+    async fn rotate(&self, key_id: &str, until: Instant) -> Result<(), String> {
+        if let Some((_, last)) = self.seal.lock().as_mut().filter(|(seal, _)| seal.key_id == key_id) {
+            *last = until;
+            return Ok(());
+        }
+        let (seed, uid): ([u8; SEED_BYTES], _) = (random(), uid());
+        let request = EncryptRequest { plaintext: seed.to_vec(), uid: uid.clone() };
+        let answer: Result<EncryptResponse, _> = self.ask("/v2.KeyManagementService/Encrypt", request).await;
+        let failed = |why: &str, encrypted: &str| {
+            let (status, encrypted) = (hash(key_id), hash(encrypted));
+            format!(
+                "failed to rotate DEK uid={uid:?}, useSeed=true, errGen={why}, statusKeyIDHash={status:?}, encryptKeyIDHash={encrypted:?}"
+            )
+        };
+        let answer = answer.map_err(|why| failed(&why, ""))?;
+        if answer.key_id != key_id || answer.ciphertext.is_empty() {
+            let why = if answer.ciphertext.is_empty() { "encrypted DEK source is empty" } else { "<nil>" };
+            return Err(failed(why, &answer.key_id));
         }
         self.remember((answer.ciphertext.clone(), answer.key_id.clone()), seed.to_vec());
-        *self.key.lock() = Some(answer.key_id.clone());
-        *seal = Some(Seal {
-            seed: seed.to_vec(),
-            key_id: answer.key_id,
-            source: answer.ciphertext,
-            annotations: answer.annotations,
-            asked: now + STATUS_EVERY,
-            confirmed: now,
-        });
+        let EncryptResponse { ciphertext: source, key_id, annotations } = answer;
+        *self.seal.lock() = Some((Arc::new(Seal { seed: seed.to_vec(), key_id, source, annotations }), until));
         Ok(())
     }
 
@@ -237,21 +239,63 @@ impl Kms {
         opened.insert(known, secret);
     }
 
-    async fn ask<Q: Message + 'static, A: Message + Default + 'static>(
+    async fn ask<Q: Message + Clone + 'static, A: Message + Default + 'static>(
         &self,
         path: &'static str,
         request: Q,
     ) -> Result<A, String> {
+        if let Some((_, why)) = self.silent.lock().as_ref().filter(|(until, _)| Instant::now() < *until) {
+            return Err(why.clone());
+        }
+        let unsent = Mutex::new(None);
         let asked = async {
-            let mut grpc = Grpc::new(self.channel.clone());
-            grpc.ready().await.map_err(|error| error.to_string())?;
-            let codec = ProstCodec::<Q, A>::default();
-            let answer = grpc.unary(tonic::Request::new(request), PathAndQuery::from_static(path), codec).await;
-            answer.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
+            loop {
+                let (mut grpc, request) = (Grpc::new(self.channel.clone()), tonic::Request::new(request.clone()));
+                grpc.ready().await.map_err(|error| tonic::Status::from_error(Box::new(error)))?;
+                match grpc.unary(request, PathAndQuery::from_static(path), ProstCodec::<Q, A>::default()).await {
+                    // It may just be starting.
+                    Err(status) if is_unsent(&status) => {
+                        *unsent.lock() = Some(dialing(&format!("unix {}", self.socket), &status));
+                        tokio::time::sleep(CONNECT_EVERY).await;
+                    }
+                    answer => return answer,
+                }
+            }
         };
-        let answer = tokio::time::timeout(self.timeout, asked).await.unwrap_or_else(|_| Err("it does not answer".to_owned()));
-        answer.map_err(|why| format!("kms {}: {why}", self.name))
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(answer) => answer
+                .map(tonic::Response::into_inner)
+                .map_err(|status| format!("rpc error: code = {:?} desc = {}", status.code(), status.message())),
+            Err(_) => {
+                let why = unsent.lock().take().map(|why| format!("latest balancer error: {why}"));
+                let why = format!("{LATE}{}", why.as_deref().unwrap_or("context deadline exceeded"));
+                *self.silent.lock() = Some((Instant::now() + SILENT, why.clone()));
+                Err(why)
+            }
+        }
     }
+}
+
+/// What is said of a plugin that let a question's time pass.
+const LATE: &str = "rpc error: code = DeadlineExceeded desc = ";
+
+/// What is wrong with the name of a key.
+fn key_id_fault(key_id: &str) -> Option<String> {
+    match key_id.len() {
+        0 => Some("keyID is empty".to_owned()),
+        len if len > KEY_ID_BYTES_MAX => Some(format!("keyID is {len} bytes, which exceeds the max size of {KEY_ID_BYTES_MAX}")),
+        _ => None,
+    }
+}
+
+/// A key's name as it may be shown.
+fn hash(key_id: &str) -> String {
+    if key_id.is_empty() {
+        return String::new();
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, key_id.as_bytes());
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 /// The plugin's key with which something is encrypted; empty where nobody can tell.

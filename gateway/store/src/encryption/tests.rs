@@ -66,7 +66,7 @@ async fn the_first_key_writes_and_all_read() {
     let old = encryption(&["secrets"], &json!([keyed("aesgcm", &[("old", 1, 32)])]));
     let stored = old.write_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
     let rotated = configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32), ("old", 1, 32)]), {"identity": {}}]));
-    old.replace(&rotated).expect("sound");
+    old.replace(&rotated).await.expect("sound");
     assert_eq!(old.read_storage(PREFIX, KEY, stored.clone().into()).await.expect("the old key reads"), b"secret"[..]);
     let again = old.write_storage(PREFIX, KEY, b"secret".to_vec()).await.expect("encrypts");
     assert!(again.starts_with(b"k8s:enc:aesgcm:v1:new:"));
@@ -75,10 +75,10 @@ async fn the_first_key_writes_and_all_read() {
         b"k8s\0clear"[..]
     );
 
-    old.replace(&configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32)])]))).expect("sound");
+    old.replace(&configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32)])]))).await.expect("sound");
     assert!(old.read_storage(PREFIX, KEY, stored.into()).await.is_err(), "the old key is gone");
     assert!(old.read_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.is_err(), "nothing in the clear is read");
-    assert!(old.replace(&json!({})).is_err());
+    assert!(old.replace(&json!({})).await.is_err());
     assert!(old.read_storage(PREFIX, KEY, again.into()).await.is_ok(), "what is wrong changes nothing");
 }
 

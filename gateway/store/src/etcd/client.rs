@@ -27,6 +27,8 @@ const KEEPALIVE_MAX: Duration = Duration::from_secs(10);
 const WINDOW_BYTES: u32 = 8 << 20;
 /// What a member says that is cut off.
 const NO_LEADER: &str = "etcdserver: no leader";
+/// What is said of a call that took too long.
+pub const DEADLINE: &str = "context deadline exceeded";
 /// Pauses between attempts: short at first, because a leader is elected within a second.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 pub struct Servers {
     /// `--etcd-servers`: URLs with scheme.
     pub urls: Vec<String>,
-    /// `--etcd-cafile`: who may have signed the servers' certificates.
+    /// `--etcd-cafile`: who may have signed the servers' certificates; without it, whom the system trusts.
     pub ca: Option<PathBuf>,
     /// `--etcd-certfile`: what is shown to the servers.
     pub certificate: Option<PathBuf>,
@@ -55,6 +57,9 @@ pub enum SettingsError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A server's URL is of no kind that etcd is reached by.
+    #[error("etcd server {0:?}: the scheme must be http, https or unix")]
+    Scheme(String),
     /// A server's URL or the TLS settings make no sense.
     #[error("etcd server {url:?}")]
     Url {
@@ -81,9 +86,20 @@ impl Failure {
         }
     }
 
-    /// In etcd's own words.
+    /// In etcd's own words. Where it was not reached, those of upstream's client, which waits for a connection as long as it may.
     pub(super) fn message(&self) -> &str {
-        self.status().message()
+        match self.status() {
+            unsent if is_unsent(unsent) => DEADLINE,
+            status => status.message(),
+        }
+    }
+
+    /// The same for who operates the server: also why etcd was not reached.
+    pub(super) fn cause(&self) -> String {
+        match self.status() {
+            unsent if is_unsent(unsent) => dialing("tcp", unsent),
+            status => status.message().to_owned(),
+        }
     }
 }
 
@@ -98,7 +114,8 @@ impl Client {
     /// Connects when it is first used; needs a runtime.
     pub(super) fn new(servers: &Servers) -> Result<Self, SettingsError> {
         let tls = tls(servers)?;
-        let channel = |url: &String| {
+        let channel = |given: &String| {
+            let url = url(given, servers)?;
             let fault = |source| SettingsError::Url { url: url.clone(), source };
             let mut endpoint = Endpoint::from_shared(url.clone()).map_err(fault)?;
             if url.starts_with("https:") {
@@ -169,7 +186,7 @@ impl Client {
             let mut grpc = self.grpc(at).await?;
             grpc.unary(led(request), PathAndQuery::from_static(path), ProstCodec::<Q, A>::default()).await
         };
-        let late = || Err(Status::deadline_exceeded("context deadline exceeded"));
+        let late = || Err(Status::deadline_exceeded(DEADLINE));
         match timeout_at(deadline, answered).await.unwrap_or_else(|_| late()) {
             Ok(response) => Ok(response.into_inner()),
             Err(status) => {
@@ -223,12 +240,25 @@ fn led<T>(message: T) -> tonic::Request<T> {
     request
 }
 
+/// A server as it is connected to. Where no scheme is told etcd's own client goes by whether there are TLS settings.
+fn url(given: &str, servers: &Servers) -> Result<String, SettingsError> {
+    match given.split_once("://") {
+        Some(("http" | "https" | "unix", _)) => Ok(given.to_owned()),
+        Some(_) => Err(SettingsError::Scheme(given.to_owned())),
+        None => {
+            let secure = servers.ca.is_some() || servers.certificate.is_some();
+            Ok(format!("{}://{given}", if secure { "https" } else { "http" }))
+        }
+    }
+}
+
 fn tls(servers: &Servers) -> Result<ClientTlsConfig, SettingsError> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|source| SettingsError::File { path: path.clone(), source });
     let mut tls = ClientTlsConfig::new();
-    if let Some(ca) = &servers.ca {
-        tls = tls.ca_certificate(Certificate::from_pem(read(ca)?));
-    }
+    tls = match &servers.ca {
+        Some(ca) => tls.ca_certificate(Certificate::from_pem(read(ca)?)),
+        None => tls.with_native_roots(),
+    };
     if let (Some(certificate), Some(key)) = (&servers.certificate, &servers.key) {
         tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
     }
@@ -242,13 +272,32 @@ pub(super) fn is_passing(status: &Status) -> bool {
 
 /// Of what etcd itself refused the effect is known, and of what was never sent.
 fn judged(status: Status) -> Failure {
-    let unsent = std::error::Error::source(&status).is_some_and(never_connected);
     // A member asks itself for its leader before it looks at what it was sent.
-    if unsent || status.message() == NO_LEADER || !is_passing(&status) {
+    if is_unsent(&status) || status.message() == NO_LEADER || !is_passing(&status) {
         Failure::Refused(status)
     } else {
         Failure::Unknown(status)
     }
+}
+
+/// Whether there was no connection on which it could have been sent.
+pub(crate) fn is_unsent(status: &Status) -> bool {
+    std::error::Error::source(status).is_some_and(never_connected)
+}
+
+/// Why there was no connection to what lies at a place, as Go's gRPC says it.
+pub(crate) fn dialing(place: &str, status: &Status) -> String {
+    let why = deepest(status);
+    let mut words = why.split(" (os error").next().unwrap_or_default().to_owned();
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    format!("connection error: desc = \"transport: Error while dialing: dial {place}: connect: {words}\"")
+}
+
+/// What all others were caused by.
+fn deepest(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), deepest)
 }
 
 fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -268,6 +317,16 @@ mod tests {
         assert!(!refused(Status::unavailable("etcdserver: request timed out")));
         assert!(!refused(Status::unavailable("etcdserver: leader changed")));
         assert!(!refused(Status::deadline_exceeded("context deadline exceeded")));
+    }
+
+    #[test]
+    fn a_server_may_be_told_without_a_scheme() {
+        let plain = Servers::default();
+        let secure = Servers { ca: Some("/ca".into()), ..Servers::default() };
+        assert_eq!(url("127.0.0.1:2379", &plain).ok().as_deref(), Some("http://127.0.0.1:2379"));
+        assert_eq!(url("127.0.0.1:2379", &secure).ok().as_deref(), Some("https://127.0.0.1:2379"));
+        assert_eq!(url("https://a:1", &plain).ok().as_deref(), Some("https://a:1"));
+        assert!(matches!(url("ftp://a", &plain), Err(SettingsError::Scheme(_))));
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use super::form::Form;
 use super::wire::{self, KeyValue, RangeRequest, Watch, WatchCreateRequest, WatchProgressRequest, WatchRequest};
 use crate::cache::{Cache, Shared, wake_all};
 use crate::change::Change;
+use crate::unread::{RETRY_EVERY, Retry};
 use crate::{Entry, Key, ResourceCache};
 
 /// Keys of one page while everything is listed: some tens of MiB at most.
@@ -120,6 +121,7 @@ impl Follower {
             Err(status) => return Ended::Lost(status.message().to_owned()),
         };
         let mut fragments = Vec::new();
+        let (mut retry, mut retry_at) = (Retry::default(), Instant::now() + RETRY_EVERY);
         // When progress was asked for and has not come.
         let mut asked: Option<Instant> = None;
         loop {
@@ -141,6 +143,10 @@ impl Follower {
                 () = self.progress.asked.notified() => {
                     asked.get_or_insert_with(Instant::now);
                     let _ = requests.unbounded_send(WatchRequest { request: Some(Watch::Progress(WatchProgressRequest {})) });
+                }
+                () = sleep_until(retry_at) => {
+                    self.mend(&mut retry).await;
+                    retry_at = Instant::now() + RETRY_EVERY;
                 }
                 () = sleep(ASK_EVERY), if waits => {
                     asked.get_or_insert_with(Instant::now);
@@ -189,7 +195,7 @@ impl Follower {
             if old.as_ref().is_some_and(|old| old.revision >= revision) {
                 continue; // seen before
             }
-            let new = if event.kind == wire::DELETE { None } else { self.form.entry(&key, &kv).await };
+            let new = if event.kind == wire::DELETE { None } else { Some(self.form.entry(&key, &kv).await) };
             states.insert(key.clone(), new.clone());
             if old.is_none() && new.is_none() {
                 continue;
@@ -218,13 +224,30 @@ impl Follower {
         wake_all(&wake);
     }
 
+    /// Reads again what could not be read.
+    async fn mend(&self, retry: &mut Retry) {
+        let read = retry.run(&self.cache, |prefix| (self.mine)(prefix), |entry| self.form.again(entry)).await;
+        if read.is_empty() {
+            return;
+        }
+        tracing::info!(objects = read.len(), "objects that could not be read can be read now");
+        let mut by_resource: HashMap<&str, Vec<Arc<Entry>>> = HashMap::new();
+        for entry in &read {
+            by_resource.entry(entry.key.prefix()).or_default().push(entry.clone());
+        }
+        let published = self.publishing.lock();
+        let wake: Vec<_> = by_resource.iter().flat_map(|(prefix, read)| self.cache.resource(prefix).mend(read)).collect();
+        drop(published);
+        wake_all(&wake);
+    }
+
     /// Lists everything, as often as it takes.
     async fn reload(&self) {
         let mut pause = RETRY_FIRST;
         loop {
             match list(&self.client, self.form.range(), 0).await {
                 Ok((revision, pairs)) => return self.replace(revision, pairs).await,
-                Err(failure) => tracing::warn!(error = failure.message(), "etcd cannot be listed; tried again"),
+                Err(failure) => tracing::warn!(error = failure.cause(), "etcd cannot be listed; tried again"),
             }
             sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
@@ -241,10 +264,10 @@ impl Follower {
             let Some(key) = self.form.inside(&kv.key).filter(|key| (self.mine)(key.prefix())) else { continue };
             let known = self.cache.resource(key.prefix()).get(&key);
             let entry = match known.filter(|known| i64::try_from(known.revision) == Ok(kv.mod_revision)) {
-                Some(known) => Some(known),
+                Some(known) => known,
                 None => self.form.entry(&key, &kv).await,
             };
-            states.entry(key.prefix().to_owned()).or_default().extend(entry);
+            states.entry(key.prefix().to_owned()).or_default().push(entry);
         }
         let mut wake = Vec::new();
         let published = self.publishing.lock();
@@ -259,22 +282,30 @@ impl Follower {
 }
 
 /// Every pair of a range, as of one revision: the one that is asked for, or, of 0, the latest.
-pub(super) async fn list(
+pub(super) async fn list(client: &Client, range: (Bytes, Bytes), revision: i64) -> Result<(Revision, Vec<KeyValue>), Failure> {
+    let mut pairs = Vec::new();
+    let revision = pages(client, range, revision, |page| pairs.extend(page)).await?;
+    Ok((revision, pairs))
+}
+
+/// The same page by page, while the next one is on its way; gives the revision.
+pub(super) async fn pages(
     client: &Client,
     (mut key, range_end): (Bytes, Bytes),
     mut revision: i64,
-) -> Result<(Revision, Vec<KeyValue>), Failure> {
-    let mut pairs = Vec::new();
+    mut told: impl FnMut(Vec<KeyValue>),
+) -> Result<Revision, Failure> {
     loop {
         let request = RangeRequest { key, range_end: range_end.clone(), limit: PAGE, revision, ..RangeRequest::default() };
         let page: wire::RangeResponse = client.read(super::RANGE, &request, LIST_MAX).await?;
         if revision == 0 {
             revision = page.header.as_ref().map_or(0, |header| header.revision);
         }
-        pairs.extend(page.kvs);
-        let Some(last) = pairs.last().filter(|_| page.more) else {
-            return Ok((u64::try_from(revision).unwrap_or(0), pairs));
-        };
-        key = [&last.key[..], b"\0"].concat().into();
+        let next = page.kvs.last().filter(|_| page.more).map(|last| [&last.key[..], b"\0"].concat());
+        told(page.kvs);
+        match next {
+            Some(next) => key = next.into(),
+            None => return Ok(u64::try_from(revision).unwrap_or(0)),
+        }
     }
 }

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::Revision;
 use parking_lot::Mutex;
 
 use super::client::Client;
 use super::lease::Leases;
 use super::wire::KeyValue;
+use crate::encryption::{ENCRYPTED, ENCRYPTED_REFUSED};
+use crate::unread::{Step, Unread};
 use crate::{Draft, Entry, Key, Transcoder, Transformer, record};
 
 /// Where every key begins within this program; a cluster may have another prefix.
@@ -105,17 +108,40 @@ impl Form {
         }
     }
 
-    /// The entry that a pair is. `None`, with a line in the log, for one that nobody can read: it must not fail all others.
-    pub(super) async fn entry(&self, key: &Key, kv: &KeyValue) -> Option<Arc<Entry>> {
+    /// The entry that a pair is: where nobody can read it, one that says so.
+    pub(super) async fn entry(&self, key: &Key, kv: &KeyValue) -> Arc<Entry> {
         let (revision, created) = (number(kv.mod_revision), number(kv.create_revision));
         if let Some(own) = self.own.lock().get(key).filter(|own| own.value == kv.value) {
-            return Some(self.marked(record::encode(key, &own.draft, revision, created, own.expires_s).0, &kv.value));
+            return self.marked(record::encode(key, &own.draft, revision, created, own.expires_s).0, &kv.value);
         }
-        match self.decode(key, kv).await {
-            Ok((draft, expires_s)) => Some(self.marked(record::encode(key, &draft, revision, created, expires_s).0, &kv.value)),
-            Err(reason) => {
-                tracing::error!(%key, reason, "an object in etcd cannot be read and is left out");
-                None
+        let expires_s = self.leases.ends_s(&self.client, kv.lease).await;
+        let entry = self.read(key, &kv.value, (revision, created), expires_s).await;
+        if let Some(unread) = entry.unread() {
+            tracing::error!(%key, reason = unread.reason, "an object in etcd cannot be read");
+        }
+        entry
+    }
+
+    /// What could not be read, read once more.
+    pub(super) async fn again(&self, entry: Arc<Entry>) -> Arc<Entry> {
+        match entry.unread() {
+            Some(unread) => self.read(&entry.key, &unread.stored, (entry.revision, entry.created), entry.expires_s).await,
+            None => entry,
+        }
+    }
+
+    async fn read(
+        &self,
+        key: &Key,
+        stored: &Bytes,
+        (revision, created): (Revision, Revision),
+        expires_s: Option<u64>,
+    ) -> Arc<Entry> {
+        match self.decode(key, stored).await {
+            Ok(draft) => self.marked(record::encode(key, &draft, revision, created, expires_s).0, stored),
+            Err((step, reason)) => {
+                let unread = Unread { step, reason, stored: stored.clone() };
+                Arc::new(Entry::unreadable(key.clone(), (revision, created), expires_s, unread))
             }
         }
     }
@@ -130,16 +156,30 @@ impl Form {
         self.transformer.as_ref().is_some_and(|transformer| transformer.is_stale(entry.key.prefix(), entry.mark()))
     }
 
-    async fn decode(&self, key: &Key, kv: &KeyValue) -> Result<(Draft, Option<u64>), String> {
-        let stored = match &self.transformer {
-            None => kv.value.clone(),
+    /// Whether these bytes are what a draft becomes, but for the key that they may be encrypted with.
+    pub(super) async fn is_of(&self, key: &Key, stored: &Bytes, draft: &Draft) -> bool {
+        match (self.clear(key, stored).await, self.transcoder.encode(key.prefix(), &draft.body)) {
+            (Ok(lies), Ok(would)) => lies == would,
+            _ => false,
+        }
+    }
+
+    async fn clear(&self, key: &Key, stored: &Bytes) -> Result<Bytes, String> {
+        match &self.transformer {
+            // Upstream's, where nothing is configured.
+            None if stored.starts_with(ENCRYPTED) => Err(ENCRYPTED_REFUSED.to_owned()),
+            None => Ok(stored.clone()),
             Some(transformer) => {
-                transformer.read_storage(key.prefix(), &String::from_utf8_lossy(&kv.key), kv.value.clone()).await?
+                let outside = self.outside(key);
+                transformer.read_storage(key.prefix(), &String::from_utf8_lossy(&outside), stored.clone()).await
             }
-        };
-        let decoded = self.transcoder.decode(key.prefix(), &stored)?;
-        let draft = Draft { header: decoded.header, body: decoded.body, revision_at: decoded.revision_at, ttl_s: None };
-        Ok((draft, self.leases.ends_s(&self.client, kv.lease).await))
+        }
+    }
+
+    async fn decode(&self, key: &Key, stored: &Bytes) -> Result<Draft, (Step, String)> {
+        let clear = self.clear(key, stored).await.map_err(|reason| (Step::Transform, reason))?;
+        let decoded = self.transcoder.decode(key.prefix(), &clear).map_err(|reason| (Step::Decode, reason))?;
+        Ok(Draft { header: decoded.header, body: decoded.body, revision_at: decoded.revision_at, ttl_s: None })
     }
 }
 

@@ -24,13 +24,10 @@ pub(super) async fn read(cluster: &Cluster, resource: &ResourceCache, revision: 
         let Some(key) = cluster.form.inside(&kv.key).filter(|key| key.prefix() == resource.prefix()) else { continue };
         // What has not changed since is shared.
         let known = resource.get(&key).filter(|known| i64::try_from(known.revision) == Ok(kv.mod_revision));
-        let entry = match known {
-            Some(known) => Some(known),
+        state.insert(match known {
+            Some(known) => known,
             None => cluster.form.entry(&key, &kv).await,
-        };
-        if let Some(entry) = entry {
-            state.entries.insert(key.shared().clone(), entry);
-        }
+        });
     }
     Ok(Some(Snapshot::new(revision, Arc::new(state))))
 }

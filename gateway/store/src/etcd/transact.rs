@@ -12,6 +12,7 @@ use super::client::Failure;
 use super::wire::{self, Compare, KeyValue, Operand, Request, RequestOp, Response};
 use super::{Cluster, Etcd, TXN, WRITE_MAX};
 use crate::batch::holds;
+use crate::unread::{Step, Unread};
 use crate::{Cache, Committed, Draft, Entry, Error, Expect, Key, Op, record};
 
 /// How long a write that is durable waits to come back with the watch. Beyond that it is answered all the same: the client
@@ -166,25 +167,16 @@ async fn removed(cluster: &Cluster, key: &Key, before: Option<&Arc<Entry>>, resp
     {
         return before.clone();
     }
-    let decoded = match &pair {
-        Some(pair) => cluster.form.entry(key, pair).await,
-        None => None,
-    };
-    // What nobody can read was deleted without having been seen.
-    let nothing = || {
-        let draft = Draft {
-            header: crate::Header::default(),
-            body: Bytes::from_static(UNREADABLE),
-            revision_at: REVISION_AT,
-            ttl_s: None,
-        };
-        record::encode(key, &draft, 1, 1, None).0
-    };
-    decoded.or_else(|| before.cloned()).unwrap_or_else(nothing)
+    match (pair, before) {
+        (Some(pair), _) => cluster.form.entry(key, &pair).await,
+        (None, Some(before)) => before.clone(),
+        // A delete that took nothing away was refused.
+        (None, None) => {
+            let unread = Unread { step: Step::Decode, reason: "it was not told".to_owned(), stored: Bytes::new() };
+            Arc::new(Entry::unreadable(key.clone(), (1, 1), None, unread))
+        }
+    }
 }
-
-const UNREADABLE: &[u8] = br#"{"metadata":{"resourceVersion":""}}"#;
-const REVISION_AT: usize = br#"{"metadata":{"resourceVersion":""#.len();
 
 /// Which condition did not hold.
 async fn conflict(cluster: &Cluster, ops: &[Op], answer: wire::TxnResponse) -> Error {
@@ -194,10 +186,10 @@ async fn conflict(cluster: &Cluster, ops: &[Op], answer: wire::TxnResponse) -> E
             _ => None,
         };
         let current = match &pair {
-            Some(pair) => cluster.form.entry(op.key(), pair).await,
+            Some(pair) => Some(cluster.form.entry(op.key(), pair).await),
             None => None,
         };
-        if pair.is_some() != current.is_some() || !holds(op, current.as_deref()) {
+        if !holds(op, current.as_deref()) {
             return Error::Conflict { key: op.key().clone(), current };
         }
     }

@@ -6,7 +6,8 @@ use model::Revision;
 
 use super::{CHECKED_FROM, Damage, Reader, checksum, put_pairs};
 use crate::entry::{Parts, decimal_len};
-use crate::{Draft, Entry, Header, Key};
+use crate::unread::Unread;
+use crate::{Entry, Header, Key};
 
 /// Version of this layout, the first byte of such a record.
 pub(super) const LAYOUT: u8 = 2;
@@ -22,14 +23,13 @@ pub(crate) struct Sealed {
     pub(crate) bytes: Bytes,
 }
 
-/// What is encrypted of a draft.
-pub(crate) fn clear(draft: &Draft) -> Vec<u8> {
-    let mut out = Vec::with_capacity(draft.body.len() + 64);
-    // Both are limited to a few MiB.
-    out.extend_from_slice(&(draft.revision_at as u32).to_le_bytes());
-    put_pairs(&draft.header.labels, &mut out);
-    put_pairs(&draft.header.fields, &mut out);
-    out.extend_from_slice(&draft.body);
+/// What is encrypted of an object: its body with an empty revision, where that goes, and the header.
+pub(crate) fn clear(header: &Header, body: &[u8], revision_at: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 64);
+    out.extend_from_slice(&revision_at.to_le_bytes());
+    put_pairs(&header.labels, &mut out);
+    put_pairs(&header.fields, &mut out);
+    out.extend_from_slice(body);
     out
 }
 
@@ -60,24 +60,44 @@ pub(crate) fn decode(key: &str, record: &[u8]) -> Result<Option<Sealed>, Damage>
 }
 
 impl Sealed {
-    /// The entry, given what `bytes` were made from.
-    pub(crate) fn open(self, clear: &[u8]) -> Result<Entry, Damage> {
-        let Self { key, revision, created, expires_s, .. } = self;
-        let mut rest = Reader(clear);
-        let revision_at = rest.u32()?;
-        let header = Header { labels: rest.pairs()?, fields: rest.pairs()? };
-        let (before, after) = rest.0.split_at_checked(revision_at as usize).ok_or(Damage::Length)?;
-        let mut body = Vec::with_capacity(rest.0.len() + decimal_len(revision));
-        body.extend_from_slice(before);
-        body.extend_from_slice(revision.to_string().as_bytes());
-        body.extend_from_slice(after);
-        Ok(Entry::new(Parts { key, revision, created, header, body: body.into(), expires_s, revision_at }))
+    /// The record of an entry that could not be read, as it lies there.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let Entry { key, revision, created, expires_s, .. } = entry;
+        let bytes = entry.unread()?.stored.clone();
+        Some(Self { key: key.clone(), revision: *revision, created: *created, expires_s: *expires_s, bytes })
+    }
+
+    /// The entry, given what `bytes` were made from; the record again where that is no entry.
+    pub(crate) fn open(self, clear: &[u8]) -> Result<Entry, (Self, Damage)> {
+        let parts = |rest: &mut Reader<'_>| {
+            let revision_at = rest.u32()?;
+            let header = Header { labels: rest.pairs()?, fields: rest.pairs()? };
+            let (before, after) = rest.0.split_at_checked(revision_at as usize).ok_or(Damage::Length)?;
+            let mut body = Vec::with_capacity(rest.0.len() + decimal_len(self.revision));
+            body.extend_from_slice(before);
+            body.extend_from_slice(self.revision.to_string().as_bytes());
+            body.extend_from_slice(after);
+            Ok((revision_at, header, body.into()))
+        };
+        match parts(&mut Reader(clear)) {
+            Ok((revision_at, header, body)) => {
+                let Self { key, revision, created, expires_s, .. } = self;
+                Ok(Entry::new(Parts { key, revision, created, header, body, expires_s, revision_at }))
+            }
+            Err(damage) => Err((self, damage)),
+        }
+    }
+
+    /// The entry of a record that cannot be read.
+    pub(crate) fn unread(self, unread: Unread) -> Entry {
+        Entry::unreadable(self.key, (self.revision, self.created), self.expires_s, unread)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Draft;
 
     fn sample() -> (Draft, Entry, Bytes) {
         let header =
@@ -85,7 +105,7 @@ mod tests {
         let body = Bytes::from_static(br#"{"metadata":{"resourceVersion":""},"data":{}}"#);
         let draft = Draft { header, body, revision_at: 32, ttl_s: None };
         let (entry, _) = super::super::encode(&Key::new("/registry/secrets/", "default/a"), &draft, 1234, 7, Some(99));
-        let record = encode(&entry, &clear(&draft));
+        let record = encode(&entry, &clear(&draft.header, &draft.body, 32));
         (draft, entry.with_body(entry.body.clone()), record)
     }
 
@@ -93,8 +113,9 @@ mod tests {
     fn comes_back_as_it_went() {
         let (draft, entry, record) = sample();
         let sealed = decode(&entry.key, &record).expect("sound").expect("sealed");
-        assert_eq!(sealed.bytes, clear(&draft));
-        let back = sealed.open(&clear(&draft)).expect("opens");
+        let clear = clear(&draft.header, &draft.body, 32);
+        assert_eq!(sealed.bytes, clear);
+        let back = sealed.open(&clear).map_err(|(_, damage)| damage).expect("opens");
         assert_eq!((back.revision, back.created, back.expires_s, back.revision_at), (1234, 7, Some(99), 32));
         assert_eq!((&back.body, &back.header), (&entry.body, &entry.header));
     }

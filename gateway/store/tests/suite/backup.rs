@@ -9,7 +9,7 @@ use crate::bed::{Bed, Medium, PODS, draft, marked, pod};
 async fn saved(bed: &Bed) -> Vec<u8> {
     let mut stream = Vec::new();
     let resources = bed.store.snapshot().await.expect("answers");
-    store::save(&resources, &mut stream).expect("saves");
+    store::save(&resources, None, &mut stream).await.expect("saves");
     stream
 }
 
@@ -24,7 +24,7 @@ pub async fn restored_as_it_was(bed: Bed) {
     let (stream, then) = (saved(&bed).await, bed.store.revision());
 
     let dir = tempfile::tempdir().expect("a directory");
-    let told = store::restore(&mut &stream[..], dir.path()).expect("restores");
+    let told = store::restore(&mut &stream[..], None, dir.path()).await.expect("restores");
     assert_eq!((told.revision, told.objects), (then, 2501));
     let copy = Bed::on(Medium::Directory(dir)).await;
     for prefix in [PODS, "/registry/events/"] {
@@ -45,7 +45,7 @@ pub async fn restored_as_it_was(bed: Bed) {
     assert_eq!(copy.store.engine().expire().await.expect("works"), 1);
 
     let Medium::Directory(dir) = &copy.medium else { panic!("a directory") };
-    let refused = store::restore(&mut &stream[..], dir.path());
+    let refused = store::restore(&mut &stream[..], None, dir.path()).await;
     assert!(matches!(refused, Err(BackupError::Occupied(_))), "{refused:?}");
 }
 
@@ -81,10 +81,10 @@ pub async fn a_damaged_backup_is_refused(bed: Bed) {
     for at in edges {
         let mut damaged = sound.clone();
         damaged[at] ^= 1;
-        let result = store::restore(&mut &damaged[..], dir.path());
+        let result = store::restore(&mut &damaged[..], None, dir.path()).await;
         assert!(matches!(result, Err(BackupError::Damaged { .. } | BackupError::Foreign)), "byte {at}: {result:?}");
-        let cut = store::restore(&mut &sound[..at], dir.path());
+        let cut = store::restore(&mut &sound[..at], None, dir.path()).await;
         assert!(matches!(cut, Err(BackupError::Damaged { .. } | BackupError::Foreign)), "cut at {at}: {cut:?}");
     }
-    store::restore(&mut &sound[..], dir.path()).expect("an earlier failure leaves nothing in the way");
+    store::restore(&mut &sound[..], None, dir.path()).await.expect("an earlier failure leaves nothing in the way");
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::clock::SystemClock;
-use store::{Draft, Error, Expect, Interest, Key, Kind, Limits, Override, Store, WatchError};
+use store::{Draft, Encryption, Error, Expect, Interest, Key, Kind, Limits, Override, Step, Store, WatchError};
 
 use crate::bed::{Bed, Medium, PODS, body, draft, marked, pod, seed, short};
+use crate::encryption::{configuration, encryption};
 use crate::etcd::{Etcd, plain, settings};
 use crate::proxy::{Proxy, Way};
 
@@ -225,4 +226,50 @@ pub async fn a_cluster_of_its_own_fails_alone(mut bed: Bed) {
     apart.run();
     let again = store.commit(event("two")).await.expect("back");
     assert!(again.revision > made.revision);
+}
+
+pub async fn what_cannot_be_read_is_told_until_it_can(mut bed: Bed) {
+    let settings = bed.etcd_process().settings();
+    let open = async |encryption: Arc<Encryption>| {
+        let opened = Store::etcd(&settings, plain(), Some(encryption), Arc::new(SystemClock), Limits::default()).await;
+        opened.expect("opens")
+    };
+    let mut watcher = bed.pods().watch(bed.store.revision(), Interest::all()).expect("now");
+    let theirs = open(encryption(&["one"])).await;
+    let made = theirs.commit(put("default/a", Expect::Absent, draft("one"))).await.expect("absent");
+    bed.put(&pod("default/b"), Expect::Absent, draft("two")).await.expect("absent");
+    fresh(&bed.store).await;
+    let snapshot = bed.pods().snapshot();
+    let unread: Vec<_> = snapshot.unread().filter_map(|entry| Some((entry.key.rest(), entry.unread()?))).collect();
+    assert_eq!(unread.len(), 1);
+    let (name, why) = unread[0];
+    assert_eq!((name, why.step), ("default/a", Step::Transform));
+    assert_eq!(why.reason, "identity transformer tried to read encrypted data");
+    assert!(matches!(watcher.next_batch().await, Err(WatchError::Slow)), "nobody can be shown what became of it");
+    let taken = bed.put(&pod("default/a"), Expect::Absent, draft("three")).await;
+    assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
+    assert!(bed.pods().get(&pod("default/b")).is_some_and(|entry| entry.unread().is_none()), "the other can be read");
+
+    let rotating = encryption(&["two"]);
+    let rotated = open(rotating.clone()).await;
+    let pods = rotated.resource(PODS);
+    assert_eq!(pods.snapshot().unread().count(), 1, "so it is for who begins with it");
+    let (version, mut watcher) = (pods.version(), pods.watch(pods.revision(), Interest::all()).expect("now"));
+    rotating.replace(&configuration(&["two", "one"])).await.expect("sound");
+    assert!(matches!(watcher.next_batch().await, Err(WatchError::Slow)), "it can be read without having been written");
+    let read = pods.get(&pod("default/a")).expect("there");
+    assert_eq!((read.revision, &read.body), (made.revision, &body("one", made.revision)));
+    assert!(pods.version() > version && pods.snapshot().unread().next().is_none());
+
+    bed.delete(&pod("default/a"), Expect::Revision(made.revision)).await.expect("it can be deleted");
+    assert_eq!(bed.pods().snapshot().unread().count(), 0);
+}
+
+pub async fn what_lies_in_another_form_is_known_to(mut bed: Bed) {
+    let theirs = bed.beside().await;
+    let made = bed.put(&pod("default/a"), Expect::Absent, draft("one")).await.expect("absent");
+    assert!(!bed.store.lies_otherwise(&made, &draft("one")).await.expect("answers"));
+    assert!(bed.store.lies_otherwise(&made, &draft("two")).await.expect("answers"));
+    theirs.commit(put("default/a", Expect::Any, draft("one"))).await.expect("written");
+    assert!(bed.store.lies_otherwise(&made, &draft("one")).await.expect("answers"), "somebody else was faster");
 }

@@ -8,15 +8,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::clock::SystemClock;
-use model::json::json;
-use store::{Encryption, Entry, Error, Expect, Limits, Op, OpenError, Store, Transformer};
+use model::json::{Value, json};
+use store::{
+    BackupError, Encryption, Entry, Error, Expect, Interest, Limits, Op, OpenError, Step, Store, Transformer, WatchError,
+};
 
 use crate::bed::{PODS, marked, pod};
 
 const WORD: &str = "a-word-in-the-clear";
 
 /// Encrypts pods with the first of some keys.
+pub fn encryption(names: &[&str]) -> Arc<Encryption> {
+    let resource_of = Arc::new(|prefix: &str| (prefix == PODS).then(|| (String::new(), "pods".to_owned())));
+    Arc::new(Encryption::new(&configuration(names), resource_of).expect("sound"))
+}
+
 fn keys(names: &[&str]) -> Arc<dyn Transformer> {
+    encryption(names)
+}
+
+/// A configuration that says so.
+pub fn configuration(names: &[&str]) -> Value {
     // 32 bytes that begin with the name, so that each key is another.
     let secret = |name: &str| {
         use base64::Engine as _;
@@ -24,10 +36,8 @@ fn keys(names: &[&str]) -> Arc<dyn Transformer> {
     };
     let keys: Vec<_> = names.iter().map(|name| json!({"name": name, "secret": secret(name)})).collect();
     let providers = json!([{"aesgcm": {"keys": keys}}, {"identity": {}}]);
-    let configuration = json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration",
-        "resources": [{"resources": ["pods"], "providers": providers}]});
-    let resource_of = Arc::new(|prefix: &str| (prefix == PODS).then(|| (String::new(), "pods".to_owned())));
-    Arc::new(Encryption::new(&configuration, resource_of).expect("sound"))
+    json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration",
+        "resources": [{"resources": ["pods"], "providers": providers}]})
 }
 
 async fn open(dir: &Path, transformer: Arc<dyn Transformer>) -> Result<Store, OpenError> {
@@ -88,16 +98,74 @@ async fn keys_rotate() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_keeps_the_store_closed() {
+async fn what_cannot_be_read_is_neither_lost_nor_hidden() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path(), keys(&["one"])).await.expect("opens");
-    put(&store, "default/a", Expect::Absent).await.expect("absent");
+    let made = put(&store, "default/a", Expect::Absent).await.expect("absent");
     store.close().await.expect("closes");
     let without = Store::disk(dir.path(), Arc::new(SystemClock), Limits::default()).err().expect("refused");
-    assert!(without.to_string().contains("the record of /registry/pods/default/a is encrypted"), "{without}");
-    let other = open(dir.path(), keys(&["two"])).await.err().expect("refused");
-    assert!(matches!(&other, OpenError::Sealed { key, .. } if key == "/registry/pods/default/a"), "{other}");
-    assert!(open(dir.path(), keys(&["one"])).await.is_ok(), "nothing was changed");
+    assert!(matches!(&without, OpenError::Sealed { key, .. } if key == "/registry/pods/default/a"), "{without}");
+
+    let rotating = encryption(&["two"]);
+    let other = open(dir.path(), rotating.clone()).await.expect("opens");
+    let pods = other.resource(PODS);
+    let unread: Vec<_> = pods.snapshot().unread().map(|entry| entry.unread().map(|unread| unread.step)).collect();
+    assert_eq!(unread, [Some(Step::Transform)]);
+    let taken = put(&other, "default/a", Expect::Absent).await;
+    assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
+    put(&other, "default/b", Expect::Absent).await.expect("all else goes on");
+    let refused = store::save(&other.snapshot().await.expect("answers"), None, &mut Vec::new()).await;
+    assert!(matches!(refused, Err(BackupError::Unread { .. })), "{refused:?}");
+
+    let (version, mut watcher) = (pods.version(), pods.watch(other.revision(), Interest::all()).expect("now"));
+    rotating.replace(&configuration(&["two", "one"])).await.expect("sound");
+    assert!(matches!(watcher.next_batch().await, Err(WatchError::Slow)), "who watches begins anew");
+    let read = pods.get(&pod("default/a")).expect("there");
+    assert_eq!((read.revision, &read.body, &read.header), (made.revision, &made.body, &made.header));
+    assert!(pods.version() > version && pods.snapshot().unread().next().is_none());
+    other.close().await.expect("closes");
+
+    let again = open(dir.path(), keys(&["two"])).await.expect("opens");
+    let delete = Op::Delete { key: pod("default/a"), expect: Expect::Revision(made.revision) };
+    again.commit(vec![delete]).await.expect("it can be deleted");
+    assert!(again.resource(PODS).get(&pod("default/a")).is_none());
+    assert_eq!(again.resource(PODS).snapshot().unread().count(), 0);
+}
+
+#[tokio::test]
+async fn a_snapshot_holds_nothing_in_the_clear() {
+    let dir = || tempfile::tempdir().expect("a directory");
+    let from = dir();
+    let store = open(from.path(), keys(&["one"])).await.expect("opens");
+    let made = put(&store, "default/a", Expect::Absent).await.expect("absent");
+    let save = async |transformer: Option<Arc<dyn Transformer>>| {
+        let mut stream = Vec::new();
+        let saved = store::save(&store.snapshot().await.expect("answers"), transformer.as_deref(), &mut stream).await;
+        (stream, saved.expect("saves").encrypted)
+    };
+    let (stream, encrypted) = save(store.engine().transformer()).await;
+    assert!(encrypted == 1 && !stream.windows(WORD.len()).any(|part| part == WORD.as_bytes()));
+    assert_eq!(store::check(&mut &stream[..], None).await.expect("sound without its key").encrypted, 1);
+    for key in ["one", "two"] {
+        let checked = store::check(&mut &stream[..], Some(&*keys(&[key]))).await;
+        assert_eq!(checked.is_ok(), key == "one", "{checked:?}");
+        let into = dir();
+        let restored = store::restore(&mut &stream[..], Some(&*keys(&[key])), into.path()).await;
+        assert_eq!(restored.is_ok(), key == "one", "{restored:?}");
+    }
+    let memory = Store::memory().expect("starts");
+    let refused = store::replay(&mut &stream[..], &memory, &SystemClock, |_| ()).await;
+    assert!(matches!(refused, Err(BackupError::Decrypt { .. })), "{refused:?}");
+
+    let (clear, _) = save(None).await;
+    for (stream, encrypts) in [(&stream, None), (&clear, Some(keys(&["one"])))] {
+        let into = dir();
+        store::restore(&mut &stream[..], encrypts.as_deref(), into.path()).await.expect("restores");
+        assert!(!lies_in(into.path(), WORD) && lies_in(into.path(), "k8s:enc:aesgcm:v1:one:"));
+        let copy = open(into.path(), keys(&["one"])).await.expect("opens");
+        let read = copy.resource(PODS).get(&pod("default/a")).expect("there");
+        assert_eq!((read.revision, &read.body, &read.header), (made.revision, &made.body, &made.header));
+    }
 }
 
 /// A plugin that may be away.

@@ -159,6 +159,8 @@ mod a_cluster {
         cluster::compacted_away_is_listed_anew,
         cluster::nothing_answered_is_lost_on_rough_ways,
         cluster::a_cluster_of_its_own_fails_alone,
+        cluster::what_cannot_be_read_is_told_until_it_can,
+        cluster::what_lies_in_another_form_is_known_to,
         history::it_does_on_rough_ways,
         history::it_does_under_compaction,
     );
