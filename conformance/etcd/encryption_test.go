@@ -195,8 +195,12 @@ func TestKMSPluginsAreCheckedAlike(t *testing.T) {
 		}
 		for _, path := range []string{check, "/readyz/kms-providers", "/livez/kms-providers", "/healthz/kms-provider-0"} {
 			code, raw := real.do(http.MethodGet, path, nil)
-			// What kube-apiserver remembers of its last question it tells without saying which that was.
-			bare := func(raw []byte) string { return strings.ReplaceAll(string(raw), section, "") }
+			// What kube-apiserver remembers of its last question it tells without saying which that was, and why there is no
+			// connection depends on the moment.
+			bare := func(raw []byte) string {
+				told, _, _ := strings.Cut(strings.ReplaceAll(string(raw), section, ""), "DeadlineExceeded desc = ")
+				return told
+			}
 			if ours, told := gatehouse.do(http.MethodGet, path, nil); ours != code || bare(told) != bare(raw) {
 				t.Errorf("%s of a plugin that is %s:\nkube-apiserver says %d %s\nGatehouse says      %d %s", path, mood.name, code, raw, ours, told)
 			}
@@ -240,11 +244,13 @@ func TestSnapshotsGoBetweenEngines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(first, damaged[:len(damaged)/2], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if output, err := exec.Command(harness.Gatehouse(t), "snapshot", "status", first).CombinedOutput(); err == nil {
-		t.Errorf("half a snapshot is taken for a whole one: %s", output)
+	for _, cut := range []int{len(damaged) / 2, len(damaged) - 1} {
+		if err := os.WriteFile(first, damaged[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if output, err := exec.Command(harness.Gatehouse(t), "snapshot", "status", first).CombinedOutput(); err == nil {
+			t.Errorf("%d bytes of a snapshot of %d are taken for all: %s", cut, len(damaged), output)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ var unread = map[string]string{
 	"/registry/configmaps/default/bad": "no object at all",
 }
 
-// question is a request and whether something in its answer differs by nature.
+// question is a request.
 type question struct {
 	method, path string
 	body         any
@@ -42,18 +42,19 @@ func TestWhatCannotBeReadIsToldAlike(t *testing.T) {
 		bed *bed
 		*server
 	}{{theirs, theirs.kubeAPIServer()}, {ours, ours.gatehouse("--encryption-provider-config", file)}}
+	kinds := []struct{ kind, plural string }{{"Secret", "secrets"}, {"ConfigMap", "configmaps"}}
 	object := func(kind, name string) any {
 		return map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name}}
 	}
 	for _, side := range sides {
-		for kind, plural := range map[string]string{"Secret": "secrets", "ConfigMap": "configmaps"} {
-			side.ok(http.MethodPost, core+plural, object(kind, "sound"))
+		for _, of := range kinds {
+			side.ok(http.MethodPost, core+of.plural, object(of.kind, "sound"))
 		}
 		side.spoil(side.bed.store)
 	}
 	var questions []question
-	for kind, plural := range map[string]string{"Secret": "secrets", "ConfigMap": "configmaps"} {
-		at := core + plural
+	for _, of := range kinds {
+		kind, plural, at := of.kind, of.plural, core+of.plural
 		label := map[string]any{"metadata": map[string]any{"labels": map[string]any{"a": "b"}}}
 		questions = append(questions,
 			question{http.MethodGet, at + "/bad", nil},
@@ -91,9 +92,9 @@ func TestWhatCannotBeReadIsToldAlike(t *testing.T) {
 		}
 	}
 	for _, side := range sides {
-		for _, plural := range []string{"secrets", "configmaps"} {
+		for _, of := range kinds {
 			harness.Eventually(t, "a list of what can be read by "+side.name, func() bool {
-				code, _ := side.once(question{http.MethodGet, core + plural, nil})
+				code, _ := side.once(question{http.MethodGet, core + of.plural, nil})
 				return code == http.StatusOK
 			})
 		}

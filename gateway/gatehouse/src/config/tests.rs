@@ -21,6 +21,23 @@ fn without_flags_all_lies_in_the_data_directory_and_nobody_else_can_connect() {
 }
 
 #[test]
+fn under_the_others_name_what_is_own_lies_beside_the_keys() {
+    let dir = |program, arguments: &[&str]| read(program, arguments).unwrap().data_dir;
+    assert_eq!(dir(Program::KubeApiserver, &["--cert-dir=/keys"]), PathBuf::from("/keys/gatehouse-data"));
+    assert_eq!(dir(Program::KubeApiserver, &["--cert-dir=/keys", "--data-dir=/data"]), PathBuf::from("/data"));
+    assert_eq!(dir(Program::Gatehouse, &["--cert-dir=/keys"]), PathBuf::from("gatehouse-data"));
+}
+
+#[test]
+fn overrides_need_a_cluster_for_all_else() {
+    let errors = read(Program::Gatehouse, &["--etcd-servers-overrides=/pods#http://a:1"]).unwrap_err();
+    assert_eq!(
+        errors,
+        ["invalid argument \"/pods#http://a:1\" for \"--etcd-servers-overrides\" flag: --etcd-servers must be specified"]
+    );
+}
+
+#[test]
 fn kubeadms_command_line_is_taken() {
     let line = [
         "--advertise-address=192.168.1.10",
