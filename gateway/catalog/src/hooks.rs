@@ -89,6 +89,8 @@ pub struct Hooks {
     /// Conditional defaults, after the unconditional rows; the object is in the version of the request.
     /// Upstream: `pkg/apis/<group>/<version>/defaults.go`.
     pub default: Option<fn(&mut Value)>,
+    /// Defaults that are the time of the request, in its version; before anybody becomes owner of fields.
+    pub default_now: Option<fn(&mut Value, now: &str)>,
     /// The rule of `metadata.name`, where the strategy row says that it is the kind's own.
     pub name: Option<NameRule>,
     /// Makes a name of `metadata.generateName`, where that is not done by a random suffix.
@@ -124,8 +126,8 @@ pub struct Hooks {
     pub warnings_status: Option<fn(new: &Value) -> Vec<String>>,
     /// Said of a delete whose options leave open what becomes of dependants.
     pub warning_unsaid_propagation: Option<&'static str>,
-    /// `BeginCreate` and `BeginUpdate`: allocates, after `validate` and before validating admission, which must see what
-    /// will be stored. Runs anew after a conflict; what the last round began is finished as failed first.
+    /// `BeginCreate` and `BeginUpdate`: allocates, after preparing and before the object is judged, by its rules and by
+    /// validating admission, which must see what will be stored. Runs anew after a conflict; what the last round began is finished as failed first.
     pub begin: Option<Begin>,
     /// `AfterDelete`: gives back what the object held, once it is gone from the store.
     pub after_delete: Option<AfterDelete>,
@@ -147,6 +149,7 @@ impl Hooks {
     /// Nothing at all; what rows alone describe.
     pub const NONE: Hooks = Hooks {
         default: None,
+        default_now: None,
         name: None,
         generate_name: None,
         prepare_create: None,

@@ -50,6 +50,7 @@ fn prepared(catalog: &Catalog, resource: &Resource, mut object: Value) -> Value 
     if let Some(default) = resource.hooks.default.filter(|_| stored.is_none_or(|stored| *stored == resource.gvk)) {
         default(&mut object);
     }
+    resource.hooks.default_now.inspect(|default| default(&mut object, NOW));
     if let Some(conversion) = convert::of(&resource.gvk) {
         (conversion.to_storage)(&mut object);
     }

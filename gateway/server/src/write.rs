@@ -14,6 +14,7 @@ mod rules;
 use std::sync::Arc;
 
 use admission::{Notes, Operation};
+use model::clock::rfc3339;
 use model::{Status, Value, meta};
 use store::Entry;
 
@@ -151,7 +152,7 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
 }
 
 async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, owners: Owners) -> Result<Attempt, Status> {
-    let mut object = (write.draft)(None, &mut call.notes)?;
+    let mut object = drafted(call, write, None)?;
     if owners == Owners::Drafted && !meta::uid(&object).is_empty() {
         return Err(rules::no_such_uid(write, &object));
     }
@@ -187,20 +188,30 @@ async fn put_new(
     let unprepared = write.row.hooks().warnings_unprepared.map(|warnings| warnings(&new));
     unprepared.into_iter().flatten().for_each(|warning| call.notes.warn(warning));
     prepare::create(write, &mut new, &call.user, call.now);
-    let refused = asker::refused(gate, call, write.row, &new, None);
-    rules::create(write, &new, refused, &mut call.notes)?;
-    warn(write.row, &new, None, &mut call.notes);
-    write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, None).await?;
-    let stored = match judge(gate, call, review, write, &new).await {
-        Ok(()) => {
-            write.row.default_status(&mut new);
-            commit::create(gate, write, &new).await
-        }
+    let stored = match judge_new(gate, call, write, review, &mut new).await {
+        Ok(()) => commit::create(gate, write, &new).await,
         Err(refused) => Err(refused),
     };
     begun.finish(gate, &stored).await;
     stored
+}
+
+/// A new object by its own rules and by validating admission.
+async fn judge_new(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    write: &Write<'_>,
+    review: &Review<'_>,
+    new: &mut Value,
+) -> Result<(), Status> {
+    let refused = asker::refused(gate, call, write.row, new, None);
+    rules::create(write, new, refused, &mut call.notes)?;
+    warn(write.row, new, None, &mut call.notes);
+    write.row.settle(new);
+    judge(gate, call, review, write, new).await?;
+    write.row.default_status(new);
+    Ok(())
 }
 
 async fn update(
@@ -211,7 +222,7 @@ async fn update(
     current: &Current,
 ) -> Result<Attempt, Status> {
     let old = write.row.draft_view(&current.value)?;
-    let mut object = (write.draft)(Some(&*old), &mut call.notes)?;
+    let mut object = drafted(call, write, Some(&*old))?;
     rules::uid(write, &object, current)?;
     managed::track(write, owners, call, Some(&*old), &mut object);
     let review = Review::new(write, Operation::Update, Some(&*old));
@@ -221,13 +232,9 @@ async fn update(
     let mut new = write.row.merge(object, &current.value)?;
     permit(gate, call, write, &new, Some(&current.value))?;
     prepare::update(write, &mut new, &current.value, call.now);
-    managed::keep_times(write, &mut new, &current.value);
-    let refused = asker::refused(gate, call, write.row, &new, Some(&current.value));
-    rules::update(write, &new, &current.value, refused, &mut call.notes)?;
-    warn(write.row, &new, Some(&current.value), &mut call.notes);
-    write.row.settle(&mut new);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;
-    let stored = match judge(gate, call, &review, write, &new).await {
+    managed::keep_times(write, &mut new, &current.value);
+    let stored = match judge_next(gate, call, write, &review, &mut new, &current.value).await {
         Ok(()) => commit::update(gate, write, &new, current).await,
         Err(refused) => Err(refused),
     };
@@ -236,6 +243,31 @@ async fn update(
         Some(stored) => Attempt::Done(Written { stored, created: false }),
         None => Attempt::Overtaken,
     })
+}
+
+/// The next state of an object by its own rules and by validating admission.
+async fn judge_next(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    write: &Write<'_>,
+    review: &Review<'_>,
+    new: &mut Value,
+    old: &Value,
+) -> Result<(), Status> {
+    let refused = asker::refused(gate, call, write.row, new, Some(old));
+    rules::update(write, new, old, refused, &mut call.notes)?;
+    warn(write.row, new, Some(old), &mut call.notes);
+    write.row.settle(new);
+    judge(gate, call, review, write, new).await
+}
+
+/// What the caller makes of the object, with the defaults that are the time.
+fn drafted(call: &mut Call, write: &Write<'_>, old: Option<&Value>) -> Result<Value, Status> {
+    let mut object = (write.draft)(old, &mut call.notes)?;
+    if let Some(default) = write.row.hooks().default_now {
+        default(&mut object, &rfc3339(call.now));
+    }
+    Ok(object)
 }
 
 /// The second half of authorization, which needs the object: nobody grants more than they hold.

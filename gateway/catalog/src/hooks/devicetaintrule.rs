@@ -11,10 +11,9 @@ use super::rules::{condition, get, text};
 const CONDITIONS_MAX: usize = 8;
 
 pub(super) const HOOKS: Hooks = Hooks {
-    // A status has no taint.
-    stamp: Some(|new, old, now| {
-        if old.is_none() {
-            stamp(new, None, now)
+    default_now: Some(|rule, now| {
+        if let Some(taint) = rule.pointer_mut("/spec/taint") {
+            get::default(taint, "timeAdded", now);
         }
     }),
     stamp_update: Some(stamp),
@@ -24,13 +23,12 @@ pub(super) const HOOKS: Hooks = Hooks {
     ..Hooks::NONE
 };
 
-/// When the taint was added, unless the client says; that is, when its present effect was.
+/// A taint was added when its present effect was, unless the client says something else.
 fn stamp(rule: &mut Value, old: Option<&Value>, now: &str) {
-    let before = old.map(|old| get::at(old, "spec.taint"));
+    let Some(before) = old.map(|old| get::at(old, "spec.taint")) else { return };
     let Some(taint) = rule.pointer_mut("/spec/taint") else { return };
-    get::default(taint, "timeAdded", now);
-    let same = |field: &str| before.is_some_and(|before| get::text(before, field) == get::text(taint, field));
-    if before.is_some() && !same("effect") && same("timeAdded") {
+    let same = |field: &str| get::text(before, field) == get::text(taint, field);
+    if !same("effect") && same("timeAdded") {
         get::set(taint, "timeAdded", now);
     }
 }
@@ -73,7 +71,6 @@ mod tests {
         let now = "2030-01-01T00:00:09Z";
         for (mut new, time) in [
             (rule("NoSchedule", Some("2030-01-01T00:00:00Z")), "2030-01-01T00:00:00Z"),
-            (rule("NoSchedule", None), now),
             (rule("NoExecute", Some("2030-01-01T00:00:00Z")), now),
             (rule("NoExecute", Some("2030-01-01T00:00:05Z")), "2030-01-01T00:00:05Z"),
         ] {

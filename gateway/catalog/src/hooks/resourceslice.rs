@@ -23,8 +23,7 @@ const ONE_OF: &str = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `pe
 pub(super) const HOOKS: Hooks = Hooks {
     prepare_create: Some(drop_disabled),
     prepare_update: Some(|new, _| drop_disabled(new)),
-    stamp: Some(|new, _, now| stamp(new, now)),
-    stamp_update: Some(|new, _, now| stamp(new, now)),
+    default_now: Some(default_now),
     validate: Some(|slice, errors| validate(slice, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     warnings: Some(warnings),
@@ -45,7 +44,7 @@ fn drop_disabled(slice: &mut Value) {
 }
 
 /// When the taints of devices were added, unless they say.
-fn stamp(slice: &mut Value, now: &str) {
+fn default_now(slice: &mut Value, now: &str) {
     let Some(spec) = slice.get_mut("spec") else { return };
     for device in get::list_mut(spec, "devices") {
         get::list_mut(device, "taints").iter_mut().for_each(|taint| get::default(taint, "timeAdded", now));

@@ -11,6 +11,7 @@ use rand::Rng;
 
 use super::super::rules::{get, ip};
 use super::allocation::MANAGED_BY;
+use super::families::is_unchanged_preference;
 use super::{NONE, cluster_ips, invalid, ip_families, is_headless, needs_cluster_ip, spec};
 
 /// Addresses looked at before a range counts as full: all of a /16, and enough for any larger range that is not.
@@ -162,6 +163,34 @@ pub(super) fn held(service: &Value) -> Vec<String> {
     cluster_ips(service).into_iter().filter(|ip| !ip.is_empty()).map(str::to_owned).collect()
 }
 
+/// What becomes of the addresses of a Service.
+enum Step {
+    /// What it has, or has not, stays; if that is wrong, validation says so.
+    Keep,
+    /// It gets one for each of its families from this one on.
+    Give(usize),
+    /// It lets go of those of its families from this one on.
+    Release(usize),
+}
+
+/// Follows `updateClusterIPs`.
+fn step(new: &Value, old: Option<&Value>) -> Step {
+    let Some(old) = old.filter(|old| needs_cluster_ip(old)) else {
+        return if needs_cluster_ip(new) && !is_headless(new) { Step::Give(0) } else { Step::Keep };
+    };
+    if is_unchanged_preference(new, Some(old)) || is_headless(old) {
+        return Step::Keep;
+    }
+    if !needs_cluster_ip(new) {
+        return Step::Release(0);
+    }
+    match (ip_families(old).len(), ip_families(new).len()) {
+        (1, 2) => Step::Give(1),
+        (2, 1) => Step::Release(1),
+        _ => Step::Keep,
+    }
+}
+
 /// Gives the Service an address of each of its families, those that it names or any. Fails with 422 when a named one
 /// cannot be had, 500 when there is none left; what was given by then is taken back.
 pub(super) async fn allocate(
@@ -171,39 +200,40 @@ pub(super) async fn allocate(
     ranges: &[Range],
     dry_run: bool,
 ) -> Result<Allocation, Status> {
-    let before = old.map(held).unwrap_or_default();
     let mut allocation = Allocation { holder: Holder::of(new), ..Allocation::default() };
-    if !needs_cluster_ip(new) || is_headless(new) {
-        allocation.obsolete = before;
-        return Ok(allocation);
-    }
+    let from = match step(new, old) {
+        Step::Keep => return Ok(allocation),
+        Step::Release(from) => {
+            allocation.obsolete = old.map(held).unwrap_or_default().into_iter().skip(from).collect();
+            return Ok(allocation);
+        }
+        Step::Give(from) => from,
+    };
     let families: Vec<String> = ip_families(new).into_iter().map(str::to_owned).collect();
     let mut ips: Vec<String> = cluster_ips(new).into_iter().map(str::to_owned).collect();
-    ips.truncate(families.len());
-    for (i, family) in families.iter().enumerate() {
-        let wanted = ips.get(i).cloned().unwrap_or_default();
-        if before.contains(&wanted) {
-            continue;
-        }
-        let given = one(world, new, family, &wanted, ranges, &allocation.holder, dry_run).await;
-        let address = match given {
-            Ok(address) => address,
+    ips.resize(ips.len().max(families.len()), String::new());
+    set(new, &ips);
+    for (i, family) in families.iter().enumerate().skip(from) {
+        match one(world, new, family, &ips[i], ranges, &allocation.holder, dry_run).await {
+            Ok(address) => ips[i] = address,
             Err(status) => {
                 release(world, &allocation.allocated, &allocation.holder).await;
                 return Err(status);
             }
-        };
-        if !dry_run {
-            allocation.allocated.push(address.clone());
         }
-        if i < ips.len() { ips[i] = address } else { ips.push(address) }
+        if !dry_run {
+            allocation.allocated.push(ips[i].clone());
+        }
     }
-    allocation.obsolete = before.into_iter().filter(|ip| !ips.contains(ip)).collect();
-    if let Some(inner) = new.get_mut("spec") {
+    set(new, &ips);
+    Ok(allocation)
+}
+
+fn set(service: &mut Value, ips: &[String]) {
+    if let Some(inner) = service.get_mut("spec") {
         get::set(inner, "clusterIP", ips.first().cloned().unwrap_or_default());
         get::set(inner, "clusterIPs", json!(ips));
     }
-    Ok(allocation)
 }
 
 async fn one(
@@ -233,7 +263,11 @@ async fn one(
         },
     };
     let mut errors = Errors::new();
-    errors.invalid(&Path::new("spec.clusterIPs"), given(new), format!("failed to allocate IP {wanted}: {why}"));
+    errors.invalid(
+        &Path::new("spec.clusterIPs"),
+        get::raw(spec(new), "clusterIPs"),
+        format!("failed to allocate IP {wanted}: {why}"),
+    );
     Err(invalid(new, &errors))
 }
 
@@ -264,7 +298,7 @@ async fn any(
                     let mut errors = Errors::new();
                     errors.invalid(
                         &Path::new("spec.clusterIPs"),
-                        given(new),
+                        get::raw(spec(new), "clusterIPs"),
                         format!("failed to allocate IP: {}", status.message),
                     );
                     return Err(invalid(new, &errors));
@@ -276,11 +310,6 @@ async fn any(
         "failed to allocate a serviceIP for Service {}: range is full",
         model::field::quote(meta::name(new))
     )))
-}
-
-fn given(service: &Value) -> Value {
-    let ips = cluster_ips(service);
-    if ips.is_empty() { json!([""]) } else { json!(ips) }
 }
 
 async fn take(world: &dyn World, address: IpAddr, holder: &Holder) -> Result<(), Status> {

@@ -24,6 +24,9 @@ pub(super) fn settle(new: &mut Value, old: Option<&Value>, configured: &[&'stati
     let mut errors = Errors::new();
     validate::cluster_ips_and_families(new, old, &mut errors);
     refuse(new, &errors)?;
+    if let Some(old) = old {
+        release(new, old);
+    }
     agree(new, old, &mut errors);
     let families = infer(new, configured, &mut errors);
     refuse(new, &errors)?;
@@ -40,7 +43,7 @@ fn refuse(service: &Value, errors: &Errors) -> Result<(), Status> {
 }
 
 /// A Service that prefers two families stays as it is when the cluster gains or loses one.
-fn is_unchanged_preference(new: &Value, old: Option<&Value>) -> bool {
+pub(super) fn is_unchanged_preference(new: &Value, old: Option<&Value>) -> bool {
     let Some(old) = old else { return false };
     let prefers = |service| get::text(spec(service), "ipFamilyPolicy") == "PreferDualStack";
     prefers(new)
@@ -48,6 +51,22 @@ fn is_unchanged_preference(new: &Value, old: Option<&Value>) -> bool {
         && get::text(spec(new), "type") == get::text(spec(old), "type")
         && cluster_ips(new) == cluster_ips(old)
         && ip_families(new) == ip_families(old)
+}
+
+/// Asking for one family lets go of the second, unless the lists were changed too.
+fn release(new: &mut Value, old: &Value) {
+    if get::text(spec(new), "ipFamilyPolicy") != "SingleStack" {
+        return;
+    }
+    for (field, is_same) in
+        [("clusterIPs", cluster_ips(old) == cluster_ips(new)), ("ipFamilies", ip_families(old) == ip_families(new))]
+    {
+        let first = get::list(spec(new), field).first().cloned();
+        let several = get::list(spec(new), field).len() > 1;
+        if let (true, true, Some(first), Some(inner)) = (is_same, several, first, new.get_mut("spec")) {
+            get::set(inner, field, json!([first]));
+        }
+    }
 }
 
 /// Whether the policy agrees with how many addresses and families are given.

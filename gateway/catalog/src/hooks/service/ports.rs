@@ -1,7 +1,7 @@
 //! Node ports of a Service: which it needs, taken from the map under compare-and-put. Follows `initNodePorts`,
 //! `updateNodePorts` and `allocHealthCheckNodePort`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::field::{Errors, Path};
 use model::{Status, Value, World};
@@ -37,7 +37,7 @@ pub(super) fn held(service: &Value) -> Vec<i64> {
 }
 
 fn node_ports(service: &Value) -> Vec<i64> {
-    get::list(spec(service), "ports").iter().map(|port| get::number(port, "nodePort")).filter(|port| *port != 0).collect()
+    get::list(spec(service), "ports").iter().filter_map(node_port).collect()
 }
 
 /// Gives the Service the node ports it needs. Fails with 422 when one that it names cannot be had, 500 when there is none
@@ -97,7 +97,11 @@ fn assign(new: &mut Value, old: Option<&Value>, map: &mut PortMap, take: Take) -
     let before = old.map(held).unwrap_or_default();
     let mut allocated = Vec::new();
     if has_node_ports(new) {
-        assign_ports(new, &before, map, take, &mut allocated)?;
+        let given = match old {
+            None => first(new, map, take, &mut allocated)?,
+            Some(old) => next(new, &node_ports(old), map, take, &mut allocated)?,
+        };
+        write(new, &given);
     }
     if needs_health_check(new) && !old.is_some_and(needs_health_check) {
         assign_health_port(new, map, take, &mut allocated)?;
@@ -106,43 +110,87 @@ fn assign(new: &mut Value, old: Option<&Value>, map: &mut PortMap, take: Take) -
     Ok(Allocation { allocated, obsolete: before.into_iter().filter(|port| !after.contains(port)).collect() })
 }
 
-fn assign_ports(new: &mut Value, before: &[i64], map: &mut PortMap, take: Take, allocated: &mut Vec<i64>) -> Result<(), Status> {
-    let wants_any = kind_of(new) == "NodePort" || get::flag(spec(new), "allocateLoadBalancerNodePorts") != Some(false);
-    let ports: Vec<Value> = get::list(spec(new), "ports").to_vec();
-    // On create, ports with the same number (TCP and UDP) share a node port, one that any of them names first of all.
-    let shares = before.is_empty();
+/// The node ports of a new Service, 0 for none. Ports of the same number (TCP and UDP) share one, that which any of them
+/// names first of all.
+fn first(new: &Value, map: &mut PortMap, take: Take, allocated: &mut Vec<i64>) -> Result<Vec<i64>, Status> {
+    let (ports, wants_any) = (get::list(spec(new), "ports"), wants_any(new));
+    let named = |number: i64| ports.iter().filter(|port| get::number(port, "port") == number).find_map(node_port);
     let mut by_port: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut given: Vec<i64> = Vec::with_capacity(ports.len());
+    let mut given = Vec::with_capacity(ports.len());
     for (i, port) in ports.iter().enumerate() {
-        let (number, wanted) = (get::number(port, "port"), get::number(port, "nodePort"));
-        if wanted == 0 && !wants_any {
-            given.push(0);
-            continue;
-        }
-        let named =
-            ports.iter().filter(|p| get::number(p, "port") == number).map(|p| get::number(p, "nodePort")).find(|p| *p != 0);
-        let shared = by_port.get(&number).copied().or(named).filter(|_| shares);
-        let choice = if wanted == 0 { shared.unwrap_or(0) } else { wanted };
-        let taken = choice != 0 && (before.contains(&choice) || allocated.contains(&choice));
-        let node_port = match (choice, taken) {
-            (_, true) => choice,
-            (0, false) => map.take_any().map_err(|error| Status::internal(format!("failed to allocate a nodePort: {error}")))?,
-            (_, false) => {
-                take(map, choice).map_err(|error| refused(new, i, choice, &error))?;
-                choice
+        let (number, wanted) = (get::number(port, "port"), node_port(port));
+        let shared = by_port.get(&number).copied();
+        given.push(match (wanted, shared) {
+            (None, _) if !wants_any => 0,
+            (None, Some(shared)) => shared,
+            (Some(wanted), Some(shared)) if wanted == shared => shared,
+            (Some(wanted), Some(_)) => {
+                take(map, wanted).map_err(|error| refused(new, i, wanted, &error))?;
+                allocated.push(wanted);
+                wanted
+            }
+            (_, None) => {
+                let chosen = match named(number) {
+                    Some(named) => take(map, named).map(|()| named).map_err(|error| refused(new, i, named, &error))?,
+                    None => any(map)?,
+                };
+                allocated.push(chosen);
+                by_port.insert(number, chosen);
+                chosen
+            }
+        });
+    }
+    Ok(given)
+}
+
+/// The node ports of a Service that had others: what it had it keeps, and none is shared. Follows `updateNodePorts`.
+fn next(new: &Value, before: &[i64], map: &mut PortMap, take: Take, allocated: &mut Vec<i64>) -> Result<Vec<i64>, Status> {
+    let (ports, wants_any) = (get::list(spec(new), "ports"), wants_any(new));
+    let (mut given, mut seen) = (Vec::with_capacity(ports.len()), BTreeSet::new());
+    for (i, port) in ports.iter().enumerate() {
+        let chosen = match node_port(port) {
+            None if !wants_any => {
+                given.push(0);
+                continue;
+            }
+            Some(wanted) if before.contains(&wanted) || allocated.contains(&wanted) => wanted,
+            Some(wanted) => {
+                take(map, wanted).map_err(|error| refused(new, i, wanted, &error))?;
+                allocated.push(wanted);
+                wanted
+            }
+            None => {
+                let chosen = any(map)?;
+                allocated.push(chosen);
+                chosen
             }
         };
-        if !taken {
-            allocated.push(node_port);
+        let protocol = get::text(port, "protocol");
+        if !seen.insert((protocol, chosen)) {
+            return Err(Status::new(500, "", format!("duplicate nodePort: {{{protocol} {chosen}}}")));
         }
-        by_port.entry(number).or_insert(node_port);
-        given.push(node_port);
+        given.push(chosen);
     }
-    let Some(inner) = new.get_mut("spec") else { return Ok(()) };
-    for (port, node_port) in get::list_mut(inner, "ports").iter_mut().zip(given).filter(|(_, node_port)| *node_port != 0) {
-        get::set(port, "nodePort", node_port);
+    Ok(given)
+}
+
+fn node_port(port: &Value) -> Option<i64> {
+    Some(get::number(port, "nodePort")).filter(|port| *port != 0)
+}
+
+fn wants_any(service: &Value) -> bool {
+    kind_of(service) == "NodePort" || get::flag(spec(service), "allocateLoadBalancerNodePorts") != Some(false)
+}
+
+fn any(map: &mut PortMap) -> Result<i64, Status> {
+    map.take_any().map_err(|error| Status::internal(format!("failed to allocate a nodePort: {error}")))
+}
+
+fn write(service: &mut Value, given: &[i64]) {
+    let Some(inner) = service.get_mut("spec") else { return };
+    for (port, node_port) in get::list_mut(inner, "ports").iter_mut().zip(given).filter(|(_, node_port)| **node_port != 0) {
+        get::set(port, "nodePort", *node_port);
     }
-    Ok(())
 }
 
 fn refused(service: &Value, at: usize, port: i64, error: &port_map::Error) -> Status {

@@ -7,10 +7,7 @@ use model::Value;
 use model::json::json;
 
 use super::super::rules::get;
-use super::{
-    NONE, cluster_ips, family_of, has_node_ports, ip_families, is_externally_accessible, kind_of, needs_cluster_ip,
-    needs_health_check, spec,
-};
+use super::{cluster_ips, has_node_ports, is_externally_accessible, kind_of, needs_cluster_ip, needs_health_check, spec};
 
 /// Upstream's `DefaultClientIPServiceAffinitySeconds`: three hours.
 const AFFINITY_S: i64 = 10_800;
@@ -50,10 +47,10 @@ pub(super) fn default(service: &mut Value) {
     }
 }
 
-/// A name elsewhere has no traffic inside. Upstream stores the policy of an earlier type on, once it was found sound, and
-/// never shows it.
+/// A name elsewhere has no traffic inside. Upstream stores the policy of an earlier type on, if it is sound, and never
+/// shows it.
 pub(super) fn forget_internal_traffic(service: &mut Value) {
-    if !needs_cluster_ip(service) {
+    if !needs_cluster_ip(service) && matches!(get::text(spec(service), "internalTrafficPolicy"), "Cluster" | "Local") {
         remove(service, "internalTrafficPolicy");
     }
 }
@@ -78,7 +75,6 @@ pub(super) fn create(service: &mut Value) {
 pub(super) fn update(new: &mut Value, old: &Value) {
     keep_allocated(new, old);
     link_cluster_ips(new, old);
-    keep_families(new, old);
     drop_by_type(new, old);
 }
 
@@ -150,37 +146,6 @@ fn link_cluster_ips(new: &mut Value, old: &Value) {
         } else {
             set(new, "clusterIPs", json!([new_ip]));
         }
-    }
-}
-
-/// Policy and families that are not given follow what was there and the addresses. Upstream does this while allocating,
-/// which it does before it validates.
-fn keep_families(new: &mut Value, old: &Value) {
-    if !needs_cluster_ip(new) {
-        return;
-    }
-    let policy = get::text(spec(old), "ipFamilyPolicy").to_owned();
-    if get::text(spec(new), "ipFamilyPolicy").is_empty() && !policy.is_empty() {
-        set(new, "ipFamilyPolicy", policy.into());
-    }
-    if get::text(spec(new), "ipFamilyPolicy") == "SingleStack" {
-        // Asking for one family lets go of the second, unless the lists were changed too.
-        for (field, is_same) in
-            [("clusterIPs", cluster_ips(old) == cluster_ips(new)), ("ipFamilies", ip_families(old) == ip_families(new))]
-        {
-            let first = get::list(spec(new), field).first().cloned();
-            if let (true, true, Some(first)) = (is_same, get::list(spec(new), field).len() > 1, first) {
-                set(new, field, json!([first]));
-            }
-        }
-    }
-    let ips: Vec<String> = cluster_ips(new).iter().map(|ip| (*ip).to_owned()).collect();
-    let mut families: Vec<String> = ip_families(new).iter().map(|family| (*family).to_owned()).collect();
-    for ip in ips.iter().skip(families.len()).filter(|ip| *ip != NONE) {
-        families.push(family_of(ip).to_owned());
-    }
-    if families.len() != ip_families(new).len() {
-        set(new, "ipFamilies", json!(families));
     }
 }
 

@@ -41,8 +41,8 @@ async fn write(world: &Fake, mut new: Value, old: Option<&Value>, put: Result<()
         None => prepare::create(&mut new),
         Some(old) => prepare::update(&mut new, old),
     }
-    assert_eq!(check(&new, old), [""; 0], "{new}");
     let begun = begin(world, Change { new: &mut new, old, dry_run: false }).await?;
+    assert_eq!(check(&new, old), [""; 0], "{new}");
     let finish = if put.is_ok() { begun.on_success } else { begun.on_failure };
     if let Some(finish) = finish {
         finish(world).await;

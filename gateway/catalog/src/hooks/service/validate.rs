@@ -1,9 +1,9 @@
-//! What a Service may look like. Follows `validateService`, `ValidateServiceUpdate` and `ValidateLoadBalancerStatus`.
-//! A health check port that is missing is no fault here: allocation, which follows, gives one.
+//! What a Service may look like, once it has what it was allocated. Follows `validateService`, `ValidateServiceUpdate` and
+//! `ValidateLoadBalancerStatus`.
 
 use std::collections::BTreeSet;
 
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 use model::{Value, meta};
 
 use super::super::rules::{cidr, get, internal, ip, labels, number, text};
@@ -77,7 +77,9 @@ fn whole(service: &Value, old: Option<&Value>, errors: &mut Errors) {
     internal_policy(service, errors);
     let field = path.child("trafficDistribution");
     if let Some(distribution) = get::string(spec(service), "trafficDistribution") {
+        let before = errors.0.len();
         text::one_of(distribution, &["PreferClose", "PreferSameZone", "PreferSameNode"], &field, errors);
+        errors.spell_from(before, Spelling::Go);
     }
 }
 
@@ -178,7 +180,7 @@ pub(super) fn cluster_ips_and_families(service: &Value, old: Option<&Value>, err
     if addresses(&ips, old, shown, errors) {
         return;
     }
-    if ips.len() > 1 && !(ips.len() == 2 && family_of(ips[0]) != family_of(ips[1])) {
+    if ips.len() > 1 && ips.iter().all(|ip| family_of(ip) == family_of(ips[0])) {
         errors.invalid(&field, shown(), "may specify no more than one IP for each IP family");
     }
     if is_headless(service) {
@@ -323,13 +325,16 @@ fn external_policy(service: &Value, errors: &mut Errors) {
     if is_externally_accessible(service) {
         text::required_one_of(policy, &["Cluster", "Local"], &field, errors);
     } else if !policy.is_empty() {
-        errors.invalid(&field, policy, "may only be set for externally-accessible services");
+        errors.invalid_named(&field, policy, "may only be set for externally-accessible services");
     }
     let (field, port) = (path.child("healthCheckNodePort"), get::number(spec(service), "healthCheckNodePort"));
-    if !needs_health_check(service) && port != 0 {
-        errors.invalid(&field, port, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
-    } else if port != 0 {
-        text::port_num(port, &field, errors);
+    match (needs_health_check(service), port) {
+        (false, 0) => {}
+        (false, _) => {
+            errors.invalid(&field, port, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
+        }
+        (true, 0) => errors.required(&field, ""),
+        (true, _) => text::port_num(port, &field, errors),
     }
 }
 
