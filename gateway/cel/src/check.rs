@@ -385,6 +385,11 @@ impl Checker<'_> {
                     self.report(field.id, message);
                 }
                 Some(_) => {}
+                // Upstream finds a field of no type in a patch.
+                None if plain == crate::library::patch::JSON_PATCH => {
+                    let message = format!("expected type of field '{}' is '' but provided type is '{value}'", field.name);
+                    self.report(field.id, message);
+                }
                 None => self.report(field.id, format!("undefined field '{}'", field.name)),
             }
         }

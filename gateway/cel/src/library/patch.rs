@@ -14,7 +14,7 @@ use crate::value::{Outcome, Value, equal};
 /// The type of an object of which only what is to change is given; a field's object is of type `Object.<field>`.
 const OBJECT: &str = "Object";
 /// The type of one step of a JSON patch.
-const JSON_PATCH: &str = "JSONPatch";
+pub(crate) const JSON_PATCH: &str = "JSONPatch";
 
 /// An object or a step of a patch, as an expression made it.
 #[derive(Clone, Debug)]

@@ -128,6 +128,10 @@ impl<'a> FieldManager<'a> {
             return Ok(None);
         }
         let (old, wanted) = (self.live(live), self.typed(new));
+        if !self.in_structs {
+            wanted.fits().map_err(Failure::Failed)?;
+            old.fits().map_err(Failure::Failed)?;
+        }
         let updater = self.updater();
         let version = self.kind.api_version();
         let changed = updater.changes(&old, &wanted, &version)?;

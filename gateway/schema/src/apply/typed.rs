@@ -81,8 +81,17 @@ impl<'a> Typed<'a> {
 
     /// Whether it is of its type, with no item of a list twice.
     pub(super) fn validate(&self) -> Result<(), String> {
+        self.check(validate::Duplicates::Refused)
+    }
+
+    /// Whether it is of its type, as what is stored may no longer be once a definition has changed.
+    pub(super) fn fits(&self) -> Result<(), String> {
+        self.check(validate::Duplicates::Allowed)
+    }
+
+    fn check(&self, duplicates: validate::Duplicates) -> Result<(), String> {
         let mut faults = Vec::new();
-        validate::check(self.atoms, self.root, &self.value, &mut faults);
+        validate::check(self.atoms, self.root, &self.value, duplicates, &mut faults);
         if faults.is_empty() { Ok(()) } else { Err(text(&faults)) }
     }
 }

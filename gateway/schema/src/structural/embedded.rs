@@ -1,7 +1,7 @@
 //! Objects within objects (`x-kubernetes-embedded-resource`): their metadata is brought into form as that of the root is,
 //! and judged by the same rules. Follows `apiserver/schema/objectmeta`. Leaves the root's own to the write path.
 
-use model::field::{Error, Errors, Fault, Path};
+use model::field::{Error, Errors, Fault, Path, Spelling};
 use model::json::{Map, Value};
 use model::name::{is_dns1035_label, name_is_path_segment};
 
@@ -99,7 +99,7 @@ impl Coercion<'_> {
 }
 
 fn invalid(path: &Path<'_>, value: &Value, detail: String) -> Box<Error> {
-    Box::new(Error { fault: Fault::Invalid, field: path.to_string(), value: Some(shown(value)), detail })
+    Box::new(Error { fault: Fault::Invalid, field: path.to_string(), value: Some(shown(value)), detail, spelling: Spelling::Go })
 }
 
 /// Judges all embedded objects below a value, itself too when it is one or `Root::Resource` says so.

@@ -20,6 +20,13 @@ pub(super) fn run(schema: &Structural, value: &Value, correlated: Option<&Correl
     outcome
 }
 
+/// Judges a default. Upstream's schema for that says nothing about the type of a number or text.
+pub(super) fn run_default(schema: &Structural, default: &Value) -> Outcome {
+    let mut outcome = Outcome::of_default();
+    judge(schema, default, None, &At::Root, &mut outcome);
+    outcome
+}
+
 /// Judges a value and forgets what is wrong with it when it was so before.
 fn ratcheted(schema: &Structural, value: &Value, correlated: Option<&Correlated<'_>>, at: &At<'_>, outcome: &mut Outcome) {
     let before = outcome.len();
@@ -31,15 +38,18 @@ fn ratcheted(schema: &Structural, value: &Value, correlated: Option<&Correlated<
 
 fn judge(schema: &Structural, value: &Value, correlated: Option<&Correlated<'_>>, at: &At<'_>, outcome: &mut Outcome) {
     let format = schema.values.as_ref().and_then(|v| v.format.as_ref()).map(|f| f.name.as_ref());
+    let untyped = schema.int_or_string && outcome.of_default;
     if value.is_null() {
-        judge_type(schema, format, value, at, outcome);
+        if !untyped {
+            judge_type(schema, format, value, at, outcome);
+        }
         if let Some(values) = &schema.values {
             enumerated(values, value, at, outcome);
         }
         return;
     }
     outcome.count(1);
-    if schema.kind.is_some() || schema.int_or_string || format.is_some() {
+    if !untyped && (schema.kind.is_some() || schema.int_or_string || format.is_some()) {
         judge_type(schema, format, value, at, outcome);
         outcome.count(1);
     }
@@ -239,8 +249,9 @@ fn is_enumerated(value: &Value, allowed: &Value) -> bool {
 }
 
 fn judge_combined(combined: &Combined, value: &Value, at: &At<'_>, outcome: &mut Outcome) {
+    let of_default = outcome.of_default;
     let alone = |schema: &Structural| {
-        let mut one = Outcome::default();
+        let mut one = if of_default { Outcome::of_default() } else { Outcome::default() };
         judge(schema, value, None, at, &mut one);
         one
     };

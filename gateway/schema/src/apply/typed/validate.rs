@@ -6,24 +6,31 @@ use super::super::Element;
 use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Scalar, Table};
 use super::{Fault, element_of, fault, under};
 
-pub(super) fn check(atoms: &Atoms, atom: AtomId, value: &Value, faults: &mut Vec<Fault>) {
+/// Whether an item may be in a list of type `set` or `map` twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duplicates {
+    Allowed,
+    Refused,
+}
+
+pub(super) fn check(atoms: &Atoms, atom: AtomId, value: &Value, duplicates: Duplicates, faults: &mut Vec<Fault>) {
     match atoms.face(atom, value) {
         None => faults.push(fault("schema error: invalid atom: inlined")),
         Some(Face::Scalar(wanted)) => faults.extend(scalar(wanted, value, "")),
         Some(Face::List(list)) => match value {
             Value::Null => {}
-            Value::Array(items) => check_items(atoms, list, items, faults),
+            Value::Array(items) => check_items(atoms, list, items, duplicates, faults),
             other => faults.push(fault(format!("expected list, got &{{{}}}", go_text(other)))),
         },
         Some(Face::Map(table)) => match value {
             Value::Null => {}
-            Value::Object(map) => check_members(atoms, table, map, faults),
+            Value::Object(map) => check_members(atoms, table, map, duplicates, faults),
             other => faults.push(fault(format!("expected map, got &{{{}}}", go_text(other)))),
         },
     }
 }
 
-fn check_items(atoms: &Atoms, list: &List, items: &[Value], faults: &mut Vec<Fault>) {
+fn check_items(atoms: &Atoms, list: &List, items: &[Value], duplicates: Duplicates, faults: &mut Vec<Fault>) {
     let mut seen: Vec<Element> = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let element = if list.relationship == Relationship::Atomic {
@@ -34,30 +41,32 @@ fn check_items(atoms: &Atoms, list: &List, items: &[Value], faults: &mut Vec<Fau
                 // Upstream looks no further in this list.
                 Err(why) => return faults.push(fault(format!("element {at}: {why}"))),
             };
-            if seen.contains(&element) {
+            if duplicates == Duplicates::Refused && seen.contains(&element) {
                 faults.push(fault(format!("duplicate entries for key {element}")));
             }
-            seen.push(element.clone());
+            if duplicates == Duplicates::Refused {
+                seen.push(element.clone());
+            }
             element
         };
-        check_below(atoms, list.item, &element, item, faults);
+        check_below(atoms, list.item, &element, item, duplicates, faults);
     }
 }
 
-fn check_members(atoms: &Atoms, table: &Table, map: &model::json::Map, faults: &mut Vec<Fault>) {
+fn check_members(atoms: &Atoms, table: &Table, map: &model::json::Map, duplicates: Duplicates, faults: &mut Vec<Fault>) {
     for (name, value) in map {
         let element = Element::field(name);
         let Some(atom) = table.atom_of(name) else {
             // Upstream looks no further in this map.
             return faults.extend(under(&element, vec![fault("field not declared in schema")]));
         };
-        check_below(atoms, atom, &element, value, faults);
+        check_below(atoms, atom, &element, value, duplicates, faults);
     }
 }
 
-fn check_below(atoms: &Atoms, atom: AtomId, element: &Element, value: &Value, faults: &mut Vec<Fault>) {
+fn check_below(atoms: &Atoms, atom: AtomId, element: &Element, value: &Value, duplicates: Duplicates, faults: &mut Vec<Fault>) {
     let mut below = Vec::new();
-    check(atoms, atom, value, &mut below);
+    check(atoms, atom, value, duplicates, &mut below);
     if !below.is_empty() {
         faults.extend(under(element, below));
     }

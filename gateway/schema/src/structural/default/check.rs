@@ -89,7 +89,7 @@ impl Check<'_> {
             embedded::validate(schema, default, root, path, &mut found);
         }
         if found.is_empty() {
-            openapi::run(schema, default, None).report(path, &mut found);
+            openapi::run_default(schema, default).report(path, &mut found);
         }
         if found.is_empty() {
             self.rules(schema, default, path, &mut found);

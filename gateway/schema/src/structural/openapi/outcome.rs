@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display};
 
-use model::field::{Error, Errors, Fault, Path, quote};
+use model::field::{Error, Errors, Fault, Path, Spelling, quote};
 use model::json::Value;
 
 use crate::structural::shown::{json, shown};
@@ -108,7 +108,8 @@ impl Said {
     fn into_error(self, root: &Path<'_>) -> Error {
         let name = self.name.strip_prefix('.').unwrap_or(&self.name);
         let field = if name.is_empty() { root.to_string() } else { root.child(name).to_string() };
-        Error { fault: self.fault, field, value: self.value.map(|v| shown(&v)), detail: self.detail.unwrap_or(self.message) }
+        let detail = self.detail.unwrap_or(self.message);
+        Error { fault: self.fault, field, value: self.value.map(|v| shown(&v)), detail, spelling: Spelling::Go }
     }
 }
 
@@ -117,9 +118,16 @@ impl Said {
 pub(crate) struct Outcome {
     said: Vec<Said>,
     pub(super) matches: usize,
+    /// Whether what is judged is a default.
+    pub(super) of_default: bool,
 }
 
 impl Outcome {
+    /// Nothing yet, of a default.
+    pub(super) fn of_default() -> Self {
+        Self { of_default: true, ..Self::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.said.len()
     }

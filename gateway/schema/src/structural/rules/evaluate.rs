@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use ::cel::{Bindings, CALL_COST_MAX, Decl, Error as Failure, OBJECT_COST_MAX, Program, Value as Cel};
-use model::field::{Error, Errors, Fault, Path, quote};
+use model::field::{Error, Errors, Fault, Path, Spelling, quote};
 use model::json::{Map, Value};
 
 use super::{Compiled, Rule, Rules};
@@ -225,7 +225,7 @@ impl<'e> Evaluation<'e> {
     }
 
     fn add(&mut self, node: &Node<'_>, compiled: &Compiled, fault: Fault, path: &Path<'_>, value: Option<Value>, detail: String) {
-        let error = Error { fault, field: path.to_string(), value, detail };
+        let error = Error { fault, field: path.to_string(), value, detail, spelling: Spelling::Go };
         if !compiled.uses_old_self && node.correlated.is_some_and(Correlated::ratchets) {
             self.warnings.push(error.to_string());
         } else {
