@@ -7,9 +7,16 @@ use schema::{Field, Kind, TypeId, Types};
 /// Structs whose rows a hook applies, because another default hangs on whether the field was given at all.
 const HOOKED: &[&str] = &["v1.StatefulSetUpdateStrategy"];
 
-/// Lists that upstream's defaulting or validation asks whether they are nil, where it mostly asks for no elements.
+/// Lists that upstream's defaulting or validation asks whether they are nil, where it mostly asks for no elements, or that
+/// its messages show.
 const TOLD_EMPTY: &[(&str, &str)] = &[
     ("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),
+    ("io.k8s.api.batch.v1.UncountedTerminatedPods", "failed"),
+    ("io.k8s.api.batch.v1.UncountedTerminatedPods", "succeeded"),
+    ("io.k8s.api.core.v1.EphemeralContainer", "ports"),
+    ("io.k8s.api.core.v1.EphemeralContainer", "resizePolicy"),
+    ("io.k8s.api.core.v1.EphemeralContainer", "restartPolicyRules"),
+    ("io.k8s.api.core.v1.ResourceQuotaSpec", "scopes"),
     ("io.k8s.api.networking.v1.IngressSpec", "rules"),
     ("io.k8s.api.resource.v1.ResourceSliceSpec", "devices"),
     ("io.k8s.api.resource.v1.ResourceSliceSpec", "sharedCounters"),

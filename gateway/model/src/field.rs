@@ -155,6 +155,18 @@ pub struct Error {
     pub value: Option<Value>,
     /// What would be right.
     pub detail: String,
+    /// How a text is spelt that is the value.
+    pub spelling: Spelling,
+}
+
+/// How a text is spelt in a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// As Go quotes a string.
+    #[default]
+    Go,
+    /// As JSON: that of a type of its own, or behind a pointer.
+    Json,
 }
 
 impl Error {
@@ -162,7 +174,8 @@ impl Error {
     pub fn body(&self) -> String {
         let words = self.fault.words();
         let mut body = match &self.value {
-            Some(Value::String(text)) => format!("{words}: {}", quote(text)),
+            Some(Value::String(text)) if self.spelling == Spelling::Go => format!("{words}: {}", quote(text)),
+            Some(value @ Value::String(_)) => format!("{words}: {}", escape_html(&value.to_string())),
             Some(Value::Number(number)) if number.is_f64() => {
                 format!("{words}: {}", go_float(number.as_f64().unwrap_or_default()))
             }
@@ -258,12 +271,24 @@ impl Errors {
 
     /// Adds one fault.
     pub fn push(&mut self, fault: Fault, field: &Path, value: Option<Value>, detail: impl Into<String>) {
-        self.0.push(Error { fault, field: field.to_string(), value, detail: detail.into() });
+        self.0.push(Error { fault, field: field.to_string(), value, detail: detail.into(), spelling: Spelling::Go });
     }
 
     /// A value is malformed.
     pub fn invalid(&mut self, field: &Path, value: impl Into<Value>, detail: impl Into<String>) {
         self.push(Fault::Invalid, field, Some(value.into()), detail);
+    }
+
+    /// A text of a type of its own, or behind a pointer, has the wrong form.
+    pub fn invalid_named(&mut self, field: &Path, value: impl Into<Value>, detail: impl Into<String>) {
+        let before = self.0.len();
+        self.invalid(field, value, detail);
+        self.spell_from(before, Spelling::Json);
+    }
+
+    /// The faults from this one on show texts that are spelt like this.
+    pub fn spell_from(&mut self, first: usize, spelling: Spelling) {
+        self.0.iter_mut().skip(first).for_each(|error| error.spelling = spelling);
     }
 
     /// A value must be given.
@@ -304,7 +329,17 @@ impl Errors {
             let quoted: Vec<String> = supported.iter().map(|s| quote(s)).collect();
             format!("supported values: {}", quoted.join(", "))
         };
+        let before = self.0.len();
         self.push(Fault::NotSupported, field, Some(value.into()), detail);
+        // What is chosen from a few texts is mostly of a type of its own.
+        self.spell_from(before, Spelling::Json);
+    }
+
+    /// The same of what upstream keeps as a plain string.
+    pub fn not_supported_plain(&mut self, field: &Path, value: impl Into<Value>, supported: &[&str]) {
+        let before = self.0.len();
+        self.not_supported(field, value, supported);
+        self.spell_from(before, Spelling::Go);
     }
 
     /// A value has more than `max` bytes.

@@ -72,8 +72,8 @@ impl Priority {
             );
             return Err(forbidden(review, Some(pod), why));
         }
-        let given = pod.pointer("/spec/preemptionPolicy").and_then(Value::as_str).unwrap_or("");
-        if let Some(policy) = granted.preemption.as_deref().filter(|policy| !given.is_empty() && *policy != given) {
+        let given = pod.pointer("/spec/preemptionPolicy").and_then(Value::as_str);
+        if let (Some(given), Some(policy)) = (given, granted.preemption.as_deref().filter(|policy| given != Some(policy))) {
             let why = format!(
                 "the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission controller computed {policy} from the given PriorityClass name"
             );

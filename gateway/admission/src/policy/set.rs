@@ -9,7 +9,7 @@ use super::binding::Binding;
 use super::exception::Exception;
 use super::fields::Fields;
 use super::settings;
-use model::field::{Errors, Fault, Path};
+use model::field::{Errors, Fault, Path, Spelling};
 use model::selector::label::Selector;
 
 /// One binding in force.
@@ -118,7 +118,13 @@ fn unfit(error: wasm::BindError, at: &Path<'_>) -> Unfit {
         wasm::BindError::Settings(violations) => {
             for violation in violations {
                 let field = if violation.field.is_empty() { at.to_string() } else { format!("{at}.{}", violation.field) };
-                errors.0.push(model::field::Error { fault: Fault::Invalid, field, value: None, detail: violation.message });
+                errors.0.push(model::field::Error {
+                    fault: Fault::Invalid,
+                    field,
+                    value: None,
+                    detail: violation.message,
+                    spelling: Spelling::Go,
+                });
             }
         }
         wasm::BindError::NotGranted { .. } => {

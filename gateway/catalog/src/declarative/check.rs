@@ -2,7 +2,7 @@
 //! (`format`).
 
 use model::Value;
-use model::field::{Error, Errors, Fault, Path};
+use model::field::{Error, Errors, Fault, Path, Spelling};
 use schema::{Kind, TypeId, Types};
 
 use super::read::{Match, Member, Presence, Rule, Shape, Step, Table};
@@ -245,7 +245,7 @@ fn update(constraints: &[&str], pair: Pair<'_>, path: &Path<'_>, errors: &mut Er
             _ => continue,
         };
         let (field, detail) = (path.to_string(), why.to_owned());
-        errors.0.push(Error { fault: Fault::Invalid, field, value: Some(Value::Null), detail });
+        errors.0.push(Error { fault: Fault::Invalid, field, value: Some(Value::Null), detail, spelling: Spelling::Go });
     }
 }
 

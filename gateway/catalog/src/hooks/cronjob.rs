@@ -83,7 +83,7 @@ fn time_zone(zone: &str, path: &Path, errors: &mut Errors) {
     /// Longest part of a zone's name between slashes, in bytes.
     const PART_BYTES_MAX: usize = 14;
     if zone.is_empty() {
-        return errors.invalid(path, zone, "timeZone must be nil or non-empty string");
+        return errors.invalid_named(path, zone, "timeZone must be nil or non-empty string");
     }
     let is_part = |part: &str| {
         (1..=PART_BYTES_MAX).contains(&part.len())
@@ -92,13 +92,13 @@ fn time_zone(zone: &str, path: &Path, errors: &mut Errors) {
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b))
     };
     if !zone.split('/').all(is_part) {
-        return errors.invalid(path, zone, format!("unknown time zone {zone}"));
+        return errors.invalid_named(path, zone, format!("unknown time zone {zone}"));
     }
     if zone.eq_ignore_ascii_case("Local") {
-        errors.invalid(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+        errors.invalid_named(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
     }
     if !is_zone(zone) {
-        errors.invalid(path, zone, format!("unknown time zone {zone}"));
+        errors.invalid_named(path, zone, format!("unknown time zone {zone}"));
     }
 }
 

@@ -35,12 +35,13 @@ fn default(object: &mut Value) {
     get::default(spec, "updateStrategy", json!({}));
     let Some(strategy) = spec.get_mut("updateStrategy") else { return };
     get::default(strategy, "type", "RollingUpdate");
-    if get::text(strategy, "type") != "RollingUpdate" {
-        return;
+    let rolls = get::text(strategy, "type") == "RollingUpdate";
+    if rolls {
+        get::default(strategy, "rollingUpdate", json!({}));
     }
-    get::default(strategy, "rollingUpdate", json!({}));
-    if let Some(update) = strategy.get_mut("rollingUpdate") {
-        get::default(update, "maxUnavailable", 1);
+    // Upstream's internal type has both, so that what makes no sense is 0.
+    if let Some(update) = strategy.get_mut("rollingUpdate").filter(|update| update.is_object()) {
+        get::default(update, "maxUnavailable", i64::from(rolls));
         get::default(update, "maxSurge", 0);
     }
 }

@@ -82,7 +82,7 @@ fn rolling_update(update: &Value, path: &Path, errors: &mut Errors) {
     percent::positive_int_or_percent(&unavailable, &at, errors);
     percent::positive_int_or_percent(&surge, &path.child("maxSurge"), errors);
     if workload::int_or_percent_value(&unavailable) == 0 && workload::int_or_percent_value(&surge) == 0 {
-        errors.invalid(&at, unavailable.clone(), "may not be 0 when `maxSurge` is 0");
+        errors.invalid_named(&at, unavailable.clone(), "may not be 0 when `maxSurge` is 0");
     }
     percent::not_more_than_100(&unavailable, &at, errors);
 }

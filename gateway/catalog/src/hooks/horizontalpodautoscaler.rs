@@ -126,7 +126,7 @@ fn validate_reference(reference: &Value, version: Version, path: &Path, errors: 
         _ if !version_is_well_formed(api_version) => {
             errors.invalid(&field, api_version, format!("unexpected GroupVersion string: {api_version}"));
         }
-        Version::Grouped if !api_version.contains('/') => {
+        Version::Grouped if api_version.split_once('/').is_none_or(|(group, _)| group.is_empty()) => {
             errors.invalid(&field, api_version, "apiVersion must specify API group");
         }
         _ => {}
@@ -239,7 +239,7 @@ fn validate_target(target: &Value, path: &Path, errors: &mut Errors) {
         errors.required(&path.child("type"), "must specify a metric target type");
     }
     if !matches!(kind, "Utilization" | "Value" | "AverageValue") {
-        errors.invalid(&path.child("type"), kind, "must be either Utilization, Value, or AverageValue");
+        errors.invalid_named(&path.child("type"), kind, "must be either Utilization, Value, or AverageValue");
     }
     for field in ["value", "averageValue"] {
         if let Some(value) = target.get(field).filter(|value| resource::amount(value).sign() != 1) {

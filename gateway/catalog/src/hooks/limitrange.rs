@@ -8,7 +8,7 @@ use model::quantity::Quantity;
 use model::{Value, generate, meta, name};
 
 use super::Hooks;
-use super::rules::{get, resource, text};
+use super::rules::{get, resource};
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
@@ -58,9 +58,11 @@ fn validate(object: &Value, errors: &mut Errors) {
 fn validate_type(kind: &str, path: &Path, errors: &mut Errors) {
     let wrong = name::is_qualified_name(kind);
     if wrong.is_empty() && !kind.contains('/') && !matches!(kind, "Pod" | "Container" | "PersistentVolumeClaim") {
-        errors.invalid(path, kind, "must be a standard limit type or fully qualified");
+        errors.invalid_named(path, kind, "must be a standard limit type or fully qualified");
     }
-    text::invalid_each(kind, wrong, path, errors);
+    for message in wrong {
+        errors.invalid_named(path, kind, message);
+    }
 }
 
 fn validate_item(item: &Value, kind: &str, path: &Path, errors: &mut Errors) {

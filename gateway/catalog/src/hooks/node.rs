@@ -37,6 +37,10 @@ fn default(object: &mut Value) {
         if !one.is_empty() && get::strings(spec, "podCIDRs").next() != Some(&one) {
             get::set(spec, "podCIDRs", vec![one]);
         }
+        let first = get::strings(spec, "podCIDRs").next().map(str::to_owned);
+        if let Some(first) = first {
+            get::set(spec, "podCIDR", first);
+        }
     }
     let Some(status) = object.get_mut("status") else { return };
     if status.get("allocatable").is_none() && status.get("capacity").is_some() {

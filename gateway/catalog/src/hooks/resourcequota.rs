@@ -129,7 +129,7 @@ fn validate_requirement(requirement: &Value, scope: &str, path: &Path, errors: &
             "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
         ),
         "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-        _ => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),
+        _ => errors.invalid_named(&path.child("operator"), operator, "not a valid selector operator"),
     }
 }
 

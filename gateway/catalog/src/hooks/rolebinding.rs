@@ -1,7 +1,7 @@
 //! RoleBinding, and what ClusterRoleBinding shares: defaults, the role that is granted, and to whom.
 //! Follows `pkg/apis/rbac/{v1/defaults.go,validation}`.
 
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 use model::{Value, name};
 
 use super::Hooks;
@@ -29,7 +29,7 @@ pub(super) fn default(binding: &mut Value) {
 
 /// `roles` are the kinds that may be granted; a binding that may grant a Role is a namespaced one.
 pub(super) fn validate(binding: &Value, roles: &[&str], errors: &mut Errors) {
-    let (role, path) = (get::at(binding, "roleRef"), Path::new("roleRef"));
+    let (role, path, before) = (get::at(binding, "roleRef"), Path::new("roleRef"), errors.0.len());
     text::one_of(get::text(role, "apiGroup"), &[GROUP], &path.child("apiGroup"), errors);
     text::one_of(get::text(role, "kind"), roles, &path.child("kind"), errors);
     let granted = get::text(role, "name");
@@ -45,6 +45,8 @@ pub(super) fn validate(binding: &Value, roles: &[&str], errors: &mut Errors) {
         text::required(get::text(one, "name"), &subjects.index(i).child("name"), errors);
     }
     text::required(granted, &path.child("name"), errors);
+    // Nothing here is of a type of its own.
+    errors.spell_from(before, Spelling::Go);
 }
 
 fn subject(subject: &Value, is_namespaced: bool, path: &Path, errors: &mut Errors) {

@@ -18,4 +18,5 @@ pub(crate) mod percent;
 pub(crate) mod resource;
 pub(crate) mod signer;
 pub(crate) mod text;
+pub(crate) mod url;
 pub(crate) mod x509;

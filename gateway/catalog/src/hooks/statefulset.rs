@@ -64,7 +64,7 @@ fn validate(spec: &Value, checks: Checks, options: &Options, errors: &mut Errors
     match policy {
         "" => errors.required(&path.child("podManagementPolicy"), ""),
         "OrderedReady" | "Parallel" => {}
-        _ => errors.invalid(&path.child("podManagementPolicy"), policy, "must be 'OrderedReady' or 'Parallel'"),
+        _ => errors.invalid_named(&path.child("podManagementPolicy"), policy, "must be 'OrderedReady' or 'Parallel'"),
     }
     update_strategy(get::at(spec, "updateStrategy"), &path.child("updateStrategy"), errors);
     if let Some(retention) = get::object(spec, "persistentVolumeClaimRetentionPolicy") {

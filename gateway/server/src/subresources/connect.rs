@@ -1,6 +1,7 @@
 //! What reaches past the server to a kubelet, a pod or a service: not built yet. The checks that need no connection are
 //! upstream's, so that a client reads the same about a pod that is not scheduled or a container that does not exist.
 
+mod log;
 mod options;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use http::{Response, StatusCode};
 use model::{Status, Value, meta};
 
 use crate::answer::{Answer, Content};
@@ -22,11 +24,14 @@ type Served<'a> = BoxFuture<'a, Result<Answer, Status>>;
 /// `pods/log`.
 pub(super) fn log<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, _row: &'a Row, _body: Body) -> Served<'a> {
     async move {
+        log::validate(&call.info.name, &call.query)?;
         let pod = pod(gate, call)?;
         let container = container(&pod, call.query.text("container"))?;
         if pod["spec"]["nodeName"].as_str().unwrap_or("").is_empty() {
             // Nothing was ever said.
-            return Ok(Answer::new(200, Content::Raw("text/plain", Bytes::new())));
+            let mut nothing = Response::new(Bytes::new());
+            *nothing.status_mut() = StatusCode::NO_CONTENT;
+            return Ok(Answer::new(204, Content::Response(nothing)));
         }
         find_node(gate, &pod)?;
         Err(unreachable(&pod, &format!("containerLogs/{}/{}/{container}", meta::namespace(&pod), meta::name(&pod))))

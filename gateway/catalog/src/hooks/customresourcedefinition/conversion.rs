@@ -25,7 +25,7 @@ pub(super) fn validate(spec: &Value, demands: &Demands, path: &Path<'_>, errors:
     match strategy {
         "" => errors.required(&field, ""),
         "None" | "Webhook" => {}
-        other => errors.not_supported(&field, other, &["None", "Webhook"]),
+        other => errors.not_supported_plain(&field, other, &["None", "Webhook"]),
     }
     let webhook = get::at(conversion, "webhook");
     let config = get::object(webhook, "clientConfig");

@@ -15,7 +15,7 @@ const UNSUPPORTED: [&str; 6] = ["id", "additionalItems", "patternProperties", "d
 pub(super) fn validate(schema: &Value, place: &Place<'_>, valid_types: bool, path: &Path<'_>, errors: &mut Errors) {
     let kind = get::text(schema, "type");
     if valid_types && !kind.is_empty() && !TYPES.contains(&kind) {
-        errors.not_supported(&path.child("type"), kind, &TYPES);
+        errors.not_supported_plain(&path.child("type"), kind, &TYPES);
     }
     if let Some(reason) = &place.no_defaults
         && schema.get("default").is_some()

@@ -92,7 +92,7 @@ fn validate_spec(spec: &Spec<'_>, demands: &Demands, path: &Path<'_>, errors: &m
     match get::text(written, "scope") {
         "" => errors.required(&path.child("scope"), ""),
         "Cluster" | "Namespaced" => {}
-        other => errors.not_supported(&path.child("scope"), other, &["Cluster", "Namespaced"]),
+        other => errors.not_supported_plain(&path.child("scope"), other, &["Cluster", "Namespaced"]),
     }
     let preserved = get::is(written, "preserveUnknownFields");
     schemas_present(spec, demands, preserved, path, errors);

@@ -44,7 +44,7 @@ pub(super) fn validate(spec: &Value, scope: &Scope<'_>, list: &Path, errors: &mu
             errors.not_found(&path.child("targetContainerName"), target);
         }
         for field in FORBIDDEN {
-            if is_set(container.get(*field)) {
+            if is_set(field, container.get(*field)) {
                 errors.forbidden(&path.child(field), FORBIDDEN_DETAIL);
             }
         }
@@ -52,12 +52,12 @@ pub(super) fn validate(spec: &Value, scope: &Scope<'_>, list: &Path, errors: &mu
     }
 }
 
-fn is_set(value: Option<&Value>) -> bool {
+/// Whether a field is not the zero value of its type: an empty list is not, nor is a pointer to an empty struct.
+fn is_set(field: &str, value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
-        Some(Value::Array(items)) => !items.is_empty(),
-        // The resources are no pointer: an empty struct is unset.
-        Some(Value::Object(map)) => !map.values().all(|inner| !is_set(Some(inner))) || map.contains_key("exec"),
+        // These are no pointer.
+        Some(Value::Object(map)) => field != "resources" || !map.is_empty(),
         Some(Value::String(text)) => !text.is_empty(),
         Some(_) => true,
     }

@@ -67,7 +67,7 @@ fn expression(requirement: &Value, values: Values, path: &Path, errors: &mut Err
             errors.required(&path.child("values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
         }
         "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
-        _ => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),
+        _ => errors.invalid_named(&path.child("operator"), operator, "not a valid selector operator"),
     }
     text::qualified_name(get::text(requirement, "key"), &path.child("key"), errors);
     if values == Values::Strict {
@@ -86,7 +86,7 @@ fn field(requirement: &Value, path: &Path, errors: &mut Errors) {
                 );
             }
         }
-        _ => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),
+        _ => errors.invalid_named(&path.child("operator"), operator, "not a valid selector operator"),
     }
     if key != "metadata.name" {
         return errors.invalid(&path.child("key"), key, "not a valid field selector key");

@@ -2,7 +2,7 @@
 //! Sums over containers are in `qos`.
 
 use model::Value;
-use model::field::{Errors, Fault, Path};
+use model::field::{Errors, Fault, Path, Spelling};
 use model::name;
 use model::quantity::Quantity;
 
@@ -91,8 +91,9 @@ pub(crate) fn amount(value: &Value) -> Quantity {
 pub(crate) fn resource_name(name: &str, path: &Path, errors: &mut Errors) -> bool {
     let before = errors.0.len();
     text::qualified_name(name, path, errors);
+    errors.spell_from(before, Spelling::Json);
     if errors.0.len() == before && !name.contains('/') && !is_standard(name) {
-        errors.invalid(path, name, "must be a standard resource type or fully qualified");
+        errors.invalid_named(path, name, "must be a standard resource type or fully qualified");
     }
     errors.0.len() == before
 }
@@ -105,10 +106,10 @@ pub(crate) fn container_resource_name(name: &str, path: &Path, errors: &mut Erro
     resource_name(name, path, errors);
     if name.matches('/').count() == 0 {
         if !is_huge_page(name) {
-            errors.invalid(path, name, "must be a standard resource for containers");
+            errors.invalid_named(path, name, "must be a standard resource for containers");
         }
     } else if !is_native(name) && !is_extended(name) {
-        errors.invalid(path, name, "doesn't follow extended resource name standard");
+        errors.invalid_named(path, name, "doesn't follow extended resource name standard");
     }
 }
 

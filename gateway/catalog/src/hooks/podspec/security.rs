@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use model::Value;
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 use regex::Regex;
 
 use super::super::rules::path::local_descending;
@@ -219,18 +219,20 @@ fn windows_options(context: &Value, path: &Path, errors: &mut Errors) {
     let Some(options) = get::object(context, "windowsOptions") else { return };
     let path = path.child("windowsOptions");
     if let Some(name) = get::string(options, "gmsaCredentialSpecName") {
+        let before = errors.0.len();
         text::dns_subdomain(name, &path.child("gmsaCredentialSpecName"), errors);
+        errors.spell_from(before, Spelling::Json);
     }
     if let Some(spec) = get::string(options, "gmsaCredentialSpec") {
         if spec.is_empty() {
-            errors.invalid(&path.child("gmsaCredentialSpec"), spec, "gmsaCredentialSpec cannot be an empty string");
+            errors.invalid_named(&path.child("gmsaCredentialSpec"), spec, "gmsaCredentialSpec cannot be an empty string");
         } else if spec.len() > GMSA_SPEC_BYTES_MAX {
-            errors.invalid(&path.child("gmsaCredentialSpec"), spec, "gmsaCredentialSpec size must be under 64 KiB");
+            errors.invalid_named(&path.child("gmsaCredentialSpec"), spec, "gmsaCredentialSpec size must be under 64 KiB");
         }
     }
     if let Some(name) = get::string(options, "runAsUserName") {
         for detail in windows_user_faults(name) {
-            errors.invalid(&path.child("runAsUserName"), name, detail);
+            errors.invalid_named(&path.child("runAsUserName"), name, detail);
         }
     }
 }

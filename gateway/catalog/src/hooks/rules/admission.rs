@@ -3,11 +3,11 @@
 
 use cel::admission::{Offered, Yields};
 use cel::{Env, Stage};
-use model::field::{Errors, Path, quote};
+use model::field::{Errors, Path};
 use model::{Value, content, name};
 
 use super::labels::{self, Values};
-use super::{get, text};
+use super::{get, text, url as go_url};
 
 pub(crate) const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
 pub(crate) const MATCH_POLICIES: &[&str] = &["Equivalent", "Exact"];
@@ -210,9 +210,8 @@ pub(crate) fn webhook_url(url: &str, path: &Path, errors: &mut Errors) {
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
     };
     let (scheme, rest) = rest.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", rest));
-    if url.bytes().any(|b| b < 0x20 || b == 0x7f) {
-        let why = format!("url must be a valid URL: parse {}: net/url: invalid control character in URL{FORM}", quote(url));
-        return errors.required(path, why);
+    if let Some(fault) = go_url::fault(url) {
+        return errors.required(path, format!("url must be a valid URL: {fault}{FORM}"));
     }
     let authority = rest.strip_prefix("//").map_or("", |rest| rest.split_once('/').map_or(rest, |(authority, _)| authority));
     let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));

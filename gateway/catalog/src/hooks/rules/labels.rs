@@ -102,7 +102,7 @@ fn selector_requirement(requirement: &Value, values: Values, path: &Path, errors
             errors.forbidden(&path.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
         }
         "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-        _ => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),
+        _ => errors.invalid_named(&path.child("operator"), operator, "not a valid selector operator"),
     }
     text::qualified_name(get::text(requirement, "key"), &path.child("key"), errors);
     if values == Values::Strict {

@@ -3,12 +3,16 @@
 use model::field::{Errors, Path};
 use model::{Value, name};
 
-use super::{number, text};
+use super::number;
 
 /// `ValidatePositiveIntOrPercent`.
 pub(crate) fn positive_int_or_percent(value: &Value, path: &Path, errors: &mut Errors) {
     match value.as_str() {
-        Some(percent) => text::invalid_each(percent, name::is_valid_percent(percent), path, errors),
+        Some(percent) => {
+            for message in name::is_valid_percent(percent) {
+                errors.invalid_named(path, percent, message);
+            }
+        }
         None => number::nonnegative(value.as_i64().unwrap_or(0), path, errors),
     }
 }

@@ -5,7 +5,7 @@ use model::field::{Errors, Path};
 use model::quantity::Quantity;
 use model::{Value, name};
 
-use super::{number, text};
+use super::number;
 
 const COMPUTE: &[&str] = &["cpu", "memory", "ephemeral-storage"];
 
@@ -92,10 +92,10 @@ pub(crate) fn valid_container_name(resource: &str, path: &Path, errors: &mut Err
     valid_name(resource, path, errors);
     if !resource.contains('/') {
         if !COMPUTE.contains(&resource) && !is_huge_page(resource) {
-            errors.invalid(path, resource, "must be a standard resource for containers");
+            errors.invalid_named(path, resource, "must be a standard resource for containers");
         }
     } else if !is_native(resource) && !is_extended(resource) {
-        errors.invalid(path, resource, "doesn't follow extended resource name standard");
+        errors.invalid_named(path, resource, "doesn't follow extended resource name standard");
     }
 }
 
@@ -103,16 +103,18 @@ pub(crate) fn valid_container_name(resource: &str, path: &Path, errors: &mut Err
 pub(crate) fn valid_quota_name(resource: &str, path: &Path, errors: &mut Errors) {
     valid_name(resource, path, errors);
     if !resource.contains('/') && !is_standard_for_quota(resource) {
-        errors.invalid(path, resource, "must be a standard resource for quota");
+        errors.invalid_named(path, resource, "must be a standard resource for quota");
     }
 }
 
 fn checked(resource: &str, path: &Path, errors: &mut Errors, standard: impl Fn(&str) -> bool, why: &str) {
     let wrong = name::is_qualified_name(resource);
     if wrong.is_empty() && !resource.contains('/') && !standard(resource) {
-        errors.invalid(path, resource, why);
+        errors.invalid_named(path, resource, why);
     }
-    text::invalid_each(resource, wrong, path, errors);
+    for message in wrong {
+        errors.invalid_named(path, resource, message);
+    }
 }
 
 /// An amount in normal form, which always parses.
