@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // recent is how far from now a time may lie to count as one that the server chose.
@@ -58,7 +61,28 @@ func (m *mask) answer(step Step, got reply) Answer {
 	if step.Head {
 		answer.body = ""
 	}
+	if step.Shuffled {
+		answer.body = sortCauses(answer.body)
+	}
 	return answer
+}
+
+// sortCauses puts the causes of a Status into an order that does not hang on chance.
+func sortCauses(body string) string {
+	var status metav1.Status
+	if err := json.Unmarshal([]byte(body), &status); err != nil || status.Details == nil || len(status.Details.Causes) < 2 {
+		return body
+	}
+	slices.SortFunc(status.Details.Causes, func(a, b metav1.StatusCause) int {
+		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Message, b.Message))
+	})
+	head, _, _ := strings.Cut(status.Message, "[")
+	status.Message = head + "[…]"
+	sorted, err := json.Marshal(status)
+	if err != nil {
+		return body
+	}
+	return string(sorted) + "\n"
 }
 
 // headers are those that a client sees, one a line, sorted.

@@ -3,6 +3,8 @@ package corpus
 import (
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -11,10 +13,14 @@ import (
 type rule struct {
 	Path   string         `json:"path"`
 	Object map[string]any `json:"object"`
+	// Within is the dotted path of the part of the object that the patches of creates and updates are about; the whole when empty.
+	Within string `json:"within,omitempty"`
 	// Create are merge patches of objects that are sent to be created; nothing is kept.
 	Create []map[string]any `json:"create,omitempty"`
 	// Update are merge patches of the created object, sent in its place; nothing is kept.
 	Update []map[string]any `json:"update,omitempty"`
+	// Had is a merge patch to the status subresource that is kept, before the updates and the patches of statuses.
+	Had map[string]any `json:"had,omitempty"`
 	// Status are merge patches to the status subresource.
 	Status []map[string]any `json:"status,omitempty"`
 }
@@ -33,11 +39,15 @@ func rules(family string, text []byte) ([]Scenario, error) {
 		called, _ := object["metadata"].(map[string]any)["name"].(string)
 		var creates []Step
 		for _, patch := range rule.Create {
-			creates = append(creates, Step{Do: "POST $at?dryRun=All", Body: merged(object, patch)})
+			creates = append(creates, Step{Do: "POST $at?dryRun=All", Body: mergedAt(object, rule.Within, patch)})
 		}
-		changes := []Step{{Do: "POST $at", Body: object}}
+		changes := []Step{{Do: "POST $at", Body: object, Save: map[string]string{"made": "metadata.resourceVersion"}}}
+		if rule.Had != nil {
+			changes = append(changes, Step{Do: "PATCH:merge $at/" + called + "/status", Body: map[string]any{"status": rule.Had}, Save: changes[0].Save})
+		}
+		made := withRevision(object, "$made")
 		for _, patch := range rule.Update {
-			changes = append(changes, Step{Do: "PUT $at/" + called + "?dryRun=All", Body: merged(object, patch)})
+			changes = append(changes, Step{Do: "PUT $at/" + called + "?dryRun=All", Body: mergedAt(made, rule.Within, patch)})
 		}
 		for _, patch := range rule.Status {
 			changes = append(changes, Step{Do: "PATCH:merge $at/" + called + "/status?dryRun=All", Body: map[string]any{"status": patch}})
@@ -50,4 +60,31 @@ func rules(family string, text []byte) ([]Scenario, error) {
 		}
 	}
 	return all, nil
+}
+
+// mergedAt applies a merge patch to the part of an object that a dotted path leads to.
+func mergedAt(object map[string]any, path string, patch map[string]any) map[string]any {
+	if path == "" {
+		return merged(object, patch)
+	}
+	made, _ := changedAt(object, strings.Split(path, "."), patch).(map[string]any)
+	return made
+}
+
+// changedAt copies what lies on the path; members that are missing are made.
+func changedAt(value any, path []string, patch map[string]any) any {
+	if list, isList := value.([]any); isList && len(path) > 0 {
+		made := slices.Clone(list)
+		if index, err := strconv.Atoi(path[0]); err == nil && index < len(made) {
+			made[index] = changedAt(made[index], path[1:], patch)
+		}
+		return made
+	}
+	inner, _ := value.(map[string]any)
+	made := merged(inner, nil)
+	if len(path) == 0 {
+		return merged(made, patch)
+	}
+	made[path[0]] = changedAt(made[path[0]], path[1:], patch)
+	return made
 }

@@ -52,6 +52,9 @@ type Step struct {
 	Events int `json:"events,omitempty"`
 	// Until repeats the request until it is answered with this code; for what takes effect a moment later.
 	Until int `json:"until,omitempty"`
+	// Shuffled says that upstream tells of several faults in an order that is another each time: causes are sorted, and the
+	// message that strings them together is cut where they begin.
+	Shuffled bool `json:"shuffled,omitempty"`
 	// Head leaves the body out of the comparison, for what is compared elsewhere.
 	Head bool `json:"head,omitempty"`
 }
