@@ -163,13 +163,48 @@ fn validate_owner_references(object: &Value, errors: &mut Errors) {
             None => controller = Some(current),
             Some(first) => errors.invalid(
                 &path,
-                raw(object, "ownerReferences").clone(),
+                raw(object, "ownerReferences")
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|owner| in_order(owner, &OWNER))
+                    .collect::<Value>(),
                 format!(
                     "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {current}"
                 ),
             ),
         }
     }
+}
+
+/// Members as messages show them: in the order of Go's struct.
+const OWNER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+const METADATA: [&str; 15] = [
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
+
+/// An object's metadata as a message shows it.
+pub fn shown(metadata: &Value) -> Value {
+    in_order(metadata, &METADATA)
+}
+
+fn in_order(value: &Value, names: &[&str]) -> Value {
+    let members = names.iter().filter_map(|name| Some((*name, value.get(*name)?.clone())));
+    Value::Object(members.map(|(name, member)| (name.to_owned(), member)).collect::<model::Map>())
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {

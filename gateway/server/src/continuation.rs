@@ -1,8 +1,8 @@
 //! The token by which a limited list goes on: a revision and the key to start from.
 //! Follows `k8s.io/apiserver/pkg/storage/continue.go`. Does not read the list.
 
-use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use model::json::json;
 use model::{Revision, Status, Value};
 
@@ -39,7 +39,7 @@ pub fn decode(token: &str, prefix: &str) -> Result<Continuation, Status> {
 
 fn read(token: &str, prefix: &str) -> Result<Continuation, String> {
     const INVALID: &str = "continue key is not valid";
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| format!("{INVALID}: {error}"))?;
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| format!("{INVALID}: {}", corrupt(&error, token)))?;
     let token = codec::json::parse(&bytes).map_err(|error| format!("{INVALID}: {error}"))?.value;
     let version = token.get("v").and_then(Value::as_str).unwrap_or("");
     if version != VERSION {
@@ -59,6 +59,15 @@ fn read(token: &str, prefix: &str) -> Result<Continuation, String> {
         return Err(format!("{INVALID}: {start}"));
     }
     Ok(Continuation { revision: Revision::try_from(revision).ok(), key: format!("{prefix}{}", start.trim_start_matches('/')) })
+}
+
+/// The words of Go's decoder, which counts bytes.
+fn corrupt(error: &DecodeError, token: &str) -> String {
+    let at = match error {
+        DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => *at,
+        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => token.len().saturating_sub(1),
+    };
+    format!("illegal base64 data at input byte {at}")
 }
 
 /// 410 for a token whose revision is gone, with the token that goes on at the latest one.

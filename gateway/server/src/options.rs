@@ -126,7 +126,7 @@ fn validate_field_manager(manager: &str, errors: &mut Errors) {
     if manager.len() > FIELD_MANAGER_BYTES_MAX {
         errors.too_long(&path, FIELD_MANAGER_BYTES_MAX);
     }
-    for (at, c) in manager.char_indices().filter(|(_, c)| c.is_control()) {
+    for (at, c) in manager.char_indices().filter(|(_, c)| !model::field::is_printable(*c)) {
         let detail = format!("invalid character U+{:04X} (at position {at})", c as u32);
         errors.push(Fault::Invalid, &path, Some(manager.into()), detail);
     }

@@ -37,16 +37,19 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
     if !row.is_in_place(&call.info) {
         // A namespaced object without its namespace, or the other way round; a verb of objects on a collection, or the other
         // way round.
-        return if call.info.name.is_empty() || call.info.verb == Verb::Create {
-            Err(method_not_allowed())
-        } else {
-            nothing_served(&served.catalog, &call.info.path)
-        };
+        // Objects of all namespaces have a path where they can be listed.
+        let is_routed = row.serves(Verb::List) && (call.info.name.is_empty() || call.info.verb == Verb::Create);
+        return if is_routed { Err(method_not_allowed()) } else { nothing_served(&served.catalog, &call.info.path) };
     }
     if call.info.verb == Verb::Watch && !row.serves(Verb::Watch) && row.serves(Verb::List) {
         // The route of lists takes it, and finds out.
         row.deprecation().into_iter().for_each(|warning| call.notes.warn(warning));
         return Err(Status::method_not_supported(&row.group_resource(), "watch"));
+    }
+    let of_object = [Verb::Get, Verb::Update, Verb::Patch, Verb::Delete];
+    if !call.info.name.is_empty() && row.subresource().is_empty() && !of_object.iter().any(|verb| row.serves(*verb)) {
+        // What can only be created has no path of its own.
+        return nothing_served(&served.catalog, &call.info.path);
     }
     if !row.serves(call.info.verb) || call.method == http::Method::HEAD && !call.is_connected() {
         return Err(method_not_allowed());

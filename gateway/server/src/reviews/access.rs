@@ -145,7 +145,7 @@ fn metadata_faults(review: &Value, asked: Asked, errors: &mut Errors) {
     let empty = |value: &Value| value.is_null() || value == "" || value.as_object().is_some_and(model::Map::is_empty);
     if metadata.iter().any(|(field, value)| !allowed.contains(&field.as_str()) && !empty(value)) {
         let message = if asked == Asked::Local { "must be empty except for namespace" } else { "must be empty" };
-        errors.invalid(&Path::new("metadata"), Value::Object(metadata.clone()), message);
+        errors.invalid(&Path::new("metadata"), schema::object_meta::shown(&Value::Object(metadata.clone())), message);
     }
 }
 
