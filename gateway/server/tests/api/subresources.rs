@@ -76,7 +76,7 @@ async fn an_eviction_honours_the_budget() {
 #[tokio::test]
 async fn what_needs_a_kubelet_says_why_not() {
     let server = with_pod(json!({})).await;
-    assert_eq!(server.get(&format!("{PODS}/p/log")).await.ok(200).text(), "");
+    assert_eq!(server.get(&format!("{PODS}/p/log")).await.ok(204).text(), "");
     let wrong = server.get(&format!("{PODS}/p/log?container=x")).await.ok(400);
     assert_eq!(wrong.message(), "container x is not valid for pod p");
     let exec = server.post(&format!("{PODS}/p/exec?command=ls"), Value::Null).await.ok(400);
