@@ -244,38 +244,49 @@ impl Reports {
         sure.unwrap_or_default()
     }
 
-    /// Keeps what was found about an object, and tells of it where it is new; an object that concerns nobody has no report.
-    /// `begun` is what [`Reports::doubts`] was before anybody was asked.
-    pub(super) async fn put(&self, types: &Types, mut judged: Judged, begun: u64) {
+    /// Keeps what was found about objects, and tells of it where it is new. With each comes what [`Reports::doubts`] was before
+    /// anybody was asked about it.
+    pub(super) async fn put(&self, types: &Types, all: impl Iterator<Item = (Judged, u64)>) {
+        let ops = all.filter_map(|(judged, begun)| self.learn(types, judged, begun)).collect();
+        self.commit(ops).await;
+    }
+
+    /// What is to be told of one object; an object that concerns nobody has no report.
+    fn learn(&self, types: &Types, mut judged: Judged, begun: u64) -> Option<Op> {
         let place = (judged.namespace.clone(), report_name(&judged.resource, &judged.name));
         if judged.results.is_empty() {
-            return self.forget_one(place).await;
+            return self.forgotten(&place);
         }
         judged.results.sort_by(|a, b| a.entry.binding.name.cmp(&b.entry.binding.name));
         judged.results.shrink_to_fit();
         let (mark, draft) = (judged.mark(), draft(types, &place, &judged));
-        let before = {
-            let mut known = self.known.write();
-            for found in &mut judged.results {
-                found.is_doubtful |= known.doubted.get(&found.entry.binding.name).is_some_and(|at| *at > begun);
-            }
-            known.judged.insert(place.clone(), judged)
-        };
-        if let (Some(draft), true) = (draft, before.is_none_or(|before| before.mark() != mark)) {
-            self.commit(vec![Op::Put { key: key(&place), expect: Expect::Any, draft }]).await;
+        let mut known = self.known.write();
+        for found in &mut judged.results {
+            found.is_doubtful |= known.doubted.get(&found.entry.binding.name).is_some_and(|at| *at > begun);
         }
+        let key = key(&place);
+        let before = known.judged.insert(place, judged);
+        if before.is_some_and(|before| before.mark() == mark) {
+            return None;
+        }
+        Some(Op::Put { key, expect: Expect::Any, draft: draft? })
     }
 
     /// Forgets an object that is gone.
     pub(super) async fn remove(&self, resource: &GroupVersionResource, object: &Value) {
-        self.forget_one(place(resource, object)).await;
+        self.commit(self.forgotten(&place(resource, object)).into_iter().collect()).await;
     }
 
-    async fn forget_one(&self, place: Place) {
-        let known = self.known.write().judged.remove(&place);
-        if known.is_some() {
-            self.forget(vec![place]).await;
-        }
+    fn forgotten(&self, place: &Place) -> Option<Op> {
+        self.known.write().judged.remove(place)?;
+        self.untold(place)
+    }
+
+    /// What takes a report away, where there is one.
+    fn untold(&self, place: &Place) -> Option<Op> {
+        let key = key(place);
+        self.store.resource(key.prefix()).get(key.as_str())?;
+        Some(Op::Delete { key, expect: Expect::Any })
     }
 
     /// Forgets every resource but these.
@@ -297,12 +308,7 @@ impl Reports {
             }
             kept
         });
-        self.forget(gone).await;
-    }
-
-    async fn forget(&self, places: Vec<Place>) {
-        let keys = places.iter().map(key).filter(|key| self.store.resource(key.prefix()).get(key.as_str()).is_some());
-        self.commit(keys.map(|key| Op::Delete { key, expect: Expect::Any }).collect()).await;
+        self.commit(gone.iter().filter_map(|place| self.untold(place)).collect()).await;
     }
 
     async fn commit(&self, ops: Vec<Op>) {

@@ -14,6 +14,8 @@ use crate::{Notes, Operation, Review};
 
 /// Calls that are made at once.
 const CALLS_MAX: usize = 256;
+/// Objects that wait for them; of many everything is known already.
+const OBJECTS_MAX: usize = 256;
 
 /// Objects of one resource that wait for answers.
 pub(super) struct Batch<'a> {
@@ -58,7 +60,7 @@ impl<'a> Batch<'a> {
         };
         let waiting = self.ask(&review, &object).await;
         self.objects.push(waiting);
-        if self.calls.len() >= CALLS_MAX {
+        if self.calls.len() >= CALLS_MAX || self.objects.len() >= OBJECTS_MAX {
             self.settle().await;
         }
     }
@@ -104,12 +106,13 @@ impl<'a> Batch<'a> {
             false => judge::aside(&policies.runtime, calls).await,
         }
         .into_iter();
-        for Waiting { mut judged, asked, begun } in self.objects.drain(..) {
+        let settled = self.objects.drain(..).map(|Waiting { mut judged, asked, begun }| {
             for (entry, answer) in asked.iter().zip(&mut answers) {
                 judged.add(Found::answered(entry, answer));
             }
-            policies.reports.put(&catalog.types, judged, begun).await;
-        }
+            (judged, begun)
+        });
+        policies.reports.put(&catalog.types, settled).await;
     }
 }
 
