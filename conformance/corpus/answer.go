@@ -15,7 +15,7 @@ import (
 type Answer struct {
 	Code    int
 	Headers []string
-	body    string
+	Body    string
 }
 
 // usual are the headers of nearly every answer; files tell only where one differs.
@@ -67,13 +67,13 @@ func (a Answer) write(text *bytes.Buffer, number int, before map[string]int) {
 			fmt.Fprintf(text, "-%s\n", line)
 		}
 	}
-	if same, known := before[a.body]; known && len(a.body) > 40 {
+	if same, known := before[a.Body]; known && len(a.Body) > 40 {
 		fmt.Fprintf(text, "= %d\n", same)
 		return
 	}
-	before[a.body] = number
-	if a.body != "" {
-		fmt.Fprintf(text, " %s\n", strings.ReplaceAll(a.body, "\n", "\n "))
+	before[a.Body] = number
+	if a.Body != "" {
+		fmt.Fprintf(text, " %s\n", strings.ReplaceAll(a.Body, "\n", "\n "))
 	}
 }
 
@@ -125,12 +125,12 @@ func read(family, text string, all map[string][]Answer) error {
 			if err != nil || same > len(answers) {
 				return fmt.Errorf("line %d: no step %q", number+1, rest)
 			}
-			current.body = answers[same-1].body
+			current.Body = answers[same-1].Body
 		case " ":
 			if started {
-				current.body += "\n"
+				current.Body += "\n"
 			}
-			current.body, started = current.body+rest, true
+			current.Body, started = current.Body+rest, true
 		default:
 			return fmt.Errorf("line %d: %q", number+1, cmp.Or(line, "empty"))
 		}

@@ -23,7 +23,7 @@ func Compare(got, want Answer) []string {
 	if got.Code != want.Code {
 		return differences // the bodies are about different things
 	}
-	return append(differences, bodies(got.body, want.body)...)
+	return append(differences, bodies(got.Body, want.Body)...)
 }
 
 func headers(got, want []string) []string {

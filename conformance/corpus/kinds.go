@@ -30,7 +30,7 @@ func kinds(family string, text []byte) ([]Scenario, error) {
 	}
 	var all []Scenario
 	for _, name := range slices.Sorted(maps.Keys(file)) {
-		all = append(all, scenario(family, name, map[string]string{"at": file[name].Path}, file[name].steps()))
+		all = append(all, New(family, name, map[string]string{"at": file[name].Path}, file[name].steps()))
 	}
 	return all, nil
 }

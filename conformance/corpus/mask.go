@@ -57,12 +57,12 @@ func newMask(scenario Scenario) *mask {
 }
 
 func (m *mask) answer(step Step, got reply) Answer {
-	answer := Answer{Code: got.code, Headers: m.headers(got.header), body: m.body(got)}
+	answer := Answer{Code: got.code, Headers: m.headers(got.header), Body: m.body(got)}
 	if step.Head {
-		answer.body = ""
+		answer.Body = ""
 	}
 	if step.Shuffled {
-		answer.body = sortCauses(answer.body)
+		answer.Body = sortCauses(answer.Body)
 	}
 	return answer
 }

@@ -1,7 +1,9 @@
 package corpus
 
 import (
+	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,10 +55,37 @@ func rules(family string, text []byte) ([]Scenario, error) {
 			changes = append(changes, Step{Do: "PATCH:merge $at/" + called + "/status?dryRun=All", Body: map[string]any{"status": patch}})
 		}
 		if len(creates) > 0 {
-			all = append(all, scenario(family, name, let, creates))
+			all = append(all, New(family, name, let, creates))
 		}
 		if len(changes) > 1 {
-			all = append(all, scenario(family, name+"-changed", let, changes))
+			all = append(all, New(family, name+"-changed", let, changes))
+		}
+	}
+	return all, nil
+}
+
+// Objects are the valid objects of all kinds and rules, whose texts may name `$ns`, with the names that they have there.
+func Objects() (map[string]map[string]any, error) {
+	all := map[string]map[string]any{}
+	for _, folder := range []string{"kinds", "rules"} {
+		entries, err := files.ReadDir(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range entries {
+			text, err := files.ReadFile(path.Join(folder, entry.Name()))
+			if err != nil {
+				return nil, err
+			}
+			var file map[string]struct {
+				Object map[string]any `json:"object"`
+			}
+			if err := yaml.Unmarshal(text, &file); err != nil {
+				return nil, fmt.Errorf("%s/%s: %w", folder, entry.Name(), err)
+			}
+			for name, one := range file {
+				all[strings.TrimSuffix(entry.Name(), ".yaml")+"-"+name] = one.Object
+			}
 		}
 	}
 	return all, nil

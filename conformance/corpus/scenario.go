@@ -114,13 +114,14 @@ func written(family string, text []byte) ([]Scenario, error) {
 	}
 	var all []Scenario
 	for name, steps := range file.Scenarios {
-		all = append(all, scenario(family, name, file.Let, steps))
+		all = append(all, New(family, name, file.Let, steps))
 	}
 	slices.SortFunc(all, func(a, b Scenario) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
 }
 
-func scenario(family, name string, let map[string]string, steps []Step) Scenario {
+// New makes a scenario with variables of its own. What its steps do in the namespace `$ns` has that made first.
+func New(family, name string, let map[string]string, steps []Step) Scenario {
 	made := Scenario{Family: family, Name: name, Steps: steps, variables: map[string]string{"ns": family + "-" + name}}
 	for variable, value := range let {
 		made.variables[variable] = value

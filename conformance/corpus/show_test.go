@@ -20,7 +20,7 @@ func print(t *testing.T, scenario Scenario, number int, got, want Answer) {
 
 func spread(answer Answer) string {
 	text := strings.Join(answer.Headers, "\n") + "\n"
-	for _, line := range strings.Split(answer.body, "\n") {
+	for _, line := range strings.Split(answer.Body, "\n") {
 		var indented bytes.Buffer
 		if json.Indent(&indented, []byte(line), "", "  ") == nil {
 			line = indented.String()
