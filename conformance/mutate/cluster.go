@@ -16,6 +16,8 @@ var (
 	ordinal = regexp.MustCompile(`<(uid|rv)\d+>`)
 	index   = regexp.MustCompile(`\[[^\]]*\]`)
 	said    = regexp.MustCompile(`"(\\.|[^"\\])*"|'[^']*'|\x60[^\x60]*\x60`)
+	decoded = regexp.MustCompile(`^\w+ in version "\w+" cannot be handled as a \w+: `)
+	holder  = regexp.MustCompile(`Go struct field \S+`)
 	digits  = regexp.MustCompile(`\d+`)
 	within  = regexp.MustCompile(`^(spec\.)?(jobTemplate\.spec\.)?template\.spec\.`)
 )
@@ -95,6 +97,9 @@ func statuses(ours, theirs metav1.Status) []string {
 			found = append(found, "only upstream: "+cause)
 		}
 	}
+	if len(found) == 2 && strings.HasPrefix(found[0], "only here") && strings.HasPrefix(found[1], "only upstream") {
+		return []string{strings.Join(found, " | ")}
+	}
 	if len(found) > 0 {
 		return found
 	}
@@ -137,6 +142,7 @@ func near(field string) string {
 
 // shape is a message without what it says of the value.
 func shape(message string) string {
+	message = holder.ReplaceAllString(decoded.ReplaceAllString(message, "a kind: "), "field")
 	message = digits.ReplaceAllString(said.ReplaceAllString(message, "“”"), "N")
 	if len(message) > 240 {
 		message = strings.ToValidUTF8(message[:240], "") + "…"

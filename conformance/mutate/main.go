@@ -17,16 +17,21 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"gatehouse.dev/conformance/corpus"
 )
 
+// batch is how many objects are asked about before the next ones are.
+const batch = 8
+
 type options struct {
-	module, gatehouse, only, modes, keep string
-	seed                                 uint64
-	most, contexts, show                 int
+	module, gatehouse, only, except, modes, keep string
+	seed                                         uint64
+	most, contexts, show                         int
+	within                                       time.Duration
 }
 
 func main() {
@@ -38,11 +43,13 @@ func main() {
 	flag.StringVar(&o.module, "module", ".", "folder of this module")
 	flag.StringVar(&o.gatehouse, "gatehouse", built, "the server's program")
 	flag.StringVar(&o.only, "only", "", "an expression of the names of objects; all when empty")
+	flag.StringVar(&o.except, "except", "^$", "an expression of causes that are known and not printed")
 	flag.StringVar(&o.modes, "modes", "create,update,patch,status", "what changed objects are sent for")
 	flag.StringVar(&o.keep, "keep", "", "a file for all differences with both answers, a JSON object a line")
 	flag.Uint64Var(&o.seed, "seed", 1, "chooses among the odd values")
 	flag.IntVar(&o.most, "most", 2000, "how many changes of an object are sent in each mode")
 	flag.IntVar(&o.contexts, "contexts", 1, "how many objects each change to a field of a type is tried in")
+	flag.DurationVar(&o.within, "within", time.Hour, "after this time no further objects are asked about")
 	flag.IntVar(&o.show, "show", 2, "how many examples of a cause are printed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -55,6 +62,10 @@ func main() {
 
 func run(ctx context.Context, o options) error {
 	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return err
+	}
+	except, err := regexp.Compile(o.except)
 	if err != nil {
 		return err
 	}
@@ -82,10 +93,12 @@ func run(ctx context.Context, o options) error {
 	}
 	choose := &chooser{all: all, random: rand.New(rand.NewPCG(o.seed, 0)), contexts: o.contexts, most: o.most, only: only, seen: map[string]int{}}
 	begun := time.Now()
-	differences, asked := servers.all(ctx, choose, objects, strings.Split(o.modes, ","))
+	differences, asked := servers.all(ctx, choose, objects, strings.Split(o.modes, ","), begun.Add(o.within))
 	sorted := clusters(differences)
 	for _, one := range sorted {
-		one.print(o.show)
+		if !except.MatchString(one.cause) {
+			one.print(o.show)
+		}
 	}
 	fmt.Printf("%d requests compared in %v; %d are answered otherwise, for %d causes\n", asked, time.Since(begun).Round(time.Second), len(differences), len(sorted))
 	if o.keep != "" {
@@ -95,7 +108,7 @@ func run(ctx context.Context, o options) error {
 }
 
 // all asks in all modes: first what needs nothing that is there, then about the objects that both take.
-func (p *pair) all(ctx context.Context, choose *chooser, objects []*base, modes []string) (differences []difference, asked int) {
+func (p *pair) all(ctx context.Context, choose *chooser, objects []*base, modes []string, until time.Time) (differences []difference, asked int) {
 	var later []mode
 	var creating bool
 	for _, name := range modes {
@@ -111,21 +124,31 @@ func (p *pair) all(ctx context.Context, choose *chooser, objects []*base, modes 
 			chosen = append(chosen, one)
 		}
 	}
-	p.each(ctx, chosen, preparation)
+	for some := range slices.Chunk(chosen, batch) {
+		if ctx.Err() != nil || time.Now().After(until) {
+			break
+		}
+		found, count := p.batch(ctx, choose, some, creating, later)
+		differences, asked = append(differences, found...), asked+count
+		fmt.Fprintf(os.Stderr, "%s: %d requests, %d answered otherwise\n", some[len(some)-1].name, asked, len(differences))
+	}
+	return differences, asked
+}
+
+// batch asks about some objects: their creates before they are there, all else after.
+func (p *pair) batch(ctx context.Context, choose *chooser, some []*base, creating bool, later []mode) (differences []difference, asked int) {
+	p.each(ctx, some, preparation)
 	var questions []question
 	if creating {
-		for _, one := range chosen {
+		for _, one := range some {
 			questions = append(questions, choose.questions(one, create)...)
 		}
 		differences, asked = p.compare(ctx, questions), len(questions)
 		questions = nil
 	}
-	if len(later) == 0 {
-		return differences, asked
-	}
 	var there []*base
-	for _, one := range chosen {
-		if !one.invalid && !one.fleeting {
+	for _, one := range some {
+		if !one.invalid && !one.fleeting && len(later) > 0 {
 			there = append(there, one)
 		}
 	}
