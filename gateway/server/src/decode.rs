@@ -46,7 +46,9 @@ fn parse(media: Media, body: &[u8]) -> Result<Parsed, String> {
 pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<Value, Status> {
     let media = negotiate::input(content_type)?;
     if media != Media::Protobuf {
-        return parse(media, body).map(|parsed| parsed.value).map_err(Status::bad_request);
+        let value = parse(media, body).map_err(Status::bad_request)?.value;
+        json::interpret(&value).map_err(Status::bad_request)?;
+        return Ok(value);
     }
     let envelope = proto::open(body).map_err(Status::bad_request)?;
     let mut value = Value::Object(Map::new());

@@ -66,9 +66,12 @@ impl DeleteOptions {
             Some(Value::Bool(yes)) => Ok(Some(*yes)),
             Some(other) => Err(Status::bad_request(wrong_type(field, other, "bool"))),
         };
-        let preconditions = object.get("preconditions").cloned().unwrap_or(Value::Null);
-        let dry_run: Vec<&str> =
-            object.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let preconditions = match object.get("preconditions") {
+            None | Some(Value::Null) => Value::Null,
+            Some(Value::Object(map)) => Value::Object(map.clone()),
+            Some(other) => return Err(Status::bad_request(wrong_type("preconditions", other, "v1.Preconditions"))),
+        };
+        let dry_run = dry_run(object)?;
         let options = Self {
             dry_run: !dry_run.is_empty(),
             grace_period_seconds: match object.get("gracePeriodSeconds") {
@@ -168,6 +171,23 @@ impl DeleteOptions {
             object["dryRun"] = json!(["All"]);
         }
         object
+    }
+}
+
+/// What stays undone: whoever asks for that in words that nobody understands must not have anything deleted.
+fn dry_run(object: &Value) -> Result<Vec<&str>, Status> {
+    match object.get("dryRun") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(stages)) => {
+            let stage = |stage: &'_ Value| match stage {
+                Value::Null => Ok(()),
+                Value::String(_) => Ok(()),
+                other => Err(Status::bad_request(wrong_type("dryRun", other, "string"))),
+            };
+            stages.iter().try_for_each(stage)?;
+            Ok(stages.iter().map(|stage| stage.as_str().unwrap_or("")).collect())
+        }
+        Some(other) => Err(Status::bad_request(wrong_type("dryRun", other, "[]string"))),
     }
 }
 
