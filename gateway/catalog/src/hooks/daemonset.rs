@@ -17,6 +17,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
     prepare_create: Some(prepare_create),
     prepare_update: Some(prepare_update),
+    prepare_status: Some(prepare_status),
     validate: Some(|new, errors| validate(new, None, errors)),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
@@ -61,6 +62,11 @@ fn prepare_update(object: &mut Value, old: &Value) {
     pod_template::prepare(object, "spec.template");
     let generation = template_generation(old) + i64::from(template_changed(object, old));
     meta::annotate(object, TEMPLATE_GENERATION, generation.to_string());
+}
+
+/// Upstream keeps the generation in the internal spec, which is not the status writer's.
+fn prepare_status(object: &mut Value, old: &Value) {
+    meta::annotate(object, TEMPLATE_GENERATION, template_generation(old).to_string());
 }
 
 fn template_changed(new: &Value, old: &Value) -> bool {

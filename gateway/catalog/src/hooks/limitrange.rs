@@ -23,6 +23,9 @@ const BOUNDS: [&str; 5] = ["max", "min", "default", "defaultRequest", "maxLimitR
 /// For containers: a missing default is the maximum, a missing default request the default, then the minimum.
 fn default(object: &mut Value) {
     let Some(limits) = object.pointer_mut("/spec/limits") else { return };
+    for item in limits.as_array_mut().into_iter().flatten() {
+        BOUNDS.iter().for_each(|bound| resource::round_up(item, bound));
+    }
     for item in limits.as_array_mut().into_iter().flatten().filter(|item| get::text(item, "type") == "Container") {
         for (to, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
             let from = get::raw(item, from);

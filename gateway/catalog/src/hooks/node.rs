@@ -43,6 +43,8 @@ fn default(object: &mut Value) {
         }
     }
     let Some(status) = object.get_mut("status") else { return };
+    resource::round_up(status, "capacity");
+    resource::round_up(status, "allocatable");
     if status.get("allocatable").is_none() && status.get("capacity").is_some() {
         let capacity = get::raw(status, "capacity");
         get::set(status, "allocatable", capacity);
@@ -74,8 +76,16 @@ fn validate(object: &Value, errors: &mut Errors) {
     for (i, range) in ranges.iter().enumerate() {
         cidr::legacy(range, &[], &path.index(i), errors);
     }
-    let v6 = ranges.iter().filter(|range| range.contains(':')).count();
-    if ranges.len() > 2 || ranges.len() == 2 && v6 != 1 {
+    if ranges.len() < 2 {
+        return;
+    }
+    let families: Vec<Option<bool>> = ranges.iter().map(|range| cidr::Cidr::parse(range).map(|range| range.is_v6())).collect();
+    if let Some(i) = families.iter().position(Option::is_none) {
+        let why = format!("invalid CIDR[{i}]: <nil> (invalid CIDR address: {})", ranges[i]);
+        errors.internal(&path, format!("invalid PodCIDRs. failed to check with dual stack with error:{why}"));
+    }
+    let dual = families.contains(&Some(false)) && families.contains(&Some(true));
+    if !dual || ranges.len() > 2 || families.contains(&None) {
         errors.invalid(&path, get::raw(spec, "podCIDRs"), "may specify no more than one CIDR for each IP family");
     }
 }

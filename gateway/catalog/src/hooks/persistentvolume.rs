@@ -12,7 +12,7 @@ use super::Hooks;
 use super::pod::diff;
 use super::podspec::warnings::{Values as Judged, node_term};
 use super::rules::labels::Values;
-use super::rules::{equal, get, internal, number, text};
+use super::rules::{equal, get, internal, number, resource, text};
 
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const MOUNT_OPTIONS_ANNOTATION: &str = "volume.beta.kubernetes.io/mount-options";
@@ -31,6 +31,7 @@ pub(super) const HOOKS: Hooks = Hooks {
 /// Not rows, because a volume described inside a VolumeAttachment has the same type and gets neither.
 fn default(object: &mut Value) {
     if let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) {
+        resource::round_up(spec, "capacity");
         if get::text(spec, "persistentVolumeReclaimPolicy").is_empty() {
             get::set(spec, "persistentVolumeReclaimPolicy", "Retain");
         }

@@ -10,11 +10,23 @@ use super::pod::diff;
 use super::rules::labels::{self, Values};
 use super::rules::{claim, equal, get, internal, number, resource, text};
 
+/// Of a claim, and of a template of claims.
+pub(super) fn default(object: &mut Value) {
+    if let Some(resources) = object.pointer_mut("/spec/resources") {
+        resource::round_requirements(resources);
+    }
+    if let Some(status) = object.get_mut("status") {
+        resource::round_up(status, "capacity");
+        resource::round_up(status, "allocatedResources");
+    }
+}
+
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
 pub(super) const HOOKS: Hooks = Hooks {
     prepare_create: Some(|object| prepare(object, None)),
     prepare_update: Some(|new, old| prepare(new, Some(old))),
+    default: Some(default),
     validate: Some(|object, errors| claim::spec(get::at(object, "spec"), claim::Options::default(), &Path::new("spec"), errors)),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),

@@ -10,12 +10,21 @@ use super::Hooks;
 use super::rules::{get, number, resource};
 
 pub(super) const HOOKS: Hooks = Hooks {
+    default: Some(default),
     validate: Some(validate),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
     warnings: Some(warnings),
     ..Hooks::NONE
 };
+
+fn default(object: &mut Value) {
+    for (holder, lists) in [("spec", &["hard"][..]), ("status", &["hard", "used"])] {
+        if let Some(holder) = object.get_mut(holder) {
+            lists.iter().for_each(|list| resource::round_up(holder, list));
+        }
+    }
+}
 
 const SCOPES: &[&str] = &[
     "Terminating",

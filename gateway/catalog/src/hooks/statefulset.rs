@@ -9,7 +9,7 @@ use super::podspec::{Options, annotations};
 use super::rules::number::{IMMUTABLE, nonnegative, nonnegative_fields};
 use super::rules::{claim, equal, get, internal, labels, percent, text};
 use super::workload::{self, Selector};
-use super::{Hooks, pod_template};
+use super::{Hooks, persistentvolumeclaim, pod_template};
 
 /// The hooks of StatefulSets.
 pub(super) const HOOKS: Hooks = Hooks {
@@ -29,6 +29,7 @@ fn default(object: &mut Value) {
     for claim in get::list_mut(spec, "volumeClaimTemplates") {
         get::set(claim, "apiVersion", "v1");
         get::set(claim, "kind", "PersistentVolumeClaim");
+        persistentvolumeclaim::default(claim);
     }
     get::default(spec, "updateStrategy", json!({}));
     let Some(strategy) = spec.get_mut("updateStrategy") else { return };

@@ -292,6 +292,8 @@ fn zero(kind: &Kind) -> Value {
         Kind::Bool => false.into(),
         Kind::Int32 | Kind::Int64 | Kind::Float64 | Kind::IntOrString => 0.into(),
         Kind::Quantity => "0".into(),
+        // None at all is an empty one once it has been stored.
+        Kind::Bytes => "".into(),
         Kind::Struct(_) => Value::Object(Map::new()),
         _ => Value::Null,
     }

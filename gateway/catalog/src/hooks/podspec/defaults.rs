@@ -3,9 +3,9 @@
 
 use model::Value;
 use model::json::json;
-use model::quantity::Quantity;
 
 use super::super::rules::get;
+use super::super::rules::resource::{round_requirements, round_up};
 use super::visit_containers_mut;
 
 /// Fields of a volume that are no source.
@@ -45,6 +45,9 @@ fn volume(volume: &mut Value) {
     }
     if let Some(image) = volume.get_mut("image") {
         pull_policy(image, "reference", "pullPolicy");
+    }
+    if let Some(resources) = volume.pointer_mut("/ephemeral/volumeClaimTemplate/spec/resources") {
+        round_requirements(resources);
     }
 }
 
@@ -139,24 +142,6 @@ fn is_digest(digest: &str) -> bool {
         _ => return false,
     };
     hex.len() == digits && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-fn round_requirements(resources: &mut Value) {
-    round_up(resources, "limits");
-    round_up(resources, "requests");
-}
-
-/// `SetDefaults_ResourceList`: nothing is measured finer than a thousandth.
-pub(crate) fn round_up(holder: &mut Value, list: &str) {
-    let Some(map) = holder.get_mut(list).and_then(Value::as_object_mut) else { return };
-    for value in map.values_mut() {
-        let Some(amount) = value.as_str().and_then(|text| Quantity::parse(text).ok()) else { continue };
-        let rounded = Quantity::from_milli(amount.milli_value(), amount.format());
-        // A saturated amount is left alone.
-        if rounded != amount && amount.milli_value() != i64::MAX {
-            *value = Value::String(rounded.to_string());
-        }
-    }
 }
 
 /// What pods get beyond [`spec`], and templates do not.

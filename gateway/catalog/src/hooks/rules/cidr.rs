@@ -30,6 +30,11 @@ impl Cidr {
             && number(&self.address) >> self.free_bits() == number(&other.address) >> self.free_bits()
     }
 
+    /// Whether its addresses are of the sixth version.
+    pub(crate) fn is_v6(&self) -> bool {
+        self.address.is_ipv6()
+    }
+
     fn free_bits(&self) -> u32 {
         // A /0 of IPv6 frees all 128 bits, which a shift cannot do: one less leaves a bit that is compared as well, and
         // such a range holds every address, so the caller's comparison of lengths decides.

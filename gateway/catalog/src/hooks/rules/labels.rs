@@ -47,7 +47,7 @@ pub(crate) fn annotations(value: &Value, field: &str, path: &Path, errors: &mut 
 
 /// `ValidateTemplateObjectMeta`: what an object is made from may have labels and annotations, and no other metadata.
 pub(crate) fn template_metadata(metadata: &Value, path: &Path, errors: &mut Errors) {
-    const OTHERS: [&str; 11] = [
+    const OTHERS: [&str; 13] = [
         "name",
         "generateName",
         "namespace",
@@ -55,6 +55,8 @@ pub(crate) fn template_metadata(metadata: &Value, path: &Path, errors: &mut Erro
         "uid",
         "resourceVersion",
         "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
         "deletionGracePeriodSeconds",
         "ownerReferences",
         "finalizers",

@@ -136,3 +136,22 @@ pub(crate) fn valid_amount(resource: &str, value: &Value, path: &Path, errors: &
         errors.invalid(path, value.clone(), "must be an integer");
     }
 }
+
+/// `SetDefaults_ResourceList`: nothing is measured finer than a thousandth.
+pub(crate) fn round_up(holder: &mut Value, list: &str) {
+    let Some(map) = holder.get_mut(list).and_then(Value::as_object_mut) else { return };
+    for value in map.values_mut() {
+        let Some(amount) = value.as_str().and_then(|text| Quantity::parse(text).ok()) else { continue };
+        let rounded = Quantity::from_milli(amount.milli_value(), amount.format());
+        // A saturated amount is left alone.
+        if rounded != amount && amount.milli_value() != i64::MAX {
+            *value = Value::String(rounded.to_string());
+        }
+    }
+}
+
+/// The same of what somebody requests and is limited to.
+pub(crate) fn round_requirements(resources: &mut Value) {
+    round_up(resources, "limits");
+    round_up(resources, "requests");
+}

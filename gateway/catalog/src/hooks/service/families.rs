@@ -19,7 +19,7 @@ pub(super) fn settle(new: &mut Value, old: Option<&Value>, configured: &[&'stati
     let Some(inner) = new.get_mut("spec") else { return Ok(()) };
     // Without a selector nobody knows what the endpoints will be.
     let fallback = if selectorless { "RequireDualStack" } else { "SingleStack" };
-    get::default(inner, "ipFamilyPolicy", inherited.as_deref().unwrap_or(fallback));
+    get::default_pointer(inner, "ipFamilyPolicy", inherited.as_deref().unwrap_or(fallback));
 
     let mut errors = Errors::new();
     validate::cluster_ips_and_families(new, old, &mut errors);

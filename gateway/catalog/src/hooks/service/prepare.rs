@@ -59,7 +59,7 @@ fn default_ip_mode(service: &mut Value) {
     let Some(balancer) = service.get_mut("status").and_then(|status| status.get_mut("loadBalancer")) else { return };
     for ingress in get::list_mut(balancer, "ingress") {
         if !get::text(ingress, "ip").is_empty() {
-            get::default(ingress, "ipMode", "VIP");
+            get::default_pointer(ingress, "ipMode", "VIP");
         }
     }
 }
