@@ -232,6 +232,11 @@ fn group_resource(review: &Review<'_>) -> GroupResource {
     GroupResource { group: review.resource.group.clone(), resource: review.resource.resource.clone() }
 }
 
+/// Whether an object can have this name at all.
+fn is_path_segment(name: &str) -> bool {
+    model::name::is_valid_path_segment_name(name).is_empty()
+}
+
 fn is(resource: &model::GroupVersionResource, group: &str, plural: &str) -> bool {
     &*resource.group == group && &*resource.resource == plural
 }

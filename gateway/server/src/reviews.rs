@@ -60,6 +60,7 @@ fn ask<'a>(
 ) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
         let (mut asked, options) = create::read(call, row, body).await?;
+        crate::write::wipe(&mut asked);
         let (namespace, name) = (meta::namespace(&asked).to_owned(), meta::name(&asked).to_owned());
         row.track(None, &mut asked, &row::manager(call, &options.field_manager), &rfc3339(call.now));
         let review = Review::of_post(row, &namespace, &name, &options);

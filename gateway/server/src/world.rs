@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use bytes::Bytes;
 use codec::partial::Fields;
 use futures::stream::{BoxStream, StreamExt};
+use model::name::is_valid_path_segment_name;
 use model::world::{DeleteOptions, Event, ResourceFacts};
 use model::{GroupVersionResource, RequestInfo, Revision, Status, User, Value, Verb, World, meta};
 use store::{Draft, Entry, Error, Expect, Header, Interest, Kind, Op, Watcher};
@@ -127,12 +128,22 @@ impl LocalWorld {
     }
 }
 
+/// The key of what is read. A client that names what fits no path hears so from itself, not from a server.
+fn read_key(row: &Row, namespace: &str, name: &str) -> Result<store::Key, Status> {
+    let faults = is_valid_path_segment_name(name);
+    if !faults.is_empty() {
+        let why = format!("invalid resource name {}: [{}]", model::field::quote(name), faults.join(" "));
+        return Err(Status::new(500, "", why));
+    }
+    crate::verbs::key(row, if row.is_namespaced() { namespace } else { "" }, name)
+}
+
 #[async_trait::async_trait]
 impl World for LocalWorld {
     async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
         let gate = self.gate()?;
         let row = self.row(&gate, resource, "").await?;
-        let key = crate::verbs::key(&row, if row.is_namespaced() { namespace } else { "" }, name)?;
+        let key = read_key(&row, namespace, name)?;
         match gate.store.resource(&row.prefix()).get(key.as_str()) {
             Some(entry) => row.shown(row.stored_value(&gate, &entry).await?),
             None => Err(Status::not_found(&row.group_resource(), name)),
@@ -145,7 +156,7 @@ impl World for LocalWorld {
         if row.asks_converter() {
             return self.get(resource, namespace, name).await.map(Arc::new);
         }
-        let key = crate::verbs::key(&row, if row.is_namespaced() { namespace } else { "" }, name)?;
+        let key = read_key(&row, namespace, name)?;
         match gate.store.resource(&row.prefix()).get(key.as_str()) {
             Some(entry) => gate.looked.at(&row, &entry),
             None => Err(Status::not_found(&row.group_resource(), name)),

@@ -11,6 +11,8 @@ mod prepare;
 mod raw;
 mod rules;
 
+pub(crate) use prepare::wipe;
+
 use std::sync::Arc;
 
 use admission::{Notes, Operation};

@@ -164,8 +164,22 @@ impl Form {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// A patched object of a built-in kind that says of which version it is and not of which kind is of the one that was patched.
+    pub fn imply_kind(&self, value: &mut Value) {
+        let empty = |field: &str| value.get(field).is_none_or(|said| said.is_null() || said.as_str() == Some(""));
+        if !self.is_free() && empty("kind") && !empty("apiVersion") {
+            value["kind"] = self.kind.kind.as_ref().into();
+        }
+    }
+
     /// A patched object must still say that it is of this kind. Fails with upstream's words.
     pub fn check_kind(&self, value: &Value) -> Result<(), String> {
+        if !self.is_free() {
+            let (api_version, _) = codec::json::interpret(value)?;
+            if api_version.matches('/').count() > 1 {
+                return Err(format!("unexpected GroupVersion string: {api_version}"));
+            }
+        }
         let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or("");
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if kind.is_empty() {

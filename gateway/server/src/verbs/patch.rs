@@ -123,6 +123,7 @@ impl Change {
             Self::Strategic(_) => form.restore(&object).map_err(&refused)?,
             Self::Json(_) | Self::Merge(_) => {}
         }
+        form.imply_kind(&mut object);
         form.check_kind(&object).map_err(&refused)?;
         let mut unknown = Vec::new();
         form.decode(&mut object, &mut unknown).map_err(&refused)?;

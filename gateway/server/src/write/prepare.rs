@@ -12,7 +12,7 @@ use crate::row::Discipline;
 const SYSTEM: [&str; 5] = ["creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
 
 /// Removes what a client cannot say about a new object.
-pub(super) fn wipe(object: &mut Value) {
+pub(crate) fn wipe(object: &mut Value) {
     for field in SYSTEM {
         meta::remove(object, field);
     }

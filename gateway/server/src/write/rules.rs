@@ -42,6 +42,8 @@ pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Resul
         return Ok(());
     }
     let key = current.entry.key.as_str();
+    // What a dry run is compared with is not yet below the prefix of the storage.
+    let key = if write.options.dry_run { key.strip_prefix("/registry").unwrap_or(key) } else { key };
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
     );
