@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"gatehouse.dev/conformance/corpus"
@@ -52,7 +53,7 @@ func main() {
 	flag.DurationVar(&o.within, "within", time.Hour, "after this time no further objects are asked about")
 	flag.IntVar(&o.show, "show", 2, "how many examples of a cause are printed")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)

@@ -31,10 +31,10 @@ var (
 		"dryRun=All&force=false", "dryRun=All&pretty=true", "dryRun=All&timeout=x", "dryRun=All&timeout=-1s", "dryRun=All&timeout=1h", "dryRun=All&nothing=x", "dryRun=All&fieldManager=x&fieldManager=y"}
 	deleteQueries = []string{"", "dryRun=x", "propagationPolicy=x", "propagationPolicy=Orphan", "propagationPolicy=Foreground&orphanDependents=true", "orphanDependents=x", "orphanDependents=true", "gracePeriodSeconds=x", "gracePeriodSeconds=-1", "gracePeriodSeconds=0",
 		"gracePeriodSeconds=1.5", "propagationPolicy=", "ignoreStoreReadErrorWithClusterBreakingPotential=true", "ignoreStoreReadErrorWithClusterBreakingPotential=x", "preconditions.uid=x", "nothing=x"}
-	deleteBodies = []string{`{}`, `null`, `[]`, `5`, `"x"`, `{`, ``, `{"kind":"DeleteOptions"}`, `{"apiVersion":"v1"}`, `{"kind":"DeleteOptions","apiVersion":"v1"}`, `{"kind":"DeleteOptions","apiVersion":"example.com/v1"}`, `{"kind":"Pod","apiVersion":"v1"}`,
+	deleteBodies = []string{`{}`, `[]`, `5`, `"x"`, `{`, ``, `{"kind":"DeleteOptions"}`, `{"apiVersion":"v1"}`, `{"kind":"DeleteOptions","apiVersion":"v1"}`, `{"kind":"DeleteOptions","apiVersion":"example.com/v1"}`, `{"kind":"Pod","apiVersion":"v1"}`,
 		`{"kind":"DeleteOptions","apiVersion":"meta.k8s.io/v1"}`, `{"propagationPolicy":"x"}`, `{"propagationPolicy":5}`, `{"propagationPolicy":""}`, `{"propagationPolicy":"Foreground","orphanDependents":false}`, `{"orphanDependents":"x"}`, `{"orphanDependents":true}`,
 		`{"gracePeriodSeconds":-1}`, `{"gracePeriodSeconds":"x"}`, `{"gracePeriodSeconds":1.5}`, `{"gracePeriodSeconds":1e3}`, `{"gracePeriodSeconds":null}`, `{"preconditions":{}}`, `{"preconditions":{"uid":5}}`, `{"preconditions":{"uid":""}}`, `{"preconditions":{"resourceVersion":"x"}}`,
-		`{"preconditions":{"resourceVersion":""}}`, `{"preconditions":[]}`, `{"dryRun":"All"}`, `{"dryRun":["x"]}`, `{"dryRun":["All","All"]}`, `{"dryRun":[]}`, `{"nothing":1}`, `{"ignoreStoreReadErrorWithClusterBreakingPotential":true}`,
+		`{"preconditions":{"resourceVersion":""}}`, `{"preconditions":[]}`, `{"dryRun":"All"}`, `{"dryRun":["x"]}`, `{"dryRun":["All","All"]}`, `{"nothing":1}`, `{"ignoreStoreReadErrorWithClusterBreakingPotential":true}`,
 		`{"ignoreStoreReadErrorWithClusterBreakingPotential":true,"gracePeriodSeconds":0}`, `{"dryRun":["All"],"propagationPolicy":"Orphan"}`, `{"preconditions":{"uid":"11111111-2222-3333-4444-555555555555","resourceVersion":"1"}}`}
 	wholePatches = []string{`{}`, `null`, `[]`, `5`, `"x"`, `{`, ``, `[{}]`, `[{"op":"add"}]`, `[{"op":"odd","path":"/a"}]`, `[{"op":"add","path":"/a"}]`, `[{"op":"remove","path":""}]`, `[{"op":"replace","path":"","value":{}}]`, `[{"op":"test","path":"","value":{}}]`,
 		`[{"op":"add","path":"a","value":1}]`, `[{"op":"copy","from":"/metadata/name","path":"/metadata/labels"}]`, `[{"op":"move","from":"/nothing","path":"/metadata/labels"}]`, `[{"op":"copy","path":"/metadata/labels"}]`, `[{"op":"remove","path":"/metadata/nothing"}]`,
@@ -78,8 +78,12 @@ func around(of *base) []question {
 		ask("delete", "DELETE "+of.one()+"?dryRun=All&"+text, nil, nil)
 		ask("delete all", "DELETE "+of.path+"?labelSelector=none&dryRun=All&"+text, nil, nil)
 	}
-	for i := range deleteBodies {
-		ask("delete by "+deleteBodies[i], "DELETE "+of.one()+"?dryRun=All", &deleteBodies[i], nil)
+	for _, text := range deleteBodies {
+		// A body is read in the place of the query: it must say itself that nothing shall go.
+		if inner, ok := strings.CutPrefix(text, "{"); ok && inner != "" && !strings.Contains(text, "dryRun") {
+			text = strings.Replace(`{"dryRun":["All"],`+inner, ",}", "}", 1)
+		}
+		ask("delete by "+text, "DELETE "+of.one()+"?dryRun=All", &text, nil)
 	}
 	whole := string(encoded(of.value))
 	for _, text := range writeOptions {
