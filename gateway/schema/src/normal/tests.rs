@@ -136,7 +136,7 @@ fn values_become_canonical() {
             "spec": {"priority": 0, "containers": [{"name": "", "resources": {"limits": {"cpu": "500m", "memory": "1Gi"}}}]}})
     );
     let (value, _) = decoded("Secret", "{\"data\":{\"a\":\"YWJ\\nj\",\"b\":null}}").expect("decodes");
-    assert_eq!(value, json!({"data": {"a": "YWJj", "b": null}}));
+    assert_eq!(value, json!({"data": {"a": "YWJj", "b": ""}}));
     let (value, _) = decoded("Secret", r#"{"data":{"a":[97,98,null],"b":[]}}"#).expect("decodes");
     assert_eq!(value, json!({"data": {"a": "YWIA", "b": ""}}));
     let refused = decoded("Secret", r#"{"data":{"a":[256]}}"#).expect_err("no byte");
