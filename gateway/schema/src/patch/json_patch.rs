@@ -1,7 +1,7 @@
 //! JSON patch, RFC 6902, with the liberties of the library that upstream uses (`evanphx/json-patch` v4): negative
 //! indices, `replace` of a field that is absent, `copy` of a field that is absent.
 
-use codec::json::{STRICT_ERRORS_MAX, type_word};
+use codec::json::{DEPTH_MAX, STRICT_ERRORS_MAX, type_word};
 use model::Status;
 use model::field::quote;
 use model::json::{Map, Value};
@@ -178,6 +178,7 @@ fn add(operation: &Operation, target: &mut Value) -> Result<(), String> {
     let path = operation.path.as_deref().ok_or("add operation failed to decode path: missing value")?;
     let place = find(target, path)
         .ok_or_else(|| format!("add operation does not apply: doc is missing path: \"{path}\": missing value"))?;
+    fits(path, &operation.value)?;
     place.add(operation.value.clone()).map_err(|e| format!("error in add for path: '{path}': {e}"))
 }
 
@@ -202,6 +203,7 @@ fn replace(operation: &Operation, target: &mut Value) -> Result<(), String> {
     }
     let place = find(target, path)
         .ok_or_else(|| format!("replace operation does not apply: doc is missing path: {path}: missing value"))?;
+    fits(path, &operation.value)?;
     place
         .replace(operation.value.clone())
         .map_err(|_| format!("replace operation does not apply: doc is missing key: {path}: missing value"))
@@ -218,6 +220,10 @@ fn relocate(operation: &Operation, target: &mut Value) -> Result<(), String> {
         operation.path.as_deref().ok_or("move operation failed to decode path: operation missing path field: missing value")?;
     let place = find(target, path)
         .ok_or_else(|| format!("move operation does not apply: doc is missing destination path: {path}: missing value"))?;
+    // Where it was it fitted; large values that stay as deep are not walked through.
+    if levels(path) > levels(from) {
+        fits(path, &value)?;
+    }
     place.add(value).map_err(|e| format!("error in move for path: '{path}': {e}"))
 }
 
@@ -250,7 +256,30 @@ fn copy(operation: &Operation, target: &mut Value, copied: &mut usize) -> Result
     let path = operation.path.as_deref().ok_or("copy operation failed to decode path: missing value")?;
     let place = find(target, path)
         .ok_or_else(|| format!("copy operation does not apply: doc is missing destination path: {path}: missing value"))?;
+    fits(path, &value)?;
     place.add(value).map_err(|e| format!("error while adding value during copy: {e}"))
+}
+
+/// Refuses a value that would nest deeper than what can be read: ten thousand operations put values into each other until no
+/// thread's stack holds a walk over them.
+fn fits(path: &str, value: &Value) -> Result<(), String> {
+    match nests_deeper(value, DEPTH_MAX.saturating_sub(levels(path))) {
+        true => Err(format!("the value at {path} would nest deeper than {DEPTH_MAX} levels")),
+        false => Ok(()),
+    }
+}
+
+/// How many maps and lists are around the place where a pointer ends.
+fn levels(path: &str) -> usize {
+    path.bytes().filter(|byte| *byte == b'/').count()
+}
+
+fn nests_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|item| nests_deeper(item, levels - 1)),
+        Value::Object(map) => levels == 0 || map.values().any(|member| nests_deeper(member, levels - 1)),
+        _ => false,
+    }
 }
 
 /// About how many bytes a value takes.

@@ -123,6 +123,34 @@ fn copies_cannot_grow_without_end() {
     assert!(refused.starts_with("Unable to complete the copy"), "{refused}");
 }
 
+#[test]
+fn values_cannot_be_put_into_each_other_without_end() {
+    let nested = |levels: usize| (0..levels).fold(json!("leaf"), |inner, _| json!([inner]));
+    for operation in ["add", "replace", "copy", "move"] {
+        let applies = |levels: usize| {
+            let patch = match operation {
+                "add" | "replace" => json!([{"op": operation, "path": "/b/c/d", "value": nested(levels)}]),
+                _ => json!([{"op": operation, "path": "/b/c/d", "from": "/a"}]),
+            };
+            patched(json!({"a": nested(levels), "b": {"c": {}}}), &patch)
+        };
+        assert!(applies(DEPTH_MAX - 3).is_ok(), "{operation}");
+        let refused = applies(DEPTH_MAX - 2).expect_err("too deep");
+        assert_eq!(refused, "the value at /b/c/d would nest deeper than 120 levels", "{operation}");
+    }
+    // Each round puts what is there into something that was deep already.
+    let rounds = (0..2).flat_map(|_| {
+        let way = "/0".repeat(80);
+        [
+            json!({"op": "add", "path": "/b", "value": nested(90)}),
+            json!({"op": "move", "from": "/a", "path": format!("/b{way}")}),
+            json!({"op": "move", "from": "/b", "path": "/a"}),
+        ]
+    });
+    let refused = patched(json!({"a": {}}), &rounds.collect::<Vec<_>>().into()).expect_err("too deep");
+    assert!(refused.ends_with("would nest deeper than 120 levels"), "{refused}");
+}
+
 proptest! {
     #[test]
     fn a_test_passes_after_an_add(key in "[a-z~/]{1,4}", value in 0..9i64) {
