@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::apart::{Apart, Program};
 use crate::artifacts::Artifacts;
@@ -13,6 +13,20 @@ use crate::error::StartError;
 use crate::limits;
 use crate::pool::Pool;
 use crate::ticker::Ticker;
+
+/// What guests may be made of: what the languages of the SDKs compile to, and no more. Threads and shared memory would let a
+/// guest outlive its call, relaxed SIMD computes otherwise on another processor, and of what nobody compiles to nobody has
+/// seen that it holds.
+const FEATURES: WasmFeatures = WasmFeatures::FLOATS
+    .union(WasmFeatures::MUTABLE_GLOBAL)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
 
 /// How the runtime is set up.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +81,7 @@ impl Runtime {
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.wasm_component_model(true);
-    // Threads and shared memory would let a guest outlive its call.
-    config.wasm_threads(false);
-    config.wasm_memory64(false);
+    config.wasm_features(FEATURES.complement(), false);
     config.epoch_interruption(true);
     config.max_wasm_stack(limits::STACK_BYTES_MAX);
     config.memory_init_cow(true);
@@ -85,7 +97,8 @@ fn pooling() -> PoolingAllocationConfig {
         .total_component_instances(limits::GUESTS_MAX)
         .total_core_instances(limits::GUESTS_MAX * limits::CORE_INSTANCES_MAX)
         .total_memories(limits::GUESTS_MAX * 2)
-        .total_tables(limits::GUESTS_MAX * 4)
+        .total_tables(limits::GUESTS_MAX * limits::TABLES_MAX)
+        .max_tables_per_component(limits::TABLES_MAX)
         .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
         .max_memories_per_component(limits::MEMORIES_MAX)
         .max_memory_size(limits::MEMORY_BYTES_MAX)

@@ -51,6 +51,8 @@ pub(crate) struct Guest {
 pub(crate) struct Memory {
     /// Bytes of all its memories.
     bytes: usize,
+    /// Elements of all its tables.
+    elements: usize,
     pub(crate) refused: bool,
 }
 
@@ -70,6 +72,7 @@ pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State, re
     let mut store = Store::new(&runtime.engine, guest);
     store.limiter(|guest| &mut guest.memory);
     store.set_hostcall_fuel(limits::ANSWER_BYTES_MAX);
+    store.set_max_component_handles(limits::HANDLES_MAX);
     if runtime.counts_fuel {
         // Refused only by an engine that does not count.
         let _ = store.set_fuel(u64::MAX);
@@ -104,20 +107,23 @@ impl Guest {
 impl ResourceLimiter for Memory {
     /// Asked for each memory that comes to be, too, with nothing as `current`.
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let bytes = self.bytes.saturating_add(desired.saturating_sub(current));
-        let allowed = bytes <= limits::MEMORY_BYTES_MAX;
-        if allowed {
-            self.bytes = bytes;
-        }
-        self.refused |= !allowed;
-        Ok(allowed)
+        Ok(grow(&mut self.bytes, limits::MEMORY_BYTES_MAX, desired.saturating_sub(current), &mut self.refused))
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= limits::TABLE_ELEMENTS_MAX;
-        self.refused |= !allowed;
-        Ok(allowed)
+    /// Likewise.
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(grow(&mut self.elements, limits::TABLE_ELEMENTS_MAX, desired.saturating_sub(current), &mut self.refused))
     }
+}
+
+fn grow(sum: &mut usize, most: usize, more: usize, refused: &mut bool) -> bool {
+    let grown = sum.saturating_add(more);
+    let allowed = grown <= most;
+    if allowed {
+        *sum = grown;
+    }
+    *refused |= !allowed;
+    allowed
 }
 
 /// What a line may weigh, in the order of the contract.
@@ -153,6 +159,16 @@ mod tests {
         assert!(grow(0, most / 2) && grow(0, most / 4) && grow(most / 4, most / 2), "two halves");
         assert!(!grow(0, 1), "a third memory");
         assert!(grow(most / 2, most / 2), "no growth");
+        assert!(memory.refused);
+    }
+
+    #[test]
+    fn all_tables_of_a_guest_share_one_limit() {
+        let most = limits::TABLE_ELEMENTS_MAX;
+        let mut memory = Memory::default();
+        let mut grow = |current, desired| memory.table_growing(current, desired, None).unwrap();
+        assert!(grow(0, most - 1) && grow(0, 1));
+        assert!(!grow(1, 2), "one more");
         assert!(memory.refused);
     }
 }

@@ -8,6 +8,7 @@ mod apart;
 mod artifacts;
 mod bindings;
 mod compile;
+mod cut;
 mod engine;
 mod error;
 mod guest;

@@ -10,6 +10,11 @@ pub const MEMORY_BYTES_MAX: usize = 32 << 20;
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Core instances of one guest: the module, its adapters and shims; what was linked from libraries, as CPython is, has 38.
 pub const CORE_INSTANCES_MAX: u32 = 64;
+/// Tables of one guest: that of its functions, one for each adapter, one that joins them.
+pub const TABLES_MAX: u32 = 4;
+/// Handles of resources that a guest holds at once. They are kept by the host, in memory that is not the guest's; languages
+/// hold a stream or two.
+pub const HANDLES_MAX: usize = 1_024;
 /// Memories of one guest: its own, and one of a page or none for each adapter that its language brings.
 pub const MEMORIES_MAX: u32 = 3;
 /// Stack of one guest. Deeper recursion traps; threads that run guests have more than this.
@@ -18,6 +23,13 @@ pub const STACK_BYTES_MAX: usize = 512 << 10;
 pub const THREAD_STACK_BYTES: usize = STACK_BYTES_MAX + (1 << 20);
 /// What a guest may hand to the host in one call: a verdict or a patch. Strings that overlap count each time.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Warnings of one answer; more are dropped, because a response has room for few.
+pub const WARNINGS_MAX: usize = 64;
+/// Bytes of one message of an answer: what is wrong, a warning, why it could not judge. The rest is cut. People read them, and
+/// what is said of a stored object is kept as long as the object is.
+pub const MESSAGE_BYTES_MAX: usize = 2 << 10;
+/// Bytes of a rule's name, of a code and of a field's path, likewise.
+pub const NAME_BYTES_MAX: usize = 512;
 /// Guests that exist at once: those running, being described, and made ready ahead.
 pub const GUESTS_MAX: u32 = 128;
 /// Bytes of a guest's memory that keep their pages between calls. Covers the pages that a small policy touches; larger

@@ -18,7 +18,7 @@ use crate::imports::Grant;
 use crate::limits::{DESCRIBE_DEADLINE, WALL_FACTOR};
 use crate::module::{Module, World};
 use crate::reach::{self, Reach};
-use crate::{guest, imports, wasi};
+use crate::{cut, guest, imports, wasi};
 
 /// What a binding gives to a module.
 #[derive(Clone, Debug)]
@@ -123,6 +123,13 @@ pub struct Answer<T> {
     pub needs_user: bool,
 }
 
+impl<T> Answer<T> {
+    /// What people get to read of it.
+    fn told(self, change: impl FnOnce(T) -> T) -> Self {
+        Self { outcome: self.outcome.map(change).map_err(cut::failure), ..self }
+    }
+}
+
 impl Module {
     /// Binds the module: refuses imports that are not granted and settings that the module does not accept.
     /// Runs the guest; never call it on a request's path.
@@ -144,33 +151,33 @@ impl Module {
 impl Policy {
     /// Judges one write. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
     pub fn validate(&self, call: &Call<'_>) -> Answer<Verdict> {
-        let here = match &self.run {
-            Run::Apart(bound) => return bound.validate(call),
-            Run::Here(here) => here,
+        let answer = match &self.run {
+            Run::Apart(bound) => bound.validate(call),
+            Run::Here(here) => here.call(&self.module.runtime, call, |store, instance| match &here.exports {
+                Exports::Validation(indices) => {
+                    let guest = indices.load(&mut *store, instance)?;
+                    guest.call_validate(store, call.request, call.object, call.old, call.params)
+                }
+                Exports::Mutation(_) => Ok(Err("it is a mutator, not a validator".to_owned())),
+            }),
         };
-        here.call(&self.module.runtime, call, |store, instance| match &here.exports {
-            Exports::Validation(indices) => {
-                let guest = indices.load(&mut *store, instance)?;
-                guest.call_validate(store, call.request, call.object, call.old, call.params)
-            }
-            Exports::Mutation(_) => Ok(Err("it is a mutator, not a validator".to_owned())),
-        })
+        answer.told(cut::verdict)
     }
 
     /// Proposes a change. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
     pub fn mutate(&self, call: &Call<'_>) -> Answer<Mutation> {
-        let here = match &self.run {
-            Run::Apart(bound) => return bound.mutate(call),
-            Run::Here(here) => here,
-        };
         let none = Vec::new();
-        here.call(&self.module.runtime, call, |store, instance| match &here.exports {
-            Exports::Mutation(indices) => {
-                let guest = indices.load(&mut *store, instance)?;
-                guest.call_mutate(store, call.request, call.object.unwrap_or(&none), call.old, call.params)
-            }
-            Exports::Validation(_) => Ok(Err("it is a validator, not a mutator".to_owned())),
-        })
+        let answer = match &self.run {
+            Run::Apart(bound) => bound.mutate(call),
+            Run::Here(here) => here.call(&self.module.runtime, call, |store, instance| match &here.exports {
+                Exports::Mutation(indices) => {
+                    let guest = indices.load(&mut *store, instance)?;
+                    guest.call_mutate(store, call.request, call.object.unwrap_or(&none), call.old, call.params)
+                }
+                Exports::Validation(_) => Ok(Err("it is a validator, not a mutator".to_owned())),
+            }),
+        };
+        answer.told(cut::mutation)
     }
 
     /// Makes an instance and configures it, and no more: what every call begins with. For measuring.
@@ -189,7 +196,7 @@ impl Here {
         let answer = self.instantiate(&mut store).map(|(_, configured)| configured);
         match answer.map_err(|error| BindError::Failed(failure(error, store.data())))? {
             Ok(()) => Ok(()),
-            Err(violations) => Err(BindError::Settings(violations)),
+            Err(violations) => Err(BindError::Settings(cut::violations(violations))),
         }
     }
 

@@ -2,6 +2,8 @@
 
 #[path = "../testing/component.rs"]
 mod component;
+#[path = "tests/hostile.rs"]
+mod hostile;
 #[path = "tests/reach.rs"]
 mod reach;
 

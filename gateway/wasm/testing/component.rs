@@ -18,6 +18,10 @@ pub(crate) const ECHO: &str = "(i32.store (i32.const 3012) (i32.add (local.get 0
 /// Where [`Guest::answer`] lies; as zeros it is "no violations" and "no patch".
 pub(crate) const ANSWER: &str = "(i32.const 2048)";
 
+/// Hands out one piece of memory after another.
+const REALLOC: &str = "(global.get $heap)
+    (global.set $heap (i32.and (i32.add (i32.add (global.get $heap) (local.get 3)) (i32.const 7)) (i32.const -8)))";
+
 /// A policy in the making. Memory: "test" at 512, metadata at 1024, the answer at 2048, what answers and metadata point to
 /// from 16384.
 pub(crate) struct Guest<'a> {
@@ -39,6 +43,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) violations: &'a [(&'a str, &'a str, &'a str)],
     /// The patch that the answer at 2048 holds.
     pub(crate) patch: Option<&'a str>,
+    /// Body of what makes room for arguments: gets where they were, how much that was, an alignment and how much is wanted.
+    pub(crate) realloc: &'a str,
     /// Body of `validate` or `mutate`: gets the address of its arguments and gives that of its result.
     pub(crate) body: &'a str,
 }
@@ -55,6 +61,7 @@ impl Default for Guest<'_> {
             needs_user: false,
             violations: &[],
             patch: None,
+            realloc: REALLOC,
             body: ANSWER,
         }
     }
@@ -77,16 +84,14 @@ impl Guest<'_> {
             "mutator" => ("gatehouse:policy/mutation@1.0.0", "mutate"),
             _ => ("gatehouse:policy/validation@1.0.0", "validate"),
         };
-        let Self { import, body, .. } = self;
+        let Self { import, realloc, body, .. } = self;
         let data = self.data();
         let text = format!(
             r#"(module {import}
               (memory (export "memory") 4)
               (global $heap (mut i32) (i32.const 98304))
               {data}
-              (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-                (global.get $heap)
-                (global.set $heap (i32.and (i32.add (i32.add (global.get $heap) (local.get 3)) (i32.const 7)) (i32.const -8))))
+              (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) {realloc})
               (func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) (i32.const 1)))
               (func (export "{interface}#describe") (result i32) (i32.const 1024))
               (func (export "{interface}#configure") (param i32 i32) (result i32) (i32.const 4000))

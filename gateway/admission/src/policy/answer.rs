@@ -15,8 +15,9 @@ use crate::{Notes, Review};
 pub(super) const ANNOTATION_PREFIX: &str = "policy.gatehouse.dev/";
 /// Causes of one refusal; more tell nobody more, and a Status is a response that somebody must read.
 const CAUSES_MAX: usize = 64;
-/// Bytes of one message of a policy that reach people; the rest is cut.
-const MESSAGE_BYTES_MAX: usize = 2_048;
+
+/// Bytes of settings that an audit record tells. Of longer ones it tells the generation of the binding alone.
+const SETTINGS_BYTES_MAX: usize = 2 << 10;
 
 /// The refusals so far.
 #[derive(Default)]
@@ -48,9 +49,7 @@ impl Refusals {
         let binding = &entry.binding;
         let on_failure = match binding.on_failure {
             OnFailure::Fail => {
-                let why = failure.to_string();
-                let why = cut(&why);
-                self.failure.get_or_insert_with(|| format!("policy {:?} could not judge this request: {why}", binding.name));
+                self.failure.get_or_insert_with(|| format!("policy {:?} could not judge this request: {failure}", binding.name));
                 "Fail"
             }
             OnFailure::Ignore => "Ignore",
@@ -66,7 +65,7 @@ impl Refusals {
         self.words.push(format!("policy {binding:?}: {}", sentence(violation)));
         self.causes.push(Cause {
             reason: violation.rule.clone(),
-            message: format!("policy {binding:?}: {}", cut(&violation.message)),
+            message: format!("policy {binding:?}: {}", violation.message),
             field: violation.field.clone(),
         });
     }
@@ -93,11 +92,7 @@ impl Refusals {
 fn sentence(violation: &Violation) -> String {
     let field = if violation.field.is_empty() { String::new() } else { format!("{}: ", violation.field) };
     let rule = if violation.rule.is_empty() { String::new() } else { format!(" (rule {})", violation.rule) };
-    format!("{field}{}{rule}", cut(&violation.message))
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)]
+    format!("{field}{}{rule}", violation.message)
 }
 
 /// Writes what a binding did to the audit record.
@@ -110,6 +105,9 @@ pub(super) fn annotate(entry: &Entry, mut what: model::json::Value, took: Durati
     what["generation"] = binding.generation.into();
     what["action"] = binding.action.as_str().into();
     what["microseconds"] = (took.as_micros() as u64).into();
+    if binding.settings.to_string().len() <= SETTINGS_BYTES_MAX {
+        what["settings"] = binding.settings.clone();
+    }
     notes.annotations.retain(|(other, _)| *other != key);
     notes.annotate(key, what.to_string());
 }

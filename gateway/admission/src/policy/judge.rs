@@ -68,7 +68,7 @@ impl Call {
     /// Makes the call, unless it is known that it cannot be made.
     fn make<T>(&self, run: impl FnOnce(&wasm::Policy, &wasm::Call<'_>) -> Answer<T>) -> Answer<T> {
         match (&self.entry.policy, &self.unfit) {
-            (_, Some(why)) | (Err(why), _) => failed(Failure::Refused(why.clone())),
+            (_, Some(why)) | (Err(why), _) => failed(Failure::refused(why.clone())),
             (Ok(policy), None) => run(policy, &self.to_wasm()),
         }
     }
