@@ -18,6 +18,9 @@ use super::set::{Entry, PolicySet};
 use super::{Policies, seen, shadow};
 use crate::{Notes, Review};
 
+/// A patch that is applied where requests are: a few hundred operations.
+const PATCH_BYTES_SMALL: usize = 16 << 10;
+
 /// What nobody changes who does not make the object anew.
 const IDENTITY: [&str; 9] = [
     "/apiVersion",
@@ -116,7 +119,7 @@ impl Turn<'_> {
             Err(failure) => return (Err(failure), Vec::new(), answer.took),
         };
         let converted = concern.converted.as_ref().and_then(|converted| converted.object.as_ref());
-        let proposal = apply(&concern.entry, converted.unwrap_or(object), mutation.patch.as_deref());
+        let proposal = change(&concern.entry, converted.unwrap_or(object), mutation.patch).await;
         let proposal = match (proposal, converted, cluster) {
             (Ok(Some(after)), Some(_), Some(cluster)) => {
                 let (from, to) = (&concern.matched.resource, self.review.resource);
@@ -165,6 +168,17 @@ impl Turn<'_> {
         self.policies.metrics.observe(name, outcome, took);
         after
     }
+}
+
+/// The same as [`apply`], of a large patch on a thread of its own: thousands of operations on a large object take seconds, which
+/// other requests must not wait for.
+async fn change(entry: &Arc<Entry>, object: &Value, patch: Option<Vec<u8>>) -> Proposal {
+    if patch.as_ref().is_none_or(|patch| patch.len() <= PATCH_BYTES_SMALL) {
+        return apply(entry, object, patch.as_deref());
+    }
+    let (entry, object) = (entry.clone(), object.clone());
+    let applied = tokio::task::spawn_blocking(move || apply(&entry, &object, patch.as_deref())).await;
+    applied.unwrap_or_else(|_| Err(Failure::BadAnswer("the patch could not be applied".to_owned())))
 }
 
 /// The patched object; nothing when the patch changes nothing.

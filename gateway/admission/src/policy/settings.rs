@@ -1,23 +1,50 @@
 //! Checks the settings of a binding against the JSON schema inside its module, in the words of Kubernetes.
 //! Knows the part of JSON schema that describes settings; what it does not know it leaves to the module's `configure`.
 
+use std::cell::Cell;
+
 use model::field::{Errors, Fault, Path};
 use model::{Map, Value};
 
 /// Levels of settings and of references between schemas.
 const DEPTH_MAX: usize = 32;
+/// Values that are compared with a schema, each with each. The schema is the module's, and choices that refer to themselves
+/// double the work with every level.
+const STEPS_MAX: usize = 1_000_000;
+/// Faults that are told at once.
+const ERRORS_MAX: usize = 100;
 
 /// Adds to `errors` whatever in `settings` the schema does not allow.
 pub fn check(schema: &Value, settings: &Value, path: &Path<'_>, errors: &mut Errors) {
-    Check { root: schema }.value(schema, settings, path, errors, 0);
+    let check = Check { root: schema, steps_left: Cell::new(STEPS_MAX) };
+    let mut found = Errors::new();
+    check.value(schema, settings, path, &mut found, 0);
+    match check.is_spent() {
+        true => errors.forbidden(path, "comparing it with the settings schema of the module takes too long"),
+        false => errors.0.extend(found.0),
+    }
 }
 
 struct Check<'s> {
     root: &'s Value,
+    steps_left: Cell<usize>,
 }
 
 impl Check<'_> {
+    /// Whether there was more to compare than may be; from then on nothing is.
+    fn is_spent(&self) -> bool {
+        self.steps_left.get() == 0
+    }
+
+    fn spend(&self, steps: usize) {
+        self.steps_left.set(self.steps_left.get().saturating_sub(steps));
+    }
+
     fn value(&self, schema: &Value, value: &Value, path: &Path<'_>, errors: &mut Errors, depth: usize) {
+        self.spend(1);
+        if self.is_spent() || errors.0.len() >= ERRORS_MAX {
+            return;
+        }
         if depth > DEPTH_MAX {
             return errors.too_many(path, depth, DEPTH_MAX);
         }
@@ -98,6 +125,12 @@ impl Check<'_> {
         }
         let unique = schema.get("uniqueItems") == Some(&Value::Bool(true));
         for (n, item) in items.iter().enumerate() {
+            if unique {
+                self.spend(n);
+            }
+            if self.is_spent() {
+                return;
+            }
             if unique && items[..n].contains(item) {
                 errors.duplicate(&path.index(n), item.clone());
             }
@@ -219,5 +252,16 @@ mod tests {
         let tree = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
         let nested = (0..100).fold(json!({}), |inner, _| json!({"next": inner}));
         assert_eq!(faults(&tree, &nested).len(), 1);
+    }
+
+    #[test]
+    fn a_schema_that_doubles_the_work_with_every_level_ends() {
+        let slow = ["spec.settings: Forbidden: comparing it with the settings schema of the module takes too long"];
+        assert_eq!(faults(&json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}), &json!({})), slow);
+        let numbers = json!({"type": "array", "items": {"type": "string"}});
+        assert_eq!(faults(&numbers, &json!((0..1_000).collect::<Vec<_>>())).len(), ERRORS_MAX);
+        let unique = json!({"type": "array", "uniqueItems": true});
+        assert_eq!(faults(&unique, &json!((0..10_000).collect::<Vec<_>>())), slow);
+        assert_eq!(faults(&unique, &json!((0..1_000).collect::<Vec<_>>())), Vec::<String>::new());
     }
 }
