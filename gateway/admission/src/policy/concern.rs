@@ -10,7 +10,7 @@ use model::{Status, Value};
 use super::Policies;
 use super::answer::annotate;
 use super::binding::Action;
-use super::exception::Exception;
+use super::exception::{self, Exception};
 use super::reach::{self, Params};
 use super::set::{Entry, PolicySet};
 use crate::expression::{OnError, Sight};
@@ -137,14 +137,9 @@ fn holds(
 }
 
 /// The exception that covers a write from all rules of a binding.
-pub(super) fn excepted<'s>(
-    set: &'s PolicySet,
-    entry: &Entry,
-    review: &Review<'_>,
-    object: Option<&Value>,
-) -> Option<&'s Arc<Exception>> {
-    let covers = |exception: &&Arc<Exception>| exception.is_whole() && exception.covers(&entry.binding.name, review, object);
-    set.exceptions.iter().find(covers)
+pub(super) fn excepted(set: &PolicySet, entry: &Entry, review: &Review<'_>, object: Option<&Value>) -> Option<Arc<Exception>> {
+    let covering = exception::covering(&set.exceptions, &entry.binding.name, review, object);
+    covering.into_iter().find(|exception| exception.is_whole())
 }
 
 /// As what a write matches a binding's constraints.

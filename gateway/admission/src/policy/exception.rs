@@ -1,12 +1,36 @@
 //! A PolicyException as it was written: which objects are excepted from which bindings and rules, and until when.
 //! Was validated when it was written (`catalog/src/hooks/policyexception.rs`).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use model::selector::label::Selector;
 use model::time::{self, Precision};
 use model::{Value, meta};
+use wasm::Violation;
 
 use crate::Review;
+
+/// The exceptions of these that cover a write from a binding, wholly or from some of its rules.
+pub(super) fn covering(
+    all: &[Arc<Exception>],
+    binding: &str,
+    review: &Review<'_>,
+    object: Option<&Value>,
+) -> Vec<Arc<Exception>> {
+    all.iter().filter(|exception| exception.covers(binding, review, object)).cloned().collect()
+}
+
+/// Takes the violations away that one of these exceptions names, and tells each.
+pub(super) fn excuse(covering: &[Arc<Exception>], violations: &mut Vec<Violation>, mut tell: impl FnMut(&Exception, &Violation)) {
+    violations.retain(|violation| {
+        let found = covering.iter().find(|exception| exception.names_rule(&violation.rule));
+        if let Some(exception) = found {
+            tell(exception, violation);
+        }
+        found.is_none()
+    });
+}
 
 /// One PolicyException.
 #[derive(Clone, Debug)]
@@ -63,7 +87,7 @@ impl Exception {
 
     /// Whether a write is excepted from a binding, or from some of its rules. An update must fit with its new labels: an
     /// object does not keep the exception that it no longer asks for.
-    pub(super) fn covers(&self, binding: &str, review: &Review<'_>, object: Option<&Value>) -> bool {
+    fn covers(&self, binding: &str, review: &Review<'_>, object: Option<&Value>) -> bool {
         let one_of = |list: &[String], value: &str| list.is_empty() || list.iter().any(|item| item == value);
         let plural = review.resource.group_resource().to_string();
         self.bindings.iter().any(|named| named == binding)
@@ -80,7 +104,7 @@ impl Exception {
     }
 
     /// Whether a rule is excepted.
-    pub(super) fn names_rule(&self, rule: &str) -> bool {
+    fn names_rule(&self, rule: &str) -> bool {
         self.is_whole() || self.rules.iter().any(|named| named == rule)
     }
 }

@@ -24,6 +24,8 @@ use crate::Review;
 const SOURCE: &str = "gatehouse";
 
 const API_VERSION: &str = "openreports.io/v1alpha1";
+/// Violations of one policy that a report lists. They are kept as long as the object is.
+const VIOLATIONS_MAX: usize = 64;
 /// Where reports lie in their store, as the catalog has it.
 pub(super) const REPORTS: &str = "/registry/openreports.io/reports/";
 /// Where those of objects in no namespace do.
@@ -90,7 +92,7 @@ impl Found {
             _ if answer.needs_user => return Self::skipped(entry, "needs a user"),
             Err(failure) => Said::Failed(failure.to_string().into()),
             Ok(verdict) if verdict.violations.is_empty() => Said::Passed,
-            Ok(verdict) => Said::Violated(verdict.violations.into()),
+            Ok(verdict) => Said::Violated(verdict.violations.into_iter().take(VIOLATIONS_MAX).collect()),
         };
         Self { entry: entry.clone(), said, is_doubtful: false }
     }

@@ -8,6 +8,7 @@ use wasm::{Answer, Verdict};
 
 use super::answer::Refusals;
 use super::concern::{self, Concern, Role};
+use super::exception;
 use super::judge::{self, Call};
 use super::set::PolicySet;
 use super::{Policies, seen, shadow};
@@ -48,13 +49,9 @@ fn except(set: &PolicySet, concern: &Concern, review: &Review<'_>, object: Optio
         return;
     }
     let name = &concern.entry.binding.name;
-    let covering: Vec<_> = set.exceptions.iter().filter(|exception| exception.covers(name, review, object)).collect();
-    verdict.violations.retain(|violation| {
-        let found = covering.iter().find(|exception| exception.names_rule(&violation.rule));
-        if let Some(exception) = found {
-            tracing::info!(policy = %name, rule = %violation.rule, exception = %exception.name, request = review.uid, "violation excepted");
-        }
-        found.is_none()
+    let covering = exception::covering(&set.exceptions, name, review, object);
+    exception::excuse(&covering, &mut verdict.violations, |exception, violation| {
+        tracing::info!(policy = %name, rule = %violation.rule, exception = %exception.name, request = review.uid, "violation excepted");
     });
 }
 

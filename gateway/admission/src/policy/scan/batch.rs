@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use model::{RequestInfo, User, Value, meta};
+use wasm::{Answer, Verdict};
 
 use super::Scan;
 use super::target::Target;
 use crate::policy::concern::{self, Role};
+use crate::policy::exception::{self, Exception};
 use crate::policy::judge::{self, Call};
 use crate::policy::report::{Found, Judged};
 use crate::policy::set::Entry;
@@ -28,8 +30,8 @@ pub(super) struct Batch<'a> {
 /// An object of which something is known already.
 struct Waiting {
     judged: Judged,
-    /// Who is asked about it, in the order of the calls.
-    asked: Vec<Arc<Entry>>,
+    /// Who is asked about it, in the order of the calls, and what excepts it from some of their rules.
+    asked: Vec<(Arc<Entry>, Vec<Arc<Exception>>)>,
     /// What had been doubted before anybody was.
     begun: u64,
 }
@@ -74,7 +76,7 @@ impl<'a> Batch<'a> {
         let request = Arc::new(wasm::Request { user: None, origin: wasm::Origin::Scan, ..judge::request(review) });
         for entry in &set.validators {
             let before = earlier.binary_search_by(|found| found.entry.binding.name.cmp(&entry.binding.name));
-            if let Some(found) = before.ok().map(|at| &earlier[at]).filter(|found| Arc::ptr_eq(&found.entry, entry)) {
+            if let Some(found) = before.ok().map(|at| &earlier[at]).filter(|found| is_of(entry, &found.entry)) {
                 judged.add(found.clone());
                 continue;
             }
@@ -87,11 +89,12 @@ impl<'a> Batch<'a> {
                     continue;
                 }
                 if needs_user(&concern.entry) {
-                    judged.add(Found::skipped(entry, "needs a user"));
+                    judged.add(Found::skipped(&concern.entry, "needs a user"));
                     continue;
                 }
                 self.calls.push(Call::of(&concern, &request, review, Some(object), Some(cluster)));
-                asked.push(entry.clone());
+                let covering = exception::covering(&set.exceptions, &entry.binding.name, review, Some(object));
+                asked.push((concern.entry.clone(), covering));
             }
         }
         Waiting { judged, asked, begun }
@@ -107,13 +110,29 @@ impl<'a> Batch<'a> {
         }
         .into_iter();
         let settled = self.objects.drain(..).map(|Waiting { mut judged, asked, begun }| {
-            for (entry, answer) in asked.iter().zip(&mut answers) {
-                judged.add(Found::answered(entry, answer));
+            for ((entry, covering), mut answer) in asked.iter().zip(&mut answers) {
+                judged.add(match excused(covering, &mut answer) {
+                    Some(exception) => Found::skipped(entry, &format!("excepted by {exception}")),
+                    None => Found::answered(entry, answer),
+                });
             }
             (judged, begun)
         });
         policies.reports.put(&catalog.types, settled).await;
     }
+}
+
+/// Whether what one said still is what this binding says: it itself, or its candidate where that is in force.
+fn is_of(binding: &Arc<Entry>, judge: &Arc<Entry>) -> bool {
+    Arc::ptr_eq(binding, judge) || binding.candidate.as_ref().is_some_and(|candidate| Arc::ptr_eq(&candidate.entry, judge))
+}
+
+/// Takes away what is excepted. The name of an exception where nothing is left: that is no pass.
+fn excused(covering: &[Arc<Exception>], answer: &mut Answer<Verdict>) -> Option<String> {
+    let Ok(verdict) = &mut answer.outcome else { return None };
+    let mut excused = None;
+    exception::excuse(covering, &mut verdict.violations, |exception, _| excused = Some(exception.name.clone()));
+    excused.filter(|_| verdict.violations.is_empty())
 }
 
 fn needs_user(entry: &Entry) -> bool {

@@ -77,6 +77,46 @@ async fn what_needs_a_user_or_is_excepted_does_not_pass() {
 }
 
 #[tokio::test]
+async fn an_exception_from_some_rules_holds_of_what_is_stored() {
+    let world = fake();
+    world.seed(PODS, pod());
+    world.seed(MODULES, module("two", &Guest { violations: &[("first", "a", "x"), ("second", "b", "y")], ..Guest::default() }));
+    for (name, rules) in [("all", json!(["first", "second"])), ("one", json!(["first"]))] {
+        world.seed(BINDINGS, binding(name, "two", json!({})));
+        let spec = json!({"bindings": [name], "rules": rules, "reason": "r", "expires": "2030-01-01T00:00:00Z",
+            "scope": {"names": ["web"]}});
+        world.seed(EXCEPTIONS, json!({"metadata": {"name": name}, "spec": spec}));
+    }
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    until(|| words(&policies, "pods-web") == ["all: skip", "one: fail"]).await;
+    let told = report(&policies, "pods-web").unwrap();
+    assert_eq!((&told["results"][0]["message"], &told["results"][1]["rule"]), (&json!("excepted by all"), &json!("second")));
+    following.abort();
+}
+
+#[tokio::test]
+async fn where_a_candidate_is_in_force_it_judges_what_is_stored() {
+    let world = fake();
+    world.seed(PODS, pod());
+    world.seed("v1/namespaces", json!({"metadata": {"name": "default", "labels": {"stage": "yes"}}}));
+    world.seed(MODULES, module("fine", &Guest::default()));
+    world.seed(MODULES, module("labels", &refusing()));
+    let candidate = json!({"module": "labels", "namespaceSelector": {"matchLabels": {"stage": "yes"}}});
+    world.seed(BINDINGS, binding("team", "fine", json!({"candidate": candidate})));
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    until(|| words(&policies, "pods-web") == ["team: fail"]).await;
+    let told = report(&policies, "pods-web").unwrap();
+    let set = policies.set();
+    let candidate = set.validators[0].candidate.as_ref().unwrap();
+    assert_eq!(told["results"][0]["properties"]["revision"], candidate.entry.revision());
+    world.update(&world::gvr("v1/namespaces"), "", json!({"metadata": {"name": "default"}})).await.unwrap();
+    until(|| words(&policies, "pods-web") == ["team: pass"]).await;
+    following.abort();
+}
+
+#[tokio::test]
 async fn what_a_verdict_depends_on_is_looked_at_again() {
     let world = fake();
     let namespace = |guarded: &str| json!({"metadata": {"name": "default", "labels": {"guarded": guarded}}});
