@@ -17,6 +17,7 @@ use super::binding;
 use super::exception::Exception;
 use super::registry::Registry;
 use super::set::{Entry, PolicySet};
+use super::shadow::Counted;
 use super::{GROUP, Policies, VERSION};
 
 mod check;
@@ -248,27 +249,29 @@ impl Policies {
         // Who sees that a binding is ready relies on it: it is in force before its status says so.
         self.publish(loaded);
         for state in bound.iter().filter_map(|name| loaded.bindings.get(name)) {
-            self.tell_binding(state).await;
+            self.tell_binding(state, None).await;
         }
     }
 
-    async fn tell_binding(&self, state: &state::BindingState) {
-        if let Some(cluster) = self.cluster.get() {
-            let good = state.good.as_deref();
-            let status = status::of_binding(&state.object, good, state.wrong.as_deref(), &self.shadows);
-            status::write(&*cluster.world, state.kind, &state.object, status).await;
-        }
+    /// Whether its status says it then.
+    async fn tell_binding(&self, state: &state::BindingState, counted: Option<&Counted>) -> bool {
+        let Some(cluster) = self.cluster.get() else { return false };
+        let (good, wrong) = (state.good.as_deref(), state.wrong.as_deref());
+        let status = |object: &Value| status::of_binding(object, good, wrong, counted);
+        status::write(&*cluster.world, state.kind, &state.object, status).await
     }
 
     /// Writes what was counted on requests since the last time.
     pub async fn tell(&self) {
         let Some(cluster) = self.cluster.get() else { return };
         self.failures.tell(&*cluster.world).await;
-        let news = self.shadows.news();
+        let news = self.shadows.take();
         let loaded = self.loaded.lock().await;
-        for name in news {
-            if let Some(state) = loaded.bindings.get(&name) {
-                self.tell_binding(state).await;
+        for (name, counted) in news {
+            if let Some(state) = loaded.bindings.get(&name)
+                && !self.tell_binding(state, Some(&counted)).await
+            {
+                self.shadows.give_back(name, counted);
             }
         }
     }

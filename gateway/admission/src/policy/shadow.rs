@@ -16,39 +16,49 @@ const DIFFERENCES_MAX: usize = 10;
 /// Bytes of one verdict in a status.
 const VERDICT_BYTES_MAX: usize = 256;
 
-/// Counters by binding.
+/// Counters by binding, of what nobody was told yet: several servers may count for one binding, each adds to what is told.
 #[derive(Default)]
-pub(super) struct Shadows(Mutex<BTreeMap<String, Shadow>>);
+pub(super) struct Shadows(Mutex<BTreeMap<String, Counted>>);
 
-/// What was counted for one.
+/// What was counted for one binding.
 #[derive(Default)]
-struct Shadow {
-    /// The revision that is counted; another one begins anew.
-    revision: String,
+pub(super) struct Counted {
+    of: Of,
     judged: u64,
     differed: u64,
     differences: VecDeque<Value>,
-    /// Something was counted since it was last told.
-    news: bool,
+}
+
+/// What is counted: another revision, or another binding, begins anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Of {
+    revision: String,
+    generation: i64,
+}
+
+impl Of {
+    fn entry(entry: &Entry) -> Self {
+        Self { revision: entry.revision().to_owned(), generation: entry.binding.generation }
+    }
 }
 
 impl Shadows {
     /// Counts one verdict of a candidate beside the one in force.
     pub(super) fn compare(&self, entry: &Entry, review: &Review<'_>, current: &str, candidate: &str) {
         let mut all = self.0.lock();
-        let shadow = all.entry(entry.binding.name.clone()).or_default();
-        if shadow.revision != entry.revision() {
-            *shadow = Shadow { revision: entry.revision().to_owned(), ..Shadow::default() };
+        let counted = all.entry(entry.binding.name.clone()).or_default();
+        let of = Of::entry(entry);
+        if counted.of != of {
+            *counted = Counted { of, ..Counted::default() };
         }
-        shadow.judged += 1;
-        shadow.news = true;
+        counted.judged += 1;
         if current == candidate {
             return;
         }
-        shadow.differed += 1;
-        shadow.differences.truncate(DIFFERENCES_MAX - 1);
+        counted.differed += 1;
+        counted.differences.truncate(DIFFERENCES_MAX - 1);
         let slash = if review.subresource.is_empty() { "" } else { "/" };
-        shadow.differences.push_front(json!({
+        counted.differences.push_front(json!({
             "time": review.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "operation": review.operation.as_str(),
             "resource": format!("{}{slash}{}", review.resource.group_resource(), review.subresource),
@@ -59,31 +69,50 @@ impl Shadows {
         }));
     }
 
-    /// The part of a binding's status, as it stands for a revision.
-    pub(super) fn status(&self, binding: &str, revision: &str) -> Value {
-        let all = self.0.lock();
-        let counted = all.get(binding).filter(|shadow| shadow.revision == revision);
-        let (judged, differed) = counted.map_or((0, 0), |shadow| (shadow.judged, shadow.differed));
-        let differences: Vec<&Value> = counted.into_iter().flat_map(|shadow| &shadow.differences).collect();
-        json!({"revision": revision, "judged": judged, "differed": differed, "differences": differences})
+    /// What was counted since it was last taken, to be told.
+    pub(super) fn take(&self) -> BTreeMap<String, Counted> {
+        std::mem::take(&mut *self.0.lock())
     }
 
-    /// The bindings of which there is something new to tell; asked again there is not.
-    pub(super) fn news(&self) -> Vec<String> {
+    /// Keeps what could not be told until the next time.
+    pub(super) fn give_back(&self, binding: String, untold: Counted) {
         let mut all = self.0.lock();
-        let mut names = Vec::new();
-        for (name, shadow) in all.iter_mut() {
-            if std::mem::take(&mut shadow.news) {
-                names.push(name.clone());
+        let counted = all.entry(binding).or_default();
+        match counted.of == untold.of {
+            true => {
+                counted.judged += untold.judged;
+                counted.differed += untold.differed;
+                counted.differences.extend(untold.differences);
+                counted.differences.truncate(DIFFERENCES_MAX);
             }
+            // Newer counts are of something else.
+            false if counted.judged == 0 => *counted = untold,
+            false => {}
         }
-        names
     }
 
     /// Forgets a binding that is gone.
     pub(super) fn forget(&self, binding: &str) {
         self.0.lock().remove(binding);
     }
+}
+
+/// The part of a binding's status: what it tells of the same already, by whichever server, and what was counted since.
+pub(super) fn status(told: &Value, judged: &Entry, since: Option<&Counted>) -> Value {
+    let of = Of::entry(judged);
+    let since = since.filter(|since| since.of == of);
+    let told = Some(told).filter(|told| told["revision"] == of.revision.as_str() && told["generation"] == of.generation);
+    let count = |field: &str, more: Option<u64>| told.and_then(|told| told[field].as_u64()).unwrap_or(0) + more.unwrap_or(0);
+    let earlier = told.and_then(|told| told["differences"].as_array()).into_iter().flatten();
+    let differences: Vec<&Value> =
+        since.into_iter().flat_map(|since| &since.differences).chain(earlier).take(DIFFERENCES_MAX).collect();
+    json!({
+        "revision": of.revision,
+        "generation": of.generation,
+        "judged": count("judged", since.map(|since| since.judged)),
+        "differed": count("differed", since.map(|since| since.differed)),
+        "differences": differences,
+    })
 }
 
 /// A verdict in short, so that two can be compared: the rules and fields of its violations, not its words.

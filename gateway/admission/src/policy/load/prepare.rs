@@ -139,8 +139,8 @@ impl Policies {
             }
         }
         if let Some(cluster) = self.cluster.get() {
-            let status = status::of_module(object, state.good.as_deref(), state.wrong.as_deref());
-            status::write(&*cluster.world, Kind::Module, object, status).await;
+            let (good, wrong) = (state.good.as_deref(), state.wrong.as_deref());
+            status::write(&*cluster.world, Kind::Module, object, |object| status::of_module(object, good, wrong)).await;
         }
         loaded.touch(meta::name(object));
         self.rebind(&mut loaded).await;

@@ -7,7 +7,7 @@ use wasm::Module;
 use super::Kind;
 use crate::policy::binding::Action;
 use crate::policy::set::{self, Entry};
-use crate::policy::shadow::Shadows;
+use crate::policy::shadow::{self, Counted};
 
 /// The status of a module.
 pub(super) fn of_module(object: &Value, good: Option<&Module>, wrong: Option<&str>) -> Value {
@@ -57,8 +57,8 @@ fn revisions(object: &Value, module: &Module) -> Value {
     std::iter::once(newest).chain(earlier).take(REVISIONS_MAX).collect()
 }
 
-/// The status of a binding.
-pub(super) fn of_binding(object: &Value, good: Option<&Entry>, wrong: Option<&str>, shadows: &Shadows) -> Value {
+/// The status of a binding; `counted` is what its shadow was since it was last told.
+pub(super) fn of_binding(object: &Value, good: Option<&Entry>, wrong: Option<&str>, counted: Option<&Counted>) -> Value {
     let message = match (wrong, good) {
         (None, _) => String::new(),
         (Some(why), None) => why.to_owned(),
@@ -72,32 +72,85 @@ pub(super) fn of_binding(object: &Value, good: Option<&Entry>, wrong: Option<&st
         "message": message,
         "revision": good.map_or("", Entry::revision),
     });
-    status["shadow"] = good.and_then(|good| shadow(good, shadows)).unwrap_or_default();
+    let told = object.pointer("/status/shadow").unwrap_or(&Value::Null);
+    status["shadow"] = good.and_then(|good| shadow(told, good, counted)).unwrap_or_default();
     status
 }
 
 /// What a candidate, or a binding in shadow, would have done.
-fn shadow(good: &Entry, shadows: &Shadows) -> Option<Value> {
+fn shadow(told: &Value, good: &Entry, counted: Option<&Counted>) -> Option<Value> {
     let judged = match (&good.candidate, good.binding.action) {
         (Some(candidate), _) => &candidate.entry,
         (None, Action::Shadow) => good,
         (None, _) => return good.candidate_wrong.as_ref().map(|why| json!({"message": why})),
     };
-    Some(shadows.status(&good.binding.name, judged.revision()))
+    Some(shadow::status(told, judged, counted))
 }
 
-/// Writes a status unless it stands there already.
-pub(super) async fn write(world: &dyn World, kind: Kind, object: &Value, status: Value) {
-    let stands = |(field, value): (&Key, &Value)| {
-        let old = object.get("status").and_then(|old| old.get(field)).unwrap_or(&Value::Null);
-        // Empty fields are left out of what is stored.
-        old == value || (old.is_null() && matches!(value, Value::String(text) if text.is_empty()))
-    };
-    if status.as_object().is_some_and(|fields| fields.iter().all(stands)) {
-        return;
+/// How often a status is tried that somebody else writes at the same time.
+const ATTEMPTS_MAX: usize = 5;
+
+/// Writes what a status is to be, unless that stands there already; `status` makes it of the object as it is now, because
+/// several servers add to one. Whether it stands there then. An object that was changed meanwhile is left to whoever takes that
+/// change.
+pub(super) async fn write(world: &dyn World, kind: Kind, object: &Value, status: impl Fn(&Value) -> Value) -> bool {
+    let (resource, namespace, name) = (kind.resource(), meta::namespace(object), meta::name(object));
+    let seen = |object: &Value| (meta::uid(object).to_owned(), meta::generation(object));
+    let mut now = object.clone();
+    for _ in 0..ATTEMPTS_MAX {
+        let status = status(&now);
+        if stands(now.get("status").unwrap_or(&Value::Null), &status) {
+            return true;
+        }
+        let patch = json!({"metadata": {"resourceVersion": meta::resource_version(&now)}, "status": status});
+        let written = match world.merge_patch(&resource, "status", namespace, name, patch).await {
+            Err(refused) if refused.code == CONFLICT => world.get(&resource, namespace, name).await,
+            Ok(_) => return true,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(read) if seen(&read) == seen(object) => now = read,
+            Ok(_) => return false,
+            Err(error) => {
+                tracing::warn!(%error, %name, "status of a policy could not be written");
+                return false;
+            }
+        }
     }
-    let patch = json!({ "status": status });
-    if let Err(error) = world.merge_patch(&kind.resource(), "status", meta::namespace(object), meta::name(object), patch).await {
-        tracing::warn!(%error, name = %meta::name(object), "status of a policy could not be written");
+    false
+}
+
+const CONFLICT: u16 = 409;
+
+/// Whether what is stored says this. Empty fields are left out of it.
+fn stands(stored: &Value, said: &Value) -> bool {
+    match said {
+        Value::Object(fields) if stored.is_object() => {
+            fields.iter().all(|(field, said): (&Key, &Value)| stands(stored.get(field).unwrap_or(&Value::Null), said))
+        }
+        Value::String(text) if text.is_empty() => stored.is_null() || stored == said,
+        Value::Array(items) if items.is_empty() => stored.is_null() || stored == said,
+        Value::Number(number) if number.as_u64() == Some(0) => stored.is_null() || stored == said,
+        said => stored == said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_fields_need_not_be_stored() {
+        let said = json!({"ready": true, "message": "", "shadow": {"revision": "a", "judged": 0, "differences": []}});
+        assert!(stands(&json!({"ready": true, "shadow": {"revision": "a"}}), &said));
+        for other in [
+            json!({"shadow": {"revision": "a"}}),
+            json!({"ready": true, "message": "m", "shadow": {"revision": "a"}}),
+            json!({"ready": true, "shadow": {"revision": "b"}}),
+            json!({"ready": true, "shadow": {"revision": "a", "judged": 1}}),
+            json!({"ready": true}),
+        ] {
+            assert!(!stands(&other, &said), "{other}");
+        }
     }
 }

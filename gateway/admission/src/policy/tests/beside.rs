@@ -39,6 +39,34 @@ async fn a_candidate_is_judged_beside_and_its_differences_are_told() {
 }
 
 #[tokio::test]
+async fn what_several_servers_count_adds_up_until_the_binding_changes() {
+    let candidate = json!({"candidate": {"module": "next"}});
+    let modules = vec![module("labels", &Guest::default()), module("next", &strict())];
+    let (world, one) = of(modules, vec![binding("team", "labels", candidate)]).await;
+    let other = loaded(&world).await;
+    for policies in [&one, &other, &one, &other, &other] {
+        judge(policies).await.0.unwrap();
+        policies.tell().await;
+    }
+    let told = shadow(&world, &one).await;
+    assert_eq!((&told["judged"], &told["differed"]), (&json!(5), &json!(5)));
+    assert_eq!(told["differences"].as_array().unwrap().len(), 5);
+
+    // Other settings: what was counted is of another candidate.
+    let mut changed = world.peek(BINDINGS, "", "team").unwrap();
+    changed["spec"]["candidate"]["settings"] = json!({"a": 1});
+    meta::set(&mut changed, "generation", 2);
+    world.seed(BINDINGS, changed);
+    let again = loaded(&world).await;
+    assert_eq!(shadow(&world, &again).await["judged"].as_u64().unwrap_or(0), 0);
+    judge(&again).await.0.unwrap();
+    assert_eq!(shadow(&world, &again).await["judged"], 1);
+    // What one counted before it saw the change is of nobody's interest any more.
+    judge(&one).await.0.unwrap();
+    assert_eq!(shadow(&world, &one).await["judged"], 1);
+}
+
+#[tokio::test]
 async fn a_candidate_that_cannot_be_asked_changes_nothing() {
     let mutator = mutating(&["metadata.labels"], &[], "[]");
     let modules = vec![module("labels", &refusing()), module("label", &mutator)];
