@@ -46,6 +46,14 @@ impl Fields {
         Ok(fields)
     }
 
+    /// What is handed over to a policy that names these paths: with what the object is; the whole object without any.
+    pub fn handed(paths: &[String]) -> Result<Self, String> {
+        match paths.is_empty() {
+            true => Ok(Self::whole()),
+            false => Ok(Self::parse(paths)?.with(&["apiVersion"]).with(&["kind"])),
+        }
+    }
+
     /// The set with one more field: what one name after the other leads to.
     pub fn with(mut self, names: &[&str]) -> Self {
         let field = names.iter().fold(&mut self, |at, name| at.named.entry((*name).to_owned()).or_default());

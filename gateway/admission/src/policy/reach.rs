@@ -116,13 +116,13 @@ impl reach::Reach for Live {
         fields: &[String],
         within: Duration,
     ) -> Read<Option<Vec<u8>>> {
-        let (of, fields) = (resource(of), projection(fields)?);
+        let (of, fields) = (resource(of), Fields::handed(fields).map_err(ReadError::Invalid)?);
         let answer = self.wait(within, self.get(&of, place, &fields));
         answer.unwrap_or_else(|| Err(ReadError::Unavailable(TOO_LATE.to_owned())))
     }
 
     fn list(&self, of: &wasm::GroupVersionResource, place: Place<'_>, fields: &[String], within: Duration) -> Read<Vec<Vec<u8>>> {
-        let (of, fields) = (resource(of), projection(fields)?);
+        let (of, fields) = (resource(of), Fields::handed(fields).map_err(ReadError::Invalid)?);
         let answer = self.wait(within, self.list(&of, place, &fields));
         answer.unwrap_or_else(|| Err(ReadError::Unavailable(TOO_LATE.to_owned())))
     }
@@ -166,13 +166,6 @@ pub(super) async fn params(cluster: &Cluster, entry: &Entry, namespace: &str) ->
         Err(status) if status.code == 404 && reference.optional => Ok(Params::Missing),
         Err(status) => Err(format!("{what}: {}", status.message)),
     }
-}
-
-fn projection(fields: &[String]) -> Read<Fields> {
-    if fields.is_empty() {
-        return Ok(Fields::whole());
-    }
-    Ok(Fields::parse(fields).map_err(ReadError::Invalid)?.with(&["apiVersion"]).with(&["kind"]))
 }
 
 fn resource(of: &wasm::GroupVersionResource) -> GroupVersionResource {

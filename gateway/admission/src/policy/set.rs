@@ -64,13 +64,8 @@ impl Entry {
         }
         let policy = module.bind(binding.to_wasm()).map_err(|error| unfit(error, &at))?;
         let metadata = &module.metadata;
-        let parse = |paths: &[String]| Fields::parse(paths).map_err(Unfit::Module);
-        let reads = if metadata.reads.is_empty() {
-            Fields::whole()
-        } else {
-            parse(&metadata.reads)?.with(&["apiVersion"]).with(&["kind"])
-        };
-        let writes = parse(&metadata.writes)?;
+        let reads = Fields::handed(&metadata.reads).map_err(Unfit::Module)?;
+        let writes = Fields::parse(&metadata.writes).map_err(Unfit::Module)?;
         Ok(Self { binding, policy: Ok(policy), reads, writes, candidate: None, candidate_wrong: None })
     }
 

@@ -43,21 +43,17 @@ impl Fake {
     }
 }
 
-fn fields(paths: &[String]) -> Read<Fields> {
-    if paths.is_empty() { Ok(Fields::whole()) } else { Fields::parse(paths).map_err(ReadError::Invalid) }
-}
-
 impl Reach for Fake {
     fn get(&self, of: &GroupVersionResource, place: Place<'_>, paths: &[String], _: Duration) -> Read<Option<Vec<u8>>> {
         self.binding.may_read(&of.group, &of.resource, place.namespace).map_err(ReadError::Forbidden)?;
-        let fields = fields(paths)?;
+        let fields = Fields::handed(paths).map_err(ReadError::Invalid)?;
         let object = self.found(of, place.namespace).find(|object| meta::name(object) == place.selected);
         Ok(object.map(|object| fields.project(object)))
     }
 
     fn list(&self, of: &GroupVersionResource, place: Place<'_>, paths: &[String], _: Duration) -> Read<Vec<Vec<u8>>> {
         self.binding.may_read(&of.group, &of.resource, place.namespace).map_err(ReadError::Forbidden)?;
-        let fields = fields(paths)?;
+        let fields = Fields::handed(paths).map_err(ReadError::Invalid)?;
         let selector = Selector::parse(place.selected).map_err(|why| ReadError::Invalid(why.to_string()))?;
         let mut objects: Vec<&Value> = self.found(of, place.namespace).filter(|object| selector.matches_object(object)).collect();
         objects.sort_by_key(|object| (meta::namespace(object), meta::name(object)));
@@ -86,4 +82,28 @@ impl Reach for Fake {
 pub(super) fn allows(rules: &[Value], asked: &[(&str, &str)]) -> bool {
     let fits = |rule: &Value| asked.iter().all(|(field, value)| rule[field].as_str().is_none_or(|wanted| wanted == *value));
     rules.iter().any(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_comes_as_the_server_hands_it_over() {
+        let spec = json!({"clusterReads": [{"apiGroups": [""], "resources": ["pods"]}]});
+        let binding = Binding::from_object(&json!({"metadata": {"name": "b"}, "spec": spec})).unwrap();
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "x", "labels": {"b": "c"}}});
+        let fake = Fake::of(vec![pod.clone()], &Value::Null, &binding).unwrap();
+        let of = GroupVersionResource { group: String::new(), version: "v1".to_owned(), resource: "pods".to_owned() };
+        let get = |fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+            let read = fake.get(&of, Place { namespace: "x", selected: "a" }, &fields, Duration::ZERO).unwrap().unwrap();
+            serde_json::from_slice::<Value>(&read).unwrap()
+        };
+        assert_eq!(get(&[]), pod);
+        let part = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"b": "c"}}});
+        assert_eq!(get(&["metadata.labels"]), part);
+    }
 }
