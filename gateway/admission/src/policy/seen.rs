@@ -15,12 +15,12 @@ pub(super) fn log<T>(entry: &Entry, review: &Review<'_>, answer: &Answer<T>) {
     let span = tracing::info_span!("policy", %policy, revision = entry.revision(), request = review.uid, took_us);
     let _entered = span.enter();
     for line in &answer.log {
-        let message = &line.message;
+        let said = &line.message;
         match line.level {
-            "debug" => tracing::debug!(%policy, %message, "policy says"),
-            "info" => tracing::info!(%policy, %message, "policy says"),
-            "warn" => tracing::warn!(%policy, %message, "policy says"),
-            _ => tracing::error!(%policy, %message, "policy says"),
+            "debug" => tracing::debug!(%policy, %said, "policy says"),
+            "info" => tracing::info!(%policy, %said, "policy says"),
+            "warn" => tracing::warn!(%policy, %said, "policy says"),
+            _ => tracing::error!(%policy, %said, "policy says"),
         }
     }
 }

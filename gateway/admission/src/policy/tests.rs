@@ -18,6 +18,7 @@ mod conditions;
 mod reach;
 mod scan;
 mod scope;
+mod seen;
 mod source;
 
 use crate::builtin::world::{self, Fake};
