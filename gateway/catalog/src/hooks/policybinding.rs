@@ -226,6 +226,18 @@ mod tests {
             ["spec.candidate.module: Required value: the name of a PolicyModule"]
         );
         assert_eq!(with("matchConditions", json!([{"name": "x"}])), ["spec.matchConditions[0].expression: Required value"]);
+        for (expression, words) in [
+            ("request.name", "must evaluate to bool"),
+            ("object.", "Syntax error"),
+            ("params.x == 1", "undeclared reference to 'params'"),
+        ] {
+            let faults = with("matchConditions", json!([{"name": "x", "expression": expression}]));
+            assert!(
+                faults.len() == 1 && faults[0].starts_with("spec.matchConditions[0].expression: Invalid value: "),
+                "{faults:?}"
+            );
+            assert!(faults[0].contains(words), "{faults:?}");
+        }
     }
 
     #[test]

@@ -86,6 +86,14 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_an_object_is_small() {
+        let inline = |bytes: usize| faults(&json!({"source": {"inline": "AAAA".repeat(bytes / 3)}}));
+        assert_eq!(inline(INLINE_BYTES_MAX - 3), Vec::<String>::new());
+        let refused = inline(INLINE_BYTES_MAX + 3);
+        assert!(refused.len() == 1 && refused[0].starts_with("spec.source.inline: Too long: "), "{refused:?}");
+    }
+
+    #[test]
     fn what_comes_from_a_registry_is_named_by_digest() {
         let oci = |reference: &str| json!({"source": {"oci": {"reference": reference}}});
         let digest = format!("sha256:{}", "0a".repeat(32));
