@@ -129,11 +129,11 @@ func login(t *testing.T, hosts ...string) string {
 	return folder
 }
 
-// as runs a command of the program with the credentials in a folder.
+// as runs a command of the program with the credentials in a folder, and the helpers there.
 func as(t *testing.T, credentials string, args ...string) (string, error) {
 	t.Helper()
 	command := exec.Command(harness.Gatehouse(t), append([]string{"policy"}, args...)...)
-	command.Env = append(os.Environ(), "DOCKER_CONFIG="+credentials)
+	command.Env = append(os.Environ(), "DOCKER_CONFIG="+credentials, "PATH="+credentials+":"+os.Getenv("PATH"))
 	out, err := command.CombinedOutput()
 	return string(out), err
 }

@@ -42,7 +42,7 @@ const SIGNATURES_MAX: usize = 16;
 /// Registries as one program sees them.
 pub struct Registries {
     reach: Reach,
-    /// A file of credentials as `docker login` writes it; read anew each time, because it changes.
+    /// A file of credentials as `docker login` writes it; read anew each time, because it changes. It may name helpers.
     credentials: Option<PathBuf>,
     cache: Option<Cache>,
 }
@@ -69,7 +69,7 @@ impl Registries {
             return Ok(kept);
         }
         let pulled = within(async {
-            let mut session = self.session(&reference, artifact)?;
+            let mut session = self.session(&reference, artifact).await?;
             let manifest = manifest(&mut session, &reference).await?;
             let component = layout::component_of(&manifest).map_err(Failure::last)?;
             if let Some(wanted) = artifact.digest.as_ref().filter(|wanted| **wanted != component.digest) {
@@ -99,7 +99,7 @@ impl Registries {
         let name = reference.tag.clone().ok_or_else(|| Failure::last(format!("{reference} has no tag to push to")))?;
         let (config, manifest) = layout::of(&component, described);
         within(async {
-            let mut session = self.session(&reference, artifact)?;
+            let mut session = self.session(&reference, artifact).await?;
             upload(&mut session, &reference, component).await?;
             upload(&mut session, &reference, config).await?;
             put_manifest(&mut session, &reference, &name, manifest).await
@@ -110,14 +110,14 @@ impl Registries {
     /// Reads an artifact's manifest; answers with its bytes.
     pub async fn manifest(&self, artifact: &Artifact) -> Result<Bytes, Failure> {
         let reference = Reference::parse(&artifact.reference).map_err(Failure::last)?;
-        within(async { manifest(&mut self.session(&reference, artifact)?, &reference).await }).await
+        within(async { manifest(&mut self.session(&reference, artifact).await?, &reference).await }).await
     }
 
     /// Writes one more signature of an artifact, where cosign writes and looks for them.
     pub async fn sign(&self, artifact: &Artifact, digest: &str, signature: Signature) -> Result<String, Failure> {
         let reference = Reference::parse(&artifact.reference).map_err(Failure::last)?;
         within(async {
-            let mut session = self.session(&reference, artifact)?;
+            let mut session = self.session(&reference, artifact).await?;
             let mut all = signatures(&mut session, &reference, digest).await?;
             all.retain(|other| *other != signature);
             all.push(signature);
@@ -131,9 +131,11 @@ impl Registries {
         .await
     }
 
-    fn session(&self, reference: &Reference, artifact: &Artifact) -> Result<Session<'_>, Failure> {
+    async fn session(&self, reference: &Reference, artifact: &Artifact) -> Result<Session<'_>, Failure> {
         let trust = Trust::new(&artifact.ca_bundle).map_err(|why| Failure::last(format!("caBundle: {why}")))?;
-        let credentials = credentials::read(self.credentials.as_deref(), &reference.registry).map_err(Failure::later)?;
+        let (file, registry) = (self.credentials.clone(), reference.registry.clone());
+        let read = tokio::task::spawn_blocking(move || credentials::read(file.as_deref(), &registry)).await;
+        let credentials = read.unwrap_or_else(|error| Err(error.to_string())).map_err(Failure::later)?;
         Session::open(&self.reach, reference, artifact.is_insecure, trust, credentials)
     }
 }

@@ -1,5 +1,5 @@
 //! What a registry demands that a client shows: `WWW-Authenticate` with Basic or Bearer. Asks nobody for a token.
-//! Protocol: <https://distribution.github.io/distribution/spec/auth/token/>.
+//! Protocol: <https://distribution.github.io/distribution/spec/auth/token/> and `oauth/` beside it.
 
 /// One demand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,11 @@ impl Challenge {
         let query = ["service", "scope"].iter().filter_map(|name| Some(format!("{name}={}", encoded(get(name)?))));
         Some(Self::Bearer { realm: get("realm")?.to_owned(), query: query.collect::<Vec<_>>().join("&") })
     }
+}
+
+/// What is sent for an identity token, which is good for more than one registry, in return for one that this registry takes.
+pub(super) fn form(identity: &str, query: &str) -> String {
+    format!("grant_type=refresh_token&client_id=gatehouse&refresh_token={}&{query}", encoded(identity))
 }
 
 /// `a="b c",d=e`; a comma between quotes separates nothing.
@@ -68,5 +73,6 @@ mod tests {
         assert_eq!(Challenge::parse("Negotiate"), None);
         assert_eq!(Challenge::parse("Bearer service=\"x\""), None);
         assert_eq!(encoded("a b&c"), "a%20b%26c");
+        assert_eq!(form("a+b", "scope=x"), "grant_type=refresh_token&client_id=gatehouse&refresh_token=a%2Bb&scope=x");
     }
 }

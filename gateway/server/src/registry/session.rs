@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use model::Value;
 
-use super::challenge::Challenge;
+use super::challenge::{self, Challenge};
+use super::credentials::Credentials;
 use super::place::{Place, Reach};
 use super::reference::Reference;
 use crate::body;
@@ -41,8 +42,7 @@ pub(super) struct Session<'a> {
     reach: &'a Reach,
     place: Place,
     trust: Trust,
-    /// Name and password in base64.
-    credentials: Option<String>,
+    credentials: Option<Credentials>,
     authorization: Option<HeaderValue>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Session<'a> {
         reference: &Reference,
         is_plain: bool,
         trust: Trust,
-        credentials: Option<String>,
+        credentials: Option<Credentials>,
     ) -> Result<Self, Failure> {
         let place = Place::of_registry(&reference.registry, is_plain)?;
         reach.check(&place)?;
@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
         let challenge = demands.iter().filter_map(|value| value.to_str().ok()).find_map(Challenge::parse);
         let shown = match challenge {
             Some(Challenge::Bearer { realm, query }) => Some(format!("Bearer {}", self.token(&realm, &query).await?)),
-            Some(Challenge::Basic) => self.credentials.as_ref().map(|credentials| format!("Basic {credentials}")),
+            Some(Challenge::Basic) => self.basic(),
             None => None,
         };
         let shown = shown.and_then(|text| HeaderValue::from_str(&text).ok());
@@ -112,15 +112,31 @@ impl<'a> Session<'a> {
         Ok(is_new)
     }
 
+    fn basic(&self) -> Option<String> {
+        match &self.credentials {
+            Some(Credentials::Password(password)) => Some(format!("Basic {password}")),
+            Some(Credentials::Identity(_)) | None => None,
+        }
+    }
+
+    /// Asks whoever gives tokens for one. Who has an identity token shows that in a form, as OAuth2 has it.
     async fn token(&self, realm: &str, query: &str) -> Result<String, Failure> {
         let (place, path) = self.place.joined(realm)?;
         if place != self.place {
             self.reach.check(&place)?;
         }
         let joint = if path.contains('?') { '&' } else { '?' };
-        let path = format!("{path}{joint}{query}");
-        let basic = self.credentials.as_ref().and_then(|credentials| HeaderValue::from_str(&format!("Basic {credentials}")).ok());
-        let ask = Ask { accept: "application/json", ..Ask::of(Method::GET, &path) };
+        let asked = format!("{path}{joint}{query}");
+        let basic = self.basic().and_then(|basic| HeaderValue::from_str(&basic).ok());
+        let ask = match &self.credentials {
+            Some(Credentials::Identity(token)) => Ask {
+                content_type: "application/x-www-form-urlencoded",
+                body: Bytes::from(challenge::form(token, query)),
+                accept: "application/json",
+                ..Ask::of(Method::POST, &path)
+            },
+            Some(Credentials::Password(_)) | None => Ask { accept: "application/json", ..Ask::of(Method::GET, &asked) },
+        };
         let answer = self.send(&place, &ask, basic.as_ref()).await?;
         if answer.status() != StatusCode::OK {
             return Err(refusal(&Ask { path: realm, ..ask }, &answer));
