@@ -106,14 +106,25 @@ fn verdict(name: &str, what: &Value) -> String {
     lines.join("\n")
 }
 
+/// The settings of a request, as its record has them, and those of now where they are others.
 fn settings(binding: &Value, what: &Value) -> String {
-    let (then, now) = (what["generation"].as_i64(), meta::generation(binding));
-    let changed = match then {
-        Some(then) if then != now => format!("; the binding has changed since (generation {then} then, {now} now)"),
-        _ => String::new(),
+    let now = match &binding["spec"]["settings"] {
+        Value::Null => json!({}),
+        settings => settings.clone(),
     };
-    let settings = &binding["spec"]["settings"];
-    format!("  settings {}{changed}", if settings.is_null() { json!({}) } else { settings.clone() })
+    let (before, generation) = (what["generation"].as_i64(), meta::generation(binding));
+    match (&what["settings"], before.filter(|before| *before != generation)) {
+        (Value::Null, None) => format!("  settings {now}"),
+        // Long ones are not in the record.
+        (Value::Null, Some(before)) => {
+            format!("  settings {now}; the binding has changed since (generation {before} then, {generation} now)")
+        }
+        (then, None) => format!("  settings {then}"),
+        (then, Some(_)) if *then == now => {
+            format!("  settings {then}; they are the same now, and something else of the binding is not")
+        }
+        (then, Some(_)) => format!("  settings {then}; now {now}"),
+    }
 }
 
 /// Why a binding has nothing to tell.
@@ -249,6 +260,10 @@ mod tests {
         assert_eq!(verdict(&found[0].0, &found[0].1), expected);
         let binding = json!({"metadata": {"generation": 3}, "spec": {"settings": {"a": 1}}});
         assert!(settings(&binding, &found[0].1).contains("generation 1 then, 3 now"));
+        let told = |then: Value, generation: i64| settings(&binding, &json!({"settings": then, "generation": generation}));
+        assert_eq!(told(json!({"a": 1}), 3), r#"  settings {"a":1}"#);
+        assert_eq!(told(json!({"a": 2}), 2), r#"  settings {"a":2}; now {"a":1}"#);
+        assert!(told(json!({"a": 1}), 2).ends_with("they are the same now, and something else of the binding is not"));
         assert!(event(&log, "a-2").is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use model::json::{Map, Value, json};
+use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::corpus::{self, Origin, Recorded};
@@ -63,8 +63,11 @@ fn rules(place: &Path) -> Result<Value, String> {
     manifest::binding(&if place.is_file() { place.with_file_name("") } else { place.to_owned() })
 }
 
-/// The writes of an audit log that went through, each with the object as it was stored; and those that policies refused, each
-/// as it was sent.
+/// The code of what admission refuses. Who may not ask at all is answered so too, before the object is read.
+const FORBIDDEN: u64 = 403;
+
+/// The writes of an audit log that went through, each with the object as it was stored; and those that were refused, each as it
+/// was sent.
 fn audited(text: &str) -> Vec<Recorded> {
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     events.filter_map(|event| write(&event)).collect()
@@ -86,7 +89,7 @@ fn write(event: &Value) -> Option<Recorded> {
     let server = verdicts::audited(event, seen);
     let object = match seen {
         // A patch is not the object, which nobody has seen.
-        Seen::Sent if event["verb"] == "patch" || server["policies"].as_object().is_none_or(Map::is_empty) => return None,
+        Seen::Sent if event["verb"] == "patch" || !is_refused(event, &server) => return None,
         Seen::Sent => &event["requestObject"],
         Seen::Stored => answer,
     };
@@ -102,6 +105,12 @@ fn write(event: &Value) -> Option<Recorded> {
         "namespace": text("namespace"),
     });
     Some(Recorded { request, object: Some(object.clone()), old: None, server })
+}
+
+/// Whether admission refused a request: one of the policies, or somebody else, and then nobody knows what they would have said.
+fn is_refused(event: &Value, server: &Value) -> bool {
+    let is_forbidden = event["responseStatus"]["code"].as_u64() == Some(FORBIDDEN);
+    is_forbidden || server["policies"].as_object().is_some_and(|policies| !policies.is_empty())
 }
 
 #[cfg(test)]
@@ -129,5 +138,18 @@ not a line of a log
         let recorded = audited(log);
         assert_eq!((recorded.len(), recorded[0].called()), (1, "CREATE Pod a".to_owned()));
         assert_eq!(recorded[0].server_said("labels").unwrap().told(), "refused by label-required");
+        assert_eq!(recorded[0].server_said("another"), None);
+    }
+
+    #[test]
+    fn what_somebody_else_refused_is_recorded_without_a_verdict() {
+        let line = |code: u16| {
+            format!(
+                r#"{{"stage":"ResponseComplete","verb":"create","objectRef":{{"resource":"pods"}},"requestObject":{{"kind":"Pod","metadata":{{"name":"a"}}}},"responseStatus":{{"code":{code}}},"responseObject":{{"kind":"Status","metadata":{{}}}}}}"#
+            )
+        };
+        let recorded = audited(&line(403));
+        assert_eq!((recorded.len(), recorded[0].server_said("labels")), (1, None));
+        assert!(audited(&line(409)).is_empty(), "it was there already");
     }
 }
