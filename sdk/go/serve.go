@@ -66,6 +66,9 @@ func guestOf[Settings, Object any](about About, check func(*Settings, *Verdict))
 	settings := new(Settings)
 	configure := func(text []byte) []Violation {
 		problems := new(Verdict)
+		// In a component there are none before; where cases run one after the other, those of another case are.
+		var none Settings
+		*settings = none
 		if err := json.Unmarshal(text, settings); err != nil {
 			problems.Violation("settings", fieldOf(err), err.Error())
 		} else if check != nil {

@@ -16,6 +16,7 @@ mod inspect;
 mod key;
 mod keygen;
 mod language;
+mod listed;
 mod live;
 mod manifest;
 mod new;
@@ -98,6 +99,13 @@ const COMMANDS: &[Command] = &[
             ("cases", "FOLDER", "cases from there instead of cases/"),
         ],
         run: test::run,
+    },
+    Command {
+        name: "cases",
+        words: ("[FOLDER]", 1),
+        what: "prints the cases as JSON, with what their files leave out: the test runners of the SDKs read them",
+        options: &[("cases", "FOLDER", "cases from there instead of cases/")],
+        run: listed::run,
     },
     Command {
         name: "run",

@@ -1,7 +1,10 @@
 """Asks what somebody may do, as a SubjectAccessReview does. Needs the grant `authorizer`."""
 
-from componentize_py_types import Err
-from wit_world.imports import authorizer
+try:
+    from componentize_py_types import Err
+    from wit_world.imports import authorizer
+except ModuleNotFoundError:  # Outside of a component.
+    from ._native import Err, authorizer
 
 
 class Unknown(Exception):

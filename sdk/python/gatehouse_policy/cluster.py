@@ -8,8 +8,11 @@ its answer.
 import json
 import re
 
-from componentize_py_types import Err
-from wit_world.imports import cluster, types
+try:
+    from componentize_py_types import Err
+    from wit_world.imports import cluster, types
+except ModuleNotFoundError:  # Outside of a component.
+    from ._native import Err, cluster, types
 
 
 class ReadError(Exception):

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from componentize_py_types import Err
-from wit_world.imports import types
+try:
+    from componentize_py_types import Err
+    from wit_world.imports import types
+except ModuleNotFoundError:  # Outside of a component.
+    from ._native import Err, types
 
 from .patch import Patch
 from .verdict import Verdict

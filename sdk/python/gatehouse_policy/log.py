@@ -1,6 +1,9 @@
 """Lines for the server's log. Needs the grant `log`; lines past the host's limit are dropped."""
 
-from wit_world.imports import log
+try:
+    from wit_world.imports import log
+except ModuleNotFoundError:  # Outside of a component.
+    from ._native import log
 
 
 def debug(message):

@@ -1,0 +1,7 @@
+// Package native holds the policy that a program serves outside of a component, where its tests find it.
+package native
+
+import "gatehouse.dev/policy"
+
+// Served is the policy; nil when none is served.
+var Served *policy.Guest

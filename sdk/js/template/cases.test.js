@@ -1,0 +1,5 @@
+// Runs cases/ without wasm, so that a debugger can look at the policy: `npm test`.
+
+import { cases } from "@gatehouse/policy/cases";
+
+await cases(() => import("../src/validator.js"));

@@ -1,0 +1,47 @@
+"""What stands for the contract outside of a component, where a policy is tested: its records, and nobody who answers."""
+
+from collections import namedtuple
+from types import SimpleNamespace
+
+
+class Err(Exception):
+    """The error of a result, as componentize-py has it."""
+
+    def __init__(self, value):
+        super().__init__(value)
+        self.value = value
+
+
+types = SimpleNamespace(
+    GroupVersionResource=namedtuple("GroupVersionResource", "group version resource"),
+    Metadata=namedtuple("Metadata", "name version description settings_schema reads writes rules needs_user"),
+    Mutation=namedtuple("Mutation", "patch warnings"),
+    Rule=namedtuple("Rule", "name description"),
+    Verdict=namedtuple("Verdict", "violations warnings"),
+    Violation=namedtuple("Violation", "rule message field code"),
+)
+
+
+class ReadError_Unavailable:
+    value = "there is no cluster here"
+
+
+def _nobody(*_):
+    raise Err(ReadError_Unavailable())
+
+
+def _unknown(*_):
+    raise Err("there is no authorizer here")
+
+
+cluster = SimpleNamespace(get=_nobody, list=_nobody)
+authorizer = SimpleNamespace(
+    check=_unknown,
+    Attributes=namedtuple("Attributes", "verb group resource subresource namespace name"),
+    Subject_Requester=namedtuple("Subject_Requester", ""),
+    Subject_ServiceAccount=namedtuple("Subject_ServiceAccount", "value"),
+)
+log = SimpleNamespace(
+    Level=SimpleNamespace(DEBUG="debug", INFO="info", WARN="warn", ERROR="error"),
+    write=lambda level, message: print(f"{level}: {message}"),
+)
