@@ -105,6 +105,24 @@ func TestWalkThroughOfLanguages(t *testing.T) {
 	}
 }
 
+// TestBindingsOfTheGuide lets a server look at the objects that the guide for authors shows.
+func TestBindingsOfTheGuide(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(harness.Root(t), "sdk/README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## Bindings\n")
+	_, rest, begins := strings.Cut(section, "```yaml\n")
+	objects, _, ends := strings.Cut(rest, "```\n")
+	if !found || !begins || !ends {
+		t.Fatal("sdk/README.md shows no bindings")
+	}
+	s := harness.Start(t)
+	harness.Contains(t, s.OK(objects, "create", "--dry-run=server", "--validate=strict", "-f", "-"),
+		"clusterpolicybinding.policy.gatehouse.dev/no-latest created", "policybinding.policy.gatehouse.dev/no-latest created",
+		"policyexception.policy.gatehouse.dev/legacy created")
+}
+
 // TestDocuments looks for commands and options that documents name and the program does not have.
 func TestDocuments(t *testing.T) {
 	documents := []string{"README.md", "CONTRIBUTING.md", "sdk/README.md", "wit/README.md", "policies/README.md"}

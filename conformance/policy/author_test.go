@@ -1,0 +1,54 @@
+package policy
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse.dev/conformance/harness"
+)
+
+// TestAuthorsRights takes from the author of a namespaced binding what it reads by, and gives it back: what counts is what the
+// author may do when a request is judged, not what they might do when they wrote it.
+func TestAuthorsRights(t *testing.T) {
+	s := harness.Start(t)
+	module, _, _ := strings.Cut(gatehouse(t, filepath.Join(harness.Root(t), "policies"), "policy", "manifest", "required-labels"), "\n---\n")
+	s.OK(module, "apply", "-f", "-")
+	ready(t, s, "policymodule", "required-labels")
+	s.OK("", "create", "namespace", "shop")
+	s.OK("", "create", "configmap", "limits", "-n", "shop")
+	s.OK("", "create", "role", "author", "-n", "shop", "--verb=create", "--resource=policybindings.policy.gatehouse.dev")
+	s.OK("", "create", "role", "reader", "-n", "shop", "--verb=get", "--resource=configmaps")
+	grant := func(role string) {
+		s.OK("", "create", "rolebinding", role, "-n", "shop", "--role="+role, "--user=jane")
+	}
+	grant("author")
+	grant("reader")
+	binding := aboutConfigMaps("PolicyBinding", "name: team, namespace: shop", "  paramRef: {apiVersion: v1, kind: ConfigMap, name: limits}\n")
+	harness.Eventually(t, "jane may bind a policy", func() bool {
+		_, _, err := s.Run(binding, "create", "-f", "-", "--as=jane")
+		return err == nil
+	})
+	ready(t, s, "policybinding", "team", "-n", "shop")
+	says := func(words string) {
+		harness.Eventually(t, "the refusal says "+words, func() bool {
+			_, said, err := s.Run("", "create", "configmap", "web", "-n", "shop", "--dry-run=server")
+			return err != nil && strings.Contains(said, words)
+		})
+	}
+	const judged, mayNot = `the label "team" is required`, `policy "shop/team" could not judge this request`
+	says(judged)
+	s.OK("", "delete", "rolebinding", "reader", "-n", "shop")
+	says(mayNot)
+	says(`the parameters ConfigMap "limits": the binding's author "jane" may not read them`)
+	grant("reader")
+	says(judged)
+	// Without the parameters nobody can judge either, unless the binding says that requests pass then.
+	s.OK("", "delete", "configmap", "limits", "-n", "shop")
+	says(mayNot)
+	s.OK("", "patch", "policybinding", "team", "-n", "shop", "--type=merge", "-p", `{"spec":{"paramRef":{"parameterNotFoundAction":"Allow"}}}`)
+	harness.Eventually(t, "requests pass without the parameters", func() bool {
+		_, _, err := s.Run("", "create", "configmap", "web", "-n", "shop", "--dry-run=server")
+		return err == nil
+	})
+}
