@@ -43,8 +43,8 @@ func init() {
 func mutate(settings *Settings, review *policy.Review[Object], patch *policy.Patch) error {
 	switch settings.Change {
 	case "count":
-		n, _ := strconv.Atoi(review.Object.Metadata.Labels["n"])
-		patch.Set(strconv.Itoa(n+1), "metadata", "labels", "n")
+		n, _ := strconv.Atoi(review.Object.Metadata.Labels["count"])
+		patch.Set(strconv.Itoa(n+1), "metadata", "labels", "count")
 	case "data":
 		patch.Set("x", "data", "x")
 	}
@@ -58,8 +58,8 @@ const wrongCases = `
 cases:
   - name: it counts
     settings: {change: count}
-    object: &object {apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {n: "0"}}, data: {a: b}}
-    expect: {object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {n: "1"}}, data: {a: b}}}
+    object: &object {apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {count: "0"}}, data: {a: b}}
+    expect: {object: {apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {count: "1"}}, data: {a: b}}}
   - name: it writes data
     settings: {change: data}
     object: *object
@@ -92,7 +92,7 @@ func TestWrongPolicies(t *testing.T) {
 		}
 		return string(out), said.String()
 	}
-	const again, outside = "asked again it changes its own work", "it changes data, which the module does not declare that it writes"
+	const again, outside = "asked again it changes its own work", "it changes data.a, which the module does not declare that it writes"
 
 	out, said := fails("test")
 	harness.Contains(t, out, "FAILED  it counts (images.yaml)", again, "FAILED  it writes data", outside, `ok      it leaves "everything" & all`, "1 of 3 cases passed")
@@ -137,5 +137,5 @@ func TestWrongPolicies(t *testing.T) {
 	_, said = fails("test")
 	harness.Contains(t, said, "there is no case; write one into a file NAME.yaml there")
 	_, said = fails("test", "--cases", "nowhere")
-	harness.Contains(t, said, "nowhere: there is no case")
+	harness.Contains(t, said, "nowhere: No such file or directory")
 }

@@ -41,7 +41,7 @@ impl Call {
             Some(converted) => (converted.object.as_ref(), converted.old.as_ref()),
             None => (object, review.old),
         };
-        let project = |value: &Value| entry.reads.project(value);
+        let project = |value: &Value| entry.project(value);
         let request = if matched.resource == *review.resource { request.clone() } else { Arc::new(in_version(request, matched)) };
         let requester = request.user.is_some().then_some(review.user);
         Self {

@@ -9,6 +9,7 @@ use super::binding::Binding;
 use super::exception::Exception;
 use super::fields::Fields;
 use super::settings;
+use model::Value;
 use model::field::{Errors, Fault, Path, Spelling};
 use model::selector::label::Selector;
 
@@ -20,6 +21,9 @@ pub struct Entry {
     pub policy: Result<Policy, String>,
     /// What it reads.
     pub reads: Fields,
+    /// What it is handed: what it reads, and what it may change, so that it changes a map that is there instead of putting
+    /// another in its place.
+    handed: Fields,
     /// What it may change.
     pub writes: Fields,
     /// What is to come after it.
@@ -66,7 +70,9 @@ impl Entry {
         let metadata = &module.metadata;
         let reads = Fields::handed(&metadata.reads).map_err(Unfit::Module)?;
         let writes = Fields::parse(&metadata.writes).map_err(Unfit::Module)?;
-        Ok(Self { binding, policy: Ok(policy), reads, writes, candidate: None, candidate_wrong: None })
+        let mut handed = reads.clone();
+        handed.join(&writes);
+        Ok(Self { binding, policy: Ok(policy), reads, handed, writes, candidate: None, candidate_wrong: None })
     }
 
     /// Binds a binding and its candidate; `find` gives modules by name. A candidate that cannot be asked leaves the binding
@@ -93,7 +99,12 @@ impl Entry {
     /// A binding that was in force and cannot be run now.
     pub fn broken(binding: Binding, why: String) -> Self {
         let none = Fields::default;
-        Self { binding, policy: Err(why), reads: none(), writes: none(), candidate: None, candidate_wrong: None }
+        Self { binding, policy: Err(why), reads: none(), handed: none(), writes: none(), candidate: None, candidate_wrong: None }
+    }
+
+    /// An object as the module sees it.
+    pub fn project(&self, object: &Value) -> Vec<u8> {
+        self.handed.project(object)
     }
 
     /// Which revision of the module, in short; empty while it cannot be run.

@@ -285,6 +285,19 @@ async fn a_mutator_changes_what_it_declares() {
 }
 
 #[tokio::test]
+async fn a_mutator_sees_what_it_may_change() {
+    let echo = "(i32.store (i32.const 3016) (i32.add (local.get 0) (i32.const 152)))
+        (i32.store (i32.const 3020) (i32.const 1)) (i32.const 3000)";
+    let watcher =
+        Guest { world: "mutator", writes: &["metadata.labels"], reads: &["metadata.name"], body: echo, ..Guest::default() };
+    let (_, policies) = of(vec![module("watcher", &watcher)], vec![binding("a", "watcher", json!({}))]).await;
+    let seen = changed(&policies).await.1.warnings.remove(0);
+    let seen: Value = serde_json::from_str(seen.split_once(": ").unwrap().1).unwrap();
+    assert_eq!(seen["metadata"], json!({"name": "web", "labels": {"app": "web"}}));
+    assert!(seen["spec"].is_null(), "{seen}");
+}
+
+#[tokio::test]
 async fn a_patch_outside_of_what_is_declared_is_a_failure() {
     for (writes, patch, words) in [
         ("metadata.labels", r#"[{"op":"add","path":"/spec/hostNetwork","value":true}]"#, "it changes spec.hostNetwork, which"),

@@ -79,7 +79,7 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
     if let Some(outcome) = passed_over {
         return Trial { outcome, took: Duration::ZERO, log: Vec::new(), fuel: 0 };
     }
-    let project = |value: &Value| entry.reads.project(value);
+    let project = |value: &Value| entry.project(value);
     let (seen, old) = (object.map(project), old.map(project));
     let params = given.params.map(|params| params.to_string().into_bytes());
     let call =
