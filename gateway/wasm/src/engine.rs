@@ -23,6 +23,9 @@ const FEATURES: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::BULK_MEMORY)
+    // What components inside of one hand to each other is copied by modules that the engine makes, between two memories. A
+    // guest's module still has one of its own, as the pool has it.
+    .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::REFERENCE_TYPES)
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::EXTENDED_CONST)
