@@ -101,6 +101,6 @@ mod tests {
             talk(&mut command.spawn().unwrap(), "a.example").unwrap()
         };
         assert_eq!(run("cat"), (true, "a.example".to_owned()));
-        assert_eq!(run("echo credentials not found in native keychain; exit 1").0, false);
+        assert!(!run("echo credentials not found in native keychain; exit 1").0);
     }
 }
