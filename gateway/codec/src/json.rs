@@ -59,6 +59,25 @@ pub fn in_document_order<'a>(bytes: &[u8], faults: &[&'a str]) -> Vec<&'a str> {
     ordered
 }
 
+/// Joins what one field held before with what it holds when it comes again. Gets the way to the field, each step a name or
+/// the position of an element.
+pub type Join<'a> = &'a dyn Fn(&[String], Value, Value) -> Value;
+
+/// Reads a text once more of which [`parse`] told that fields come again, and has each of them joined with what it held.
+/// Fails with Go's words.
+pub fn parse_joining(bytes: &[u8], join: Join<'_>) -> Result<Value, Error> {
+    let mut reader = Reader { repeats: Some(Repeats { join, steps: Vec::new() }), ..Reader::new(bytes) };
+    reader.whole()
+}
+
+/// The first number at a path (`spec.containers[0].x`) as the text spells it.
+pub fn spelling(bytes: &[u8], path: &str) -> Option<String> {
+    let mut reader = Reader { sought: Some(Sought { path, found: None }), ..Reader::new(bytes) };
+    // It was read before.
+    drop(reader.whole());
+    reader.sought?.found
+}
+
 /// `apiVersion` and `kind` of a body. Fails with upstream's words when they are no strings or the body is no object.
 /// Upstream: `runtime/serializer/json/meta.go`.
 pub fn interpret(value: &Value) -> Result<(&str, &str), String> {
@@ -109,11 +128,27 @@ struct Reader<'a> {
     depth: usize,
     /// Every fault that strict decoding may find, in the order of the text; only where somebody asks.
     met: Option<Vec<String>>,
+    /// What becomes of fields that come again, where not the last one stays.
+    repeats: Option<Repeats<'a>>,
+    /// The number whose spelling is asked for.
+    sought: Option<Sought<'a>>,
+}
+
+struct Repeats<'a> {
+    join: Join<'a>,
+    /// Where the reader is.
+    steps: Vec<String>,
+}
+
+struct Sought<'a> {
+    path: &'a str,
+    found: Option<String>,
 }
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { scanner: Scanner::new(bytes), path: String::new(), duplicates: Vec::new(), depth: 0, met: None }
+        let scanner = Scanner::new(bytes);
+        Self { scanner, path: String::new(), duplicates: Vec::new(), depth: 0, met: None, repeats: None, sought: None }
     }
 
     fn whole(&mut self) -> Result<Value, Error> {
@@ -135,7 +170,13 @@ impl<'a> Reader<'a> {
             Some(b't') => self.scanner.literal("true").map(|()| Value::Bool(true)),
             Some(b'f') => self.scanner.literal("false").map(|()| Value::Bool(false)),
             Some(b'n') => self.scanner.literal("null").map(|()| Value::Null),
-            Some(b'-' | b'0'..=b'9') => number(self.scanner.number()?),
+            Some(b'-' | b'0'..=b'9') => {
+                let text = self.scanner.number()?;
+                if let Some(sought) = self.sought.as_mut().filter(|sought| sought.path == self.path && sought.found.is_none()) {
+                    sought.found = Some(text.to_owned());
+                }
+                number(text)
+            }
             Some(b) => Err(invalid(b, "looking for beginning of value")),
         }
     }
@@ -161,7 +202,9 @@ impl<'a> Reader<'a> {
         loop {
             // Writing to a string cannot fail.
             let _ = write!(self.path, "[{}]", items.len());
+            self.step(|| items.len().to_string());
             items.push(self.value()?);
+            self.step_back();
             self.path.truncate(path);
             self.scanner.skip_space();
             match self.scanner.next() {
@@ -190,8 +233,14 @@ impl<'a> Reader<'a> {
             } else if let Some(met) = &mut self.met {
                 met.push(format!("unknown field {}", model::field::quote(&self.path)));
             }
+            self.step(|| key.to_string());
             let value = self.value()?;
+            let value = match (&self.repeats, map.get_mut(&key)) {
+                (Some(repeats), Some(earlier)) => (repeats.join)(&repeats.steps, earlier.take(), value),
+                _ => value,
+            };
             map.insert(key, value);
+            self.step_back();
             self.path.truncate(path);
             self.scanner.skip_space();
             match self.scanner.next() {
@@ -200,6 +249,19 @@ impl<'a> Reader<'a> {
                 Some(b) => return Err(invalid(b, "after object key:value pair")),
                 None => return Err(unexpected_end()),
             }
+        }
+    }
+
+    /// Notes where the reader goes, where somebody asks.
+    fn step(&mut self, name: impl FnOnce() -> String) {
+        if let Some(repeats) = &mut self.repeats {
+            repeats.steps.push(name());
+        }
+    }
+
+    fn step_back(&mut self) {
+        if let Some(repeats) = &mut self.repeats {
+            repeats.steps.pop();
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod decode;
 mod encode;
+mod join;
 mod restore;
 mod settle;
 #[cfg(test)]
@@ -11,8 +12,9 @@ mod tests;
 
 use model::json::{Map, Value};
 
-pub use decode::{decode, strict_error, strict_faults};
+pub use decode::{Spelling, decode, decode_spelt, strict_error, strict_faults};
 pub use encode::{Encode, encode, encode_sorted};
+pub use join::join;
 pub use restore::restore;
 pub use settle::settle;
 

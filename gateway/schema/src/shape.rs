@@ -72,6 +72,20 @@ impl Shape {
         }
     }
 
+    /// The same for what came as text, which faults name numbers from.
+    pub fn decode_spelt(
+        &self,
+        types: &Types,
+        value: &mut Value,
+        unknown: &mut Vec<String>,
+        spelling: normal::Spelling<'_>,
+    ) -> Result<(), String> {
+        match self {
+            Self::Struct(ty) => normal::decode_spelt(types, *ty, value, (unknown, spelling)),
+            Self::Structural(_) => self.decode(types, value, unknown),
+        }
+    }
+
     /// Makes of an object what its storage encoding keeps of it.
     pub fn settle(&self, types: &Types, object: &mut Value) {
         if let Self::Struct(ty) = self {

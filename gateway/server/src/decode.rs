@@ -109,8 +109,15 @@ fn text(
     } else {
         expected(form, api_version, kind)?
     };
+    if media == Media::Json && !duplicates.is_empty() {
+        value = form.join(body, value).map_err(unread)?;
+    }
     let mut unknown = form.unknown_in_other_version(&said, &value);
-    form.decode(&mut value, &mut unknown).map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
+    let decoded = match media {
+        Media::Json => form.decode_json(body, &mut value, &mut unknown),
+        _ => form.decode(&mut value, &mut unknown),
+    };
+    decoded.map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
     let mut faults = strict_faults(&duplicates, &unknown);
     if media == Media::Json && !duplicates.is_empty() && !unknown.is_empty() {
         faults = json::in_document_order(body, &faults);

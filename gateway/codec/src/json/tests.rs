@@ -108,3 +108,24 @@ fn strict_errors_come_as_the_text_does() {
     assert_eq!(in_document_order(text, &faults), [nam, x, r#"unknown field "x""#, b, a, r#"unknown field "a.c""#]);
     assert_eq!(parse(br#"{"a":{},"a":{"b":1,"b":2}}"#).unwrap().duplicates, [a, b], "a field before those within");
 }
+
+#[test]
+fn what_comes_again_is_joined_with_what_it_held() {
+    let told = std::cell::RefCell::new(Vec::new());
+    let join = |steps: &[String], earlier: Value, later: Value| {
+        told.borrow_mut().push(format!("{}: {earlier} {later}", steps.join("/")));
+        json!([earlier, later])
+    };
+    let value = parse_joining(br#"{"a":{"x.y":1,"x.y":2},"l":[0,{"b":1,"b":2,"b":3}],"a":null}"#, &join).unwrap();
+    assert_eq!(value, json!({"a": [{"x.y": [1, 2]}, null], "l": [0, {"b": [[1, 2], 3]}]}));
+    assert_eq!(*told.borrow(), ["a/x.y: 1 2", "l/1/b: 1 2", "l/1/b: [1,2] 3", r#"a: {"x.y":[1,2]} null"#]);
+}
+
+#[test]
+fn numbers_are_spelt_as_the_text_spells_them() {
+    let text = br#"{"a":[{"n":1e2},{"n":1.50}],"n":-0,"a":1}"#;
+    for (path, spelt) in [("a[0].n", Some("1e2")), ("a[1].n", Some("1.50")), ("n", Some("-0")), ("a", Some("1")), ("a[0]", None)]
+    {
+        assert_eq!(spelling(text, path).as_deref(), spelt, "{path}");
+    }
+}

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use codec::go_base64;
 use codec::json::{STRICT_ERRORS_MAX, type_word};
 use model::field::quote;
-use model::json::{Map, Value};
+use model::json::{Map, Number, Value};
 use model::time::{Precision, canonical, format_duration, parse_duration};
 
 use super::is_omitted;
@@ -19,7 +19,20 @@ use crate::types::{Field, Kind, TypeId, Types};
 /// Go's text of the first fault: `json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type
 /// []v1.Container`. The value is then half decoded.
 pub fn decode(types: &Types, ty: TypeId, value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
-    let mut walk = Walk { types, unknown, fault: None, path: String::new(), fields: Vec::new(), owner: "" };
+    decode_spelt(types, ty, value, (unknown, &|_| None))
+}
+
+/// The same, where faults name numbers as they are spelt at a path of the text.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_spelt(
+    types: &Types,
+    ty: TypeId,
+    value: &mut Value,
+    (unknown, spelling): (&mut Vec<String>, Spelling<'_>),
+) -> Result<(), String> {
+    let mut walk = Walk { types, unknown, spelling, fault: None, path: String::new(), fields: Vec::new(), owner: "" };
     match value {
         Value::Object(map) => walk.structure(ty, map)?,
         Value::Null => *value = Value::Object(Map::new()),
@@ -52,9 +65,13 @@ fn path_of(message: &str) -> &str {
     message.split_once('"').map_or("", |(_, rest)| rest.trim_end_matches('"'))
 }
 
+/// How the text spells the number at a path, where there is a text.
+pub type Spelling<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 struct Walk<'a> {
     types: &'a Types,
     unknown: &'a mut Vec<String>,
+    spelling: Spelling<'a>,
     /// The first type fault; upstream goes on after it, and a value's own fault found later outweighs it.
     fault: Option<String>,
     /// Where the walk is, as strict errors spell it: `spec.containers[0]`.
@@ -128,7 +145,7 @@ impl<'a> Walk<'a> {
         for map in each.into_iter().filter_map(Value::as_object_mut) {
             let (types, unknown) = (self.types, &mut Vec::new());
             let fields = self.fields.iter().copied().chain([field.json]).collect();
-            let mut walk = Walk { types, unknown, fault: None, path: String::new(), fields, owner: "" };
+            let mut walk = Walk { types, unknown, spelling: &|_| None, fault: None, path: String::new(), fields, owner: "" };
             walk.structure(ty, map)?;
             walk.fault.map_or(Ok(()), Err)?;
         }
@@ -149,7 +166,7 @@ impl<'a> Walk<'a> {
             (Kind::Int64, Value::Number(number)) if number.is_i64() => Ok(()),
             (Kind::Int32, Value::Number(number)) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => Ok(()),
             (Kind::Int32 | Kind::Int64, Value::Number(number)) => {
-                let what = format!("number {number}");
+                let what = self.number(&self.path, number);
                 let name = self.types.go_type_of(kind);
                 self.mismatch(&what, &name);
                 Ok(())
@@ -210,7 +227,7 @@ impl<'a> Walk<'a> {
     fn bytes(&mut self, value: &mut Value) {
         let text = match value {
             Value::Array(items) => {
-                let bytes: Vec<u8> = items.iter().map(|item| self.byte(item)).collect();
+                let bytes: Vec<u8> = items.iter().enumerate().map(|(at, item)| self.byte(at, item)).collect();
                 go_base64::encode(&bytes)
             }
             Value::String(text) => match go_base64::canonical(text) {
@@ -226,13 +243,16 @@ impl<'a> Walk<'a> {
         *value = text.into();
     }
 
-    fn byte(&mut self, item: &Value) -> u8 {
+    fn byte(&mut self, at: usize, item: &Value) -> u8 {
         let byte = match item {
             Value::Null => Some(0),
             item => item.as_u64().and_then(|n| u8::try_from(n).ok()),
         };
         byte.unwrap_or_else(|| {
-            let what = if item.is_number() { format!("number {item}") } else { type_word(item).to_owned() };
+            let what = match item {
+                Value::Number(number) => self.number(&format!("{}[{at}]", self.path), number),
+                item => type_word(item).to_owned(),
+            };
             self.mismatch(&what, "uint8");
             0
         })
@@ -243,7 +263,7 @@ impl<'a> Walk<'a> {
         let text = match (kind, &*value) {
             (Kind::IntOrString, Value::String(_)) => return Ok(()),
             (Kind::IntOrString, Value::Number(n)) if n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => return Ok(()),
-            (Kind::IntOrString, Value::Number(number)) => return Err(self.message(&format!("number {number}"), "int32")),
+            (Kind::IntOrString, Value::Number(number)) => return Err(self.message(&self.number(&self.path, number), "int32")),
             (Kind::IntOrString, other) => return Err(self.message(type_word(other), "int32")),
             (_, Value::String(text)) => text,
             (Kind::Quantity, other) => &other.to_string(),
@@ -268,6 +288,11 @@ impl<'a> Walk<'a> {
             Named::ElementOf(field) => self.types.go_element_type(field),
             Named::Deeper => self.types.go_type_of(kind),
         }
+    }
+
+    fn number(&self, path: &str, number: &Number) -> String {
+        let spelt = (self.spelling)(path).unwrap_or_else(|| number.to_string());
+        format!("number {spelt}")
     }
 
     fn mismatch(&mut self, what: &str, type_name: &str) {

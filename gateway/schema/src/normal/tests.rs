@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::types::TypeId;
 
-static TYPES: LazyLock<Types> =
+pub(super) static TYPES: LazyLock<Types> =
     LazyLock::new(|| Types::parse(&[include_str!("../../../catalog/data/types.txt")]).expect("the committed table is readable"));
 
-fn of_kind(api_version: &str, kind: &str) -> TypeId {
+pub(super) fn of_kind(api_version: &str, kind: &str) -> TypeId {
     TYPES.of_kind(api_version, kind).expect("a kind of the table")
 }
 
@@ -189,6 +189,29 @@ fn the_revision_is_spliced_where_told() {
         String::from_utf8_lossy(&out),
         r#"{"apiVersion":"g/v2","kind":"A","metadata":{"name":"a","uid":"u"},"spec":{"b":2,"z":1}}"#
     );
+}
+
+#[test]
+fn faults_name_numbers_as_the_text_spells_them() {
+    for (kind, text, told) in [
+        (
+            "Deployment",
+            r#"{"spec":{"replicas":1e2}}"#,
+            "number 1e2 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            "Pod",
+            r#"{"spec":{"containers":[{"ports":[{"containerPort":80},{"containerPort":8.50}]}]}}"#,
+            "number 8.50 into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32",
+        ),
+        ("ConfigMap", r#"{"binaryData":{"a":[1,2.0]}}"#, "number 2.0 into Go struct field ConfigMap.binaryData of type uint8"),
+    ] {
+        let mut value = codec::json::parse(text.as_bytes()).expect("valid JSON").value;
+        let spelling = |path: &str| codec::json::spelling(text.as_bytes(), path);
+        let ty = of_kind(if kind == "Deployment" { "apps/v1" } else { "v1" }, kind);
+        let why = decode_spelt(&TYPES, ty, &mut value, (&mut Vec::new(), &spelling));
+        assert_eq!(why, Err(format!("json: cannot unmarshal {told}")));
+    }
 }
 
 #[test]

@@ -92,6 +92,20 @@ impl Form {
         self.shape.decode(self.types(), value, unknown)
     }
 
+    /// The same for what came as JSON: faults name numbers as it spells them.
+    pub fn decode_json(&self, body: &[u8], value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
+        schema::apply::keep_reset(value);
+        self.shape.decode_spelt(self.types(), value, unknown, &|path| codec::json::spelling(body, path))
+    }
+
+    /// What a JSON body holds of which fields come again: of objects that Go keeps in structs each adds to what came before.
+    /// Fails with Go's words.
+    pub fn join(&self, body: &[u8], last: Value) -> Result<Value, String> {
+        let Some(ty) = self.shape.struct_type() else { return Ok(last) };
+        let join = |steps: &[String], earlier, later| schema::normal::join(self.types(), ty, steps, earlier, later);
+        codec::json::parse_joining(body, &join).map_err(|error| error.to_string())
+    }
+
     /// Reads a protobuf message into normal form. Fails with the words of upstream's readers.
     pub fn decode_message(&self, raw: &[u8]) -> Result<Value, String> {
         match &self.shape {
