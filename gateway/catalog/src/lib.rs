@@ -19,6 +19,9 @@ pub mod resource;
 pub mod services;
 pub mod strategy;
 pub mod typecheck;
+#[cfg(test)]
+#[path = "../../upstream.rs"]
+mod upstream;
 
 pub use catalog::{Catalog, Error, Group, Version};
 pub use document::Document;

@@ -6,6 +6,7 @@ mod declare;
 mod describe;
 mod foreign;
 mod gnostic;
+mod lift;
 mod operation;
 mod path;
 mod plain;
@@ -23,7 +24,7 @@ use custom::Dialect;
 pub(crate) use declare::Declared;
 
 use crate::document::Document;
-use crate::services::Service;
+use crate::services::{Service, Specification};
 use crate::{Catalog, Group, Version};
 
 /// The version of Kubernetes that the documents describe.
@@ -34,8 +35,16 @@ pub struct OpenApi {
     catalog: Arc<Catalog>,
     /// What extension servers serve, the most preferred first.
     foreign: Vec<Service>,
+    /// Documents of those that have none of v3, by path: made from what they have.
+    lifted: BTreeMap<String, Lifted>,
     index: OnceLock<Document>,
     v2: Rendered,
+}
+
+/// An extension server's v2 document as one of v3.
+struct Lifted {
+    from: Specification,
+    rendered: Rendered,
 }
 
 /// How a document is written.
@@ -89,7 +98,13 @@ impl OpenApi {
 
     /// The same with the documents of extension servers, the most preferred first.
     pub fn with(catalog: Arc<Catalog>, foreign: Vec<Service>) -> Self {
-        Self { catalog, foreign, index: OnceLock::new(), v2: Rendered::default() }
+        let lift = |service: &Service| {
+            let remote = service.remote.as_ref().filter(|remote| remote.v3.is_empty())?;
+            let lifted = Lifted { from: remote.v2.clone()?, rendered: Rendered::default() };
+            Some((format!("apis/{}/{}", service.group, service.version), lifted))
+        };
+        let lifted = foreign.iter().filter_map(lift).collect();
+        Self { catalog, foreign, lifted, index: OnceLock::new(), v2: Rendered::default() }
     }
 
     /// Documents of extension servers that are shown here.
@@ -109,7 +124,9 @@ impl OpenApi {
             let url = |(path, hash): &(String, String)| {
                 (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}))
             };
+            let lifted = self.lifted.iter().map(|(path, lifted)| (path.clone(), self.hash(&lifted.from.tag)));
             let mut paths: BTreeMap<String, Value> = hashes.iter().map(url).collect();
+            paths.extend(lifted.map(|one| url(&one)));
             let remote = self.foreign.iter().filter_map(|service| service.remote.as_ref());
             paths.extend(remote.flat_map(|remote| remote.v3.iter().cloned()));
             let paths: Map = paths.into_iter().map(|(path, of)| (Key::from(path.as_str()), of)).collect();
@@ -121,6 +138,11 @@ impl OpenApi {
 
     /// `/openapi/v3/<path>`, where path is `api/v1` or `apis/<group>/<version>`. Renders on first use.
     pub fn v3(&self, path: &str, form: Form) -> Option<&Document> {
+        if let Some(lifted) = self.lifted.get(path) {
+            let from = &lifted.from;
+            let render = || Document::new(lift::document(&from.document).to_string(), self.hash(&from.tag));
+            return Some(lifted.rendered.get(form, &gnostic::V3, render));
+        }
         if let Some(position) = plain::position(path) {
             let render = || Document::new(self.whole(self.plain_parts(position)).to_string(), self.hash(path));
             return Some(self.catalog.builtins().openapi.plain[position].get(form, &gnostic::V3, render));

@@ -125,12 +125,9 @@ fn product<'n>(
 }
 
 #[cfg(test)]
-#[path = "../../upstream.rs"]
-mod upstream;
-
-#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream;
 
     /// Policies of `conformance/typecheck`, with what upstream says of them. Types are called after their kind there and a
     /// number that is another each time, which is left out.
