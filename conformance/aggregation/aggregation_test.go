@@ -1,7 +1,10 @@
 package aggregation
 
 import (
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -135,6 +138,12 @@ func TestAbsent(t *testing.T) {
 	})
 }
 
+// specification is what a server of old tells of itself, before there was OpenAPI v3.
+const specification = `{"swagger":"2.0","info":{"title":"old","version":"v1"},
+"paths":{"/apis/GROUP/v1/things":{"get":{"produces":["application/json"],"responses":{"200":{"description":"OK","schema":{"$ref":"#/definitions/Thing"}}},
+"x-kubernetes-action":"list","x-kubernetes-group-version-kind":{"group":"GROUP","version":"v1","kind":"Thing"}}}},
+"definitions":{"Thing":{"type":"object","description":"Thing is of old.","properties":{"kind":{"type":"string"}},"x-kubernetes-group-version-kind":[{"group":"GROUP","version":"v1","kind":"Thing"}]}}}`
+
 // answers is a server of one version that has one kind.
 func answers(group string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -142,6 +151,9 @@ func answers(group string) http.HandlerFunc {
 		case "":
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write([]byte(`{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"` + group + `/v1","resources":[{"name":"things","singularName":"thing","namespaced":false,"kind":"Thing","verbs":["get"]}]}`))
+		case "/openapi/v2":
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(strings.ReplaceAll(specification, "GROUP", group)))
 		case "/things/elsewhere":
 			http.Redirect(w, r, "https://192.0.2.1/", http.StatusFound)
 		case "/things/one":
@@ -207,8 +219,71 @@ func TestIdentity(t *testing.T) {
 	if certificates := seen.TLS.PeerCertificates; len(certificates) == 0 || certificates[0].Subject.CommonName != "front-proxy-client" {
 		t.Errorf("the server was not shown who asks: %v", certificates)
 	}
+	shows(t, server, words("explain thing --api-version echo.example.com/v1"), "Thing is of old.")
 	if answer := get("/things/elsewhere"); answer.StatusCode != http.StatusBadGateway || answer.Header.Get("Location") != "" {
 		t.Errorf("got %v %v", answer.Status, answer.Header)
+	}
+}
+
+// TestRedirects passes on where an extension server sends a client, where that is asked for; Gatehouse itself goes nowhere.
+func TestRedirects(t *testing.T) {
+	server := harness.Start(t, append([]string{"--aggregator-reject-forwarding-redirect=false"}, settings...)...)
+	extension := startPlain(t, "echo.ext", answers("echo.example.com"))
+	stand(t, server, "echo", extension.port)
+	register(t, server, "echo", extension.port, extension.authority, "echo.example.com", "v1")
+	available(t, server, "v1.echo.example.com")
+	transport, err := rest.TransportFor(server.Config)
+	check(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.Config.Host+"/apis/echo.example.com/v1/things/elsewhere", nil)
+	check(t, err)
+	harness.Eventually(t, "the client is sent elsewhere", func() bool {
+		answer, err := transport.RoundTrip(request)
+		check(t, err)
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusFound && answer.Header.Get("Location") == "https://192.0.2.1/"
+	})
+}
+
+// TestRouting reaches an extension server by an endpoint of its service, where that is asked for.
+func TestRouting(t *testing.T) {
+	server := harness.Start(t, append([]string{"--enable-aggregator-routing"}, settings...)...)
+	stand(t, server, "far", 4443)
+	register(t, server, "far", 4443, []byte{}, "far.example.com", "v1")
+	harness.Eventually(t, "the endpoint is asked", func() bool {
+		return strings.HasPrefix(condition(server, "v1.far.example.com"), "False FailedDiscoveryCheck: failing or missing response from https://10.9.9.9:4443/apis/far.example.com/v1: ")
+	})
+}
+
+// TestShared has calls share connections with a server that speaks HTTP/2.
+func TestShared(t *testing.T) {
+	server := harness.Start(t, settings...)
+	extension := startPlain(t, "echo.ext", answers("echo.example.com"), func(s *httptest.Server) { s.EnableHTTP2 = true })
+	stand(t, server, "echo", extension.port)
+	register(t, server, "echo", extension.port, extension.authority, "echo.example.com", "v1")
+	available(t, server, "v1.echo.example.com")
+	transport, err := rest.TransportFor(server.Config)
+	check(t, err)
+	addresses := map[string]bool{}
+	const calls = 10
+	for range calls {
+		harness.Eventually(t, "an answer", func() bool {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.Config.Host+"/apis/echo.example.com/v1/things/one", strings.NewReader("{}"))
+			check(t, err)
+			answer, err := transport.RoundTrip(request)
+			check(t, err)
+			body, err := io.ReadAll(answer.Body)
+			check(t, err)
+			_ = answer.Body.Close()
+			return answer.StatusCode == http.StatusOK && string(body) == `{"kind":"Thing"}`
+		})
+		seen := extension.last(t, "/apis/echo.example.com/v1/things/one")
+		if seen.ProtoMajor != 2 || !strings.HasPrefix(seen.Host, "127.90.0.") || !strings.HasSuffix(seen.Host, fmt.Sprint(":", extension.port)) {
+			t.Errorf("got %s to %s", seen.Proto, seen.Host)
+		}
+		addresses[seen.RemoteAddr] = true
+	}
+	if len(addresses) == calls {
+		t.Errorf("each call had a connection of its own: %v", addresses)
 	}
 }
 

@@ -99,6 +99,8 @@ type crates struct {
 	version int
 	all     map[types.NamespacedName]*Crate
 	told    *watch.Broadcaster
+	// log is every event, for who begins to watch a moment after a list.
+	log []watch.Event
 }
 
 func newCrates() *crates {
@@ -131,6 +133,7 @@ func (c *crates) put(at types.NamespacedName, crate *Crate, what watch.EventType
 	} else {
 		c.all[at] = crate
 	}
+	c.log = append(c.log, watch.Event{Type: what, Object: crate.DeepCopyObject()})
 	_ = c.told.Action(what, crate.DeepCopyObject())
 	return crate.DeepCopyObject().(*Crate)
 }
@@ -160,7 +163,14 @@ func (c *crates) List(ctx context.Context, _ *internalversion.ListOptions) (runt
 
 func (c *crates) Watch(ctx context.Context, options *internalversion.ListOptions) (watch.Interface, error) {
 	namespace := request.NamespaceValue(ctx)
-	watcher, err := c.told.Watch()
+	// What was told before the watch begins has its place before it.
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	var missed []watch.Event
+	if from, err := strconv.Atoi(options.ResourceVersion); err == nil {
+		missed = append(missed, c.log[min(from, len(c.log)):]...)
+	}
+	watcher, err := c.told.WatchWithPrefix(missed)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type plain struct {
 }
 
 // startPlain serves under the name of a service until the test ends.
-func startPlain(t *testing.T, service string, answer http.HandlerFunc) *plain {
+func startPlain(t *testing.T, service string, answer http.HandlerFunc, settings ...func(*httptest.Server)) *plain {
 	t.Helper()
 	certificate, key, authority := certificates(t, []string{service + ".svc"})
 	pair, err := tls.X509KeyPair(certificate, key)
@@ -43,6 +43,9 @@ func startPlain(t *testing.T, service string, answer http.HandlerFunc) *plain {
 	p := &plain{port: listener.Addr().(*net.TCPAddr).Port, authority: authority, answer: answer}
 	p.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}}
 	p.server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}
+	for _, set := range settings {
+		set(p.server)
+	}
 	p.server.StartTLS()
 	t.Cleanup(func() {
 		p.server.CloseClientConnections()

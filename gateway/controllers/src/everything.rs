@@ -1,11 +1,11 @@
-//! Follows every resource whose objects come and go, those of custom resources too as they are defined, with one watch for
-//! all who want to hear of everything. Decides nothing.
+//! Follows every resource whose objects come and go, those of custom resources too as they are defined, and those of extension
+//! servers as they tell of them, with one watch for all who want to hear of everything. Decides nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::world::ResourceFacts;
+use model::world::{Extensions, ResourceFacts};
 use model::{GroupVersionResource, World};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -15,6 +15,9 @@ use crate::runtime::Runtime;
 
 /// How long resources may take to settle after their definitions changed; upstream looks every 30 s.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// How often extension servers' resources are looked at: they change without a word. Upstream asks every 30 s.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What is there of each object.
 const READS: Reads = &[
@@ -52,16 +55,17 @@ impl Everything {
         if self.listeners.is_empty() {
             return;
         }
-        let resources = resources(&*runtime.context().world);
-        let known: HashSet<GroupVersionResource> = resources.into_iter().map(|facts| facts.resource).collect();
+        // Nobody waits for extension servers, which may not answer.
+        let stored = runtime.context().world.resources().into_iter().filter(takes_part);
+        let known: HashSet<GroupVersionResource> = stored.map(|facts| facts.resource).collect();
         for resource in &known {
             self.listeners.iter().for_each(|listener| runtime.listen_to(resource.clone(), READS, listener.clone()));
         }
-        self.follow_custom(runtime, known);
+        self.follow_others(runtime, known);
     }
 
-    /// Follows resources that come after the start, and leaves those that go: custom ones.
-    fn follow_custom(self, runtime: &mut Runtime, known: HashSet<GroupVersionResource>) {
+    /// Follows resources that come after the start, and leaves those that go: custom ones, and those of extension servers.
+    fn follow_others(self, runtime: &mut Runtime, known: HashSet<GroupVersionResource>) {
         let changed = Arc::new(Notify::new());
         let heard = changed.clone();
         let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
@@ -69,14 +73,21 @@ impl Everything {
         let world = runtime.context().world.clone();
         runtime.spawn(async move {
             let (mut followed, mut feeds): (HashMap<GroupVersionResource, AbortHandle>, _) = (HashMap::new(), JoinSet::new());
+            let mut extensions = Extensions::default();
             loop {
-                changed.notified().await;
+                tokio::select! {
+                    () = changed.notified() => {}
+                    () = tokio::time::sleep(LOOK) => if world.extensions() == extensions { continue },
+                }
+                extensions = world.extensions();
                 // Several definitions come together, and each changes several times until it is served.
                 tokio::time::sleep(SETTLE).await;
                 let now = resources(&*world);
                 self.census.iter().for_each(|census| census(&now));
                 followed.retain(|resource, feed| {
-                    let stays = now.iter().any(|facts| facts.resource == *resource);
+                    let version = format!("{}/{}", resource.group, resource.version);
+                    // Of whom cannot be asked nobody knows that it serves less than before.
+                    let stays = extensions.unknown.contains(&version) || now.iter().any(|facts| facts.resource == *resource);
                     if !stays {
                         feed.abort();
                     }
@@ -93,11 +104,13 @@ impl Everything {
     }
 }
 
-/// The resources whose objects come and go, without events, of which there are too many.
+/// The resources whose objects come and go, those of extension servers too.
 pub(crate) fn resources(world: &dyn World) -> Vec<ResourceFacts> {
-    let takes_part = |facts: &ResourceFacts| {
-        &*facts.resource.resource != "events"
-            && ["list", "watch", "delete"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb))
-    };
-    world.resources().into_iter().filter(takes_part).collect()
+    world.resources().into_iter().chain(world.extensions().resources).filter(takes_part).collect()
+}
+
+/// Without events, of which there are too many.
+fn takes_part(facts: &ResourceFacts) -> bool {
+    let serves = |verb: &&str| facts.verbs.iter().any(|served| served == verb);
+    &*facts.resource.resource != "events" && ["list", "watch", "delete"].iter().all(serves)
 }

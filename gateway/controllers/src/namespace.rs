@@ -42,6 +42,8 @@ struct Left {
     finalizers: BTreeMap<String, usize>,
     /// What could not be deleted, in words.
     errors: Vec<String>,
+    /// Versions of groups of which nobody could tell what is in them.
+    unknown: Vec<String>,
     /// Seconds until it should be gone; 0 is unknown.
     estimate_s: i64,
 }
@@ -106,8 +108,9 @@ fn reconcile<'a>(context: &'a Context, name: &'a str) -> BoxFuture<'a, Result<Ne
         if left.estimate_s > 0 {
             return Ok(Next::After(wait(&left, age_s)));
         }
-        if !left.errors.is_empty() {
-            return Err(Error::Other(left.errors.join(", ")));
+        let holds_up: Vec<String> = conditions::undiscovered(&left).into_iter().chain(left.errors).collect();
+        if !holds_up.is_empty() {
+            return Err(Error::Other(holds_up.join(", ")));
         }
         finalize(world, &resource, namespace).await
     })
@@ -125,11 +128,12 @@ async fn finalize(world: &dyn World, resource: &GroupVersionResource, mut namesp
 
 /// Deletes what is in a namespace; nothing but pods as long as there are pods.
 async fn empty(world: &dyn World, namespace: &str, age_s: i64) -> Left {
-    let all = world.resources();
+    let (mut all, extensions) = (world.resources(), world.extensions());
+    all.extend(extensions.resources);
     let deletable =
         |facts: &&ResourceFacts| facts.namespaced && ["delete", "list"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb));
     let is_pods = |facts: &&ResourceFacts| &*facts.resource.resource == "pods" && facts.resource.group.is_empty();
-    let mut left = Left::default();
+    let mut left = Left { unknown: extensions.unknown, ..Left::default() };
     for pods in all.iter().filter(deletable).filter(is_pods) {
         clear(world, pods, namespace, age_s, &mut left).await;
     }

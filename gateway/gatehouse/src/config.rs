@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use controllers::bootstrap::Reconciler;
+use server::aggregation::Redirects;
+use server::client::Routing;
 use server::listen::{STREAMS_MAX, Sharing};
 use server::tls::{Lowest, Source};
 
@@ -78,6 +80,10 @@ pub(crate) struct Identity {
     pub(crate) front_proxy: FrontProxy,
     /// `--proxy-client-cert-file` and `--proxy-client-key-file`: who this server is to extension servers.
     pub(crate) proxy_client: Option<Source>,
+    /// `--aggregator-reject-forwarding-redirect`.
+    pub(crate) redirects: Redirects,
+    /// `--enable-aggregator-routing`.
+    pub(crate) routing: Routing,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) anonymous: bool,
     pub(crate) bootstrap_tokens: bool,
@@ -293,6 +299,11 @@ fn identity(flags: &mut Values<'_>) -> Identity {
         client_ca: path(flags, "client-ca-file"),
         front_proxy: front_proxy(flags),
         proxy_client: proxy_client(flags),
+        redirects: match flags.switch("aggregator-reject-forwarding-redirect") {
+            true => Redirects::Refused,
+            false => Redirects::PassedOn,
+        },
+        routing: if flags.switch("enable-aggregator-routing") { Routing::Endpoints } else { Routing::ClusterIp },
         token_file: path(flags, "token-auth-file"),
         anonymous: flags.switch("anonymous-auth"),
         bootstrap_tokens: flags.switch("enable-bootstrap-token-auth"),

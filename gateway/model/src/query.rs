@@ -65,6 +65,12 @@ pub fn decode_path(path: &str) -> Option<String> {
     decode(path, Plus::IsPlus)
 }
 
+/// A value of a query: what is not plain is written as %XX.
+pub fn encode(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',');
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 fn decode(text: &str, plus: Plus) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -86,6 +92,12 @@ fn decode(text: &str, plus: Plus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_plain_is_escaped() {
+        assert_eq!(encode("a b&c"), "a%20b%26c");
+        assert_eq!(Query::parse(&format!("x={}", encode("ä=1?#+%"))).get("x"), Some("ä=1?#+%"));
+    }
 
     #[test]
     fn reads_parameters() {

@@ -138,12 +138,26 @@ pub trait World: Send + Sync {
     async fn remove_record(&self, _key: &str) -> Result<bool, Status> {
         Ok(false)
     }
-    /// Every resource that can be listed and watched, custom ones too, in its preferred version.
+    /// Every resource that is stored here and can be listed and watched, custom ones too, in its preferred version.
     fn resources(&self) -> Vec<ResourceFacts>;
+    /// What extension servers serve, as far as they told. Their objects are read, patched, deleted and followed like others;
+    /// what fails on the way to them is a 503.
+    fn extensions(&self) -> Extensions {
+        Extensions::default()
+    }
+}
+
+/// What is served by others under this server's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// Their resources, each in its preferred version.
+    pub resources: Vec<ResourceFacts>,
+    /// Versions of groups (`metrics.k8s.io/v1beta1`) whose servers could not be asked lately.
+    pub unknown: Vec<String>,
 }
 
 /// What a generic controller (garbage collector, namespace deletion) must know of a resource.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceFacts {
     /// Its name in the preferred version.
     pub resource: GroupVersionResource,

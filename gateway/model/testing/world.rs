@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::stream::BoxStream;
 use model::json::json;
-use model::world::{DeleteOptions, Event, Propagation, ResourceFacts};
+use model::world::{DeleteOptions, Event, Extensions, Propagation, ResourceFacts};
 use model::{GroupResource, GroupVersionResource, Revision, Status, Value, World, meta, selector};
 
 /// When every object of the fake world was made or deleted.
@@ -42,6 +42,7 @@ fn concerns(event: &Event, namespace: &str) -> bool {
 pub(crate) struct Fake {
     state: Mutex<State>,
     facts: Vec<ResourceFacts>,
+    extensions: Mutex<Extensions>,
 }
 
 /// A resource's name from `v1/pods` or `apps/v1/deployments`.
@@ -70,7 +71,12 @@ impl Fake {
             namespaced: *namespaced,
             verbs: verbs.iter().map(|v| (*v).to_owned()).collect(),
         });
-        Self { facts: facts.collect(), state: Mutex::default() }
+        Self { facts: facts.collect(), state: Mutex::default(), extensions: Mutex::default() }
+    }
+
+    /// Says what extension servers serve from now on.
+    pub(crate) fn extend(&self, extensions: Extensions) {
+        *self.extensions.lock().unwrap() = extensions;
     }
 
     /// Puts an object as it is, with a uid made from its place when it has none.
@@ -333,5 +339,9 @@ impl World for Fake {
 
     fn resources(&self) -> Vec<ResourceFacts> {
         self.facts.clone()
+    }
+
+    fn extensions(&self) -> Extensions {
+        self.extensions.lock().unwrap().clone()
     }
 }

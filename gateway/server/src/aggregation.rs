@@ -8,6 +8,7 @@ mod ask;
 mod check;
 mod discovery;
 mod headers;
+mod objects;
 mod openapi;
 mod proxy;
 mod refresh;
@@ -20,8 +21,10 @@ use admission::followed::{Followed, Newest};
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use catalog::services::{self, Priority, Remote, Service};
-use model::{RequestInfo, Revision, Value, meta};
+use catalog::services::{self, Freshness, Priority, Remote, Service};
+use model::version::by_maturity;
+use model::world::{Extensions, ResourceFacts};
+use model::{GroupVersionResource, RequestInfo, Revision, Value, meta};
 use parking_lot::Mutex;
 use rustls::client::ResolvesClientCert;
 use tokio::sync::watch;
@@ -32,6 +35,7 @@ use crate::gate::Gate;
 use crate::tls::Certificates;
 
 pub use check::check;
+pub(crate) use objects::Objects;
 pub(crate) use proxy::run as pass_on;
 
 /// By group, then version.
@@ -47,6 +51,16 @@ pub struct Aggregation {
     changes: watch::Sender<u64>,
     /// The certificate by which extension servers know this server.
     shown: Option<Arc<Certificates>>,
+    redirects: Redirects,
+}
+
+/// What becomes of answers by which an extension server sends a client elsewhere. Nobody here goes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// The client is told that they are not permitted.
+    Refused,
+    /// The client gets them, and goes itself if it likes.
+    PassedOn,
 }
 
 /// One version of a group that an extension server serves.
@@ -72,9 +86,9 @@ struct Known {
 
 impl Aggregation {
     /// Of a cluster without extension servers, until others are told of.
-    pub fn new(shown: Option<Arc<Certificates>>) -> Self {
+    pub fn new(shown: Option<Arc<Certificates>>, redirects: Redirects) -> Self {
         let (routes, known) = Default::default();
-        Self { routes, known, changes: watch::Sender::new(0), shown }
+        Self { routes, known, changes: watch::Sender::new(0), shown, redirects }
     }
 
     /// Who serves a request, if it is an extension server.
@@ -93,6 +107,16 @@ impl Aggregation {
             ["openapi", "v3", "apis", group, version] => of(group, version).filter(|route| self.describes(route)),
             _ => None,
         }
+    }
+
+    /// Who serves a version of a group, if it is an extension server.
+    pub(crate) fn route_of(&self, group: &str, version: &str) -> Option<Arc<Route>> {
+        self.routes.load().get(group)?.get(version).cloned()
+    }
+
+    /// What extension servers say they serve, each resource in the version that clients prefer.
+    pub(crate) fn extensions(&self) -> Extensions {
+        if self.routes.load().is_empty() { Extensions::default() } else { extensions(&self.known.lock()) }
     }
 
     /// Whether the server has an OpenAPI v3 document of its own.
@@ -219,6 +243,39 @@ impl Known {
             priority: self.priority,
             remote: self.remote.as_ref().map(|(_, found)| found.clone()),
         }
+    }
+}
+
+fn extensions(known: &BTreeMap<String, Known>) -> Extensions {
+    let mut told = Extensions::default();
+    let mut remote: Vec<(&Known, &Remote)> = known.values().filter_map(|one| Some((one, &one.remote.as_ref()?.1))).collect();
+    remote
+        .sort_by(|(a, _), (b, _)| b.priority.version.cmp(&a.priority.version).then_with(|| by_maturity(&b.version, &a.version)));
+    for (of, found) in remote {
+        if found.freshness == Freshness::Stale {
+            told.unknown.push(format!("{}/{}", of.group, of.version));
+            continue;
+        }
+        for facts in found.resources.iter().map(|resource| facts(of, resource)) {
+            let same =
+                |one: &ResourceFacts| (&one.resource.group, &one.resource.resource) == (&of.group, &facts.resource.resource);
+            if !told.resources.iter().any(same) {
+                told.resources.push(facts);
+            }
+        }
+    }
+    told.unknown.sort();
+    told
+}
+
+/// What generic controllers must know of a resource that discovery tells of.
+fn facts(of: &Known, resource: &Value) -> ResourceFacts {
+    let verbs = resource.get("verbs").and_then(Value::as_array).into_iter().flatten();
+    ResourceFacts {
+        resource: GroupVersionResource::new(&of.group, &of.version, text(resource, "resource")),
+        kind: resource.pointer("/responseKind/kind").and_then(Value::as_str).unwrap_or("").to_owned(),
+        namespaced: text(resource, "scope") == "Namespaced",
+        verbs: verbs.filter_map(Value::as_str).map(str::to_owned).collect(),
     }
 }
 

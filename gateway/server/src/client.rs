@@ -7,8 +7,10 @@ mod address;
 mod answer;
 mod connection;
 mod credentials;
+mod kubeconfig;
 mod passing;
 mod pinned;
+mod shared;
 mod trust;
 mod unverified;
 
@@ -29,10 +31,11 @@ use crate::body::{self, Body};
 use crate::gate::Gate;
 
 use address::Address;
-pub use address::Target;
+pub use address::{Routing, Target};
 pub(crate) use connection::{Connection, Lost};
 pub use credentials::Credentials;
-pub(crate) use passing::Passing;
+pub(crate) use passing::{Over, Passing};
+use shared::Shared;
 pub use trust::{Terms, Trust};
 
 /// Endpoints that are kept with their connections; upstream's client manager keeps as many.
@@ -47,6 +50,7 @@ const IDLE_LIFE: Duration = Duration::from_secs(90);
 pub struct Client {
     endpoints: Mutex<HashMap<String, Arc<Endpoint>>>,
     clock: AtomicU64,
+    routing: Routing,
 }
 
 /// One who is called: where it is, whom it must prove to be, and the connections to it.
@@ -56,6 +60,8 @@ pub struct Endpoint {
     /// What it is told of who calls.
     authorization: Option<HeaderValue>,
     idle: Mutex<Vec<Idle>>,
+    /// Connections of HTTP/2 to it.
+    shared: Mutex<Vec<Shared>>,
     /// When it was last asked for, in calls of the client.
     used: AtomicU64,
 }
@@ -75,6 +81,17 @@ pub struct Failure {
 }
 
 impl Client {
+    /// One that reaches services so.
+    pub fn routed(routing: Routing) -> Self {
+        Self { routing, ..Self::default() }
+    }
+
+    /// Another number each time.
+    fn turn(&self) -> usize {
+        // What does not fit begins anew.
+        self.clock.fetch_add(1, Ordering::Relaxed) as usize
+    }
+
     /// Who is meant by a `clientConfig`. The same configuration has the same connections. Fails with the reason.
     pub fn endpoint(&self, config: &Value) -> Result<Arc<Endpoint>, String> {
         self.endpoint_shown(config, &Arc::default())
@@ -106,8 +123,12 @@ impl Client {
 impl Endpoint {
     /// The side that a reference to a service means: `namespace`, `name` and `port`.
     pub(crate) fn of_service(service: &Value, trust: Trust) -> Self {
-        let address = Address::of_service(service);
-        Self { address, trust, authorization: None, idle: Mutex::default(), used: AtomicU64::default() }
+        Self::made(Address::of_service(service), trust, None)
+    }
+
+    fn made(address: Address, trust: Trust, authorization: Option<HeaderValue>) -> Self {
+        let (idle, shared, used) = Default::default();
+        Self { address, trust, authorization, idle, shared, used }
     }
 
     fn of(config: &Value, credentials: &Credentials) -> Result<Self, String> {
@@ -116,13 +137,8 @@ impl Endpoint {
         let address = Address::of(config)?;
         let shown = credentials.of(address.server_name(), address.port());
         let certificate = shown.certificate.map(|certificate| certificate as Arc<dyn ResolvesClientCert>);
-        Ok(Self {
-            address,
-            trust: Trust::of(Terms { bundle: &bundle, shown: certificate, ..Terms::default() })?,
-            authorization: shown.authorization,
-            idle: Mutex::default(),
-            used: AtomicU64::default(),
-        })
+        let trust = Trust::of(Terms { bundle: &bundle, shown: certificate, ..Terms::default() })?;
+        Ok(Self::made(address, trust, shown.authorization))
     }
 
     /// Posts JSON and gives the answer's body. The other side is told how long its answer is waited for, in whole seconds.
@@ -173,8 +189,9 @@ impl Endpoint {
     /// A connection to exactly this target that waits for a call.
     fn waiting(&self, target: &Target) -> Option<Connection> {
         let mut idle = self.idle.lock();
-        idle.retain(|idle| idle.since.elapsed() < IDLE_LIFE && idle.connection.leads_to(target));
-        idle.pop().map(|idle| idle.connection)
+        idle.retain(|idle| idle.since.elapsed() < IDLE_LIFE && idle.connection.is_open());
+        let at = idle.iter().rposition(|idle| idle.connection.leads_to(target))?;
+        Some(idle.remove(at).connection)
     }
 
     fn keep(&self, (answer, connection): (http::Response<Bytes>, Option<Connection>)) -> http::Response<Bytes> {

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use codec::partial::Fields;
 use futures::stream::{BoxStream, StreamExt};
 use model::name::is_valid_path_segment_name;
-use model::world::{DeleteOptions, Event, ResourceFacts};
+use model::world::{DeleteOptions, Event, Extensions, ResourceFacts};
 use model::{GroupVersionResource, RequestInfo, Revision, Status, User, Value, Verb, World, meta};
 use store::{Draft, Entry, Error, Expect, Header, Interest, Kind, Op, Watcher};
 
+use crate::aggregation::Objects;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::WriteOptions;
@@ -111,6 +112,9 @@ impl LocalWorld {
         fields: Fields,
     ) -> Result<BoxStream<'static, Event>, Status> {
         let gate = self.gate()?;
+        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+            return remote.watch(namespace, from).await;
+        }
         let row = self.row(&gate, resource, "").await?;
         let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
         let interest = Interest { namespace, ..Interest::default() };
@@ -142,6 +146,9 @@ fn read_key(row: &Row, namespace: &str, name: &str) -> Result<store::Key, Status
 impl World for LocalWorld {
     async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
         let gate = self.gate()?;
+        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+            return remote.get(namespace, name).await;
+        }
         let row = self.row(&gate, resource, "").await?;
         let key = read_key(&row, namespace, name)?;
         match gate.store.resource(&row.prefix()).get(key.as_str()) {
@@ -183,6 +190,9 @@ impl World for LocalWorld {
         labels: &str,
     ) -> Result<(Vec<Value>, Revision), Status> {
         let gate = self.gate()?;
+        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+            return remote.list(namespace, labels).await;
+        }
         let row = self.row(&gate, resource, "").await?;
         let labels = model::selector::label::Selector::parse(labels).map_err(Status::bad_request)?;
         let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
@@ -205,6 +215,10 @@ impl World for LocalWorld {
         fields: &[&str],
     ) -> Result<(BoxStream<'static, Value>, Revision), Status> {
         let gate = self.gate()?;
+        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+            let (objects, revision) = remote.list("", "").await?;
+            return Ok((futures::stream::iter(objects).boxed(), revision));
+        }
         let row = self.row(&gate, resource, "").await?;
         let snapshot = gate.store.resource(&row.prefix()).snapshot();
         unread::refuse(&row.group_resource(), &snapshot)?;
@@ -269,6 +283,9 @@ impl World for LocalWorld {
         patch: Value,
     ) -> Result<Value, Status> {
         let gate = self.gate()?;
+        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+            return remote.merge_patch(subresource, (namespace, name), &patch).await;
+        }
         let row = self.row(&gate, resource, subresource).await?;
         let mut call = self.call(&gate, Verb::Patch, resource, subresource, (namespace, name));
         let written = patch::merge(&gate, &mut call, &row, &patch).await?;
@@ -283,6 +300,9 @@ impl World for LocalWorld {
         options: DeleteOptions,
     ) -> Result<(), Status> {
         let gate = self.gate()?;
+        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+            return remote.delete(namespace, name, &options).await;
+        }
         let row = self.row(&gate, resource, "").await?;
         let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
         delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options), delete::Admission::Asked)
@@ -328,7 +348,14 @@ impl World for LocalWorld {
     }
 
     fn resources(&self) -> Vec<ResourceFacts> {
-        self.gate().map(|gate| Row::facts(&gate)).unwrap_or_default()
+        let Ok(gate) = self.gate() else { return Vec::new() };
+        let mut facts = Row::facts(&gate);
+        facts.retain(|of| gate.aggregation.route_of(&of.resource.group, &of.resource.version).is_none());
+        facts
+    }
+
+    fn extensions(&self) -> Extensions {
+        self.gate().map(|gate| gate.aggregation.extensions()).unwrap_or_default()
     }
 }
 

@@ -38,6 +38,10 @@ fn trouble(kind: &str, left: &Left) -> Option<(&'static str, String)> {
         each.join(", ")
     };
     match kind {
+        "NamespaceDeletionDiscoveryFailure" => undiscovered(left).map(|why| {
+            let message = format!("Discovery failed for some groups, {} failing: {why}", left.unknown.len());
+            ("DiscoveryFailed", message)
+        }),
         "NamespaceDeletionContentFailure" if !left.errors.is_empty() => {
             let mut errors = left.errors.clone();
             errors.sort();
@@ -53,6 +57,14 @@ fn trouble(kind: &str, left: &Left) -> Option<(&'static str, String)> {
         }
         _ => None,
     }
+}
+
+/// That not everybody could be asked what they serve, as client-go's discovery tells it.
+pub(super) fn undiscovered(left: &Left) -> Option<String> {
+    let each: Vec<String> =
+        left.unknown.iter().map(|version| format!("{version}: stale GroupVersion discovery: {version}")).collect();
+    let why = format!("unable to retrieve the complete list of server APIs: {}", each.join(", "));
+    (!each.is_empty()).then_some(why)
 }
 
 fn put(conditions: &mut Vec<Value>, kind: &str, status: &str, reason: &str, message: &str, now: Timestamp) -> bool {

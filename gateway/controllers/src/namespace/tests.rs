@@ -1,5 +1,7 @@
 //! Namespaces in every stage of their end.
 
+use model::world::Extensions;
+
 use super::*;
 use crate::tests::{NOW, context};
 use crate::world::{Fake, THEN};
@@ -81,6 +83,29 @@ async fn what_cannot_be_deleted_is_said() {
     assert_eq!((&failure["status"], &failure["reason"]), (&json!("True"), &json!("ContentDeletionFailed")));
     assert_eq!(failure["message"], "Failed to delete all resource types, 1 remaining: a policy says no");
 
+    assert_eq!(reconcile(&context, "a").await.unwrap(), Next::Wait);
+    assert_eq!(world.peek("v1/namespaces", "", "a"), None);
+}
+
+#[tokio::test]
+async fn what_extension_servers_serve_goes_too_and_is_waited_for() {
+    let (context, world) = context(world());
+    world.seed("v1/namespaces", namespace(THEN));
+    world.seed("g.example/v1/crates", json!({"metadata": {"namespace": "a", "name": "x"}}));
+    let crates = Fake::new(&[("g.example/v1/crates", "Crate", true)]).resources();
+    let unknown = vec!["h.example/v1".to_owned(), "h.example/v2".to_owned()];
+    world.extend(Extensions { resources: crates.clone(), unknown });
+    assert!(reconcile(&context, "a").await.is_err(), "nobody knows what else is in it");
+    assert_eq!(world.names("g.example/v1/crates"), [""; 0]);
+    let ending = world.peek("v1/namespaces", "", "a").unwrap();
+    let failure = condition(&ending, "NamespaceDeletionDiscoveryFailure");
+    assert_eq!((&failure["status"], &failure["reason"]), (&json!("True"), &json!("DiscoveryFailed")));
+    assert_eq!(
+        failure["message"],
+        "Discovery failed for some groups, 2 failing: unable to retrieve the complete list of server APIs: h.example/v1: stale GroupVersion discovery: h.example/v1, h.example/v2: stale GroupVersion discovery: h.example/v2"
+    );
+
+    world.extend(Extensions { resources: crates, ..Extensions::default() });
     assert_eq!(reconcile(&context, "a").await.unwrap(), Next::Wait);
     assert_eq!(world.peek("v1/namespaces", "", "a"), None);
 }

@@ -57,13 +57,18 @@ pub(super) const STORAGE: &[Flag] = &[
 ];
 
 pub(super) const MISC: &[Flag] = &[
-    accepted("aggregator-reject-forwarding-redirect", SWITCH, "true", "Do not pass on redirects of extension servers."),
+    supported("aggregator-reject-forwarding-redirect", SWITCH, "true", "Do not pass on redirects of extension servers."),
     accepted("allow-privileged", SWITCH, "false", "Let containers be privileged."),
     supported("apiserver-count", TEXT, "1", "Number of servers of the cluster, for --endpoint-reconciler-type=master-count."),
     accepted("coordinated-leadership-lease-duration", TEXT, "15s", "Life of a leader's lease."),
     accepted("coordinated-leadership-renew-deadline", TEXT, "10s", "When a leader gives up renewing."),
     accepted("coordinated-leadership-retry-period", TEXT, "2s", "Pause between attempts to lead."),
-    accepted("enable-aggregator-routing", SWITCH, "false", "Reach extension servers by their endpoints."),
+    supported(
+        "enable-aggregator-routing",
+        SWITCH,
+        "false",
+        "Reach extension servers and webhooks by the endpoints of their services, not by cluster IPs.",
+    ),
     accepted("enable-logs-handler", SWITCH, "false", "Serve /logs."),
     supported(
         "endpoint-reconciler-type",

@@ -1,4 +1,4 @@
-//! Requests of the server's own to extension servers, answered whole. Does not know what the answers mean.
+//! Requests of the server's own to extension servers, most of them answered whole. Does not know what the answers mean.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use model::User;
 
 use super::headers;
 use crate::body;
-use crate::client::Endpoint;
+use crate::client::{Endpoint, Over, Passing};
 use crate::gate::Gate;
 
 /// What is asked for.
@@ -26,15 +26,40 @@ pub(super) struct Ask<'a> {
     pub(super) bytes_max: usize,
 }
 
-/// Gets a document. Fails with a text in the manner of Go's client.
-pub(super) async fn get(gate: &Gate, side: &Arc<Endpoint>, ask: &Ask<'_>) -> Result<Response<Bytes>, String> {
-    match tokio::time::timeout(ask.within, exchange(gate, side, ask)).await {
-        Ok(answer) => answer,
-        Err(_) => Err("context deadline exceeded".to_owned()),
-    }
+/// What is sent along.
+pub(super) struct Sent {
+    pub(super) method: Method,
+    pub(super) media: &'static str,
+    pub(super) body: Bytes,
 }
 
-async fn exchange(gate: &Gate, side: &Arc<Endpoint>, ask: &Ask<'_>) -> Result<Response<Bytes>, String> {
+/// Gets a document. Fails with a text in the manner of Go's client.
+pub(super) async fn get(gate: &Gate, side: &Arc<Endpoint>, ask: &Ask<'_>) -> Result<Response<Bytes>, String> {
+    exchange(gate, side, ask, None).await
+}
+
+/// The same, or with what is sent, where something is.
+pub(super) async fn exchange(
+    gate: &Gate,
+    side: &Arc<Endpoint>,
+    ask: &Ask<'_>,
+    sent: Option<Sent>,
+) -> Result<Response<Bytes>, String> {
+    let answer = async {
+        let (head, body) = begin(gate, side, ask, sent).await?.into_parts();
+        let whole = Limited::new(body, ask.bytes_max).collect().await.map_err(|error| error.to_string())?;
+        Ok(Response::from_parts(head, whole.to_bytes()))
+    };
+    tokio::time::timeout(ask.within, answer).await.unwrap_or_else(|_| Err("context deadline exceeded".to_owned()))
+}
+
+/// Sends a request; the answer's body is read by whom it is for.
+pub(super) async fn begin(
+    gate: &Gate,
+    side: &Arc<Endpoint>,
+    ask: &Ask<'_>,
+    along: Option<Sent>,
+) -> Result<Response<Passing>, String> {
     let target = side.place(gate)?;
     let mut sent = HeaderMap::new();
     headers::identify(&mut sent, &ask.user).map_err(|unfit| unfit.to_string())?;
@@ -46,10 +71,12 @@ async fn exchange(gate: &Gate, side: &Arc<Endpoint>, ask: &Ask<'_>) -> Result<Re
         sent.insert(header::IF_NONE_MATCH, value(ask.etag)?);
     }
     let mut request = Request::new(body::empty());
-    *request.method_mut() = Method::GET;
+    if let Some(Sent { method, media, body }) = along {
+        sent.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+        *request.method_mut() = method;
+        *request.body_mut() = body::full(body);
+    }
     *request.uri_mut() = ask.path.parse().map_err(|error| format!("{error}"))?;
     *request.headers_mut() = sent;
-    let (head, body) = side.pass(&target, request).await?.into_parts();
-    let whole = Limited::new(body, ask.bytes_max).collect().await.map_err(|error| error.to_string())?;
-    Ok(Response::from_parts(head, whole.to_bytes()))
+    side.pass(&target, request, Over::Any).await
 }

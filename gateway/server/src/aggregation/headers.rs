@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
 use model::User;
 
@@ -113,6 +114,15 @@ pub(super) fn back(headers: &mut HeaderMap) {
     OF_ORIGINS.iter().for_each(|name| drop(headers.remove(*name)));
 }
 
+/// Leads a client that is sent to where only this server can go to the same place here.
+pub(super) fn relocate(headers: &mut HeaderMap, authority: &str) {
+    let Some(to) = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()?.parse::<Uri>().ok()) else { return };
+    let here = to.authority().filter(|there| there.as_str() == authority).and(to.path_and_query());
+    if let Some(here) = here.and_then(|here| HeaderValue::from_str(here.as_str()).ok()) {
+        headers.insert(header::LOCATION, here);
+    }
+}
+
 fn leave_behind(headers: &mut HeaderMap) {
     let named: Vec<String> = headers
         .get_all(header::CONNECTION)
@@ -147,6 +157,20 @@ fn escape(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_led_back_here_or_where_it_is_sent() {
+        for (sent, led) in [
+            ("https://10.0.0.5:443/a?b=c", "/a?b=c"),
+            ("/a", "/a"),
+            ("a", "a"),
+            ("https://example.com/a", "https://example.com/a"),
+        ] {
+            let mut headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(sent))]);
+            relocate(&mut headers, "10.0.0.5:443");
+            assert_eq!(headers.get(header::LOCATION).and_then(|to| to.to_str().ok()), Some(led));
+        }
+    }
 
     fn sent(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()

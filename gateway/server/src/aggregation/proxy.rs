@@ -9,11 +9,11 @@ use http_body_util::BodyExt;
 use model::Status;
 
 use super::headers::{self, Onward};
-use super::{Route, answer, tunnel};
+use super::{Redirects, Route, answer, tunnel};
 use crate::answer::{Answer, Content};
 use crate::body::{self, Body};
 use crate::call::Call;
-use crate::client::Endpoint;
+use crate::client::{Endpoint, Over};
 use crate::gate::Gate;
 use crate::listen::Peer;
 
@@ -75,17 +75,20 @@ async fn send(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, (side, body): (&Ar
         Ok(uri) => *request.uri_mut() = uri,
         Err(error) => return answer::unreached(&format!("{error}")),
     }
-    match side.pass(&target, request).await {
+    let over = if upgrade.is_some() { Over::Http1 } else { Over::Any };
+    match side.pass(&target, request, over).await {
         Ok(response) if upgrade.is_some() => tunnel::open(gate, call, response),
-        Ok(response) => back(call, response),
+        Ok(response) => back(call, response, gate.aggregation.redirects, &target.authority),
         Err(why) => answer::unreached(&why),
     }
 }
 
 /// The answer as the client gets it. Where the server would send the client elsewhere, nobody goes.
-fn back(call: &Call, response: Response<crate::client::Passing>) -> Answer {
+fn back(call: &Call, response: Response<crate::client::Passing>, redirects: Redirects, authority: &str) -> Answer {
     let (mut parts, body) = response.into_parts();
-    if parts.status.is_redirection() && parts.headers.contains_key(header::LOCATION) {
+    if redirects == Redirects::PassedOn {
+        headers::relocate(&mut parts.headers, authority);
+    } else if parts.status.is_redirection() && parts.headers.contains_key(header::LOCATION) {
         let text = "the backend attempted to redirect this request, which is not permitted";
         let mut refused = Response::new(body::full(text));
         *refused.status_mut() = StatusCode::BAD_GATEWAY;

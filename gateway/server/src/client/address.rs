@@ -4,11 +4,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use model::Value;
 use model::field::quote;
+use model::selector::label::Selector;
+use model::{Status, Value};
 
 use crate::gate::Gate;
+use crate::options::list::ListOptions;
 use crate::row::Row;
+use crate::select::Selection;
 
 /// Where to connect, and what to say there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,12 @@ impl Address {
         Ok(Self { target, path: clean(path), service: None })
     }
 
+    /// The same, whose certificate must have another name.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        self.target.server_name = name.to_owned();
+        self
+    }
+
     /// Host and port as they stand in the address.
     pub(super) fn authority(&self) -> &str {
         &self.target.authority
@@ -89,8 +98,13 @@ impl Address {
     /// Where to connect now. Fails in upstream's words about a service.
     pub(super) fn resolve(&self, gate: &Gate) -> Result<Cow<'_, Target>, String> {
         let Some((namespace, name)) = &self.service else { return Ok(Cow::Borrowed(&self.target)) };
-        let host = cluster_ip(gate, namespace, name, self.target.port)?;
-        Ok(Cow::Owned(Target { host, ..self.target.clone() }))
+        let service = service(gate, namespace, name)?;
+        let port = self.target.port;
+        let (host, port) = match gate.client.routing {
+            Routing::ClusterIp => (address_of(&service, port)?, port),
+            Routing::Endpoints => endpoint(gate, &service, port)?,
+        };
+        Ok(Cow::Owned(Target { host, port, ..self.target.clone() }))
     }
 }
 
@@ -107,16 +121,72 @@ fn clean(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
-/// The address of a service, as upstream's resolver finds it.
-fn cluster_ip(gate: &Gate, namespace: &str, name: &str, port: u16) -> Result<String, String> {
+/// By which of its addresses a service is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Routing {
+    /// Its own.
+    #[default]
+    ClusterIp,
+    /// One of those behind it, each in turn: `--enable-aggregator-routing`.
+    Endpoints,
+}
+
+fn service(gate: &Gate, namespace: &str, name: &str) -> Result<Value, String> {
     let row = Row::named(gate, "", "v1", "services").ok_or("services are not served")?;
     let missing = || format!("service {} not found", quote(name));
     let key = crate::verbs::key(&row, namespace, name).map_err(|status| status.message)?;
     let entry = gate.store.resource(&row.prefix()).get(key.as_str()).ok_or_else(missing)?;
-    let service = row.parse(&entry).map_err(|status| status.message)?;
-    address_of(&service, port)
+    row.parse(&entry).map_err(|status| status.message)
 }
 
+/// An endpoint of a service that is ready. Follows `ResolveEndpoint`.
+fn endpoint(gate: &Gate, service: &Value, port: u16) -> Result<(String, u16), String> {
+    let spec = service.get("spec").unwrap_or(&Value::Null);
+    let kind = text(spec, "type");
+    if !matches!(kind, "ClusterIP" | "LoadBalancer" | "NodePort") {
+        return Err(format!("unsupported service type {}", quote(kind)));
+    }
+    let of = list(spec, "ports").iter().find(|known| known.get("port").and_then(Value::as_u64) == Some(port.into()));
+    let name = model::meta::name(service);
+    let of = of.ok_or_else(|| format!("no service port {port} found for service {}", quote(name)))?;
+    let slices = slices(gate, model::meta::namespace(service), name).map_err(|status| status.message)?;
+    let family = list(spec, "ipFamilies").first().and_then(Value::as_str).unwrap_or("");
+    let chosen = choose(&slices, text(of, "name"), family, gate.client.turn());
+    chosen.ok_or_else(|| format!("no endpoints available for service {}", quote(name)))
+}
+
+/// The EndpointSlices of a service.
+fn slices(gate: &Gate, namespace: &str, name: &str) -> Result<Vec<Value>, Status> {
+    let row = Row::named(gate, "discovery.k8s.io", "v1", "endpointslices");
+    let row = row.ok_or_else(|| Status::internal("endpointslices are not served"))?;
+    let labels = Selector::parse(&format!("kubernetes.io/service-name={name}")).map_err(Status::bad_request)?;
+    let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
+    let snapshot = gate.store.resource(&row.prefix()).snapshot();
+    let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry));
+    Ok(selected.filter_map(|entry| row.parse(entry).ok()).collect())
+}
+
+/// The address and port of an endpoint that is ready, of the family if there is one; another each turn.
+fn choose(slices: &[Value], port_name: &str, family: &str, turn: usize) -> Option<(String, u16)> {
+    let port_of = |slice: &Value| -> Option<u16> {
+        let port = list(slice, "ports").iter().find(|port| text(port, "name") == port_name && port.get("port").is_some())?;
+        port.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok())
+    };
+    let is_ready = |one: &&Value| one.pointer("/conditions/ready").and_then(Value::as_bool) != Some(false);
+    let address = |one: &Value| list(one, "addresses").first().and_then(Value::as_str).map(str::to_owned);
+    let of_slice = |slice: &&Value| -> Vec<(String, u16)> {
+        let Some(port) = port_of(slice) else { return Vec::new() };
+        list(slice, "endpoints").iter().filter(is_ready).filter_map(address).map(|address| (address, port)).collect()
+    };
+    let (preferred, others): (Vec<&Value>, Vec<&Value>) = slices.iter().partition(|slice| text(slice, "addressType") == family);
+    let mut found: Vec<(String, u16)> = preferred.iter().flat_map(of_slice).collect();
+    if found.is_empty() {
+        found = others.iter().flat_map(of_slice).collect();
+    }
+    (!found.is_empty()).then(|| found.swap_remove(turn % found.len()))
+}
+
+/// The address of a service, as upstream's resolver finds it.
 fn address_of(service: &Value, port: u16) -> Result<String, String> {
     let spec = service.get("spec").unwrap_or(&Value::Null);
     let name = quote(model::meta::name(service));
@@ -125,11 +195,14 @@ fn address_of(service: &Value, port: u16) -> Result<String, String> {
         (_, "None") => return Err("cannot route to service with ClusterIP \"None\"".to_owned()),
         _ => {}
     }
-    let mut ports = spec.get("ports").and_then(Value::as_array).into_iter().flatten();
-    if !ports.any(|known| known.get("port").and_then(Value::as_u64) == Some(port.into())) {
+    if !list(spec, "ports").iter().any(|known| known.get("port").and_then(Value::as_u64) == Some(port.into())) {
         return Err(format!("no service port {port} found for service {name}"));
     }
     Ok(text(spec, "clusterIP").to_owned())
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -168,5 +241,33 @@ mod tests {
         assert_eq!(address_of(&service("10.0.0.7"), 443), Ok("10.0.0.7".to_owned()));
         assert_eq!(address_of(&service("10.0.0.7"), 80), Err("no service port 80 found for service \"s\"".to_owned()));
         assert_eq!(address_of(&service("None"), 443), Err("cannot route to service with ClusterIP \"None\"".to_owned()));
+    }
+
+    #[test]
+    fn endpoints_that_are_ready_take_turns() {
+        let slice =
+            |family: &str, ports: Value, endpoints: Value| json!({"addressType": family, "ports": ports, "endpoints": endpoints});
+        let at = |address: &str, conditions: Value| json!({"addresses": [address], "conditions": conditions});
+        let https = json!([{"name": "metrics", "port": 1}, {"name": "https", "port": 4443}]);
+        let slices = [
+            slice("IPv6", https.clone(), json!([at("::1", json!({}))])),
+            slice(
+                "IPv4",
+                https,
+                json!([
+                    at("10.0.0.1", json!({"ready": true})),
+                    at("10.0.0.2", json!({"ready": false})),
+                    at("10.0.0.3", json!({}))
+                ]),
+            ),
+            slice("IPv4", json!([{"name": "http", "port": 80}]), json!([at("10.0.0.4", json!({}))])),
+        ];
+        let chosen =
+            |name: &str, family: &str, turn| choose(&slices, name, family, turn).map(|(host, port)| format!("{host} {port}"));
+        let turns: Vec<_> = (0..3).filter_map(|turn| chosen("https", "IPv4", turn)).collect();
+        assert_eq!(turns, ["10.0.0.1 4443", "10.0.0.3 4443", "10.0.0.1 4443"]);
+        assert_eq!(chosen("https", "IPv6", 1).as_deref(), Some("::1 4443"));
+        assert_eq!(chosen("http", "IPv6", 0).as_deref(), Some("10.0.0.4 80"), "of another family, where there is none of this");
+        assert_eq!(chosen("", "IPv4", 0), None);
     }
 }

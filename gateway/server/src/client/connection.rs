@@ -1,18 +1,23 @@
-//! One connection over TLS to one target, on which calls follow each other. Does not choose whom to call.
+//! One connection over TLS to one target, on which calls follow each other. Does not choose whom to call; what calls share is
+//! `shared`.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Target;
 use super::trust::{self, Trust};
@@ -55,11 +60,7 @@ pub(crate) enum Lost {
 impl Connection {
     /// Connects. Fails with a text in the manner of Go's client.
     pub(crate) async fn open(target: &Target, trust: &Trust) -> Result<Self, String> {
-        let stream = connect(target).await?;
-        let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
-        let connected = TlsConnector::from(trust.0.clone()).connect(name, stream).await;
-        let stream = connected.map_err(|error| trust::words(&error, &target.server_name))?;
-        Self::over(stream, target).await
+        Self::over(secure(target, trust.0.clone()).await?, target).await
     }
 
     /// Connects without TLS, for who has said that this is meant. Fails likewise.
@@ -67,15 +68,23 @@ impl Connection {
         Self::over(connect(target).await?, target).await
     }
 
-    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, target: &Target) -> Result<Self, String> {
+    pub(super) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        target: &Target,
+    ) -> Result<Self, String> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let driver = Driver(tokio::spawn(async move { drop(connection.with_upgrades().await) }));
         Ok(Self { target: target.clone(), sender, driver })
     }
 
-    /// Whether it is one to this target, and open.
+    /// Whether it is one to this target.
     pub(super) fn leads_to(&self, target: &Target) -> bool {
-        self.target == *target && !self.sender.is_closed() && !self.driver.0.is_finished()
+        self.target == *target
+    }
+
+    /// Whether it can be used once more.
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed() && !self.driver.0.is_finished()
     }
 
     /// Makes one call; gives the connection back when it can be used once more.
@@ -104,20 +113,24 @@ impl Connection {
         }
         match self.sender.try_send_request(request).await {
             Ok(answer) => Ok((answer, self)),
-            Err(mut failed) => {
-                let request = failed.take_message();
-                let why = match Lost::of(failed.error()) {
-                    Lost::Closed => Lost::Closed,
-                    Lost::Failed(_) => Lost::Failed(cause(failed.error())),
-                };
-                Err(Unsent { why, request })
-            }
+            Err(failed) => Err(Unsent::of(failed)),
         }
     }
 
     /// Waits until it can be used once more; nothing comes of one that cannot.
     pub(super) async fn again(mut self) -> Option<Self> {
         self.sender.ready().await.is_ok().then_some(self)
+    }
+}
+
+impl Unsent {
+    pub(super) fn of(mut failed: TrySendError<Request<Body>>) -> Self {
+        let request = failed.take_message();
+        let why = match Lost::of(failed.error()) {
+            Lost::Closed => Lost::Closed,
+            Lost::Failed(_) => Lost::Failed(cause(failed.error())),
+        };
+        Self { why, request }
     }
 }
 
@@ -131,6 +144,14 @@ impl Lost {
 /// The cause of a failure: what hyper wraps around it says only that there was one.
 fn cause(error: &hyper::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// A stream over TLS to a target. Fails with a text in the manner of Go's client.
+pub(super) async fn secure(target: &Target, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, String> {
+    let stream = connect(target).await?;
+    let name = ServerName::try_from(target.server_name.clone()).map_err(|error| error.to_string())?;
+    let connected = TlsConnector::from(config).connect(name, stream).await;
+    connected.map_err(|error| trust::words(&error, &target.server_name))
 }
 
 async fn connect(target: &Target) -> Result<TcpStream, String> {

@@ -57,7 +57,18 @@ impl Trust {
         };
         Ok(Self(Arc::new(config)))
     }
+
+    /// The same, with the choice of HTTP/2 left to the other side.
+    pub(super) fn offering_http2(&self) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+        Arc::new(config)
+    }
 }
+
+/// What HTTP/2 is called in a handshake, and what is spoken otherwise.
+pub(super) const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// Authorities, and the certificates that are trusted themselves.
 fn roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {

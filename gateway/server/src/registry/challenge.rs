@@ -28,14 +28,14 @@ impl Challenge {
         let parameters = parameters(rest);
         let get =
             |name: &str| parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
-        let query = ["service", "scope"].iter().filter_map(|name| Some(format!("{name}={}", encoded(get(name)?))));
+        let query = ["service", "scope"].iter().filter_map(|name| Some(format!("{name}={}", model::query::encode(get(name)?))));
         Some(Self::Bearer { realm: get("realm")?.to_owned(), query: query.collect::<Vec<_>>().join("&") })
     }
 }
 
 /// What is sent for an identity token, which is good for more than one registry, in return for one that this registry takes.
 pub(super) fn form(identity: &str, query: &str) -> String {
-    format!("grant_type=refresh_token&client_id=gatehouse&refresh_token={}&{query}", encoded(identity))
+    format!("grant_type=refresh_token&client_id=gatehouse&refresh_token={}&{query}", model::query::encode(identity))
 }
 
 /// `a="b c",d=e`; a comma between quotes separates nothing.
@@ -53,12 +53,6 @@ fn parameters(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// A value of a query: what is not plain is written as %XX.
-fn encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',');
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +66,6 @@ mod tests {
         assert_eq!(Challenge::parse("Basic realm=\"x\""), Some(Challenge::Basic));
         assert_eq!(Challenge::parse("Negotiate"), None);
         assert_eq!(Challenge::parse("Bearer service=\"x\""), None);
-        assert_eq!(encoded("a b&c"), "a%20b%26c");
         assert_eq!(form("a+b", "scope=x"), "grant_type=refresh_token&client_id=gatehouse&refresh_token=a%2Bb&scope=x");
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         authz: Arc::new(authz::Chain::new(&[authz::Mode::Rbac], rbac)),
         admission: admission::Chain::new(setup.plugins),
         client: server::client::Client::default(),
-        aggregation: server::aggregation::Aggregation::new(None),
+        aggregation: server::aggregation::Aggregation::new(None, server::aggregation::Redirects::Refused),
         policies: None,
         audit: setup.audit.unwrap_or_else(audit::Log::off),
         flow: flow::Seats::new(0, 0),
