@@ -1,5 +1,5 @@
 //! The plugins that Kubernetes ships, by name and in upstream's order, and which of them run.
-//! Follows `pkg/kubeapiserver/options/plugins.go`. One file a plugin; what is missing stands in
+//! Follows `pkg/kubeapiserver/options/plugins.go`. One file a plugin; what differs stands in
 //! `conformance/gaps/admission.txt`.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::{GroupResource, Status, Value, World, meta};
 
 use crate::admissionpolicy::Policies;
-use crate::webhook::Webhooks;
+use crate::webhook::{Endpoint, Webhooks};
 use crate::{Cluster, Plugin, Review};
 
 mod always;
@@ -18,10 +18,12 @@ mod default_toleration_seconds;
 mod deny_service_external_ips;
 mod event_rate_limit;
 mod extended_resource_toleration;
+mod image_policy_webhook;
 mod limit_pod_hard_anti_affinity_topology;
 mod limit_ranger;
 mod namespace_exists;
 mod namespace_lifecycle;
+mod node_declared_features;
 mod node_restriction;
 mod owner_references_permission_enforcement;
 mod persistent_volume_claim_resize;
@@ -58,6 +60,8 @@ pub struct Setup {
     pub webhooks: Arc<Webhooks>,
     /// What the file of configurations says.
     pub settings: Settings,
+    /// Who judges images.
+    pub image_policy: Arc<dyn Endpoint>,
     /// `--default-not-ready-toleration-seconds`.
     pub not_ready_toleration_s: i64,
     /// `--default-unreachable-toleration-seconds`.
@@ -70,7 +74,7 @@ pub struct Row {
     pub name: &'static str,
     /// Whether it runs unless disabled.
     pub default_on: bool,
-    /// Makes it; `None` while it is not served (or is served outside this list, as policies are).
+    /// Makes it; `None` where it has nothing to do: upstream's looks at a kind that is not served.
     make: Option<Make>,
 }
 
@@ -96,7 +100,14 @@ pub static ALL: &[Row] = &[
     row("NodeRestriction", false, Some(|s| Box::new(node_restriction::NodeRestriction(s.cluster.clone())))),
     row("TaintNodesByCondition", true, Some(|_| Box::new(taint_nodes_by_condition::TaintNodesByCondition))),
     row("AlwaysPullImages", false, Some(|_| Box::new(always_pull_images::AlwaysPullImages))),
-    row("ImagePolicyWebhook", false, None),
+    row(
+        "ImagePolicyWebhook",
+        false,
+        Some(|s| {
+            let side = s.image_policy.clone();
+            Box::new(image_policy_webhook::ImagePolicyWebhook::new(s.settings.image_policy.clone(), side))
+        }),
+    ),
     row(
         "PodSecurity",
         true,
@@ -164,7 +175,11 @@ pub static ALL: &[Row] = &[
     ),
     row("DenyServiceExternalIPs", false, Some(|_| Box::new(deny_service_external_ips::DenyServiceExternalIPs))),
     row("PodTopologyLabels", true, Some(|s| Box::new(pod_topology_labels::PodTopologyLabels::new(s.world.clone())))),
-    row("NodeDeclaredFeatureValidator", true, None),
+    row(
+        "NodeDeclaredFeatureValidator",
+        true,
+        Some(|s| Box::new(node_declared_features::NodeDeclaredFeatureValidator::new(s.world.clone()))),
+    ),
     row("PodResizeValidator", true, Some(|s| Box::new(pod_resize::PodResizeValidator::new(s.world.clone())))),
     row("MutatingAdmissionPolicy", true, Some(|s| s.mutating_policies.plugin())),
     row("MutatingAdmissionWebhook", true, Some(|s| s.webhooks.mutating_plugin())),
@@ -184,16 +199,13 @@ pub enum FlagError {
     /// Nobody knows it.
     #[error("admission plugin {0:?} is unknown")]
     Unknown(String),
-    /// It is asked for and is not served; to run without it silently would be unsafe.
-    #[error("admission plugin {0:?} is not served yet (see conformance/gaps/admission.txt)")]
-    NotServed(String),
     /// It is both enabled and disabled.
     #[error("admission plugin {0:?} is in both --enable-admission-plugins and --disable-admission-plugins")]
     Both(String),
 }
 
 /// The names of the plugins that run, in order: those on by default and those enabled, without those disabled.
-/// Fails when a flag names one that is unknown, or enables one that is not served.
+/// Fails when a flag names one that is unknown.
 pub fn running(enable: &[String], disable: &[String]) -> Result<Vec<&'static str>, FlagError> {
     Ok(rows(enable, disable)?.map(|row| row.name).collect())
 }
@@ -205,12 +217,11 @@ pub fn plugins(enable: &[String], disable: &[String], setup: &Setup) -> Result<V
 
 fn rows(enable: &[String], disable: &[String]) -> Result<impl Iterator<Item = &'static Row>, FlagError> {
     for name in enable.iter().chain(disable) {
-        let row = ALL.iter().find(|row| row.name == name).ok_or_else(|| FlagError::Unknown(name.clone()))?;
+        if ALL.iter().all(|row| row.name != name) {
+            return Err(FlagError::Unknown(name.clone()));
+        }
         if enable.contains(name) && disable.contains(name) {
             return Err(FlagError::Both(name.clone()));
-        }
-        if enable.contains(name) && !row.default_on && row.make.is_none() {
-            return Err(FlagError::NotServed(name.clone()));
         }
     }
     let runs = |row: &&Row| (row.default_on || enable.iter().any(|n| n == row.name)) && !disable.iter().any(|n| n == row.name);

@@ -42,6 +42,16 @@ pub trait Endpoint: Send + Sync {
     async fn post(&self, body: Vec<u8>, limit: Duration) -> Result<Vec<u8>, Unanswered>;
 }
 
+/// Who is asked where nobody is configured.
+pub struct Nobody;
+
+#[async_trait::async_trait]
+impl Endpoint for Nobody {
+    async fn post(&self, _body: Vec<u8>, _limit: Duration) -> Result<Vec<u8>, Unanswered> {
+        Err(Unanswered { code: 503, message: "nobody is configured to be asked".to_owned() })
+    }
+}
+
 /// Why no answer came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unanswered {

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use admission::admissionpolicy::{self, ParamsAccess};
 use admission::configuration::File;
 use admission::policy::Policies;
-use admission::webhook::{Caller, Webhooks};
+use admission::webhook::{Caller, Endpoint, Nobody, Webhooks};
 use admission::{Cluster, builtin};
 use authn::service_account::Issuer;
 use controllers::bootstrap;
@@ -170,6 +170,14 @@ pub(crate) fn webhooks(slot: &Slot, settings: &builtin::Settings) -> Result<Arc<
     Ok(Webhooks::new([reach(mutating)?, reach(validating)?], cluster(slot)))
 }
 
+/// Who judges images. Fails where a file that says so cannot be read.
+fn image_policy(slot: &Slot, kubeconfig: Option<&Path>) -> Result<Arc<dyn Endpoint>, String> {
+    Ok(match kubeconfig {
+        Some(path) => Reach::one(slot, path)?,
+        None => Arc::new(Nobody),
+    })
+}
+
 /// What plugins are configured with. Fails in upstream's words.
 pub(crate) fn settings(config: &Config) -> Result<builtin::Settings, Box<dyn Error>> {
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("open {}: {error}", path.display()));
@@ -198,6 +206,7 @@ fn plugins(
         mutating_policies: admission_policies.mutating,
         validating_policies: admission_policies.validating,
         webhooks,
+        image_policy: image_policy(slot, configured.image_policy_kubeconfig())?,
         settings: configured,
         not_ready_toleration_s: settings.not_ready_s,
         unreachable_toleration_s: settings.unreachable_s,

@@ -1,6 +1,7 @@
 //! Reaches admission webhooks, and tells `admission` which are configured: what is stored when the server starts, then every
 //! change. Does not choose which of them a write concerns.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,12 @@ impl Reach {
     /// With what they are shown of who calls.
     pub fn new(slot: Slot, credentials: Credentials) -> Self {
         Self { slot, credentials: Arc::new(credentials) }
+    }
+
+    /// The one side that the cluster of a kubeconfig is. Fails with the reason.
+    pub fn one(slot: &Slot, kubeconfig: &Path) -> Result<Arc<dyn Endpoint>, String> {
+        let endpoint = Arc::new(client::Endpoint::of_kubeconfig(kubeconfig)?);
+        Ok(Arc::new(Side { slot: slot.clone(), endpoint }))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What plugins are told besides flags: their parts of `--admission-control-config-file`, each read by its plugin.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{event_rate_limit, pod_node_selector, pod_security, pod_toleration_restriction, resource_quota};
+use super::{
+    event_rate_limit, image_policy_webhook, pod_node_selector, pod_security, pod_toleration_restriction, resource_quota,
+};
 use crate::configuration::{Error, File, Reader, Unusable};
 use crate::webhook;
 
@@ -11,6 +13,7 @@ use crate::webhook;
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub(super) event_rate_limit: Vec<event_rate_limit::Limit>,
+    pub(super) image_policy: image_policy_webhook::Configuration,
     pub(super) pod_node_selector: BTreeMap<String, String>,
     pub(super) pod_security: pod_security::Configuration,
     pub(super) pod_toleration_restriction: pod_toleration_restriction::Configuration,
@@ -30,10 +33,16 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Where it is said who judges images; nothing where nobody does.
+    pub fn image_policy_kubeconfig(&self) -> Option<&Path> {
+        self.image_policy.kubeconfig()
+    }
+
     fn configure(&mut self, plugin: &str, text: Option<&str>) -> Result<(), Unusable> {
         match (plugin, text) {
             // It does nothing without limits, so that to forget them is a mistake.
             ("EventRateLimit", text) => self.event_rate_limit = event_rate_limit::read(text)?,
+            ("ImagePolicyWebhook", text) => self.image_policy = image_policy_webhook::Configuration::read(text)?,
             ("PodNodeSelector", Some(text)) => self.pod_node_selector = pod_node_selector::read(text),
             ("PodSecurity", Some(text)) => self.pod_security = pod_security::Configuration::read(text)?,
             ("PodTolerationRestriction", Some(text)) => {

@@ -9,7 +9,7 @@ use super::world::{Fake, gvr};
 use super::{FlagError, Setup, plugins};
 use crate::admissionpolicy::{Kind, Policies};
 use crate::cluster::testing;
-use crate::webhook::{Caller, Endpoint, Webhooks};
+use crate::webhook::{self, Caller, Endpoint, Webhooks};
 use crate::{Chain, Notes, Operation, Review};
 
 mod guards;
@@ -45,6 +45,7 @@ fn setup(world: &Arc<Fake>) -> Setup {
         cluster,
         webhooks,
         settings: super::Settings::default(),
+        image_policy: Arc::new(webhook::Nobody),
         not_ready_toleration_s: 300,
         unreachable_toleration_s: 60,
     }
@@ -313,7 +314,7 @@ fn flags_choose_the_plugins() {
     assert!(!names(&[], &["ServiceAccount"]).unwrap().contains(&"ServiceAccount"));
     assert_eq!(names(&["Priority"], &[]).unwrap(), all);
     assert_eq!(names(&["Nonsense"], &[]), Err(FlagError::Unknown("Nonsense".into())));
-    assert_eq!(names(&["ImagePolicyWebhook"], &[]), Err(FlagError::NotServed("ImagePolicyWebhook".into())));
+    assert!(names(&["ImagePolicyWebhook"], &[]).unwrap().contains(&"ImagePolicyWebhook"));
     assert_eq!(names(&["Priority"], &["Priority"]), Err(FlagError::Both("Priority".into())));
 }
 

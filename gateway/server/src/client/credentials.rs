@@ -42,9 +42,8 @@ impl fmt::Debug for Shown {
 impl Credentials {
     /// Reads the kubeconfig at a path and the files that it names, which lie beside it. Fails with the reason.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read(path).map_err(|error| format!("open {}: {error}", path.display()))?;
-        let named = |why: String| format!("error loading config file \"{}\": {why}", path.display());
-        let config = codec::yaml::parse(&text).map_err(|error| named(error.to_string()))?.value;
+        let named = |why: String| unusable(path, &why);
+        let config = config(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut users = HashMap::new();
         for entry in list(&config, "users") {
@@ -78,13 +77,24 @@ impl Credentials {
     }
 }
 
-struct User<'a> {
-    fields: &'a Value,
-    folder: &'a Path,
+/// A kubeconfig, read. Fails with the reason.
+pub(super) fn config(path: &Path) -> Result<Value, String> {
+    let text = std::fs::read(path).map_err(|error| format!("open {}: {error}", path.display()))?;
+    codec::yaml::parse(&text).map(|parsed| parsed.value).map_err(|error| unusable(path, &error.to_string()))
+}
+
+pub(super) fn unusable(path: &Path, why: &str) -> String {
+    format!("error loading config file \"{}\": {why}", path.display())
+}
+
+/// A user or a cluster of a kubeconfig, with the folder in which what they name lies.
+pub(super) struct User<'a> {
+    pub(super) fields: &'a Value,
+    pub(super) folder: &'a Path,
 }
 
 impl User<'_> {
-    fn shown(&self) -> Result<Shown, String> {
+    pub(super) fn shown(&self) -> Result<Shown, String> {
         if ["auth-provider", "exec"].iter().any(|field| self.fields.get(field).is_some_and(|value| !value.is_null())) {
             return Err("auth provider not supported".to_owned());
         }
@@ -121,7 +131,7 @@ impl User<'_> {
     }
 
     /// What a field holds itself, or the file that it names.
-    fn held(&self, field: &str) -> Result<Option<Vec<u8>>, String> {
+    pub(super) fn held(&self, field: &str) -> Result<Option<Vec<u8>>, String> {
         match text_of(self.fields, &format!("{field}-data")) {
             "" => self.file(field),
             data => BASE64_STANDARD.decode(data).map(Some).map_err(|error| format!("{field}-data: {error}")),
@@ -136,11 +146,11 @@ impl User<'_> {
     }
 }
 
-fn text_of<'a>(map: &'a Value, field: &str) -> &'a str {
+pub(super) fn text_of<'a>(map: &'a Value, field: &str) -> &'a str {
     map.get(field).and_then(Value::as_str).unwrap_or("")
 }
 
-fn list<'a>(map: &'a Value, field: &str) -> &'a [Value] {
+pub(super) fn list<'a>(map: &'a Value, field: &str) -> &'a [Value] {
     map.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

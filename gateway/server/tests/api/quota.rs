@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use admission::admissionpolicy::{Kind, Policies};
 use admission::builtin;
-use admission::webhook::{Caller, Webhooks};
+use admission::webhook::{Caller, Nobody, Webhooks};
 use admission::{Cluster, Plugin};
 use model::User;
 use model::json::json;
@@ -33,6 +33,7 @@ fn server() -> Server {
         validating_policies: Policies::new(Kind::Validating, cluster.clone()),
         webhooks: Webhooks::new([reach(), reach()], cluster.clone()),
         settings: builtin::Settings::default(),
+        image_policy: Arc::new(Nobody),
         cluster,
         not_ready_toleration_s: 300,
         unreachable_toleration_s: 300,
