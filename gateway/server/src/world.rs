@@ -104,6 +104,20 @@ impl LocalWorld {
         Row::find(&served.catalog, &info).ok_or_else(Status::page_not_found)
     }
 
+    async fn entry(
+        &self,
+        resource: &GroupVersionResource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(Arc<Gate>, Row, Arc<Entry>), Status> {
+        let gate = self.gate()?;
+        let row = self.row(&gate, resource, "").await?;
+        let key = read_key(&row, namespace, name)?;
+        let entry = gate.store.resource(row.prefix()).get(key.as_str());
+        let entry = entry.ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
+        Ok((gate, row, entry))
+    }
+
     async fn follow(
         &self,
         resource: &GroupVersionResource,
@@ -118,7 +132,7 @@ impl LocalWorld {
         let row = self.row(&gate, resource, "").await?;
         let namespace = if row.is_namespaced() && !namespace.is_empty() { Some(namespace.into()) } else { None };
         let interest = Interest { namespace, ..Interest::default() };
-        let resource = gate.store.resource(&row.prefix());
+        let resource = gate.store.resource(row.prefix());
         unread::refuse(&row.group_resource(), &resource.snapshot())?;
         let watcher = resource.watch(from, interest).map_err(|error| Status::expired(error.to_string()))?;
         Ok(follow(gate, row, watcher, fields))
@@ -145,29 +159,19 @@ fn read_key(row: &Row, namespace: &str, name: &str) -> Result<store::Key, Status
 #[async_trait::async_trait]
 impl World for LocalWorld {
     async fn get(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
-        let gate = self.gate()?;
-        if let Some(remote) = Objects::of(&gate, resource, &self.user) {
+        if let Some(remote) = Objects::of(&*self.gate()?, resource, &self.user) {
             return remote.get(namespace, name).await;
         }
-        let row = self.row(&gate, resource, "").await?;
-        let key = read_key(&row, namespace, name)?;
-        match gate.store.resource(&row.prefix()).get(key.as_str()) {
-            Some(entry) => row.shown(row.stored_value(&gate, &entry).await?),
-            None => Err(Status::not_found(&row.group_resource(), name)),
-        }
+        let (gate, row, entry) = self.entry(resource, namespace, name).await?;
+        row.shown(row.stored_value(&gate, &entry).await?)
     }
 
     async fn look(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
-        let gate = self.gate()?;
-        let row = self.row(&gate, resource, "").await?;
+        let (gate, row, entry) = self.entry(resource, namespace, name).await?;
         if row.asks_converter() {
-            return self.get(resource, namespace, name).await.map(Arc::new);
+            return row.shown(row.stored_value(&gate, &entry).await?).map(Arc::new);
         }
-        let key = read_key(&row, namespace, name)?;
-        match gate.store.resource(&row.prefix()).get(key.as_str()) {
-            Some(entry) => gate.looked.at(&row, &entry),
-            None => Err(Status::not_found(&row.group_resource(), name)),
-        }
+        gate.looked.at(&row, &entry)
     }
 
     async fn look_all(&self, resource: &GroupVersionResource, namespace: &str) -> Result<Vec<Arc<Value>>, Status> {
@@ -177,7 +181,7 @@ impl World for LocalWorld {
             return self.list(resource, namespace, "").await.map(|(objects, _)| objects.into_iter().map(Arc::new).collect());
         }
         let selection = Selection::new(&row, namespace, &mut ListOptions::default())?;
-        let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        let snapshot = gate.store.resource(row.prefix()).snapshot();
         unread::refuse(&row.group_resource(), &snapshot)?;
         // One bad object never fails a list.
         Ok(snapshot.range("", &selection.under).filter_map(|entry| gate.looked.at(&row, entry).ok()).collect())
@@ -196,14 +200,10 @@ impl World for LocalWorld {
         let row = self.row(&gate, resource, "").await?;
         let labels = model::selector::label::Selector::parse(labels).map_err(Status::bad_request)?;
         let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
-        let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        let snapshot = gate.store.resource(row.prefix()).snapshot();
         unread::refuse(&row.group_resource(), &snapshot)?;
         let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry)).cloned().collect();
-        let (row, entries) = if row.asks_converter() {
-            (row.of_converted(), conversion::entries(&gate, &row, selected).await?)
-        } else {
-            (row, selected)
-        };
+        let (row, entries) = converted(&gate, row, selected).await?;
         // One bad object never fails a list.
         let objects = entries.iter().filter_map(|entry| row.request_value(entry).ok()).collect();
         Ok((objects, snapshot.revision()))
@@ -220,14 +220,10 @@ impl World for LocalWorld {
             return Ok((futures::stream::iter(objects).boxed(), revision));
         }
         let row = self.row(&gate, resource, "").await?;
-        let snapshot = gate.store.resource(&row.prefix()).snapshot();
+        let snapshot = gate.store.resource(row.prefix()).snapshot();
         unread::refuse(&row.group_resource(), &snapshot)?;
-        let (entries, revision): (Vec<_>, _) = (snapshot.iter().cloned().collect(), snapshot.revision());
-        if row.asks_converter() {
-            let (row, entries) = (row.of_converted(), conversion::entries(&gate, &row, entries).await?);
-            let objects = entries.into_iter().filter_map(move |entry| row.request_value(&entry).ok());
-            return Ok((futures::stream::iter(objects).boxed(), revision));
-        }
+        let revision = snapshot.revision();
+        let (row, entries) = converted(&gate, row, snapshot.iter().cloned().collect()).await?;
         let fields = Fields::new(fields);
         let read = move |entry: Arc<Entry>| {
             if row.shows_fields() { row.read_fields(&entry, &fields) } else { row.request_value(&entry) }
@@ -357,6 +353,15 @@ impl World for LocalWorld {
     fn extensions(&self) -> Extensions {
         self.gate().map(|gate| gate.aggregation.extensions()).unwrap_or_default()
     }
+}
+
+/// Entries that no converter must be asked about any more, and the row that reads them.
+async fn converted(gate: &Gate, row: Row, entries: Vec<Arc<Entry>>) -> Result<(Row, Vec<Arc<Entry>>), Status> {
+    if !row.asks_converter() {
+        return Ok((row, entries));
+    }
+    let entries = conversion::entries(gate, &row, entries).await?;
+    Ok((row.of_converted(), entries))
 }
 
 /// `/registry/ranges/servicenodeports`: the last segment is the name, what is before it the prefix.

@@ -261,17 +261,15 @@ impl Reports {
         }
         judged.results.sort_by(|a, b| a.entry.binding.name.cmp(&b.entry.binding.name));
         judged.results.shrink_to_fit();
-        let (mark, draft) = (judged.mark(), draft(types, &place, &judged));
+        let is_told = self.known.read().judged.get(&place).is_some_and(|before| before.mark() == judged.mark());
+        let draft = if is_told { None } else { draft(types, &place, &judged) };
+        let told = draft.map(|draft| Op::Put { key: key(&place), expect: Expect::Any, draft });
         let mut known = self.known.write();
         for found in &mut judged.results {
             found.is_doubtful |= known.doubted.get(&found.entry.binding.name).is_some_and(|at| *at > begun);
         }
-        let key = key(&place);
-        let before = known.judged.insert(place, judged);
-        if before.is_some_and(|before| before.mark() == mark) {
-            return None;
-        }
-        Some(Op::Put { key, expect: Expect::Any, draft: draft? })
+        known.judged.insert(place, judged);
+        told
     }
 
     /// Forgets an object that is gone.

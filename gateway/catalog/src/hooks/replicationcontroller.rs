@@ -2,6 +2,7 @@
 //! the declarative rules of 1.37 for their counts, whose errors come last.
 
 use model::Value;
+use model::json::Map;
 use model::field::{Errors, Path};
 
 use super::rules::number::nonnegative;
@@ -28,6 +29,10 @@ fn default(object: &mut Value) {
         let is_empty = |holder: &Value, field: &str| get::entries(holder, field).next().is_none();
         if let Some(spec) = object.get_mut("spec").filter(|spec| is_empty(spec, "selector")) {
             get::set(spec, "selector", labels.clone());
+        }
+        // Where metadata is left out, it is filled in later; Go's is always there.
+        if object.get("metadata").is_none() {
+            get::set(object, "metadata", Value::Object(Map::default()));
         }
         if let Some(metadata) = object.get_mut("metadata").filter(|metadata| is_empty(metadata, "labels")) {
             get::set(metadata, "labels", labels);
