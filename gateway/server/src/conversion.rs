@@ -109,7 +109,8 @@ async fn batch(
     let subject = format!("{first}, Kind={}", resource.gvk.kind);
     // Upstream's own failures carry no reason.
     let failed = |why: String| Status::new(500, "", format!("conversion webhook for {subject} {why}"));
-    let answer = call(gate, webhook, objects, to).await.map_err(|why| match why {
+    // Boxed, for the call is rare and large, and every request would hold the room for it.
+    let answer = Box::pin(call(gate, webhook, objects, to)).await.map_err(|why| match why {
         Refused::Setup(why) => Status::new(500, "", why),
         Refused::Call(why) => failed(format!("failed: {why}")),
     })?;

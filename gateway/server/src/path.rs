@@ -34,7 +34,8 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
         Err(status) => return respond::send(&gate, call, Err(status)).await,
     }
     let (method, uri, limit, ending) = (call.method.clone(), call.uri.clone(), call.limit, Ending::of(&call));
-    let work = carry_out(gate.clone(), peer, call, body);
+    // Several kilobytes, which would be copied at every step further.
+    let work = Box::pin(carry_out(gate.clone(), peer, call, body));
     let mut response = match tokio::time::timeout(limit, ending.wait(work)).await {
         Ok(Some((call, outcome))) => respond::send(&gate, call, outcome).await,
         Ok(None) => {
@@ -87,13 +88,15 @@ async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> R
     open_audit_record(gate, peer, call);
     known?;
     impersonate(gate, call)?;
+    let asked = call.attributes();
     if !call.is_connected() && call.info.verb != Verb::Proxy {
-        call.flow = gate.flow_schemas.classify(&call.attributes());
+        call.flow = gate.flow_schemas.classify(&asked);
     }
     let seat = take_seat(gate, call).await?;
-    authorize(gate, call)?;
+    authorize(gate, call, &asked)?;
     let answer = match gate.aggregation.route(&call.info) {
-        Some(route) => aggregation::pass_on(gate, peer, call, (route, body)).await?,
+        // Boxed, for the future of every request would have the room for it.
+        Some(route) => Box::pin(aggregation::pass_on(gate, peer, call, (route, body))).await?,
         None if call.info.resource_request => verbs::run(gate, call, body).await?,
         None => paths::run(gate, call).await?,
     };
@@ -201,9 +204,8 @@ async fn take_seat(gate: &Gate, call: &Call) -> Result<Seat, Status> {
     gate.flow.acquire(class, &call.user).await
 }
 
-fn authorize(gate: &Gate, call: &mut Call) -> Result<(), Status> {
-    let attributes = call.attributes();
-    let decision = gate.authz.decide(&attributes);
+fn authorize(gate: &Gate, call: &mut Call, asked: &Attributes) -> Result<(), Status> {
+    let decision = gate.authz.decide(asked);
     let word = if decision.is_allowed() { "allow" } else { "forbid" };
     call.record.annotate("authorization.k8s.io/decision", word);
     call.record.annotate("authorization.k8s.io/reason", decision.reason());
@@ -215,7 +217,7 @@ fn authorize(gate: &Gate, call: &mut Call) -> Result<(), Status> {
         refused => {
             call.denied = true;
             gate.metrics.authorizations_denied.inc();
-            Err(authz::forbidden(&attributes, refused.reason()))
+            Err(authz::forbidden(asked, refused.reason()))
         }
     }
 }

@@ -15,7 +15,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use model::{Status, Value};
 
 use crate::answer::{Answer, Content};
@@ -107,11 +107,17 @@ pub fn unreadable(what: &Unreadable) -> Response<Body> {
         Unreadable::Request { id, why } => {
             let mut response = whole(500, "text/plain; charset=utf-8", format!("Internal Server Error: {why}\n").into());
             response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            if let Ok(id) = HeaderValue::from_str(id) {
-                response.headers_mut().insert(AUDIT_ID, id);
-            }
+            audit_id(id, response.headers_mut());
             response
         }
+    }
+}
+
+/// No two requests share it, so that HTTP/2 need not remember it for the next answer, in which all else is the same.
+fn audit_id(id: &str, headers: &mut HeaderMap) {
+    if let Ok(mut id) = HeaderValue::from_str(id) {
+        id.set_sensitive(true);
+        headers.insert(AUDIT_ID, id);
     }
 }
 
@@ -255,9 +261,7 @@ fn whole(code: u16, content_type: &'static str, bytes: Bytes) -> Response<Body> 
 fn headers(call: &Call, response: &mut Response<Body>) {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
-    if let Ok(id) = HeaderValue::from_str(&call.id) {
-        headers.insert(AUDIT_ID, id);
-    }
+    audit_id(&call.id, headers);
     if call.denied {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
