@@ -65,10 +65,10 @@ impl FrontProxy {
     /// Removes every header through which a proxy could speak, so that nothing after authentication reads one.
     pub fn clear(&self, headers: &mut HeaderMap) {
         for name in self.username_headers.iter().chain(&self.uid_headers).chain(&self.group_headers) {
-            headers.remove(name.to_ascii_lowercase().as_str());
+            headers.remove(name.as_str());
         }
         for prefix in &self.extra_header_prefixes {
-            remove_prefixed(headers, &prefix.to_ascii_lowercase());
+            remove_prefixed(headers, prefix);
         }
     }
 }
@@ -82,10 +82,15 @@ pub fn clear_standard(headers: &mut HeaderMap) {
 }
 
 pub(crate) fn remove_prefixed(headers: &mut HeaderMap, prefix: &str) {
-    let names: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with(prefix)).cloned().collect();
+    let names: Vec<_> = headers.keys().filter(|name| begins(name.as_str(), prefix)).cloned().collect();
     for name in names {
         headers.remove(name);
     }
+}
+
+/// Names of headers are the same in small and large letters.
+fn begins(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// Values of headers that start with `prefix` (lower case), by the unescaped rest of the name, in the order of first sight.

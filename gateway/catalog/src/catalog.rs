@@ -281,8 +281,7 @@ mod tests {
         let pods = catalog.resource("", "v1", "pods").expect("pods");
         assert_eq!((&*pods.gvk.kind, &*pods.list_kind, &*pods.singular, pods.namespaced), ("Pod", "PodList", "pod", true));
         let storage = pods.storage.as_ref().expect("stored");
-        assert_eq!(storage.key("default", "a"), "/registry/pods/default/a");
-        assert_eq!((storage.range(""), storage.range("x")), ("/registry/pods/".to_owned(), "/registry/pods/x/".to_owned()));
+        assert_eq!(&*storage.prefix, "/registry/pods/");
         let eviction = pods.subresource("eviction").expect("eviction");
         assert_eq!((eviction.gvk.api_version().as_str(), eviction.foreign), ("policy/v1", true));
         assert_eq!(pods.subresource("exec").and_then(|s| s.options.clone()).as_deref(), Some("PodExecOptions"));
@@ -296,20 +295,20 @@ mod tests {
     fn keys_are_laid_out_as_upstream_does() {
         let catalog = catalog();
         for (group, version, plural, prefix) in [
-            ("", "v1", "services", "/registry/services/specs"),
-            ("", "v1", "endpoints", "/registry/services/endpoints"),
-            ("", "v1", "nodes", "/registry/minions"),
-            ("", "v1", "replicationcontrollers", "/registry/controllers"),
-            ("networking.k8s.io", "v1", "ingresses", "/registry/ingress"),
-            ("apps", "v1", "deployments", "/registry/deployments"),
-            ("events.k8s.io", "v1", "events", "/registry/events"),
+            ("", "v1", "services", "/registry/services/specs/"),
+            ("", "v1", "endpoints", "/registry/services/endpoints/"),
+            ("", "v1", "nodes", "/registry/minions/"),
+            ("", "v1", "replicationcontrollers", "/registry/controllers/"),
+            ("networking.k8s.io", "v1", "ingresses", "/registry/ingress/"),
+            ("apps", "v1", "deployments", "/registry/deployments/"),
+            ("events.k8s.io", "v1", "events", "/registry/events/"),
             (
                 "apiextensions.k8s.io",
                 "v1",
                 "customresourcedefinitions",
-                "/registry/apiextensions.k8s.io/customresourcedefinitions",
+                "/registry/apiextensions.k8s.io/customresourcedefinitions/",
             ),
-            ("policy.gatehouse.dev", "v1alpha1", "policymodules", "/registry/policy.gatehouse.dev/policymodules"),
+            ("policy.gatehouse.dev", "v1alpha1", "policymodules", "/registry/policy.gatehouse.dev/policymodules/"),
         ] {
             let storage = catalog.resource(group, version, plural).and_then(|r| r.storage.clone()).expect(plural);
             assert_eq!(&*storage.prefix, prefix);

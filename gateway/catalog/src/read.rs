@@ -154,7 +154,7 @@ impl Reader<'_> {
             verbs: facts.list("verbs"),
             subresources: Vec::new(),
             storage: self.storage(&gvk, facts)?,
-            computed: Some(facts.text("computed")).filter(|at| !at.is_empty()).map(|at| format!("{REGISTRY}{at}").into()),
+            computed: Some(facts.text("computed")).filter(|at| !at.is_empty()).map(|at| format!("{REGISTRY}{at}/").into()),
             storage_version_hash: facts.text("hash").into(),
             columns: own.unwrap_or(&self.plain).clone(),
             // Some kinds have a printer upstream that their registry does not use.
@@ -180,7 +180,7 @@ impl Reader<'_> {
             Some(known) => known,
             None => (served.clone(), self.shape(&served.api_version(), &served.kind)?),
         };
-        Ok(Some(Storage { prefix: format!("{REGISTRY}{prefix}").into(), gvk, shape, upstream: upstream.into() }))
+        Ok(Some(Storage { prefix: format!("{REGISTRY}{prefix}/").into(), gvk, shape, upstream: upstream.into() }))
     }
 
     fn subresource(&self, name: &str, kind: &str, facts: &[&'static str]) -> Result<Subresource, String> {

@@ -59,7 +59,7 @@ pub struct Resource {
 /// Where and in which version a resource is stored.
 #[derive(Clone)]
 pub struct Storage {
-    /// Key prefix without a slash at its end: `/registry/pods`.
+    /// What all keys begin with: `/registry/pods/`.
     pub prefix: Arc<str>,
     /// The version objects are stored in here. Upstream keeps a few kinds in a beta version that is not served by default
     /// (`upstream`); here the served one is taken for them, which has the same fields.
@@ -193,16 +193,4 @@ fn name_of(shape: &Shape, kind: &GroupVersionKind, types: &Types) -> String {
 fn reversed(of: &GroupVersionKind, kind: &str) -> String {
     let group: Vec<&str> = of.group.rsplit('.').collect();
     format!("{}.{}.{kind}", group.join("."), of.version)
-}
-
-impl Storage {
-    /// Prefix of all keys, or of a namespace's; ends with a slash.
-    pub fn range(&self, namespace: &str) -> String {
-        if namespace.is_empty() { format!("{}/", self.prefix) } else { format!("{}/{namespace}/", self.prefix) }
-    }
-
-    /// Key of one object; the namespace is empty for a cluster-scoped one.
-    pub fn key(&self, namespace: &str, name: &str) -> String {
-        format!("{}{name}", self.range(namespace))
-    }
 }

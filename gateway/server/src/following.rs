@@ -17,7 +17,7 @@ pub fn start(
     followed: Arc<dyn Followed>,
 ) -> impl Future<Output = ()> + Send + use<> {
     let row = Row::named(gate, group, version, plural);
-    let store = row.as_ref().map(|row| gate.store.resource(&row.prefix()));
+    let store = row.as_ref().map(|row| gate.store.resource(row.prefix()));
     let follower = row.zip(store).map(|(row, store)| Follower { row, store, followed });
     let from = follower.as_ref().map_or(0, |follower| {
         let newest = follower.store.clone();

@@ -54,7 +54,6 @@ pub struct Row {
     form: Form,
     conversion: Option<&'static Conversion>,
     facet: Option<&'static Facet>,
-    type_meta: Arc<str>,
     /// Objects come as they are shown: somebody converted them already.
     converted: bool,
 }
@@ -94,18 +93,12 @@ impl Row {
         // A hook's defaults are those of the stored version; elsewhere they come with the conversion.
         let default = resource.hooks.default.filter(|_| stored.is_none_or(|stored| stored == kind));
         let conversion = if *kind == resource.gvk { convert::of(kind) } else { None };
-        let type_meta = match shape {
-            Shape::Struct(_) => format!("\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind, kind.api_version()),
-            // Custom resources carry their own.
-            Shape::Structural(_) => String::new(),
-        };
         Some(Self {
             resource: resource.clone(),
             sub,
             form: Form::new(catalog.clone(), kind.clone(), shape.clone(), default),
             conversion,
             facet: subresources::facet(resource, subresource),
-            type_meta: type_meta.into(),
             converted: false,
         })
     }
@@ -341,11 +334,11 @@ impl Row {
     }
 
     /// Prefix of every key, with its last slash; of nothing when there are no objects to read.
-    pub fn prefix(&self) -> Cow<'_, str> {
+    pub fn prefix(&self) -> &str {
         match (self.storage(), &self.resource.computed) {
-            (Some(storage), _) => Cow::Owned(storage.range("")),
-            (None, Some(prefix)) => Cow::Owned(format!("{prefix}/")),
-            (None, None) => Cow::Borrowed("/"),
+            (Some(storage), _) => &storage.prefix,
+            (None, Some(prefix)) => prefix,
+            (None, None) => "/",
         }
     }
 
@@ -363,9 +356,9 @@ impl Row {
     pub fn key(&self, namespace: &str, name: &str) -> Key {
         // A request about a namespace names it twice: as the object and, for authorization, as where it lies.
         if self.is_namespaced() && !namespace.is_empty() {
-            Key::new(&self.prefix(), &format!("{namespace}/{name}"))
+            Key::new(self.prefix(), &format!("{namespace}/{name}"))
         } else {
-            Key::new(&self.prefix(), name)
+            Key::new(self.prefix(), name)
         }
     }
 
@@ -516,8 +509,12 @@ impl Row {
     }
 
     /// `"kind":"Pod","apiVersion":"v1",`; empty where bodies have their own.
-    pub fn type_meta(&self) -> &str {
-        &self.type_meta
+    pub fn type_meta(&self) -> String {
+        let kind = self.kind();
+        match self.form.shape() {
+            Shape::Struct(_) => format!("\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind, kind.api_version()),
+            Shape::Structural(_) => String::new(),
+        }
     }
 
     /// The form of an object's watch frames that all watchers of this version share; nothing where it is not sent as stored.

@@ -36,7 +36,7 @@ impl Selection {
             _ if row.is_namespaced() => namespace.to_owned(),
             _ => String::new(),
         };
-        let under = if namespace.is_empty() { row.prefix().into_owned() } else { format!("{}{namespace}/", row.prefix()) };
+        let under = if namespace.is_empty() { row.prefix().to_owned() } else { format!("{}{namespace}/", row.prefix()) };
         let interest = Interest {
             namespace: (!namespace.is_empty()).then(|| namespace.into()),
             name: exact(NAME).map(Into::into),

@@ -45,7 +45,7 @@ pub struct Transcode {
 impl Transcode {
     /// By the built-in resources of a catalog and, once the slot is filled, by the definitions that are served.
     pub fn new(catalog: Arc<Catalog>, media: Media, slot: Slot) -> Self {
-        let stored = |resource: &Arc<Resource>| Some((resource.storage.as_ref()?.range(""), resource.clone()));
+        let stored = |resource: &Arc<Resource>| Some((resource.storage.as_ref()?.prefix.to_string(), resource.clone()));
         let mut by_prefix: HashMap<String, Arc<Resource>> = HashMap::new();
         for (prefix, resource) in catalog.all().filter_map(stored) {
             // Of one kind served in several versions, the one that is stored: it has the stored version's defaults.
@@ -59,7 +59,7 @@ impl Transcode {
 
     /// The prefix of a resource by its name, as `--etcd-servers-overrides` spells it.
     pub fn prefix_of(&self, group: &str, plural: &str) -> Option<String> {
-        Some(self.catalog.preferred(group, plural)?.storage.as_ref()?.range(""))
+        Some(self.catalog.preferred(group, plural)?.storage.as_ref()?.prefix.to_string())
     }
 
     /// The group and plural name of the resource under a prefix, built in or not.

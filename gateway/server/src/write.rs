@@ -142,7 +142,7 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
         return Ok(None);
     }
     let key = crate::verbs::key(write.row, &write.namespace, &write.name)?;
-    match gate.store.resource(&write.row.prefix()).get(key.as_str()) {
+    match gate.store.resource(write.row.prefix()).get(key.as_str()) {
         Some(entry) => {
             crate::unread::of_changed(&entry).map_or(Ok(()), Err)?;
             let value = write.row.stored_value(gate, &entry).await?;

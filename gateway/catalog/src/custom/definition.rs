@@ -146,7 +146,7 @@ fn resource(
     let scale = subresources.get("scale").filter(|scale| scale.is_object()).map(scale::Paths::of);
     let gvk = GroupVersionKind::new(&names.group, name, &names.kind);
     let storage = Storage {
-        prefix: format!("{REGISTRY}/{}/{}", names.group, names.plural).into(),
+        prefix: format!("{REGISTRY}/{}/{}/", names.group, names.plural).into(),
         upstream: shared.storage.api_version().into(),
         shape: shape(&shared.storage.version)?,
         gvk: shared.storage.clone(),
@@ -303,7 +303,7 @@ mod tests {
         );
         let v1 = &all[1];
         let storage = v1.storage.as_ref().expect("stored");
-        assert_eq!(storage.key("default", "a"), "/registry/stable.example.com/crontabs/default/a");
+        assert_eq!(&*storage.prefix, "/registry/stable.example.com/crontabs/");
         assert_eq!((v1.subresources.len(), v1.has_status(), all[0].has_status()), (2, true, false));
         let custom = v1.custom.as_ref().expect("custom");
         assert_eq!(custom.fields(&json!({"spec": {"replicas": 3}})).collect::<Vec<_>>(), [("spec.replicas", "3".to_owned())]);

@@ -2,8 +2,8 @@
 //! the declarative rules of 1.37 for their counts, whose errors come last.
 
 use model::Value;
-use model::json::Map;
 use model::field::{Errors, Path};
+use model::json::Map;
 
 use super::rules::number::nonnegative;
 use super::rules::{get, internal};

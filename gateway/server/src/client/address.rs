@@ -135,7 +135,7 @@ fn service(gate: &Gate, namespace: &str, name: &str) -> Result<Value, String> {
     let row = Row::named(gate, "", "v1", "services").ok_or("services are not served")?;
     let missing = || format!("service {} not found", quote(name));
     let key = crate::verbs::key(&row, namespace, name).map_err(|status| status.message)?;
-    let entry = gate.store.resource(&row.prefix()).get(key.as_str()).ok_or_else(missing)?;
+    let entry = gate.store.resource(row.prefix()).get(key.as_str()).ok_or_else(missing)?;
     row.parse(&entry).map_err(|status| status.message)
 }
 
@@ -161,7 +161,7 @@ fn slices(gate: &Gate, namespace: &str, name: &str) -> Result<Vec<Value>, Status
     let row = row.ok_or_else(|| Status::internal("endpointslices are not served"))?;
     let labels = Selector::parse(&format!("kubernetes.io/service-name={name}")).map_err(Status::bad_request)?;
     let selection = Selection::new(&row, namespace, &mut ListOptions { labels, ..ListOptions::default() })?;
-    let snapshot = gate.store.resource(&row.prefix()).snapshot();
+    let snapshot = gate.store.resource(row.prefix()).snapshot();
     let selected = snapshot.range("", &selection.under).filter(|entry| selection.matches(entry));
     Ok(selected.filter_map(|entry| row.parse(entry).ok()).collect())
 }

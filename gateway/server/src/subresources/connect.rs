@@ -65,7 +65,7 @@ pub(super) fn proxy<'a>(gate: &'a Arc<Gate>, call: &'a mut Call, row: &'a Row, _
         let name = call.info.name.split(':').find(|part| !matches!(*part, "http" | "https" | "")).unwrap_or("").to_owned();
         let owner = Row::named(gate, "", "v1", row.plural()).ok_or_else(Status::page_not_found)?;
         let key = crate::verbs::key(&owner, &call.info.namespace, &name)?;
-        if gate.store.resource(&owner.prefix()).get(key.as_str()).is_none() {
+        if gate.store.resource(owner.prefix()).get(key.as_str()).is_none() {
             return Err(Status::not_found(&owner.group_resource(), &name));
         }
         let why = format!("proxying to {} is not supported by this server yet", owner.plural());
@@ -90,7 +90,7 @@ async fn admit(gate: &Gate, call: &mut Call, row: &Row) -> Result<Value, Status>
 fn pod(gate: &Gate, call: &Call) -> Result<Value, Status> {
     let pods = super::pods(gate)?;
     let key = crate::verbs::key(&pods, &call.info.namespace, &call.info.name)?;
-    match gate.store.resource(&pods.prefix()).get(key.as_str()) {
+    match gate.store.resource(pods.prefix()).get(key.as_str()) {
         Some(entry) => pods.parse(&entry),
         None => Err(Status::not_found(&pods.group_resource(), &call.info.name)),
     }
@@ -127,7 +127,7 @@ fn find_node(gate: &Gate, pod: &Value) -> Result<(), Status> {
     let name = pod["spec"]["nodeName"].as_str().unwrap_or("");
     let nodes = Row::named(gate, "", "v1", "nodes").ok_or_else(Status::page_not_found)?;
     let key = crate::verbs::key(&nodes, "", name)?;
-    match gate.store.resource(&nodes.prefix()).get(key.as_str()) {
+    match gate.store.resource(nodes.prefix()).get(key.as_str()) {
         Some(_) => Ok(()),
         None => Err(Status::not_found(&super::pods(gate)?.group_resource(), name)),
     }

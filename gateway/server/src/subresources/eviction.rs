@@ -101,7 +101,7 @@ async fn within_budget(gate: &Arc<Gate>, call: &mut Call, pods: &Row, pod: &Valu
 
 fn find(gate: &Gate, pods: &Row, namespace: &str, name: &str) -> Result<Value, Status> {
     let key = crate::verbs::key(pods, namespace, name)?;
-    match gate.store.resource(&pods.prefix()).get(key.as_str()) {
+    match gate.store.resource(pods.prefix()).get(key.as_str()) {
         Some(entry) => pods.parse(&entry),
         None => Err(Status::not_found(&pods.group_resource(), name)),
     }

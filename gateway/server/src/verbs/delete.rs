@@ -55,7 +55,7 @@ async fn unsafely(gate: &Arc<Gate>, call: &mut Call, row: &Row, options: &Delete
         return Err(Status::forbidden(&resource, &name, why));
     }
     let key = super::key(row, &call.info.namespace, &name)?;
-    let entry = gate.store.resource(&row.prefix()).get(key.as_str()).ok_or_else(|| Status::not_found(&resource, &name))?;
+    let entry = gate.store.resource(row.prefix()).get(key.as_str()).ok_or_else(|| Status::not_found(&resource, &name))?;
     if row.stored_value(gate, &entry).await.is_ok() {
         let why = "unsafe deletion is not allowed because the object is decodable from storage";
         let why = format!(
@@ -122,7 +122,7 @@ pub(crate) async fn object(
     admission: Admission,
 ) -> Result<Deleted, Status> {
     let key = super::key(row, if row.is_namespaced() { namespace } else { "" }, name)?;
-    let resource = gate.store.resource(&row.prefix());
+    let resource = gate.store.resource(row.prefix());
     for _ in 0..ATTEMPTS_MAX {
         let entry = resource.get(key.as_str()).ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
         let current = row.stored_value(gate, &entry).await?;

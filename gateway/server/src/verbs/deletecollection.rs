@@ -27,7 +27,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let delete = delete::options(gate, call, row, body).await?;
     delete.check_for_many()?;
-    let snapshot = gate.store.resource(&row.prefix()).snapshot();
+    let snapshot = gate.store.resource(row.prefix()).snapshot();
     unread::refuse_page(&row.group_resource(), snapshot.range("", &selection.under))?;
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };
     let selected: Vec<Arc<Entry>> =

@@ -16,7 +16,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
     if call.query.flag("export") == Some(true) {
         return Err(Status::bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
     }
-    let resource = gate.store_of(row).resource(&row.prefix());
+    let resource = gate.store_of(row).resource(row.prefix());
     let wanted = storage_revision(call.query.text("resourceVersion"))?;
     super::arrival(gate, &resource, wanted).await;
     let revision = resource.revision();

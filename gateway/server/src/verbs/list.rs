@@ -54,7 +54,7 @@ enum Source {
 pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
-    let resource = gate.store_of(row).resource(&row.prefix());
+    let resource = gate.store_of(row).resource(row.prefix());
     if options.continue_token.is_empty() && !is_exact(&options) {
         super::arrival(gate, &resource, parse_revision(&options.resource_version)?).await;
     }

@@ -58,7 +58,7 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
 /// That there is no object to patch, when there is none.
 fn absent(gate: &Gate, row: &Row, namespace: &str, name: &str) -> Result<Option<Status>, Status> {
     let key = super::key(row, if row.is_namespaced() { namespace } else { "" }, name)?;
-    let found = gate.store.resource(&row.prefix()).get(key.as_str());
+    let found = gate.store.resource(row.prefix()).get(key.as_str());
     Ok(found.is_none().then(|| Status::not_found(&row.group_resource(), name)))
 }
 

@@ -58,7 +58,7 @@ fn absent(gate: &Gate, call: &Call, row: &Row) -> Result<Absent, Status> {
 /// What a write that may create does: it creates where the user may, and otherwise is refused when there is no object.
 pub(super) fn may_create(gate: &Gate, call: &Call, row: &Row) -> Result<Absent, Status> {
     let namespace = if row.is_namespaced() { call.info.namespace.as_str() } else { "" };
-    let exists = gate.store.resource(&row.prefix()).get(row.key(namespace, &call.info.name).as_str()).is_some();
+    let exists = gate.store.resource(row.prefix()).get(row.key(namespace, &call.info.name).as_str()).is_some();
     let asked = Attributes { verb: "create".to_owned(), ..call.attributes() };
     match gate.authz.decide(&asked) {
         decision if exists || decision.is_allowed() => Ok(Absent::Allow),

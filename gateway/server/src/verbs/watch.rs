@@ -41,7 +41,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
     options.watch = true;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = storage_revision(&options.resource_version)?;
-    let resource = gate.store_of(row).resource(&row.prefix());
+    let resource = gate.store_of(row).resource(row.prefix());
     unread::refuse(&row.group_resource(), &resource.snapshot())?;
     if options.send_initial_events == Some(true) {
         super::arrival(gate, &resource, from).await;
@@ -92,6 +92,7 @@ fn too_old(from: Revision, error: WatchError) -> Status {
 /// How events become bytes for one watcher.
 struct Frames {
     row: Row,
+    type_meta: String,
     shape: Shape,
     media: Media,
     clock: Arc<dyn Clock>,
@@ -101,7 +102,7 @@ struct Frames {
 impl Frames {
     fn new(row: &Row, shape: Shape, media: Media, gate: &Gate) -> Self {
         let row = if row.asks_converter() { row.of_converted() } else { row.clone() };
-        Self { row, shape, media, clock: gate.clock.clone(), first: true }
+        Self { type_meta: row.type_meta(), row, shape, media, clock: gate.clock.clone(), first: true }
     }
 
     fn content_type(&self) -> &'static str {
@@ -120,7 +121,7 @@ impl Frames {
                 let frame = |kind: Kind, entry: &Entry| protobuf::event(&self.row, kind.as_str(), entry);
                 out.extend_from_slice(&event.frame(self.row.protobuf_form(), frame));
             }
-            (Media::Json, Some(form)) => out.extend_from_slice(&event.json_frame(form, self.row.type_meta())),
+            (Media::Json, Some(form)) => out.extend_from_slice(&event.json_frame(form, &self.type_meta)),
             _ => self.write(event.kind, &event.entry, out),
         }
     }

@@ -44,7 +44,7 @@ impl Asker for Around<'_> {
     fn find_namespace(&self, name: &str) -> Result<Value, Status> {
         let namespaces = Row::named(self.gate, "", "v1", "namespaces").ok_or_else(Status::page_not_found)?;
         let key = crate::verbs::key(&namespaces, "", name)?;
-        match self.gate.store.resource(&namespaces.prefix()).get(key.as_str()) {
+        match self.gate.store.resource(namespaces.prefix()).get(key.as_str()) {
             Some(entry) => namespaces.parse(&entry),
             None => Err(Status::not_found(&namespaces.group_resource(), name)),
         }

@@ -43,7 +43,7 @@ pub(super) async fn create(gate: &Arc<Gate>, write: &Write<'_>, new: &Value) -> 
     let row = write.row;
     let key = crate::verbs::key(row, &write.namespace, meta::name(new))?;
     if write.options.dry_run {
-        let free = gate.store.resource(&row.prefix()).get(key.as_str()).is_none();
+        let free = gate.store.resource(row.prefix()).get(key.as_str()).is_none();
         return Ok(free.then(|| Stored::Value(new.clone())));
     }
     let put = Op::Put { key, expect: Expect::Absent, draft: draft(gate, row, new).await? };
@@ -143,7 +143,7 @@ pub(super) async fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
         return Status::generate_name_conflict(&resource, "");
     }
     let mut status = Status::already_exists(&resource, &write.name);
-    let current = gate.store.resource(&row.prefix()).get(row.key(&write.namespace, &write.name).as_str());
+    let current = gate.store.resource(row.prefix()).get(row.key(&write.namespace, &write.name).as_str());
     let deleting = match current {
         Some(entry) => row.stored_value(gate, &entry).await.is_ok_and(|o| meta::deletion_timestamp(&o).is_some()),
         None => false,

@@ -19,7 +19,7 @@ pub(crate) async fn change(
     change: impl Fn(&mut Value) -> Result<(), Status>,
 ) -> Result<Stored, Status> {
     let key = crate::verbs::key(row, namespace, name)?;
-    let resource = gate.store.resource(&row.prefix());
+    let resource = gate.store.resource(row.prefix());
     for _ in 0..super::ATTEMPTS_MAX {
         let entry = resource.get(key.as_str()).ok_or_else(|| Status::not_found(&row.group_resource(), name))?;
         let mut value = row.stored_value(gate, &entry).await?;

@@ -75,7 +75,7 @@ pub(super) async fn permit(gate: &Arc<Gate>, pod: &Value, dry_run: bool, now: Ti
 }
 
 fn of(gate: &Gate, row: &Row, pod: &Value) -> Vec<Value> {
-    let snapshot = gate.store.resource(&row.prefix()).snapshot();
+    let snapshot = gate.store.resource(row.prefix()).snapshot();
     let under = format!("{}{}/", row.prefix(), meta::namespace(pod));
     let fits = |budget: &Value| {
         // A selector that cannot be read matches nothing.
