@@ -88,8 +88,8 @@ async fn catch_up(gate: &Gate, call: &Call, row: &Row) -> Result<(), Status> {
     let prefix = row.prefix();
     let reads = matches!(call.info.verb, Verb::Get | Verb::List | Verb::Watch);
     // A revision that is none is refused where it is read.
-    let will_do = reads && !asked.is_empty() && asked.parse().unwrap_or(0) <= gate.store.resource(&prefix).revision();
-    let ready = if will_do { gate.store.ready(&prefix) } else { gate.store.fresh(&prefix).await };
+    let will_do = reads && !asked.is_empty() && asked.parse().unwrap_or(0) <= gate.store.resource(prefix).revision();
+    let ready = if will_do { gate.store.ready(prefix) } else { gate.store.fresh(prefix).await };
     ready.map_err(|error| gate.store_failed(&row.group_resource(), call.info.verb.as_str(), &error))
 }
 
