@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,17 +87,5 @@ func startGatehouse(ctx context.Context, program, dir string, flags []string) (*
 
 func ready(ctx context.Context, config *rest.Config) bool {
 	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return false
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	return err == nil && peer.Ready(ctx, client, config.Host) == nil
 }

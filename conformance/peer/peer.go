@@ -188,20 +188,27 @@ func (p *Peer) waitReady(ctx context.Context) error {
 	}
 	last := errors.New("nothing was asked")
 	for ctx.Err() == nil {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Config.Host+"/readyz", nil)
-		if err != nil {
-			return err
+		if last = Ready(ctx, client, p.Config.Host); last == nil {
+			return nil
 		}
-		response, err := client.Do(request)
-		if err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = errors.New(response.Status)
-		}
-		last = err
 		time.Sleep(200 * time.Millisecond)
 	}
 	return fmt.Errorf("kube-apiserver was not ready within %v: %w; its log lies in %s", readyTimeout, last, p.Dir)
+}
+
+// Ready asks a server once whether it is ready.
+func Ready(ctx context.Context, client *http.Client, host string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, host+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
 }
