@@ -75,11 +75,14 @@ impl Everything {
             let (mut followed, mut feeds): (HashMap<GroupVersionResource, AbortHandle>, _) = (HashMap::new(), JoinSet::new());
             let mut extensions = Extensions::default();
             loop {
-                tokio::select! {
-                    () = changed.notified() => {}
-                    () = tokio::time::sleep(LOOK) => if world.extensions() == extensions { continue },
+                let is_told = tokio::select! {
+                    () = changed.notified() => true,
+                    () = tokio::time::sleep(LOOK) => false,
+                };
+                let before = std::mem::replace(&mut extensions, world.extensions());
+                if !is_told && before == extensions {
+                    continue;
                 }
-                extensions = world.extensions();
                 // Several definitions come together, and each changes several times until it is served.
                 tokio::time::sleep(SETTLE).await;
                 let now = resources(&*world);

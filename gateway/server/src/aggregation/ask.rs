@@ -46,20 +46,29 @@ pub(super) async fn exchange(
     sent: Option<Sent>,
 ) -> Result<Response<Bytes>, String> {
     let answer = async {
-        let (head, body) = begin(gate, side, ask, sent).await?.into_parts();
+        let (head, body) = send(gate, side, ask, sent).await?.into_parts();
         let whole = Limited::new(body, ask.bytes_max).collect().await.map_err(|error| error.to_string())?;
         Ok(Response::from_parts(head, whole.to_bytes()))
     };
-    tokio::time::timeout(ask.within, answer).await.unwrap_or_else(|_| Err("context deadline exceeded".to_owned()))
+    in_time(ask, answer).await
 }
 
-/// Sends a request; the answer's body is read by whom it is for.
+/// Sends a request; the answer's body is read by whom it is for, which no time limits.
 pub(super) async fn begin(
     gate: &Gate,
     side: &Arc<Endpoint>,
     ask: &Ask<'_>,
     along: Option<Sent>,
 ) -> Result<Response<Passing>, String> {
+    in_time(ask, send(gate, side, ask, along)).await
+}
+
+/// What is there before the time of a request is over.
+async fn in_time<T>(ask: &Ask<'_>, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    tokio::time::timeout(ask.within, work).await.unwrap_or_else(|_| Err("context deadline exceeded".to_owned()))
+}
+
+async fn send(gate: &Gate, side: &Arc<Endpoint>, ask: &Ask<'_>, along: Option<Sent>) -> Result<Response<Passing>, String> {
     let target = side.place(gate)?;
     let mut sent = HeaderMap::new();
     headers::identify(&mut sent, &ask.user).map_err(|unfit| unfit.to_string())?;

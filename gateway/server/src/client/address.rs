@@ -146,9 +146,7 @@ fn endpoint(gate: &Gate, service: &Value, port: u16) -> Result<(String, u16), St
     if !matches!(kind, "ClusterIP" | "LoadBalancer" | "NodePort") {
         return Err(format!("unsupported service type {}", quote(kind)));
     }
-    let of = list(spec, "ports").iter().find(|known| known.get("port").and_then(Value::as_u64) == Some(port.into()));
-    let name = model::meta::name(service);
-    let of = of.ok_or_else(|| format!("no service port {port} found for service {}", quote(name)))?;
+    let (of, name) = (port_of(service, port)?, model::meta::name(service));
     let slices = slices(gate, model::meta::namespace(service), name).map_err(|status| status.message)?;
     let family = list(spec, "ipFamilies").first().and_then(Value::as_str).unwrap_or("");
     let chosen = choose(&slices, text(of, "name"), family, gate.client.turn());
@@ -189,16 +187,20 @@ fn choose(slices: &[Value], port_name: &str, family: &str, turn: usize) -> Optio
 /// The address of a service, as upstream's resolver finds it.
 fn address_of(service: &Value, port: u16) -> Result<String, String> {
     let spec = service.get("spec").unwrap_or(&Value::Null);
-    let name = quote(model::meta::name(service));
     match (text(spec, "type"), text(spec, "clusterIP")) {
         ("ExternalName", _) => return Ok(text(spec, "externalName").to_owned()),
         (_, "None") => return Err("cannot route to service with ClusterIP \"None\"".to_owned()),
         _ => {}
     }
-    if !list(spec, "ports").iter().any(|known| known.get("port").and_then(Value::as_u64) == Some(port.into())) {
-        return Err(format!("no service port {port} found for service {name}"));
-    }
+    port_of(service, port)?;
     Ok(text(spec, "clusterIP").to_owned())
+}
+
+/// What a service says of one of its ports.
+fn port_of(service: &Value, port: u16) -> Result<&Value, String> {
+    let ports = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+    let mut of = ports.filter(|known| known.get("port").and_then(Value::as_u64) == Some(port.into()));
+    of.next().ok_or_else(|| format!("no service port {port} found for service {}", quote(model::meta::name(service))))
 }
 
 fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
