@@ -67,9 +67,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
 
 fn save(file: &Path, config: &Config) -> Outcome {
     let unfinished = PathBuf::from(format!("{}.unfinished", file.display()));
-    // Secrets lie in it.
-    let options = || File::options().write(true).create(true).truncate(true).mode(0o600).open(&unfinished);
-    let mut out = options().map_err(|error| format!("create {}: {error}", unfinished.display()))?;
+    let mut out = create(file, &unfinished)?;
     let socket = config.data_dir.join(SOCKET);
     match UnixStream::connect(&socket) {
         Ok(mut running) if config.engine == Engine::Disk => copy(&mut running, &mut out)?,
@@ -78,13 +76,50 @@ fn save(file: &Path, config: &Config) -> Outcome {
     out.sync_all()?;
     let saved = runtime()?.block_on(store::check(&mut reader(&unfinished)?, None))?;
     std::fs::rename(&unfinished, file)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     tell(&format!("saved {} at revision {} to {}", objects(&saved), saved.revision, file.display()));
     Ok(())
 }
 
-fn reader(file: &Path) -> Result<GzDecoder<BufReader<File>>, String> {
-    let open = File::open(file).map_err(|error| format!("open {}: {error}", file.display()))?;
-    Ok(GzDecoder::new(BufReader::new(open)))
+/// The file that takes the place of another when it is complete. Only a file may be replaced: to put one in the place of
+/// `/dev/stdout` or a folder helps nobody.
+fn create(file: &Path, unfinished: &Path) -> Result<File, String> {
+    if file.metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(format!("{} is no file; name one that is to hold the snapshot", file.display()));
+    }
+    // What a save that was broken off left behind.
+    let _ = std::fs::remove_file(unfinished);
+    // Secrets lie in it.
+    let made = File::options().write(true).create_new(true).mode(0o600).open(unfinished);
+    made.map_err(|error| format!("create {}: {error}", unfinished.display()))
+}
+
+/// A file, of whose reading is told.
+struct Told {
+    file: File,
+    bytes: u64,
+    read: u64,
+}
+
+impl Read for Told {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let (read, before) = (self.file.read(into)?, self.read);
+        self.read += read as u64;
+        if self.read / TOLD_EVERY_BYTES > before / TOLD_EVERY_BYTES {
+            tell(&format!("{} of {} MiB read", self.read >> 20, self.bytes >> 20));
+        }
+        Ok(read)
+    }
+}
+
+fn reader(file: &Path) -> Result<GzDecoder<BufReader<Told>>, String> {
+    let open = || {
+        let opened = File::open(file)?;
+        Ok(Told { bytes: opened.metadata()?.len(), file: opened, read: 0 })
+    };
+    let told = open().map_err(|error: io::Error| format!("open {}: {error}", file.display()))?;
+    Ok(GzDecoder::new(BufReader::new(told)))
 }
 
 fn objects(saved: &Saved) -> String {
@@ -172,7 +207,7 @@ async fn replay(file: &Path, config: &Config) -> Result<Saved, Box<dyn Error>> {
 
 fn status(file: &Path, config: &Config) -> Outcome {
     let mut input = reader(file)?;
-    let bytes = input.get_ref().get_ref().metadata()?.len();
+    let bytes = input.get_ref().get_ref().bytes;
     let saved = runtime()?
         .block_on(async { Ok::<_, Box<dyn Error>>(store::check(&mut input, storage::transformer(config)?.as_deref()).await?) })?;
     let Saved { objects, encrypted, revision } = saved;
@@ -212,4 +247,22 @@ fn tell(line: &str) {
     let mut err = io::stderr();
     let mark = if err.is_terminal() { "==> " } else { "" };
     let _ = writeln!(err, "{mark}{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_are_replaced_and_what_was_broken_off_is_not_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, unfinished) = (folder.path().join("saved"), folder.path().join("saved.unfinished"));
+        let refused = create(folder.path(), &unfinished).unwrap_err();
+        assert!(refused.ends_with("is no file; name one that is to hold the snapshot"), "{refused}");
+        for what in ["first", "second"] {
+            create(&file, &unfinished).unwrap().write_all(what.as_bytes()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&unfinished).unwrap(), "second");
+        assert!(!file.exists());
+    }
 }
