@@ -46,13 +46,17 @@ type Peer struct {
 
 // Build puts both programs into a folder and returns their paths. The first time takes many minutes of CPU.
 func Build(ctx context.Context, module, folder string) (apiserver, etcd string, err error) {
-	version := "-X k8s.io/component-base/version.gitVersion=" + Version +
-		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
 	if etcd, err = BuildEtcd(ctx, module, folder); err != nil {
 		return "", "", err
 	}
-	apiserver = filepath.Join(folder, "kube-apiserver")
-	return apiserver, etcd, buildProgram(ctx, module, apiserver, version, "k8s.io/kubernetes/cmd/kube-apiserver")
+	return filepath.Join(folder, "kube-apiserver"), etcd, BuildKubernetes(ctx, module, folder, "kube-apiserver")
+}
+
+// BuildKubernetes puts one of Kubernetes' own programs into a folder under its name.
+func BuildKubernetes(ctx context.Context, module, folder, name string) error {
+	version := "-X k8s.io/component-base/version.gitVersion=" + Version +
+		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37"
+	return buildProgram(ctx, module, filepath.Join(folder, name), version, "k8s.io/kubernetes/cmd/"+name)
 }
 
 // BuildEtcd puts etcd alone into a folder and returns its path.
@@ -117,7 +121,7 @@ func (p *Peer) start(ctx context.Context, apiserver, store string, flags []strin
 	if err != nil {
 		return fmt.Errorf("make the keys of the peer: %w", err)
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return err
 	}
@@ -169,8 +173,8 @@ func (p *Peer) run(program string, args ...string) error {
 	return nil
 }
 
-// freePort picks a port that nobody listens on; kube-apiserver cannot pick its own.
-func freePort() (int, error) {
+// FreePort picks a port that nobody listens on; kube-apiserver cannot pick its own.
+func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
