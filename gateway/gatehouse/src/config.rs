@@ -160,6 +160,7 @@ impl Config {
     pub(crate) fn read(parsed: &Parsed, program: Program) -> Result<Self, Vec<String>> {
         let mut flags = Values::new(parsed);
         let data_dir = data_dir(&flags, program);
+        let modes = authorization(&mut flags);
         let config = Self {
             flags: parsed.in_force(),
             policy_dir: path(&flags, "policy-dir"),
@@ -172,9 +173,9 @@ impl Config {
             encryption: storage::encryption(&flags),
             controllers: controllers(&flags, program),
             serving: serving(&mut flags, &data_dir, program),
-            identity: identity(&mut flags),
+            identity: identity(&mut flags, &modes),
             audit: audit(&mut flags),
-            authorization: authorization(&mut flags),
+            authorization: modes,
             admission: Admission {
                 enable: flags.list("enable-admission-plugins"),
                 disable: flags.list("disable-admission-plugins"),
@@ -282,7 +283,7 @@ fn by_name(flags: &mut Values<'_>) -> Vec<Source> {
     sources
 }
 
-fn identity(flags: &mut Values<'_>) -> Identity {
+fn identity(flags: &mut Values<'_>, modes: &[authz::Mode]) -> Identity {
     let mut issuers = flags.each("service-account-issuer");
     if issuers.is_empty() {
         issuers.push(ISSUER.to_owned());
@@ -305,7 +306,8 @@ fn identity(flags: &mut Values<'_>) -> Identity {
         },
         routing: if flags.switch("enable-aggregator-routing") { Routing::Endpoints } else { Routing::ClusterIp },
         token_file: path(flags, "token-auth-file"),
-        anonymous: flags.switch("anonymous-auth"),
+        // Where everything is allowed, only who is known is let in: `BuiltInAuthenticationOptions.ApplyAuthorization`.
+        anonymous: flags.switch("anonymous-auth") && !modes.contains(&authz::Mode::AlwaysAllow),
         bootstrap_tokens: flags.switch("enable-bootstrap-token-auth"),
         issuers,
         audiences,
@@ -397,8 +399,13 @@ fn authorization(flags: &mut Values<'_>) -> Vec<authz::Mode> {
         return vec![authz::Mode::Rbac];
     }
     let mut modes = Vec::new();
-    for name in names {
+    for name in &names {
         match name.parse() {
+            Ok(mode) if modes.contains(&mode) => {
+                let listed: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+                flags.errors.push(format!("authorization-mode [{}] has mode specified more than once", listed.join(" ")));
+                break;
+            }
             Ok(mode) => modes.push(mode),
             Err(authz::UnknownMode(_)) => flags.errors.push(format!(
                 "invalid argument {name:?} for \"--authorization-mode\" flag: choose from AlwaysAllow, AlwaysDeny, Node, RBAC"

@@ -29,6 +29,16 @@ fn under_the_others_name_what_is_own_lies_beside_the_keys() {
 }
 
 #[test]
+fn where_everything_is_allowed_nobody_unknown_is_let_in() {
+    let anonymous =
+        |modes: &str| read(Program::Gatehouse, &[&format!("--authorization-mode={modes}")]).unwrap().identity.anonymous;
+    assert!(anonymous("Node,RBAC"));
+    assert!(!anonymous("RBAC,AlwaysAllow"));
+    let errors = read(Program::Gatehouse, &["--authorization-mode=Node,RBAC", "--authorization-mode=RBAC"]).unwrap_err();
+    assert_eq!(errors, ["authorization-mode [\"Node\" \"RBAC\" \"RBAC\"] has mode specified more than once"]);
+}
+
+#[test]
 fn overrides_need_a_cluster_for_all_else() {
     let errors = read(Program::Gatehouse, &["--etcd-servers-overrides=/pods#http://a:1"]).unwrap_err();
     assert_eq!(
