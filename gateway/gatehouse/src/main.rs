@@ -81,6 +81,10 @@ fn serve(program: Program, arguments: &[String]) -> ExitCode {
         println!("Kubernetes {}", server::version::KUBERNETES);
         return ExitCode::SUCCESS;
     }
+    if let Some(Err(reason)) = parsed.reported.as_deref().map(server::version::report) {
+        let version = parsed.reported.unwrap_or_default();
+        return fail(&[format!("invalid argument {version:?} for \"--version\" flag: {reason}")]);
+    }
     let config = match Config::read(&parsed, program) {
         Ok(config) => config,
         Err(errors) => return fail(&errors),

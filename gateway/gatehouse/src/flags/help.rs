@@ -24,7 +24,11 @@ pub(crate) fn text(program: &str) -> String {
     }
     text.push_str("\nGlobal flags:\n\n");
     let _ = writeln!(text, "  {:NAMES$} Prints this.", "-h, --help");
-    let _ = writeln!(text, "  {:NAMES$} Prints the version of Kubernetes that is served.", "    --version");
+    let _ = writeln!(
+        text,
+        "  {:NAMES$} Prints the version of Kubernetes that is served; --version=v1.37.2-name has it reported as that.",
+        "    --version"
+    );
     text
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Parsed {
     pub(crate) help: bool,
     /// `--version` was given.
     pub(crate) version: bool,
+    /// `--version=v1.37.2-custom` was given: what to say that one is.
+    pub(crate) reported: Option<String>,
 }
 
 impl Parsed {
@@ -49,7 +51,10 @@ pub(crate) fn parse(program: &str, arguments: &[String]) -> Parsed {
         };
         match name {
             "help" | "h" => parsed.help = true,
-            "version" => parsed.version = value != Some("false"),
+            "version" => match value.filter(|value| value.starts_with('v')) {
+                Some(reported) => parsed.reported = Some(reported.to_owned()),
+                None => parsed.version = value != Some("false"),
+            },
             name => match find(name) {
                 Some(flag) => parsed.take(flag, value, &mut rest),
                 None if argument.starts_with("--") => parsed.errors.push(format!("unknown flag: --{name}")),

@@ -51,6 +51,14 @@ fn reads_flags_in_every_spelling() {
 }
 
 #[test]
+fn a_version_is_asked_for_or_given() {
+    assert!(line(&["--version"]).version);
+    assert!(!line(&["--version=false"]).version);
+    let given = line(&["--version=v1.37.2-custom"]);
+    assert_eq!((given.version, given.reported.as_deref()), (false, Some("v1.37.2-custom")));
+}
+
+#[test]
 fn reports_everything_that_is_wrong_in_cobras_words() {
     let parsed = line(&["--no-such", "-z", "stray", "--anonymous-auth=maybe", "--tracing-config-file=t", "--data-dir"]);
     assert_eq!(
