@@ -143,6 +143,11 @@ fn descriptions_are_there_for_explain() {
     let core: Value = serde_json::from_slice(&openapi.v3("api/v1", Form::Json).expect("core").body).expect("JSON");
     let containers = &core["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
     assert!(containers["description"].as_str().is_some_and(|text| text.contains("containers belonging to the pod")));
+    let list = &core["components"]["schemas"]["io.k8s.api.core.v1.ServiceList"]["properties"];
+    assert_eq!(list["items"]["description"], "List of services");
+    let (of_list, of_object) =
+        (&list["kind"], &core["components"]["schemas"]["io.k8s.api.core.v1.Service"]["properties"]["kind"]);
+    assert_eq!(of_list["description"], of_object["description"]);
 }
 
 /// Shared parameters put back where they are taken, marked as such.

@@ -18,7 +18,7 @@ const PATCHES: [&str; 3] = ["application/json-patch+json", "application/merge-pa
 /// Query parameters of a get.
 const GET: &[(&str, &str)] = &[("resourceVersion", "string")];
 /// Whose descriptions of `apiVersion`, `kind` and `metadata` are those of every kind.
-const ANY: &str = "io.k8s.api.core.v1.ConfigMap";
+pub(super) const ANY: &str = "io.k8s.api.core.v1.ConfigMap";
 
 /// For which version of OpenAPI a schema is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,7 +97,11 @@ fn of_struct(catalog: &Catalog, ty: TypeId) -> Value {
     }
     let mut fields: Vec<&Field> = of.fields.iter().collect();
     fields.sort_by_key(|field| field.json);
-    let properties: Map = fields.into_iter().map(|field| (field.json.to_owned(), property(&catalog.types, of, field))).collect();
+    let mut properties: Map =
+        fields.into_iter().map(|field| (field.json.to_owned(), property(&catalog.types, of, field))).collect();
+    if let Some(plural) = listed(catalog, of.name) {
+        describe_list(&mut properties, plural);
+    }
     if !properties.is_empty() {
         schema.insert("properties", properties.into());
     }
@@ -117,6 +121,28 @@ fn of_struct(catalog: &Catalog, ty: TypeId) -> Value {
 fn describe(schema: &mut Map, name: &str, field: &str) {
     if let Some(text) = describe::of(name, field) {
         schema.insert("description", text.into());
+    }
+}
+
+/// What the objects of a list are called, if it is one.
+fn listed<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a str> {
+    let versions = catalog.builtins().groups.iter().filter(|_| name.ends_with("List")).flat_map(|group| &group.versions);
+    let mut resources = versions.flat_map(|version| &version.resources);
+    Some(&resources.find(|resource| resource.list_schema_name(&catalog.types) == name)?.gvr.resource)
+}
+
+/// The crate from which descriptions come has none of lists; what they share with objects is said of those.
+fn describe_list(properties: &mut Map, plural: &str) {
+    let items = format!("List of {plural}");
+    for (field, about) in [
+        ("apiVersion", describe::of(custom::ANY, "apiVersion")),
+        ("kind", describe::of(custom::ANY, "kind")),
+        ("items", Some(&*items)),
+    ] {
+        if let (Some(Value::Object(property)), Some(about)) = (properties.get_mut(field), about) {
+            let described = std::iter::once(("description".into(), about.into()));
+            *property = described.chain(std::mem::take(property)).collect();
+        }
     }
 }
 
