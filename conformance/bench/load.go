@@ -100,17 +100,26 @@ func (s *server) work(workers int, more func(int) bool, do func(int) error) outc
 	return result
 }
 
-func (s *server) get(i int, path string) error { return s.call(i, "GET", path, "", "") }
+func (s *server) get(i int, path string) error {
+	return s.getAs("application/json", "identity", i, path)
+}
+
+// getAs reads in a form, compressed or not.
+func (s *server) getAs(accept, coding string, i int, path string) error {
+	request, err := s.request("GET", path, "")
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", accept)
+	request.Header.Set("Accept-Encoding", coding)
+	return s.send(i, request)
+}
 
 func (s *server) post(i int, path, body string) error {
 	return s.call(i, "POST", path, "application/json", body)
 }
 
 func (s *server) call(i int, method, path, contentType, body string) error {
-	return s.callAs("application/json", i, method, path, contentType, body)
-}
-
-func (s *server) callAs(accept string, i int, method, path, contentType, body string) error {
 	request, err := s.request(method, path, body)
 	if err != nil {
 		return err
@@ -118,7 +127,11 @@ func (s *server) callAs(accept string, i int, method, path, contentType, body st
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
-	request.Header.Set("Accept", accept)
+	request.Header.Set("Accept", "application/json")
+	return s.send(i, request)
+}
+
+func (s *server) send(i int, request *http.Request) error {
 	response, err := s.clients[i%len(s.clients)].Do(request)
 	if err != nil {
 		return err
@@ -126,7 +139,7 @@ func (s *server) callAs(accept string, i int, method, path, contentType, body st
 	defer response.Body.Close()
 	if response.StatusCode >= 300 && response.StatusCode != http.StatusConflict {
 		text, _ := io.ReadAll(response.Body)
-		return fmt.Errorf("%s %s: %d %s", method, path, response.StatusCode, bytes.TrimSpace(text))
+		return fmt.Errorf("%s %s: %d %s", request.Method, request.URL.Path, response.StatusCode, bytes.TrimSpace(text))
 	}
 	_, err = io.Copy(io.Discard, response.Body)
 	return err

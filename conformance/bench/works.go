@@ -26,7 +26,7 @@ func (b *bench) works(s *server) error {
 		{"create a Pod", func() outcome { return s.times(b.pods, s.createPod) }},
 		{"get a Pod", func() outcome { return s.during(b.span, func(i int) error { return s.get(i, b.podPath(i)) }) }},
 		{"get a Pod as protobuf", func() outcome {
-			return s.during(b.span, func(i int) error { return s.callAs(protobuf, i, "GET", b.podPath(i), "", "") })
+			return s.during(b.span, func(i int) error { return s.getAs(protobuf, "identity", i, b.podPath(i)) })
 		}},
 		{"strategic merge patch of pods/status", func() outcome { return s.during(b.span, func(i int) error { return s.patchStatus(i, b.podPath(i)) }) }},
 		{"merge patch of a Lease", func() outcome { return s.during(b.span, s.patchLease) }},
@@ -35,7 +35,10 @@ func (b *bench) works(s *server) error {
 			return s.during(b.span, func(i int) error { return s.get(i, space(i, "pods?limit=500")) })
 		}},
 		{"list 500 Pods as protobuf", func() outcome {
-			return s.during(b.span, func(i int) error { return s.callAs(protobuf, i, "GET", space(i, "pods?limit=500"), "", "") })
+			return s.during(b.span, func(i int) error { return s.getAs(protobuf, "identity", i, space(i, "pods?limit=500")) })
+		}},
+		{"list 500 Pods, compressed", func() outcome {
+			return s.during(b.span, func(i int) error { return s.getAs("application/json", "gzip", i, space(i, "pods?limit=500")) })
 		}},
 		{fmt.Sprintf("list %d Pods from the cache", b.pods), func() outcome {
 			return s.during(b.span, func(i int) error { return s.get(i, "/api/v1/pods?resourceVersion=0") })

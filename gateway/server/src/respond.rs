@@ -2,6 +2,7 @@
 //! Decides nothing about the request.
 
 pub(crate) mod gzip;
+mod parts;
 pub mod protobuf;
 mod render;
 
@@ -24,6 +25,7 @@ use crate::call::{Call, Unreadable};
 use crate::gate::Gate;
 use crate::verbs::list::Listing;
 
+pub(crate) use parts::Part;
 pub use render::{BookmarkEnd, Shape, bookmark};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -169,11 +171,11 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing
             (listing.messages(gate.served.types()), seat),
         );
     }
-    let pieces = listing.pieces(Shape::of(call), call.now);
+    let parts = listing.parts(Shape::of(call), call.now);
     if call.output.media == Media::Json && !pretty(call, &call.output) && !recorded {
-        return streamed(call, whole(code, Media::Json.as_str(), Bytes::new()), (pieces, seat));
+        return streamed(call, whole(code, Media::Json.as_str(), Bytes::new()), (parts, seat));
     }
-    let json = body::joined(pieces);
+    let json = parts::joined(parts);
     call.record.response_object(json.clone());
     let (media, bytes) = encode(gate, call, &call.output, json);
     compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
@@ -187,17 +189,17 @@ fn is_kept(call: &Call) -> bool {
 fn streamed(
     call: &Call,
     mut response: Response<Body>,
-    (mut pieces, seat): (impl Iterator<Item = Bytes> + Send + 'static, Option<Seat>),
+    (mut parts, seat): (impl Iterator<Item = Part> + Send + 'static, Option<Seat>),
 ) -> Response<Body> {
-    let (first, is_large) = gzip::gather(&mut pieces);
-    let pieces = first.into_iter().chain(pieces);
+    let (first, is_large) = parts::gather(&mut parts);
+    let parts = first.into_iter().chain(parts);
     if !is_large {
-        *response.body_mut() = body::full(body::joined(pieces));
+        *response.body_mut() = body::full(parts::joined(parts));
     } else if gzip::accepted(call) {
         mark_compressed(&mut response);
-        *response.body_mut() = body::pieces(gzip::Compressed::new(pieces), seat, call.limit);
+        *response.body_mut() = body::pieces(parts::compressed(parts), seat, call.limit);
     } else {
-        *response.body_mut() = body::pieces(pieces, seat, call.limit);
+        *response.body_mut() = body::pieces(parts::plain(parts), seat, call.limit);
     }
     response
 }

@@ -19,6 +19,13 @@ pub const RENDERINGS_MAX: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Form(pub u32);
 
+impl Form {
+    /// The same bytes, compressed by themselves.
+    pub fn compressed(self) -> Self {
+        Self(self.0.rotate_left(16) ^ 0x9e37_79b9)
+    }
+}
+
 /// What a write brings: everything but the revision, which only the engine knows.
 #[derive(Clone, Debug)]
 pub struct Draft {

@@ -35,9 +35,11 @@ pub fn item_bytes(length: usize) -> usize {
     1 + varint_bytes(length) + length
 }
 
-/// Appends an item of a list.
-pub fn item(message: &[u8], out: &mut Vec<u8>) {
-    field(ITEMS, message, out);
+/// What stands before an item of a list whose message is as long as this.
+pub fn item_head(length: usize) -> Vec<u8> {
+    let mut out = vec![ITEMS << 3 | BYTES];
+    varint(length, &mut out);
+    out
 }
 
 /// An event of a watch: its length in four bytes, the type, and the object in its envelope. `None` where the length does not

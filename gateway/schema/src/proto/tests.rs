@@ -114,7 +114,7 @@ fn a_list_of_ready_messages_is_the_list_written_whole() {
     let list_meta = TYPES.by_name("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta").expect("known");
     let bytes = messages.iter().map(|message| item_bytes(message.len())).sum();
     let mut out = list_head("v1", "PodList", &message(&TYPES, list_meta, &meta), bytes);
-    messages.iter().for_each(|message| item(message, &mut out));
+    messages.iter().for_each(|message| out.extend([item_head(message.len()), message.clone()].concat()));
     out.extend_from_slice(LIST_TAIL);
     assert_eq!(out, encode(&TYPES, of_kind("v1", "PodList"), "v1", "PodList", &list));
 }

@@ -1,9 +1,10 @@
 //! Reads many objects from one snapshot, piece by piece: the list is never whole in memory.
 //! Follows `k8s.io/apiserver/pkg/storage` for revisions, limits and continue tokens.
 
+use std::borrow::Cow;
+use std::iter;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use codec::shape::ListMeta;
 use jiff::Timestamp;
 use model::{Revision, Status};
@@ -12,14 +13,13 @@ use schema::types::Types;
 use store::{Entry, ResourceCache, Snapshot};
 
 use crate::answer::{Answer, Content};
-use crate::body;
 use crate::call::Call;
 use crate::continuation::{self, Continuation};
 use crate::conversion;
 use crate::gate::Gate;
 use crate::options::list::{ListOptions, Match};
 use crate::options::parse_revision;
-use crate::respond::Shape;
+use crate::respond::{Part, Shape};
 use crate::row::Row;
 use crate::select::Selection;
 use crate::unread;
@@ -198,7 +198,7 @@ impl Listing {
         if !self.row.asks_converter() {
             return Ok(self);
         }
-        let entries = std::iter::from_fn(|| self.source.next()).collect();
+        let entries = iter::from_fn(|| self.source.next()).collect();
         let converted = conversion::entries(gate, &self.row, entries).await?;
         Ok(Self { row: self.row.of_converted(), meta: self.meta, source: Source::Chosen(converted.into_iter()) })
     }
@@ -208,58 +208,56 @@ impl Listing {
         &self.row
     }
 
-    /// The bytes of the answer.
-    pub(crate) fn pieces(self, shape: Shape, now: Timestamp) -> impl Iterator<Item = Bytes> + Send {
+    /// The answer in its parts.
+    pub(crate) fn parts(self, shape: Shape, now: Timestamp) -> impl Iterator<Item = Part> + Send {
         let Self { row, meta, mut source } = self;
         let mut marked = None;
         if matches!(shape, Shape::Table(..)) && row.marks() {
-            let entries: Vec<Arc<Entry>> = std::iter::from_fn(|| source.next()).collect();
+            let entries: Vec<Arc<Entry>> = iter::from_fn(|| source.next()).collect();
             marked = row.marked(&entries);
             source = Source::Chosen(entries.into_iter());
         }
-        let mut first = true;
-        body::cut(move |out| {
-            let next = source.next();
-            if std::mem::take(&mut first) {
-                out.extend_from_slice(&shape.list_head(&row, &meta));
-                if next.is_none() {
-                    shape.close_empty(&row, &meta, out);
-                    return false;
-                }
-            } else if next.is_some() {
-                out.push(b',');
+        let mut head = shape.list_head(&row, &meta);
+        let first = source.next();
+        if first.is_none() {
+            shape.close_empty(&row, &meta, &mut head);
+        }
+        let tail = first.is_some().then(|| text(shape.list_tail(&row, &meta)));
+        let form = row.rendered_form().compressed();
+        let entries = first.into_iter().chain(iter::from_fn(move || source.next()));
+        let objects = entries.map(move |entry| match shape {
+            Shape::Plain => Part::Object(row.body(&entry), entry, form),
+            _ => {
+                let mut out = Vec::new();
+                shape.item(&row, &entry, now, marked.as_deref(), &mut out);
+                text(out)
             }
-            match &next {
-                Some(entry) => shape.item(&row, entry, now, marked.as_deref(), out),
-                None => out.extend_from_slice(&shape.list_tail(&row, &meta)),
-            }
-            next.is_some()
-        })
+        });
+        let separated = objects.enumerate().flat_map(|(n, object)| {
+            let comma = (n > 0).then_some(Part::Text(Cow::Borrowed(b",")));
+            comma.into_iter().chain([object])
+        });
+        iter::once(text(head)).chain(separated).chain(tail)
+    }
+
+    /// The answer as protobuf in its parts. Its head tells how long all of it is, so every item is rendered before the first
+    /// byte goes out; the renderings are those that the cache keeps.
+    pub(crate) fn messages(self, types: &Types) -> impl Iterator<Item = Part> + Send + use<> {
+        let Self { row, meta, mut source } = self;
+        let items: Vec<_> = iter::from_fn(|| source.next()).map(|entry| (row.message(&entry), entry)).collect();
+        let items_bytes = items.iter().map(|(message, _)| proto::item_bytes(message.len())).sum();
+        let meta = types.by_name(LIST_META).map(|ty| proto::message(types, ty, &meta.to_value())).unwrap_or_default();
+        let head = proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes);
+        let form = row.protobuf_form().compressed();
+        let items = items
+            .into_iter()
+            .flat_map(move |(message, entry)| [text(proto::item_head(message.len())), Part::Object(message, entry, form)]);
+        iter::once(text(head)).chain(items).chain([Part::Text(Cow::Borrowed(proto::LIST_TAIL))])
     }
 }
 
-impl Listing {
-    /// The bytes of the answer as protobuf. Its head tells how long all of it is, so every item is rendered before the first
-    /// byte goes out; the renderings are those that the cache keeps.
-    pub(crate) fn messages(self, types: &Types) -> impl Iterator<Item = Bytes> + Send + use<> {
-        let Self { row, meta, mut source } = self;
-        let items: Vec<Bytes> = std::iter::from_fn(|| source.next()).map(|entry| row.message(&entry)).collect();
-        let items_bytes = items.iter().map(|item| proto::item_bytes(item.len())).sum();
-        let meta = types.by_name(LIST_META).map(|ty| proto::message(types, ty, &meta.to_value())).unwrap_or_default();
-        let mut head = proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes);
-        let mut items = items.into_iter();
-        body::cut(move |out| {
-            out.append(&mut head);
-            match items.next() {
-                Some(item) => proto::item(&item, out),
-                None => {
-                    out.extend_from_slice(proto::LIST_TAIL);
-                    return false;
-                }
-            }
-            true
-        })
-    }
+fn text(bytes: Vec<u8>) -> Part {
+    Part::Text(Cow::Owned(bytes))
 }
 
 impl Source {

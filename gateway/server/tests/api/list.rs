@@ -158,17 +158,25 @@ async fn tables_and_partial_metadata() {
 #[tokio::test]
 async fn large_lists_are_compressed_for_those_who_ask() {
     let server = server();
-    let data = "x".repeat(50_000);
-    for name in ["a", "b", "c", "d"] {
-        server.post(MAPS, json!({"metadata": {"name": name}, "data": {"k": data}})).await.ok(201);
+    for (name, letters) in [("a", 50_000), ("b", 20), ("c", 50_000), ("d", 3_000), ("e", 50_000)] {
+        server.post(MAPS, json!({"metadata": {"name": name}, "data": {"k": "x".repeat(letters)}})).await.ok(201);
     }
-    let plain = server.get(MAPS).await.ok(200);
-    let packed = server.send("GET", MAPS, &[("accept-encoding", "gzip")], "").await.ok(200);
-    assert_eq!(packed.headers["content-encoding"], "gzip");
-    assert!(packed.body.len() < plain.body.len() / 10);
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut text).unwrap();
-    assert_eq!(text, plain.text());
+    for change in ["none", "later"] {
+        for media in ["application/json", "application/vnd.kubernetes.protobuf"] {
+            // What is kept after the first answer makes the second.
+            for _ in 0..2 {
+                let plain = server.send("GET", MAPS, &[("accept", media)], "").await.ok(200);
+                let packed = server.send("GET", MAPS, &[("accept", media), ("accept-encoding", "gzip")], "").await.ok(200);
+                assert_eq!(packed.headers["content-encoding"], "gzip");
+                assert!(packed.body.len() < plain.body.len() / 10);
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut bytes).unwrap();
+                assert_eq!(bytes, plain.body, "{change} {media}");
+            }
+        }
+        let label = json!({"metadata": {"labels": {"changed": change}}});
+        server.patch(&format!("{MAPS}/c"), "merge-patch+json", label).await.ok(200);
+    }
     let small = server.send("GET", &format!("{MAPS}/a"), &[("accept-encoding", "gzip")], "").await.ok(200);
     assert!(small.headers.get("content-encoding").is_none());
 }
