@@ -1,6 +1,6 @@
 //! What a fresh cluster holds, made at start and kept up: system namespaces, the `kubernetes` Service and where it leads,
-//! the ServiceCIDR, priority classes, flow schemas, default roles and bindings. Part of the API server, so
-//! `--controllers` does not turn it off. Follows `pkg/controlplane`.
+//! the ServiceCIDR, priority classes, flow schemas, default roles and bindings, since when tokens are tracked. Part of the
+//! API server, so `--controllers` does not turn it off. Follows `pkg/controlplane`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ mod priority;
 mod rbac;
 mod repair;
 mod servers;
+mod token_tracking;
 
 pub use servers::Reconciler;
 
@@ -53,6 +54,7 @@ enum Part {
     Flow,
     Addresses,
     Ports,
+    TokenTracking,
 }
 
 /// Makes what is missing. On a store that has it all, nothing is written. Fails with the first step that was refused, but for the
@@ -68,15 +70,17 @@ pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -
         }
         Ok(())
     };
-    let (rbac, flow, priority, apiservices, service) = futures::join!(
+    let (rbac, flow, priority, apiservices, tracking, service) = futures::join!(
         rbac::ensure(world),
         flow::ensure(world, now),
         priority::ensure(world),
         apiservice::ensure(world),
+        token_tracking::ensure(world, now),
         service
     );
     rbac?;
     apiservices?;
+    tracking?;
     flow?;
     priority?;
     service
@@ -118,6 +122,7 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
                     return Ok(if settings.reconciler == Reconciler::Alone { Next::Wait } else { Next::After(SERVERS_EVERY) });
                 }
                 Part::Flow => flow::ensure(world, context.clock.now()).await?,
+                Part::TokenTracking => token_tracking::ensure(world, context.clock.now()).await?,
                 Part::Addresses => return repair::addresses(world, context.clock.now()).await,
                 Part::Ports => return repair::ports(world, &settings, &mut *suspects.lock().await).await,
             }
@@ -134,9 +139,10 @@ const WATCHES: &[(&str, &str, &str, Part, Wanted)] = &[
     ("", "v1", "services", Part::KubernetesService, is_kubernetes),
     ("", "v1", "endpoints", Part::KubernetesService, is_kubernetes),
     ("discovery.k8s.io", "v1", "endpointslices", Part::KubernetesService, is_kubernetes),
+    ("", "v1", "configmaps", Part::TokenTracking, |c| c.what != What::Added && token_tracking::concerns(c)),
     ("networking.k8s.io", "v1", "servicecidrs", Part::ServiceCidr, |c| meta::name(c.object) == "kubernetes"),
-    ("flowcontrol.apiserver.k8s.io", "v1", "flowschemas", Part::Flow, |c| c.what != What::Added),
-    ("flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations", Part::Flow, |c| c.what != What::Added),
+    ("flowcontrol.apiserver.k8s.io", "v1", "flowschemas", Part::Flow, |_| true),
+    ("flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations", Part::Flow, |_| true),
 ];
 
 fn is_kubernetes(change: &Change<'_>) -> bool {

@@ -61,6 +61,26 @@ async fn what_is_deleted_or_bent_comes_back() {
 }
 
 #[tokio::test]
+async fn a_flow_schema_is_told_whether_its_level_exists() {
+    let (context, world) = context(Fake::new(&[]));
+    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    let mut runtime = Runtime::new(context);
+    add(&mut runtime, settings());
+    runtime.follow();
+    let schemas = gvr("flowcontrol.apiserver.k8s.io/v1/flowschemas");
+    let schema = model::json::json!({"metadata": {"name": "mine"}, "spec": {"priorityLevelConfiguration": {"name": "exempt"}}});
+    world.create(&schemas, "", schema).await.unwrap();
+    for _ in 0..1000 {
+        let schema = world.peek("flowcontrol.apiserver.k8s.io/v1/flowschemas", "", "mine").unwrap();
+        if schema["status"]["conditions"][0]["status"] == "False" {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("nothing is said of it");
+}
+
+#[tokio::test]
 async fn a_service_whose_address_is_still_taken_keeps_no_server_from_starting() {
     let (context, world) = context(Fake::new(&[]));
     world.fail("create services default/kubernetes", Status::new(422, "Invalid", "provided IP is already allocated"));
