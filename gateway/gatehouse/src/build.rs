@@ -264,14 +264,15 @@ fn etcd_checks(store: &Store, at: usize) -> [Check; 2] {
     ]
 }
 
-/// Fails from the moment storage does until the process has ended.
+/// Fails from the moment storage does until the process has ended. Probes exclude it by upstream's name, whatever is behind.
 fn storage_check(store: &Store) -> Check {
     let reason = Arc::new(OnceLock::new());
     tokio::spawn({
         let (failed, reason) = (store.engine().failed(), reason.clone());
         async move { reason.set(failed.await) }
     });
-    Check::new("storage", Scope::Everywhere, move || reason.get().map_or(Ok(()), |reason: &Arc<str>| Err(reason.to_string())))
+    Check::new("etcd", Scope::Everywhere, move || reason.get().map_or(Ok(()), |reason: &Arc<str>| Err(reason.to_string())))
+        .of("etcd")
 }
 
 /// Gauges and counters whose values other parts keep are filled when somebody reads metrics.

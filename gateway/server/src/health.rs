@@ -6,6 +6,40 @@ use std::borrow::Cow;
 use crate::lifecycle::{Lifecycle, Stage};
 use model::field::quote;
 
+/// What upstream begins once it listens, by the names of its checks. Here all of it has begun before anybody can ask, so these hold
+/// whenever they are asked; they are there for those who look for them.
+const BEGUN: &[&str] = &[
+    "poststarthook/start-apiserver-admission-initializer",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/priority-and-fairness-config-consumer",
+    "poststarthook/priority-and-fairness-filter",
+    "poststarthook/storage-object-count-tracker-hook",
+    "poststarthook/start-apiextensions-informers",
+    "poststarthook/start-apiextensions-controllers",
+    "poststarthook/crd-informer-synced",
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/start-cluster-authentication-info-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
+    "poststarthook/storage-readiness",
+    "poststarthook/start-legacy-token-tracking-controller",
+    "poststarthook/start-service-ip-repair-controllers",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/priority-and-fairness-config-producer",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/start-kubernetes-service-cidr-controller",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-status-local-available-controller",
+    "poststarthook/apiservice-status-remote-available-controller",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-discovery-controller",
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
+    "poststarthook/apiservice-openapi-controller",
+    "poststarthook/apiservice-openapiv3-controller",
+];
+
 /// One thing that must be well.
 pub struct Check {
     /// Its name in paths and lists.
@@ -71,10 +105,13 @@ pub struct Text {
 }
 
 impl Health {
-    /// The given checks between `ping` and `shutdown`, which every server has.
+    /// The given checks among those that every server has.
     pub fn new(checks: Vec<Check>, lifecycle: Lifecycle) -> Self {
-        let mut all = vec![Check::new("ping", Scope::Everywhere, || Ok(()))];
+        let holds = |name: &'static str, scope| Check::new(name, scope, || Ok(()));
+        let mut all = vec![holds("ping", Scope::Everywhere), holds("log", Scope::Everywhere)];
         all.extend(checks);
+        all.push(holds("informer-sync", Scope::Ready));
+        all.extend(BEGUN.iter().map(|name| holds(name, Scope::Everywhere)));
         let shutdown = move || match lifecycle.stage() {
             Stage::Running => Ok(()),
             _ => Err("process is shutting down".to_owned()),
@@ -162,32 +199,51 @@ mod tests {
         Health::new(vec![check], Lifecycle::default())
     }
 
+    /// What is said, without what every server has begun.
+    fn answer(health: &Health, path: &str, query: &str) -> Option<Text> {
+        let mut text = health.answer(path, query)?;
+        for name in ["log", "informer-sync"].iter().chain(BEGUN) {
+            text.body = text.body.replace(&format!("[+]{name} ok\n"), "");
+        }
+        Some(text)
+    }
+
     fn text(code: u16, body: &str) -> Option<Text> {
         Some(Text { code, body: body.to_owned() })
     }
 
     #[test]
+    fn what_has_begun_is_listed_and_asked_for_as_upstream_names_it() {
+        let health = health(Ok(()));
+        let lists =
+            |endpoint: &str, name: &str| health.answer(endpoint, "verbose").unwrap().body.contains(&format!("[+]{name} ok\n"));
+        assert!(lists("/livez", "poststarthook/rbac/bootstrap-roles") && lists("/livez", "log"));
+        assert!(lists("/readyz", "informer-sync") && !lists("/livez", "informer-sync"));
+        assert_eq!(health.answer("/healthz/poststarthook/crd-informer-synced", ""), text(200, "ok"));
+    }
+
+    #[test]
     fn says_ok_or_lists_when_asked() {
         let health = health(Ok(()));
-        assert_eq!(health.answer("/livez", ""), text(200, "ok"));
-        assert_eq!(health.answer("/livez", "verbose"), text(200, "[+]ping ok\n[+]storage ok\nlivez check passed\n"));
+        assert_eq!(answer(&health, "/livez", ""), text(200, "ok"));
+        assert_eq!(answer(&health, "/livez", "verbose"), text(200, "[+]ping ok\n[+]storage ok\nlivez check passed\n"));
         assert_eq!(
-            health.answer("/readyz", "verbose=1"),
+            answer(&health, "/readyz", "verbose=1"),
             text(200, "[+]ping ok\n[+]storage ok\n[+]shutdown ok\nreadyz check passed\n")
         );
-        assert_eq!(health.answer("/healthz/ping", ""), text(200, "ok"));
-        assert_eq!(health.answer("/livez/shutdown", ""), None);
-        assert_eq!(health.answer("/version", ""), None);
+        assert_eq!(answer(&health, "/healthz/ping", ""), text(200, "ok"));
+        assert_eq!(answer(&health, "/livez/shutdown", ""), None);
+        assert_eq!(answer(&health, "/version", ""), None);
     }
 
     #[test]
     fn withholds_the_reason_from_the_list_only() {
         let health = health(Err("disk is full".to_owned()));
         assert_eq!(
-            health.answer("/readyz", ""),
+            answer(&health, "/readyz", ""),
             text(500, "[+]ping ok\n[-]storage failed: reason withheld\n[+]shutdown ok\nreadyz check failed\n")
         );
-        assert_eq!(health.answer("/readyz/storage", ""), text(500, "internal server error: disk is full\n"));
+        assert_eq!(answer(&health, "/readyz/storage", ""), text(500, "internal server error: disk is full\n"));
     }
 
     #[test]
@@ -195,9 +251,9 @@ mod tests {
         let health = health(Err("disk is full".to_owned()));
         let body = concat!(
             "[+]ping ok\n[+]storage excluded: ok\n",
-            "warn: some health checks cannot be excluded: no matches for \"etcd\", \"log\"\nlivez check passed\n"
+            "warn: some health checks cannot be excluded: no matches for \"etcd\", \"loge\"\nlivez check passed\n"
         );
-        assert_eq!(health.answer("/livez", "exclude=log&verbose&exclude=storage&exclude=etcd"), text(200, body));
+        assert_eq!(answer(&health, "/livez", "exclude=loge&verbose&exclude=storage&exclude=etcd"), text(200, body));
     }
 
     #[test]
@@ -210,11 +266,11 @@ mod tests {
         ];
         let health = Health::new(checks, Lifecycle::default());
         let excluded = "[+]ping ok\n[+]etcd excluded: ok\n[+]etcd-override-0 excluded with etcd: ok\n";
-        assert_eq!(health.answer("/livez", "verbose&exclude=etcd"), text(200, &format!("{excluded}livez check passed\n")));
+        assert_eq!(answer(&health, "/livez", "verbose&exclude=etcd"), text(200, &format!("{excluded}livez check passed\n")));
         let more = format!("{excluded}[+]kms-providers ok\nhealthz check passed\n");
-        assert_eq!(health.answer("/healthz", "verbose&exclude=etcd"), text(200, &more));
-        assert_eq!(health.answer("/livez/kms-providers", ""), None);
-        assert_eq!(health.answer("/readyz/kms-providers", ""), text(200, "ok"));
+        assert_eq!(answer(&health, "/healthz", "verbose&exclude=etcd"), text(200, &more));
+        assert_eq!(answer(&health, "/livez/kms-providers", ""), None);
+        assert_eq!(answer(&health, "/readyz/kms-providers", ""), text(200, "ok"));
     }
 
     #[test]
@@ -223,6 +279,6 @@ mod tests {
         let health = Health::new(Vec::new(), lifecycle.clone());
         lifecycle.advance(Stage::ShuttingDown);
         assert_eq!(health.answer("/livez", "").unwrap().code, 200);
-        assert_eq!(health.answer("/readyz/shutdown", ""), text(500, "internal server error: process is shutting down\n"));
+        assert_eq!(answer(&health, "/readyz/shutdown", ""), text(500, "internal server error: process is shutting down\n"));
     }
 }
