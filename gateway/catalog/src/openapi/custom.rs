@@ -62,8 +62,6 @@ pub(super) fn list(resource: &Resource, custom: &Custom, item: &str) -> Value {
     let about = format!(
         "List of {plural}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
     );
-    let mut metadata = described(reference(&format!("{META}.ListMeta")), &format!("{ANY}List"), "metadata");
-    sort(&mut metadata);
     let mut schema = json!({
         "description": format!("{list_kind} is a list of {kind}"),
         "type": "object",
@@ -72,7 +70,7 @@ pub(super) fn list(resource: &Resource, custom: &Custom, item: &str) -> Value {
             "apiVersion": described(json!({"type": "string"}), ANY, "apiVersion"),
             "items": {"description": about, "type": "array", "items": reference(item)},
             "kind": described(json!({"type": "string"}), ANY, "kind"),
-            "metadata": metadata,
+            "metadata": referring(&format!("{META}.ListMeta"), STATUS),
         },
     });
     mark(&mut schema, resource, custom, list_kind);
@@ -93,6 +91,11 @@ fn described(mut schema: Value, of: &str, field: &str) -> Value {
         schema["description"] = text.into();
     }
     schema
+}
+
+/// Metadata, with what those of a kind that has such are for: beside a reference readers of v3 look at nothing.
+fn referring(name: &str, of: &str) -> Value {
+    described(json!({"allOf": [reference(name)]}), of, "metadata")
 }
 
 fn sort(schema: &mut Value) {
@@ -166,7 +169,7 @@ fn add_metadata(schema: &mut Value) {
     for field in ["apiVersion", "kind"] {
         schema["properties"][field] = described(json!({"type": "string"}), ANY, field);
     }
-    schema["properties"]["metadata"] = described(reference(&format!("{META}.ObjectMeta")), ANY, "metadata");
+    schema["properties"]["metadata"] = referring(&format!("{META}.ObjectMeta"), ANY);
     sort(&mut schema["properties"]);
 }
 
@@ -254,10 +257,9 @@ mod tests {
         embed(&mut schema, Dialect::V3);
         let template = &schema["properties"]["template"];
         assert_eq!(template["required"], json!(["kind", "apiVersion"]));
-        assert_eq!(
-            template["properties"]["metadata"]["$ref"],
-            "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-        );
+        let metadata = &template["properties"]["metadata"];
+        assert_eq!(metadata["allOf"], json!([reference("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")]));
+        assert!(metadata["description"].as_str().is_some_and(|text| text.starts_with("Standard object's metadata.")));
         assert_eq!(schema["properties"]["port"]["anyOf"], json!([{"type": "integer"}, {"type": "string"}]));
     }
 

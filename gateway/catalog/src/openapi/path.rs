@@ -19,7 +19,10 @@ pub(super) fn of(catalog: &Catalog, group: &Group, version: &Version, wanted: &m
     let prefix = if group.name.is_empty() { "/api" } else { "/apis" };
     let base = format!("{prefix}/{}", join_api_version(&group.name, &version.name));
     let mut paths = Paths { catalog, base, version: camel_version(&group.name, &version.name), wanted, all: Map::new() };
-    paths.resource_list();
+    // Of custom resources upstream publishes nothing but their own paths.
+    if version.resources.iter().any(|resource| resource.custom.is_none()) {
+        paths.resource_list();
+    }
     for resource in &version.resources {
         if resource.custom.is_some() {
             paths.custom(resource);
