@@ -100,7 +100,9 @@ impl Output {
 pub enum Endpoint {
     /// Resources: Table and partial metadata.
     Resource,
-    /// Custom resources: the same, and protobuf for partial metadata only.
+    /// Reviews, and subresources that are neither a status nor a scale: partial metadata alone.
+    NoColumns,
+    /// Custom resources: the same as resources, and protobuf for partial metadata only.
     Custom,
     /// Nothing: options, versions, discovery in its old form.
     Plain,
@@ -122,6 +124,7 @@ impl Endpoint {
                 known && convert.kind == kind
             }
             (Self::Resource | Self::Custom, Some(convert)) => convert.is_meta("Table") || convert.is_partial(),
+            (Self::NoColumns, Some(convert)) => convert.is_partial(),
             (Self::Plain | Self::Failure, Some(_)) => false,
             (Self::Discovery, Some(convert)) => {
                 convert.group == "apidiscovery.k8s.io" && convert.version == "v2" && convert.kind == "APIGroupDiscoveryList"
@@ -237,7 +240,7 @@ impl Clause<'_> {
         let partial = |convert: &Convert| convert.is_partial() && convert.version == "v1";
         let speaks = match endpoint {
             _ if media != Media::Protobuf => true,
-            Endpoint::Resource => output.convert.as_ref().is_none_or(partial),
+            Endpoint::Resource | Endpoint::NoColumns => output.convert.as_ref().is_none_or(partial),
             Endpoint::Custom => output.convert.as_ref().is_some_and(partial),
             Endpoint::Plain => output.convert.is_none(),
             Endpoint::Discovery | Endpoint::Failure => true,

@@ -183,7 +183,16 @@ impl Row {
 
     /// What answers can be turned into.
     pub fn endpoint(&self) -> Endpoint {
-        if self.is_custom() { Endpoint::Custom } else { Endpoint::Resource }
+        // Upstream's storages of these have no columns, not even a name.
+        let columnless = match self.sub.map(|at| &self.resource.subresources[at]) {
+            None => !self.resource.serves("get"),
+            Some(sub) => sub.connect.is_empty() && !matches!(&*sub.name, "status" | "scale" | "log"),
+        };
+        match (self.is_custom(), columnless) {
+            (true, _) => Endpoint::Custom,
+            (false, true) => Endpoint::NoColumns,
+            (false, false) => Endpoint::Resource,
+        }
     }
 
     /// Whether bodies are custom resources, whose fields Go keeps in maps.

@@ -7,6 +7,15 @@ fn chosen(accept: &str) -> Option<(Media, Option<String>)> {
 }
 
 #[test]
+fn what_has_no_columns_is_no_table() {
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let partial = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+    assert_eq!(output(table, Endpoint::NoColumns).expect_err("406").code, 406);
+    assert!(output(partial, Endpoint::NoColumns).is_ok());
+    assert!(output(&format!("{table},application/json"), Endpoint::NoColumns).is_ok_and(|output| output.convert.is_none()));
+}
+
+#[test]
 fn the_best_acceptable_clause_wins() {
     let json = Some((Media::Json, None));
     let yaml = Some((Media::Yaml, None));
