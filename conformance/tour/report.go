@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // result is how one part of the suite ended.
@@ -26,39 +29,26 @@ func readResults(from io.Reader, tell func(result)) (results []result) {
 	return results
 }
 
-// report prints what failed where; it is an error that something fails on the first server alone.
+// report prints what failed where. It is an error that something fails on the first server and not on all.
 func report(names []string, results [][]result) error {
-	failed := make([]map[string]bool, len(names))
+	failed := map[string][]string{}
 	for i, all := range results {
-		failed[i] = map[string]bool{}
+		count := 0
 		for _, one := range all {
-			failed[i][one.part] = failed[i][one.part] || one.code != 0
-		}
-	}
-	alone := 0
-	for i, name := range names {
-		bad := 0
-		for part, is := range failed[i] {
-			if !is {
-				continue
-			}
-			bad++
-			everywhere := true
-			for _, others := range failed {
-				everywhere = everywhere && others[part]
-			}
-			if everywhere && len(names) > 1 {
-				fmt.Printf("%s: %s fails, as everywhere\n", name, part)
-			} else {
-				fmt.Printf("%s: %s fails\n", name, part)
-				if i == 0 {
-					alone++
-				}
+			if one.code != 0 && !slices.Contains(failed[one.part], names[i]) {
+				failed[one.part] = append(failed[one.part], names[i])
+				count++
 			}
 		}
-		fmt.Printf("%s: %d parts ran, %d failed\n", name, len(failed[i]), bad)
+		fmt.Printf("%s: %d parts ran, %d failed\n", names[i], len(all), count)
 	}
-	if alone > 0 {
+	alone := false
+	for _, part := range slices.Sorted(maps.Keys(failed)) {
+		where := failed[part]
+		fmt.Printf("%s fails at %s\n", part, strings.Join(where, " and "))
+		alone = alone || where[0] == names[0] && len(where) < len(names)
+	}
+	if alone {
 		return errors.New("not everything passes that should")
 	}
 	return nil
