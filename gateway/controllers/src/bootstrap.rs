@@ -10,7 +10,7 @@ use futures::StreamExt;
 use model::{GroupVersionResource, Status, Value, World, meta};
 
 use crate::apiservice;
-use crate::feed::{Change, Listener, What};
+use crate::feed::{Change, IDENTITY, Listener, What};
 use crate::queue::Queue;
 use crate::runtime::{Error, Next, Runtime, step};
 
@@ -70,17 +70,22 @@ pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -
         }
         Ok(())
     };
-    let (rbac, flow, priority, apiservices, tracking, service) = futures::join!(
+    // What cannot be read, for want of the key that it is encrypted with, keeps no server from starting.
+    let tracking = async {
+        if let Err(error) = token_tracking::ensure(world, now).await {
+            tracing::warn!(%error, "since when tokens are tracked is not told yet");
+        }
+    };
+    let (rbac, flow, priority, apiservices, (), service) = futures::join!(
         rbac::ensure(world),
         flow::ensure(world, now),
         priority::ensure(world),
         apiservice::ensure(world),
-        token_tracking::ensure(world, now),
+        tracking,
         service
     );
     rbac?;
     apiservices?;
-    tracking?;
     flow?;
     priority?;
     service
@@ -104,11 +109,12 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
                 queue.add(*part);
             }
         });
-        runtime.listen(GroupVersionResource::new(group, version, resource), listener);
+        runtime.listen_to(GroupVersionResource::new(group, version, resource), IDENTITY, listener);
     }
     queue.add(Part::Addresses);
     queue.add(Part::Ports);
     queue.add(Part::KubernetesService);
+    queue.add(Part::TokenTracking);
     let (settings, suspects) = (Arc::new(settings), Arc::new(tokio::sync::Mutex::new(repair::Suspects::default())));
     runtime.work("bootstrap", 1, queue, move |context, part| {
         let (settings, suspects) = (settings.clone(), suspects.clone());

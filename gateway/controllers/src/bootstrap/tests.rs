@@ -61,6 +61,25 @@ async fn what_is_deleted_or_bent_comes_back() {
 }
 
 #[tokio::test]
+async fn a_config_map_that_cannot_be_read_keeps_no_server_from_starting() {
+    let (context, world) = context(Fake::new(&[]));
+    let name = "kube-apiserver-legacy-service-account-token-tracking";
+    world.fail(&format!("create configmaps kube-system/{name}"), Status::internal("unable to transform key"));
+    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    assert!(world.peek("v1/configmaps", "kube-system", name).is_none());
+    let mut runtime = Runtime::new(context);
+    add(&mut runtime, settings());
+    runtime.follow();
+    for _ in 0..1000 {
+        if world.peek("v1/configmaps", "kube-system", name).is_some() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("not made");
+}
+
+#[tokio::test]
 async fn a_flow_schema_is_told_whether_its_level_exists() {
     let (context, world) = context(Fake::new(&[]));
     run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
