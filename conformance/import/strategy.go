@@ -39,8 +39,13 @@ func strategyFacts(in served) []string {
 	}
 	if update := in.store.UpdateStrategy; update != nil {
 		words = append(words, wordFor("keeps", kept(in, update))...)
+		words = append(words, againFact(in, update)...)
 		if !strings.Contains(in.path, "/") {
-			words = append(words, wordFor("generation", generation(in, update))...)
+			counted := generation(in, update)
+			words = append(words, wordFor("generation", counted)...)
+			if len(counted) > 0 && in.store.CreateStrategy != nil && keepsGeneration(in) {
+				words = append(words, "generation-given")
+			}
 		}
 	}
 	if reset, ok := in.storage.(rest.ResetFieldsStrategy); ok {
@@ -103,13 +108,16 @@ func contextFor(in served) context.Context {
 
 var fillers = fuzzer.MergeFuzzerFuncs(apitesting.FuzzerFuncs, extensionsfuzzer.Funcs)
 
+// randomGeneration is the generation of random objects.
+const randomGeneration = 7
+
 // random fills an object from a seed, with the fillers by which upstream makes its own tests' objects.
 func random(in served, seed int64) runtime.Object {
 	codecs := serializer.NewCodecFactory(in.scheme)
 	object := in.store.NewFunc()
 	fuzzer.FuzzerFor(fillers, rand.NewSource(seed), codecs).Fill(object)
 	if accessor, err := meta.Accessor(object); err == nil {
-		accessor.SetGeneration(7)
+		accessor.SetGeneration(randomGeneration)
 		accessor.SetDeletionTimestamp(nil)
 		accessor.SetManagedFields(nil)
 		accessor.SetGenerateName("")
@@ -220,6 +228,19 @@ func generation(in served, strategy rest.RESTUpdateStrategy) []string {
 	return names
 }
 
+// keepsGeneration tells whether a new object keeps the generation that a client gave it.
+func keepsGeneration(in served) bool {
+	for seed := range int64(samples) {
+		object := random(in, seed)
+		accessor, err := meta.Accessor(object)
+		if err != nil || !safely(func() { in.store.CreateStrategy.PrepareForCreate(contextFor(in), object) }) {
+			continue
+		}
+		return accessor.GetGeneration() == randomGeneration
+	}
+	return false
+}
+
 func raises(in served, strategy rest.RESTUpdateStrategy, name string) bool {
 	raised, tried := 0, 0
 	for seed := range int64(samples) {
@@ -234,7 +255,7 @@ func raises(in served, strategy rest.RESTUpdateStrategy, name string) bool {
 		if !safely(func() { strategy.PrepareForUpdate(contextFor(in), after, before) }) {
 			continue
 		}
-		if accessor, _ := meta.Accessor(after); accessor.GetGeneration() == 8 {
+		if accessor, _ := meta.Accessor(after); accessor.GetGeneration() == randomGeneration+1 {
 			raised++
 		}
 	}
@@ -300,18 +321,15 @@ var nameProbes = []string{"Upper", "with.dot", "1digit", "with:colon", "with/sla
 // ownName lists what is named as its spec says, where objects with an empty spec look as if there were a plain rule.
 var ownName = map[string]bool{"clustertrustbundles": true}
 
-// nameFact tells the rule for metadata.name by the probes that it refuses whatever else the object says.
+// nameFact tells the rule for metadata.name by the probes that it refuses whatever else the object says, and whether it
+// leaves metadata.generateName to the rule for all names.
 func nameFact(in served) []string {
 	if ownName[in.path] {
 		return []string{"name=own"}
 	}
-	refused := map[string]bool{}
-	for _, probe := range nameProbes {
-		refused[probe] = refusesAlways(in, probe)
-	}
 	var wrong []string
 	for _, probe := range nameProbes {
-		if refused[probe] {
+		if refusesAlways("metadata.name", created(in, func(object metav1.Object) { object.SetName(probe) })) {
 			wrong = append(wrong, fmt.Sprintf("%.9s/%d", probe, len(probe)))
 		}
 	}
@@ -319,28 +337,58 @@ func nameFact(in served) []string {
 	if !ok {
 		rule = "?" + strings.Join(wrong, "?")
 	}
-	return []string{"name=" + rule}
+	words := []string{"name=" + rule}
+	generated := created(in, func(object metav1.Object) { object.SetGenerateName(badGenerateName) })
+	if slices.Contains(wrong, "Upper/5") && !refusesAlways("metadata.generateName", generated) {
+		words = append(words, "generate-name=any")
+	}
+	return words
 }
 
-func refusesAlways(in served, name string) bool {
+// badGenerateName is one that no rule takes which asks for more than a part of a path.
+const badGenerateName = "Upper"
+
+// againFact tells whether an update judges names again, which shows in metadata.generateName: names do not change.
+func againFact(in served, update rest.RESTUpdateStrategy) []string {
+	updated := func(seed int64) fault.ErrorList {
+		before := random(in, seed)
+		after := before.DeepCopyObject()
+		if accessor, err := meta.Accessor(after); err == nil {
+			accessor.SetGenerateName(badGenerateName)
+		}
+		return update.ValidateUpdate(contextFor(in), after, before)
+	}
+	if refusesAlways("metadata.generateName", updated) {
+		return []string{"names-again"}
+	}
+	return nil
+}
+
+// created judges new random objects with a change.
+func created(in served, change func(metav1.Object)) func(seed int64) fault.ErrorList {
+	return func(seed int64) fault.ErrorList {
+		object := random(in, seed)
+		if accessor, err := meta.Accessor(object); err == nil {
+			accessor.SetNamespace("")
+			if in.store.CreateStrategy.NamespaceScoped() {
+				accessor.SetNamespace("default")
+			}
+			change(accessor)
+		}
+		return in.store.CreateStrategy.Validate(contextFor(in), object)
+	}
+}
+
+// refusesAlways tells whether a strategy, asked about random objects, finds a field wrong each time that it answers.
+func refusesAlways(name string, validate func(seed int64) fault.ErrorList) bool {
 	tried := false
 	for seed := range int64(samples) {
-		object := random(in, seed)
-		accessor, err := meta.Accessor(object)
-		if err != nil {
-			return false
-		}
-		accessor.SetName(name)
-		accessor.SetNamespace("")
-		if in.store.CreateStrategy.NamespaceScoped() {
-			accessor.SetNamespace("default")
-		}
 		var errors fault.ErrorList
-		if !safely(func() { errors = in.store.CreateStrategy.Validate(contextFor(in), object) }) {
+		if !safely(func() { errors = validate(seed) }) {
 			continue
 		}
 		tried = true
-		if !slices.ContainsFunc(errors, func(one *fault.Error) bool { return one.Field == "metadata.name" }) {
+		if !slices.ContainsFunc(errors, func(one *fault.Error) bool { return one.Field == name }) {
 			return false
 		}
 	}
@@ -348,9 +396,9 @@ func refusesAlways(in served, name string) bool {
 }
 
 // nameRules are upstream's name functions by what they refuse; a kind whose name follows from its spec refuses all.
-// What the strategy leaves alone is still checked as a path segment, as every name is.
+// What the strategy leaves alone is still checked as a path segment once all else is well, as every name is.
 var nameRules = map[string]string{
-	"": "path",
+	"": "any",
 	"Upper/5 with:colo/10 with/slas/10 aaaaaaaaa/254":                                  "subdomain",
 	"Upper/5 with:colo/10 with/slas/10 aaaaaaaaa/64 aaaaaaaaa/254":                     "subdomain",
 	"Upper/5 with.dot/8 with:colo/10 with/slas/10 aaaaaaaaa/64 aaaaaaaaa/254":          "label",

@@ -81,7 +81,7 @@ pub use service::allocation;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use model::field::Errors;
-use model::name::NameRule;
+use model::name::Prefix;
 use model::{Status, User, Value, World};
 
 /// What a kind does that its row cannot say. Every member that is `None` means "nothing to do".
@@ -92,7 +92,7 @@ pub struct Hooks {
     /// Defaults that are the time of the request, in its version; before anybody becomes owner of fields.
     pub default_now: Option<fn(&mut Value, now: &str)>,
     /// The rule of `metadata.name`, where the strategy row says that it is the kind's own.
-    pub name: Option<NameRule>,
+    pub name: Option<OwnName>,
     /// Makes a name of `metadata.generateName`, where that is not done by a random suffix.
     pub generate_name: Option<fn(base: &str) -> String>,
     /// `strategy.PrepareForCreate`, without status reset and generation, which the strategy row does.
@@ -136,6 +136,8 @@ pub struct Hooks {
     pub field_annotations: &'static [&'static str],
     /// Fields for field selectors, besides `metadata.name` and `metadata.namespace`.
     pub selectable: &'static [Selectable],
+    /// Whether field selectors may not even name `metadata.namespace`: upstream's list for the kind lacks it.
+    pub selects_no_namespace: bool,
     /// Seconds of grace for a delete, from what was requested; `None` means the object goes at once.
     /// Upstream: `CheckGracefulDelete`.
     pub grace: Option<Grace>,
@@ -171,6 +173,7 @@ impl Hooks {
         after_delete: None,
         field_annotations: &[],
         selectable: &[],
+        selects_no_namespace: false,
         grace: None,
         deleting: None,
         closing: None,
@@ -220,6 +223,9 @@ pub struct Asked<'a> {
     /// The name, empty for all.
     pub name: &'a str,
 }
+
+/// What is wrong with a name, or with one to which something will be appended, for an object as it is.
+pub type OwnName = fn(object: &Value, name: &str, prefix: Prefix) -> Vec<String>;
 
 /// Whether who writes may write this.
 pub type Permit = fn(new: &Value, old: Option<&Value>, asker: &dyn Asker, errors: &mut Errors);

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::name::{self, NameRule};
+use model::name::{self, NameRule, Prefix};
 use model::{GroupVersionKind, GroupVersionResource};
 use schema::apply::Filter;
 use schema::{Shape, Types};
@@ -202,6 +202,7 @@ impl Reader<'_> {
             connect: facts.list("connect"),
             keeps: facts.kept(),
             only: None,
+            names_again: facts.has("names-again"),
             resets: facts.resets(),
         })
     }
@@ -229,7 +230,9 @@ fn strategy(facts: Facts<'_>) -> Result<Strategy, String> {
         keeps: facts.kept(),
         resets: facts.resets(),
         generation,
-        name: name_rule(facts.text("name"))?,
+        generation_given: facts.has("generation-given"),
+        name: name_rule(facts.text("name"), facts.text("generate-name"))?,
+        names_again: facts.has("names-again"),
         allow_create_on_update: facts.has("create-on-update"),
         allow_unconditional_update: facts.has("unconditional-update"),
         graceful: facts.has("graceful"),
@@ -238,13 +241,20 @@ fn strategy(facts: Facts<'_>) -> Result<Strategy, String> {
     })
 }
 
-fn name_rule(word: &str) -> Result<NameRule, String> {
-    Ok(match word {
-        "subdomain" => name::name_is_dns_subdomain,
-        "label" => name::name_is_dns_label,
-        // Names that follow from the spec are the hook's to judge; every name is a path segment at least.
-        "path" | "own" | "" => name::name_is_path_segment,
-        other => return Err(format!("unknown name rule {other}")),
+/// By what is said of names, and of what they are generated from where that is another rule. Every name is a path segment at
+/// least; that is judged once all else is well.
+fn name_rule(names: &str, generated: &str) -> Result<NameRule, String> {
+    Ok(match (names, generated) {
+        ("subdomain", "") => name::name_is_dns_subdomain,
+        ("subdomain", "any") => |name, prefix| match prefix {
+            Prefix::No => name::name_is_dns_subdomain(name, prefix),
+            Prefix::Yes => Vec::new(),
+        },
+        ("label", "") => name::name_is_dns_label,
+        ("path", "") => name::name_is_path_segment,
+        // Names that follow from the spec are the hook's to judge.
+        ("any" | "own" | "", "") => |_, _| Vec::new(),
+        other => return Err(format!("unknown name rule {other:?}")),
     })
 }
 

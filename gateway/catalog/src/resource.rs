@@ -93,6 +93,8 @@ pub struct Subresource {
     pub keeps: Vec<Arc<str>>,
     /// The one field that a write through it changes, where it leaves all others as they are stored.
     pub only: Option<Arc<str>>,
+    /// Whether a write through it judges `metadata.name` and `metadata.generateName` again.
+    pub names_again: bool,
     /// Fields that nobody comes to own by a write through it.
     pub resets: Filter,
     /// What a Table shows of it, where it is another kind that has columns.

@@ -48,8 +48,12 @@ pub struct Strategy {
     pub resets: Filter,
     /// When generation moves.
     pub generation: Generation,
+    /// Whether it is counted from what a client says of a new object.
+    pub generation_given: bool,
     /// What `metadata.name` must look like.
     pub name: NameRule,
+    /// Whether an update judges `metadata.name` and `metadata.generateName` again by that rule.
+    pub names_again: bool,
     /// Whether an update of an absent object creates it.
     pub allow_create_on_update: bool,
     /// Whether an update may leave `resourceVersion` out.
@@ -69,7 +73,9 @@ impl Default for Strategy {
             keeps: Vec::new(),
             resets: Filter::All,
             generation: Generation::Never,
+            generation_given: false,
             name: name::name_is_path_segment,
+            names_again: false,
             allow_create_on_update: false,
             allow_unconditional_update: false,
             graceful: false,
@@ -88,6 +94,7 @@ impl Strategy {
         match self.generation {
             // Upstream lets a client's number stand here, and never moves it.
             Generation::Never => {}
+            _ if self.generation_given => {}
             Generation::Fixed | Generation::Counts(_) | Generation::CountsAll => meta::set(object, "generation", 1),
         }
     }
@@ -221,6 +228,13 @@ mod tests {
         let mut new = json!({"metadata": {"generation": 9}, "data": {"a": "1"}});
         strategy.count(&mut new, &object, SPELT);
         assert_eq!(meta::generation(&new), 5);
+    }
+
+    #[test]
+    fn generation_can_be_counted_from_what_was_given() {
+        let mut object = json!({"metadata": {"generation": 5}, "spec": {}});
+        Strategy { generation_given: true, ..counting(&["spec"]) }.prepare_create(&mut object);
+        assert_eq!(meta::generation(&object), 5);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use catalog::{Catalog, Resource, convert, declarative};
 use model::field::Errors;
 use model::{User, Value, meta};
 use schema::normal::Encode;
+use schema::object_meta::validate_names;
 
 /// Merges a change into an object, as RFC 7386 has it.
 fn merge(object: &mut Value, change: &Value) {
@@ -70,6 +71,7 @@ fn answer(catalog: &Catalog, resource: &Arc<Resource>, what: &str, new: Value, o
             hooks.prepare_create.inspect(|prepare| prepare(&mut new));
             hooks.author.inspect(|author| author(&mut new, &User::new("somebody", &["system:authenticated"])));
             hooks.stamp.inspect(|stamp| stamp(&mut new, None, NOW));
+            hooks.name.inspect(|own| validate_names(&new, &|name, prefix| own(&new, name, prefix), &mut errors));
             hooks.validate.inspect(|validate| validate(&new, &mut errors));
             warnings = hooks.warnings.map_or(Vec::new(), |warn| warn(&new, None));
         }

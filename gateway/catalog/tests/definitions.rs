@@ -6,6 +6,7 @@ use catalog::{Catalog, Resource};
 use model::field::Errors;
 use model::{Value, meta};
 use schema::normal::Encode;
+use schema::object_meta::validate_names;
 
 /// Merges a change into an object, as RFC 7386 has it.
 fn merge(object: &mut Value, change: &Value) {
@@ -48,6 +49,7 @@ fn answer(resource: &Resource, what: &str, mut new: Value, old: Option<Value>) -
         ("create", None) => {
             strategy.prepare_create(&mut new);
             hooks.prepare_create.inspect(|prepare| prepare(&mut new));
+            hooks.name.inspect(|own| validate_names(&new, &|name, prefix| own(&new, name, prefix), &mut errors));
             hooks.validate.inspect(|validate| validate(&new, &mut errors));
             warnings = hooks.warnings.map_or(Vec::new(), |warn| warn(&new, None));
         }

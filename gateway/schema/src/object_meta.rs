@@ -5,7 +5,7 @@
 use model::field::{Errors, Path, is_printable};
 use model::json::{Map, Value};
 use model::meta;
-use model::name::{NameRule, Prefix, is_qualified_name, is_valid_label_value, name_is_dns_label};
+use model::name::{Prefix, is_qualified_name, is_valid_label_value, name_is_dns_label};
 
 #[cfg(test)]
 mod tests;
@@ -32,17 +32,13 @@ pub enum Scope {
     Cluster,
 }
 
+/// What a rule finds wrong with a name, or with what one is generated from.
+pub type NameFaults<'a> = &'a dyn Fn(&str, Prefix) -> Vec<String>;
+
 /// `ValidateObjectMeta`: the metadata of an object about to be created, its name generated already.
-pub fn validate(object: &Value, scope: Scope, rule: NameRule, errors: &mut Errors) {
+pub fn validate(object: &Value, scope: Scope, rule: NameFaults<'_>, errors: &mut Errors) {
+    validate_names(object, rule, errors);
     let path = Path::new("metadata");
-    let generate_name = meta::text(object, "generateName");
-    if !generate_name.is_empty() {
-        invalid_each(rule(generate_name, Prefix::Yes), &path.child("generateName"), generate_name, errors);
-    }
-    match meta::name(object) {
-        "" => errors.required(&path.child("name"), "name or generateName is required"),
-        name => invalid_each(rule(name, Prefix::No), &path.child("name"), name, errors),
-    }
     match (scope, meta::namespace(object)) {
         (Scope::Namespaced, "") => errors.required(&path.child("namespace"), ""),
         (Scope::Namespaced, name) => invalid_each(name_is_dns_label(name, Prefix::No), &path.child("namespace"), name, errors),
@@ -55,6 +51,19 @@ pub fn validate(object: &Value, scope: Scope, rule: NameRule, errors: &mut Error
     validate_owner_references(object, errors);
     validate_finalizers(&meta::finalizers(object), &path.child("finalizers"), errors);
     validate_managed_fields(object, errors);
+}
+
+/// The part of it that is about names.
+pub fn validate_names(object: &Value, rule: NameFaults<'_>, errors: &mut Errors) {
+    let path = Path::new("metadata");
+    let generate_name = meta::text(object, "generateName");
+    if !generate_name.is_empty() {
+        invalid_each(rule(generate_name, Prefix::Yes), &path.child("generateName"), generate_name, errors);
+    }
+    match meta::name(object) {
+        "" => errors.required(&path.child("name"), "name or generateName is required"),
+        name => invalid_each(rule(name, Prefix::No), &path.child("name"), name, errors),
+    }
 }
 
 /// What Kubernetes' own kinds ask of finalizers besides: those without a domain are of its own.

@@ -18,7 +18,7 @@ use catalog::{Catalog, Resource, Storage, Strategy, Subresource, declarative, fa
 use codec::negotiate::{Endpoint, Patch};
 use codec::shape::{self, Order};
 use model::field::Errors;
-use model::name::NameRule;
+use model::name::Prefix;
 use model::world::ResourceFacts;
 use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
 use schema::Shape;
@@ -285,9 +285,14 @@ impl Row {
         Ok(())
     }
 
-    /// The rule for `metadata.name`.
-    pub fn name_rule(&self) -> NameRule {
-        self.hooks().name.unwrap_or(self.strategy().name)
+    /// What is wrong with a name of an object, or with one to which something will be appended.
+    pub fn name_faults(&self, object: &Value, name: &str, prefix: Prefix) -> Vec<String> {
+        self.hooks().name.map_or_else(|| (self.strategy().name)(name, prefix), |own| own(object, name, prefix))
+    }
+
+    /// Whether an update judges names again.
+    pub fn judges_names_again(&self) -> bool {
+        self.sub().filter(|_| !self.is_whole()).map_or(self.strategy().names_again, |sub| sub.names_again)
     }
 
     /// What a create does to fields alike for many kinds.
@@ -387,7 +392,8 @@ impl Row {
             };
         }
         let own = self.hooks().selectable;
-        if matches!(field, "metadata.name" | "metadata.namespace") || own.iter().any(|selectable| selectable.field == field) {
+        let named = field == "metadata.name" || field == "metadata.namespace" && !self.hooks().selects_no_namespace;
+        if named || own.iter().any(|selectable| selectable.field == field) {
             return Ok(field.to_owned());
         }
         if own.is_empty() {

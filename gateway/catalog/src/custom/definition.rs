@@ -204,6 +204,7 @@ fn subresource(name: &str, gvk: GroupVersionKind, shape: Shape) -> Subresource {
         connect: Vec::new(),
         keeps: Vec::new(),
         only: None,
+        names_again: false,
         resets: Filter::All,
         table: None,
     }

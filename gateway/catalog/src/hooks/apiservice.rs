@@ -2,7 +2,8 @@
 
 use model::field::{Errors, Path, quote};
 use model::json::json;
-use model::{Value, content, meta, name};
+use model::name::Prefix;
+use model::{Value, content, name};
 
 use super::Hooks;
 use super::rules::{get, text};
@@ -11,6 +12,7 @@ const GROUP_PRIORITY_MAX: i64 = 20_000;
 const VERSION_PRIORITY_MAX: i64 = 1000;
 
 pub(super) const HOOKS: Hooks = Hooks {
+    name: Some(own_name),
     stamp: Some(stamp),
     validate: Some(validate),
     validate_update: Some(|new, _, errors| validate(new, errors)),
@@ -31,7 +33,6 @@ fn stamp(service: &mut Value, old: Option<&Value>, now: &str) {
 fn validate(service: &Value, errors: &mut Errors) {
     let (spec, path) = (get::at(service, "spec"), Path::new("spec"));
     let (group, version) = (get::text(spec, "group"), get::text(spec, "version"));
-    validate_name(meta::name(service), &format!("{version}.{group}"), errors);
     if group.is_empty() && version != "v1" {
         errors.required(&path.child("group"), "only v1 may have an empty group and it better be legacy kube");
     }
@@ -71,13 +72,14 @@ fn validate(service: &Value, errors: &mut Errors) {
 }
 
 /// The name says which version of which group is served.
-fn validate_name(called: &str, wanted: &str, errors: &mut Errors) {
-    let path = Path::new("metadata.name");
-    let wrong = content::path_segment_name(called);
+fn own_name(service: &Value, called: &str, _: Prefix) -> Vec<String> {
+    let spec = get::at(service, "spec");
+    let wanted = format!("{}.{}", get::text(spec, "version"), get::text(spec, "group"));
+    let mut wrong = content::path_segment_name(called);
     if wrong.is_empty() && called != wanted {
-        errors.invalid(&path, called, format!("must be `spec.version+\".\"+spec.group`: {}", quote(wanted)));
+        wrong.push(format!("must be `spec.version+\".\"+spec.group`: {}", quote(&wanted)));
     }
-    text::invalid_each(called, wrong, &path, errors);
+    wrong
 }
 
 /// How many bytes a text of base64 stands for.
@@ -97,9 +99,9 @@ fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
 mod tests {
     use super::*;
 
-    fn faults(called: &str, spec: Value) -> Vec<String> {
+    fn faults(spec: Value) -> Vec<String> {
         let mut errors = Errors::new();
-        validate(&json!({"metadata": {"name": called}, "spec": spec}), &mut errors);
+        validate(&json!({"spec": spec}), &mut errors);
         errors.0.iter().map(ToString::to_string).collect()
     }
 
@@ -108,18 +110,18 @@ mod tests {
         let none: [&str; 0] = [];
         let service = json!({"namespace": "n", "name": "s", "port": 443});
         let spec = json!({"group": "example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 15, "service": service});
-        assert_eq!(faults("v1.example.com", spec.clone()), none);
-        assert_eq!(
-            faults("v2.example.com", spec),
-            ["metadata.name: Invalid value: \"v2.example.com\": must be `spec.version+\".\"+spec.group`: \"v1.example.com\""]
-        );
+        assert_eq!(faults(spec.clone()), none);
+        let named = |name: &str| own_name(&json!({"spec": spec.clone()}), name, Prefix::No);
+        assert_eq!(named("v1.example.com"), none);
+        assert_eq!(named("v2.example.com"), ["must be `spec.version+\".\"+spec.group`: \"v1.example.com\""]);
+        assert_eq!(named("a/b"), ["may not contain '/'"]);
     }
 
     #[test]
     fn a_local_service_has_no_trust_settings() {
         let spec = json!({"version": "v1", "groupPriorityMinimum": 20001, "versionPriority": 0, "caBundle": "YWI=", "insecureSkipTLSVerify": true});
         assert_eq!(
-            faults("v1.", spec),
+            faults(spec),
             [
                 "spec.groupPriorityMinimum: Invalid value: 20001: must be positive and less than 20000",
                 "spec.versionPriority: Invalid value: 0: must be positive and less than 1000",
@@ -133,7 +135,7 @@ mod tests {
     fn a_remote_service_is_found() {
         let spec = json!({"version": "v2", "groupPriorityMinimum": 1, "versionPriority": 1, "service": {}, "caBundle": "YQ==", "insecureSkipTLSVerify": true});
         assert_eq!(
-            faults("v2.", spec),
+            faults(spec),
             [
                 "spec.group: Required value: only v1 may have an empty group and it better be legacy kube",
                 "spec.service.namespace: Required value",

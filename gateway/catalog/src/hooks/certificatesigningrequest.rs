@@ -49,6 +49,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_update: Some(|new, old, errors| validate_change(new, old, Writer::Author, errors)),
     prepare_status: Some(prepare_status),
     validate_status: Some(|new, old, errors| validate_change(new, old, Writer::Signer, errors)),
+    selects_no_namespace: true,
     selectable: &[Selectable {
         field: "spec.signerName",
         value: |object| get::text(get::at(object, "spec"), "signerName").to_owned(),

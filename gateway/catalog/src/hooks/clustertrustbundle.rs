@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use model::Value;
 use model::field::{Errors, Path};
-use model::{Value, meta};
 
 use super::rules::pem::Blocks;
-use super::rules::{get, number, signer, text, x509};
+use super::rules::{get, number, signer, x509};
 use super::{Hooks, Selectable};
 
 /// `MaxTrustBundleSize`, in bytes.
 const BUNDLE_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) const HOOKS: Hooks = Hooks {
+    name: Some(|object, name, prefix| signer::trust_bundle_name(name, get::text(get::at(object, "spec"), "signerName"), prefix)),
     validate: Some(|object, errors| {
         validate_signer(object, errors);
         validate_bundle(get::text(get::at(object, "spec"), "trustBundle"), &Path::new("spec.trustBundle"), errors);
     }),
     validate_update: Some(validate_update),
+    selects_no_namespace: true,
     selectable: &[Selectable {
         field: "spec.signerName",
         value: |object| get::text(get::at(object, "spec"), "signerName").to_owned(),
@@ -25,13 +27,8 @@ pub(super) const HOOKS: Hooks = Hooks {
     ..Hooks::NONE
 };
 
-/// The name of a bundle says whose it is.
 fn validate_signer(object: &Value, errors: &mut Errors) {
     let name = get::text(get::at(object, "spec"), "signerName");
-    if !meta::name(object).is_empty() {
-        let wrong = signer::trust_bundle_name(meta::name(object), name);
-        text::invalid_each(meta::name(object), wrong, &Path::new("metadata.name"), errors);
-    }
     if !name.is_empty() {
         signer::name(name, &Path::new("spec.signerName"), errors);
     }
@@ -86,7 +83,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     if bundle != get::text(was, "trustBundle") {
         validate_bundle(bundle, &Path::new("spec.trustBundle"), errors);
     }
-    number::immutable(spec, was, "signerName", &Path::new("spec"), errors);
+    number::immutable_text(spec, was, "signerName", &Path::new("spec"), errors);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! CSIDriver. Upstream: `pkg/apis/storage/validation`, `pkg/registry/storage/csidriver/strategy.go`.
 
+use model::Value;
 use model::field::{Errors, Path};
-use model::{Value, meta};
 
 use super::Hooks;
 use super::rules::{get, number, text};
@@ -12,8 +12,6 @@ const TOKEN_S: std::ops::RangeInclusive<i64> = 600..=1 << 32;
 const UPDATE_PERIOD_S_MIN: i64 = 10;
 
 pub(super) const HOOKS: Hooks = Hooks {
-    // Upstream counts changes, but not from one.
-    prepare_create: Some(|object| drop(meta::remove(object, "generation"))),
     validate: Some(|object, errors| validate(get::at(object, "spec"), errors)),
     validate_update: Some(validate_update),
     warnings: Some(warnings),

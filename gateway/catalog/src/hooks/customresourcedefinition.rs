@@ -26,6 +26,7 @@ use super::Hooks;
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
+    name: Some(validate::name),
     prepare_create: Some(prepare_create),
     prepare_update: Some(prepare_update),
     validate: Some(validate::create),

@@ -24,7 +24,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|object, errors| validate(object, None, errors)),
     validate_update: Some(|new, old, errors| {
         validate(new, Some(old), errors);
-        number::immutable(new, old, "addressType", &Path::default(), errors);
+        number::immutable_text(new, old, "addressType", &Path::default(), errors);
     }),
     warnings: Some(warnings),
     ..Hooks::NONE

@@ -48,6 +48,6 @@ fn validate_scope(parameters: &Value, path: &Path, errors: &mut Errors) {
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
-    number::immutable(get::at(new, "spec"), get::at(old, "spec"), "controller", &Path::new("spec"), errors);
+    number::immutable_text(get::at(new, "spec"), get::at(old, "spec"), "controller", &Path::new("spec"), errors);
     validate(new, errors);
 }

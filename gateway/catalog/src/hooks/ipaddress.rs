@@ -34,7 +34,7 @@ fn validate(object: &Value, errors: &mut Errors) {
 }
 
 /// `ValidateIPAddressName`: the name is the address, as it is written.
-fn name_rule(name: &str, _: Prefix) -> Vec<String> {
+fn name_rule(_: &Value, name: &str, _: Prefix) -> Vec<String> {
     let mut errors = Errors::new();
     ip::strict(name, &Path::default(), &mut errors);
     errors.0.into_iter().map(|error| error.detail).collect()

@@ -19,6 +19,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_status: Some(validate_status),
     deleting: Some(deleting),
+    selects_no_namespace: true,
     selectable: &[Selectable { field: "status.phase", value: |object| get::text(get::at(object, "status"), "phase").to_owned() }],
     ..Hooks::NONE
 };

@@ -23,6 +23,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     }),
     validate_status: Some(validate_change),
     warnings: Some(|new, _old| warnings(new)),
+    selects_no_namespace: true,
     selectable: &[Selectable {
         field: "spec.unschedulable",
         value: |object| get::is(get::at(object, "spec"), "unschedulable").to_string(),

@@ -31,6 +31,7 @@ pub(super) const HOOKS: Hooks = Hooks {
         }
     }),
     validate_status: Some(status::validate),
+    selects_no_namespace: true,
     selectable: &[
         Selectable { field: "spec.signerName", value: |object| of_spec(object, "signerName") },
         Selectable { field: "spec.podName", value: |object| of_spec(object, "podName") },

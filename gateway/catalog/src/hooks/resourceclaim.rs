@@ -39,7 +39,7 @@ pub(super) const TEMPLATE: Hooks = Hooks {
     validate: Some(validate_template),
     validate_update: Some(|new, old, errors| {
         validate_template(new, errors);
-        number::immutable_struct(new, old, "spec", internal::CLAIM_TEMPLATE, &Path::default(), errors);
+        number::immutable_value(new, old, "spec", internal::CLAIM_TEMPLATE, &Path::default(), errors);
     }),
     ..Hooks::NONE
 };

@@ -27,6 +27,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|slice, errors| validate(slice, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     warnings: Some(warnings),
+    selects_no_namespace: true,
     selectable: &[
         Selectable { field: "spec.driver", value: |slice| get::text(get::at(slice, "spec"), "driver").to_owned() },
         Selectable { field: "spec.nodeName", value: |slice| get::text(get::at(slice, "spec"), "nodeName").to_owned() },
@@ -57,8 +58,8 @@ fn validate(slice: &Value, old: Option<&Value>, errors: &mut Errors) {
     shared::driver(spec, &path, errors);
     validate_pool(get::at(spec, "pool"), &path.child("pool"), errors);
     if let Some(old) = old {
-        number::immutable(get::at(spec, "pool"), get::at(old, "pool"), "name", &path.child("pool"), errors);
-        number::immutable(spec, old, "driver", &path, errors);
+        number::immutable_text(get::at(spec, "pool"), get::at(old, "pool"), "name", &path.child("pool"), errors);
+        number::immutable_text(spec, old, "driver", &path, errors);
         if get::string(spec, "nodeName") != get::string(old, "nodeName") {
             errors.invalid(&path.child("nodeName"), get::raw(spec, "nodeName"), number::IMMUTABLE);
         }

@@ -12,7 +12,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_update: Some(|new, old, errors| {
         validate(new, errors);
-        number::immutable(new, old, "handler", &Path::default(), errors);
+        number::immutable_text(new, old, "handler", &Path::default(), errors);
     }),
     warnings: Some(|new, _old| warnings(new)),
     ..Hooks::NONE

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use codec::json;
 use model::field::{Errors, Path};
 use model::{Value, meta, name};
 
@@ -88,18 +89,16 @@ fn service_account_name(object: &Value, errors: &mut Errors) {
 fn json_map(data: &Value, key: &str, path: &Path, errors: &mut Errors) {
     let Some(value) = get::string(data, key) else { return errors.required(&path.key(key), "") };
     let decoded = STANDARD.decode(value).unwrap_or_default();
-    if let Err(error) = serde_json::from_slice::<model::Map>(&decoded) {
-        errors.invalid(&path.key(key), "<secret contents redacted>", json_fault(&decoded, &error));
-    }
-}
-
-/// Go's words where they are simple; elsewhere what our parser says, which names a position and no contents.
-fn json_fault(decoded: &[u8], error: &serde_json::Error) -> String {
-    match decoded.first() {
-        None => "unexpected end of JSON input".to_owned(),
-        Some(first) if !decoded.is_ascii() || *first == b'{' => format!("invalid JSON at line {}", error.line()),
-        Some(first) => format!("invalid character '{}' looking for beginning of value", char::from(*first)),
-    }
+    let fault = match json::parse(&decoded) {
+        Ok(parsed) if matches!(parsed.value, Value::Object(_) | Value::Null) => return,
+        Ok(parsed) => {
+            let what = json::type_word(&parsed.value);
+            format!("json: cannot unmarshal {what} into Go value of type map[string]interface {{}}")
+        }
+        // It names a character at most.
+        Err(why) => why.to_string(),
+    };
+    errors.invalid(&path.key(key), "<secret contents redacted>", fault);
 }
 
 /// `tls.X509KeyPair`: why a certificate and a key are no pair. Shows no contents.
@@ -162,7 +161,7 @@ fn private_key(pem: &str) -> Result<Vec<u8>, String> {
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
-    number::immutable(new, old, "type", &Path::default(), errors);
+    number::immutable_text(new, old, "type", &Path::default(), errors);
     bag::immutable(new, old, &["data"], errors);
     validate(new, errors);
 }
@@ -201,12 +200,20 @@ mod tests {
 
     #[test]
     fn a_fault_shows_no_contents() {
-        let object = json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": STANDARD.encode("hunter2")}});
-        assert_eq!(
-            faults(&object),
-            ["data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": \
-              invalid character 'h' looking for beginning of value"]
-        );
+        let told = |content: &str| {
+            let data = json!({".dockerconfigjson": STANDARD.encode(content)});
+            faults(&json!({"type": "kubernetes.io/dockerconfigjson", "data": data}))
+        };
+        for (content, fault) in [
+            ("hunter2", "invalid character 'h' looking for beginning of value"),
+            ("10.0.0.0/33", "invalid character '.' after top-level value"),
+            ("1e3", "json: cannot unmarshal number into Go value of type map[string]interface {}"),
+            ("", "unexpected end of JSON input"),
+        ] {
+            let whole = format!("data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": {fault}");
+            assert_eq!(told(content), [whole]);
+        }
+        assert_eq!(told("null"), [""; 0]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn default(object: &mut Value) {
         && let Some(update) = strategy.get_mut("rollingUpdate")
     {
         get::default(update, "partition", 0);
-        get::default(update, "maxUnavailable", 1);
+        get::default_pointer(update, "maxUnavailable", 1);
     }
 }
 
@@ -195,6 +195,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
         if !equal::semantic(field, value, before.get(field)) {
             let shown = match (field, value) {
                 ("volumeClaimTemplates", Some(templates)) => internal::show_each(templates, internal::CLAIM),
+                ("serviceName", None) => "".into(),
                 (_, value) => value.cloned().unwrap_or(Value::Null),
             };
             errors.invalid(&path.child(field), shown, IMMUTABLE);

@@ -11,7 +11,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_update: Some(|new, old, errors| {
         validate(new, errors);
-        number::immutable_struct(new, old, "spec", internal::MIGRATION, &Path::default(), errors);
+        number::immutable_value(new, old, "spec", internal::MIGRATION, &Path::default(), errors);
     }),
     validate_status: Some(validate_status),
     ..Hooks::NONE

@@ -12,7 +12,7 @@ fn told(check: impl FnOnce(&mut Errors)) -> Vec<String> {
 }
 
 fn created(metadata: Value, scope: Scope) -> Vec<String> {
-    told(|errors| validate(&json!({"metadata": metadata}), scope, name_is_dns_subdomain, errors))
+    told(|errors| validate(&json!({"metadata": metadata}), scope, &name_is_dns_subdomain, errors))
 }
 
 fn updated(new: Value, old: Value) -> Vec<String> {

@@ -175,7 +175,7 @@ fn judge_text(value: &Value, path: &Path<'_>, errors: &mut Errors, wrong: impl F
 fn judge_metadata(object: &Value, path: &Path<'_>, errors: &mut Errors) {
     let scope = if model::meta::namespace(object).is_empty() { Scope::Cluster } else { Scope::Namespaced };
     let mut found = Errors::new();
-    object_meta::validate(object, scope, name_is_path_segment, &mut found);
+    object_meta::validate(object, scope, &name_is_path_segment, &mut found);
     let nameless = |error: &Error| error.fault == Fault::Required && error.field == "metadata.name";
     for mut error in found.0.into_iter().filter(|error| !nameless(error)) {
         error.field = path.child(&error.field).to_string();

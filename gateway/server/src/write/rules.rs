@@ -15,7 +15,7 @@ use crate::row::Discipline;
 /// A new object, and what of it its author may not write. Fails with upstream's 422, and 500 for a revision that cannot be.
 pub(super) fn create(write: &Write<'_>, new: &Value, mut errors: Errors, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
-    object_meta::validate(new, row.scope(), row.name_rule(), &mut errors);
+    object_meta::validate(new, row.scope(), &|name, prefix| row.name_faults(new, name, prefix), &mut errors);
     if row.qualifies_finalizers() {
         object_meta::validate_kube_finalizers(new, &mut errors);
     }
@@ -24,7 +24,7 @@ pub(super) fn create(write: &Write<'_>, new: &Value, mut errors: Errors, notes: 
     }
     row.validate_custom(new, None, &mut errors).into_iter().for_each(|warning| notes.warn(warning));
     if errors.is_empty() {
-        object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
+        object_meta::validate(new, row.scope(), &name_is_path_segment, &mut errors);
     }
     row.declared(new, None, &mut errors)?;
     refuse(write, new, errors)?;
@@ -89,8 +89,11 @@ pub(super) fn revision(write: &Write<'_>, object: &mut Value, current: &Current)
 /// The next state of an object, and what of it its author may not write. Fails with upstream's 422.
 pub(super) fn update(write: &Write<'_>, new: &Value, old: &Value, mut errors: Errors, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
-    object_meta::validate(new, row.scope(), name_is_path_segment, &mut errors);
+    object_meta::validate(new, row.scope(), &name_is_path_segment, &mut errors);
     object_meta::validate_update(new, old, &mut errors);
+    if row.judges_names_again() {
+        object_meta::validate_names(new, &|name, prefix| row.name_faults(new, name, prefix), &mut errors);
+    }
     if row.qualifies_finalizers() {
         object_meta::validate_kube_finalizers(new, &mut errors);
     }

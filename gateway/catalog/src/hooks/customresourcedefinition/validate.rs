@@ -25,7 +25,6 @@ const APPROVED: &str = "api-approved.kubernetes.io";
 const IMMUTABLE: &str = "field is immutable";
 
 pub(super) fn create(object: &Value, errors: &mut Errors) {
-    name(object, errors);
     whole(object, None, &Demands::on_new(), errors);
 }
 
@@ -38,24 +37,13 @@ pub(super) fn status(new: &Value, _old: &Value, errors: &mut Errors) {
 }
 
 /// A definition is named after what it defines.
-fn name(object: &Value, errors: &mut Errors) {
+pub(super) fn name(object: &Value, name: &str, prefix: Prefix) -> Vec<String> {
     let spec = get::at(object, "spec");
-    let required = format!("{}.{}", get::text(get::at(spec, "names"), "plural"), get::text(spec, "group"));
-    let metadata = Path::new("metadata");
-    for (field, text, prefix) in
-        [("generateName", meta::text(object, "generateName"), Prefix::Yes), ("name", meta::text(object, "name"), Prefix::No)]
-    {
-        if text.is_empty() {
-            continue;
-        }
-        let mut wrong = name_is_dns_subdomain(text, prefix);
-        if text != required {
-            wrong.push(r#"must be spec.names.plural+"."+spec.group"#.to_owned());
-        }
-        for words in wrong {
-            errors.invalid(&metadata.child(field), text, words);
-        }
+    let mut wrong = name_is_dns_subdomain(name, prefix);
+    if name != format!("{}.{}", get::text(get::at(spec, "names"), "plural"), get::text(spec, "group")) {
+        wrong.push(r#"must be spec.names.plural+"."+spec.group"#.to_owned());
     }
+    wrong
 }
 
 fn whole(object: &Value, old: Option<&Value>, demands: &Demands, errors: &mut Errors) {
@@ -330,19 +318,20 @@ fn stored_versions(object: &Value, spec: &Spec<'_>, errors: &mut Errors) {
             "must have at least one stored version",
         );
     }
+    let mut left: Vec<(usize, &str)> = stored.iter().map(|name| name.as_str().unwrap_or("")).enumerate().collect();
     for version in &spec.versions {
-        if get::is(version.written, "storage") && !stored.iter().any(|name| name == version.name()) {
+        let before = left.len();
+        left.retain(|(_, name)| *name != version.name());
+        // A version that comes a second time finds its name gone.
+        if get::is(version.written, "storage") && left.len() == before {
             errors.invalid(&path, stored.to_vec(), format!("must have the storage version {}", version.name()));
         }
     }
-    for (i, name) in stored.iter().enumerate() {
-        let name = name.as_str().unwrap_or("");
-        if !spec.versions.iter().any(|version| version.name() == name) {
-            let detail = format!(
-                "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
-            );
-            errors.invalid(&path.index(i), name, detail);
-        }
+    for (i, name) in left {
+        let detail = format!(
+            "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
+        );
+        errors.invalid(&path.index(i), name, detail);
     }
 }
 

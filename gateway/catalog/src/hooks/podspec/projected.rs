@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use model::Value;
 use model::field::{Errors, Path};
+use model::name::Prefix;
 
 use super::super::rules::labels::{self, Values};
 use super::super::rules::path::local_non_reserved;
@@ -137,7 +138,7 @@ fn trust_bundle_by_name(source: &Value, name: &str, path: &Path, errors: &mut Er
     if name.is_empty() {
         errors.required(&path.child("name"), "must be a valid object name");
     }
-    for message in signer::trust_bundle_name(name, &signer::of_trust_bundle(name)) {
+    for message in signer::trust_bundle_name(name, &signer::of_trust_bundle(name), Prefix::No) {
         errors.invalid(&path.child("name"), name, format!("not a valid clustertrustbundlename: {message}"));
     }
     if let Some(selector) = get::object(source, "labelSelector") {

@@ -41,7 +41,23 @@ pub(crate) fn immutable(new: &Value, old: &Value, field: &str, path: &Path, erro
     }
 }
 
-/// The same where upstream shows a struct of its internal types.
+/// The same of a text that Go holds by value: an absent one is empty.
+pub(crate) fn immutable_text(new: &Value, old: &Value, field: &str, path: &Path, errors: &mut Errors) {
+    if get::text(new, field) != get::text(old, field) {
+        errors.invalid(&path.child(field), get::text(new, field), IMMUTABLE);
+    }
+}
+
+/// The same of a struct that Go holds by value, shown as one of its internal types.
+pub(crate) fn immutable_value(new: &Value, old: &Value, field: &str, of: internal::Type, path: &Path, errors: &mut Errors) {
+    let (old, value) = (get::at(old, field), get::at(new, field));
+    if !equal::semantic(field, Some(old), Some(value)) {
+        let nothing = Value::Object(model::Map::new());
+        errors.invalid(&path.child(field), internal::show(if value.is_null() { &nothing } else { value }, of), IMMUTABLE);
+    }
+}
+
+/// The same of a pointer to one.
 pub(crate) fn immutable_struct(new: &Value, old: &Value, field: &str, of: internal::Type, path: &Path, errors: &mut Errors) {
     let (old, value) = (old.get(field), new.get(field));
     if !equal::semantic(field, old, value) {

@@ -1,7 +1,7 @@
 //! Names of certificate signers and trust bundles. Follows `pkg/apis/core/validation/names.go`.
 
 use model::field::{Errors, Path, quote};
-use model::name;
+use model::name::{self, Prefix};
 
 /// `IsKubernetesSignerName`: whether the project reserves it.
 pub(crate) fn is_kubernetes(signer: &str) -> bool {
@@ -47,18 +47,18 @@ fn first_bad_label(segment: &str, rule: fn(&str) -> Vec<String>, path: &Path, er
     }
 }
 
-/// `ValidateClusterTrustBundleName` of a whole name, for the signer that the bundle names (empty for none).
-pub(crate) fn trust_bundle_name(bundle: &str, signer: &str) -> Vec<String> {
+/// `ValidateClusterTrustBundleName`, for the signer that the bundle names (empty for none).
+pub(crate) fn trust_bundle_name(bundle: &str, signer: &str, prefix: Prefix) -> Vec<String> {
     if signer.is_empty() {
         if bundle.contains(':') {
             return vec!["ClusterTrustBundle without signer name must not have \":\" in its name".to_owned()];
         }
-        return name::is_dns1123_subdomain(bundle);
+        return name::name_is_dns_subdomain(bundle, prefix);
     }
-    let prefix = format!("{}:", signer.replace('/', ":"));
-    match bundle.strip_prefix(&prefix) {
-        Some(rest) => name::is_dns1123_subdomain(rest),
-        None => vec![format!("ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}")],
+    let first = format!("{}:", signer.replace('/', ":"));
+    match bundle.strip_prefix(&first) {
+        Some(rest) => name::name_is_dns_subdomain(rest, prefix),
+        None => vec![format!("ClusterTrustBundle for signerName {signer} must be named with prefix {first}")],
     }
 }
 
@@ -92,6 +92,6 @@ mod tests {
         );
         assert!(is_kubernetes("kubernetes.io/kubelet-serving") && !is_kubernetes("my-kubernetes.io/x"));
         assert_eq!(of_trust_bundle("example.com:a:root"), "example.com/a");
-        assert!(trust_bundle_name("example.com:a:root", "example.com/a").is_empty());
+        assert!(trust_bundle_name("example.com:a:root", "example.com/a", Prefix::No).is_empty());
     }
 }
