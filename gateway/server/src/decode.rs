@@ -45,16 +45,20 @@ fn parse(media: Media, body: &[u8]) -> Result<Parsed, String> {
 /// Reads the options of a delete, of whatever API version, unchecked. Fails with upstream's 415 and 400.
 pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<Value, Status> {
     let media = negotiate::input(content_type)?;
+    let ty = types.by_name(DELETE_OPTIONS).ok_or_else(|| Status::internal(format!("the type tables lack {DELETE_OPTIONS}")))?;
     if media != Media::Protobuf {
         let value = parse(media, body).map_err(Status::bad_request)?.value;
-        json::interpret(&value).map_err(Status::bad_request)?;
+        let (_, kind) = json::interpret(&value).map_err(Status::bad_request)?;
+        if matches!(kind, "" | "DeleteOptions") {
+            let spelling = |path: &str| if media == Media::Json { json::spelling(body, path) } else { None };
+            let (mut judged, unknown) = (value.clone(), &mut Vec::new());
+            schema::normal::decode_spelt(types, ty, &mut judged, (unknown, &spelling)).map_err(Status::bad_request)?;
+        }
         return Ok(value);
     }
     let envelope = proto::open(body).map_err(Status::bad_request)?;
     let mut value = Value::Object(Map::new());
     if matches!(&*envelope.kind, "" | "DeleteOptions") {
-        let ty =
-            types.by_name(DELETE_OPTIONS).ok_or_else(|| Status::internal(format!("the type tables lack {DELETE_OPTIONS}")))?;
         value = proto::decode(types, ty, envelope.raw).map_err(Status::bad_request)?;
     }
     value["kind"] = envelope.kind.into();
@@ -152,7 +156,8 @@ fn expected(form: &Form, api_version: &str, kind: &str) -> Result<GroupVersionKi
 /// What the body says it is, with what it leaves unsaid taken from the request.
 fn said(expected: &GroupVersionKind, api_version: &str, kind: &str) -> GroupVersionKind {
     let kind = if kind.is_empty() { &expected.kind } else { kind };
-    if api_version.is_empty() {
+    // Upstream reads a slash alone as no group and no version.
+    if matches!(api_version, "" | "/") {
         return GroupVersionKind::new(&expected.group, &expected.version, kind);
     }
     let (group, version) = split_api_version(api_version);

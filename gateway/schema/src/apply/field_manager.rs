@@ -196,7 +196,7 @@ impl<'a> FieldManager<'a> {
         if managers.is_empty() && live.is_some() {
             managers = self.before_first_apply(live, now)?;
         }
-        if patch.get("metadata").and_then(|metadata| metadata.get("managedFields")).is_some_and(|managed| !managed.is_null()) {
+        if has_managed(patch) {
             return Err(Status::bad_request("metadata.managedFields must be nil").into());
         }
         let config = Typed { in_structs: false, ..self.typed(patch) };
@@ -279,7 +279,11 @@ impl<'a> FieldManager<'a> {
 
     fn check_version(&self, patch: &Value) -> Result<(), Status> {
         let text = |field: &str| patch.get(field).and_then(Value::as_str).unwrap_or("");
-        let said = GroupVersionKind::from_api_version(text("apiVersion"), text("kind"));
+        let said = match text("apiVersion") {
+            // Upstream cannot tell what that is, nor then of which kind.
+            odd if odd.matches('/').count() > 1 => GroupVersionKind::new("", "", ""),
+            version => GroupVersionKind::from_api_version(version, text("kind")),
+        };
         if said == *self.kind {
             return Ok(());
         }
@@ -307,6 +311,12 @@ impl<'a> FieldManager<'a> {
     fn typed<'v>(&'v self, object: &'v Value) -> Typed<'v> {
         Typed { atoms: self.atoms, root: self.root, value: Cow::Borrowed(object), in_structs: self.in_structs }
     }
+}
+
+/// Whether a configuration says who manages what; upstream does not see what is no list of entries.
+fn has_managed(patch: &Value) -> bool {
+    let managed = patch.get("metadata").and_then(|metadata| metadata.get("managedFields")).and_then(Value::as_array);
+    managed.is_some_and(|entries| entries.iter().all(Value::is_object))
 }
 
 fn managed_of(object: &Value) -> Option<&Value> {

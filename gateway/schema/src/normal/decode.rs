@@ -41,6 +41,13 @@ pub fn decode_spelt(
     walk.fault.map_or(Ok(()), Err)
 }
 
+/// Decodes a value with an encoding of its own that no field holds: faults name none.
+pub(super) fn alone(types: &Types, kind: &Kind, value: &mut Value) -> Result<(), String> {
+    let unknown = &mut Vec::new();
+    Walk { types, unknown, spelling: &|_| None, fault: None, path: String::new(), fields: Vec::new(), owner: "" }
+        .leaf(kind, value)
+}
+
 /// What strict decoding holds against a body, to be refused or warned of. A duplicate below an unknown field is not told,
 /// as upstream skips what it does not know.
 pub fn strict_faults<'a>(duplicates: &'a [String], unknown: &'a [String]) -> Vec<&'a str> {
@@ -266,6 +273,10 @@ impl<'a> Walk<'a> {
             (Kind::IntOrString, Value::Number(number)) => return Err(self.message(&self.number(&self.path, number), "int32")),
             (Kind::IntOrString, other) => return Err(self.message(type_word(other), "int32")),
             (_, Value::String(text)) => text,
+            // `1e3` stays what it is, where there is a text that says so.
+            (Kind::Quantity, Value::Number(number)) if number.is_f64() => {
+                &(self.spelling)(&self.path).unwrap_or_else(|| number.to_string())
+            }
             (Kind::Quantity, other) => &other.to_string(),
             (Kind::Duration, Value::Null) => "",
             (_, other) => return Err(self.message(type_word(other), "string")),

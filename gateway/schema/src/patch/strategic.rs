@@ -95,7 +95,15 @@ fn wrong_type(expected: &str, actual: &Value) -> Fault {
 }
 
 fn unknown_directive(directive: &Value, map: &Map) -> Fault {
-    Fault::Other(format!("unknown patch type: {} in map: {}", go_print(directive), go_print_map(map)))
+    // Go prints as a string what may be none.
+    let shown = match directive {
+        Value::Null => "%!s(<nil>)".to_owned(),
+        Value::Bool(is) => format!("%!s(bool={is})"),
+        Value::Number(number) if number.is_f64() => format!("%!s(float64={})", go_print(directive)),
+        Value::Number(number) => format!("%!s(int64={number})"),
+        other => go_print(other),
+    };
+    Fault::Other(format!("unknown patch type: {shown} in map: {}", go_print_map(map)))
 }
 
 /// What is known of the place that a patch changes.
@@ -103,6 +111,8 @@ fn unknown_directive(directive: &Value, map: &Map) -> Fault {
 enum Shape {
     /// A struct, whose fields say how they merge.
     Struct(TypeId),
+    /// A struct with an encoding of its own, by its name: it has no fields by which to look.
+    Opaque(&'static str),
     /// Something else, by Go's word for it; nothing below it can be looked up.
     Other(&'static str),
 }
@@ -117,7 +127,16 @@ impl Shape {
             Kind::Int64 => Self::Other("int64"),
             Kind::Bool => Self::Other("bool"),
             Kind::String => Self::Other("string"),
-            _ => Self::Other("struct"),
+            Kind::Float64 => Self::Other("float64"),
+            Kind::Bytes => Self::Other("slice"),
+            Kind::Quantity => Self::Opaque("Quantity"),
+            Kind::Time => Self::Opaque("Time"),
+            Kind::MicroTime => Self::Opaque("MicroTime"),
+            Kind::Duration => Self::Opaque("Duration"),
+            Kind::IntOrString => Self::Opaque("IntOrString"),
+            Kind::RawExtension => Self::Opaque("RawExtension"),
+            Kind::FieldsV1 => Self::Opaque("FieldsV1"),
+            Kind::Json => Self::Opaque("JSON"),
         }
     }
 
@@ -125,8 +144,8 @@ impl Shape {
     fn field(self, types: &Types, key: &str) -> Result<(Shape, Option<PatchStrategy>), Fault> {
         let id = match self {
             Self::Struct(id) => id,
-            Self::Other("struct") => {
-                return Err(Fault::Other(format!("unable to find api field in struct for the json field {}", quote(key))));
+            Self::Opaque(name) => {
+                return Err(Fault::Other(format!("unable to find api field in struct {name} for the json field {}", quote(key))));
             }
             Self::Other(word) => {
                 return Err(Fault::Other(format!("merging an object in json but data type is not struct, instead is: {word}")));
@@ -221,9 +240,8 @@ fn delete_from(types: &Types, shape: Shape, original: &mut Map, key: &str, patch
         return Ok(());
     }
     let (Some(Value::Array(items)), Value::Array(gone)) = (original.get_mut(key), patch) else { return Ok(()) };
-    shape.field(types, key)?;
-    list::check_elements(&[items.as_slice(), gone.as_slice()])?;
-    items.retain(|item| !gone.contains(item));
+    let (inner, strategy) = shape.field(types, key)?;
+    *items = list::without(types, inner, strategy, std::mem::take(items), gone)?;
     Ok(())
 }
 

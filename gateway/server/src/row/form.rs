@@ -157,9 +157,9 @@ impl Form {
         }
     }
 
-    /// Whether what a strategic merge patch made fits the type. Fails with the words of upstream's converter.
-    pub fn restore(&self, value: &Value) -> Result<(), String> {
-        self.shape.struct_type().map_or(Ok(()), |ty| schema::normal::restore(self.types(), ty, value))
+    /// Makes what a strategic merge patch or an apply made fit the type. Fails with the words of upstream's converter.
+    pub fn restore(&self, value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
+        self.shape.struct_type().map_or(Ok(()), |ty| schema::normal::restore(self.types(), ty, value, unknown))
     }
 
     /// A valid object as it would be sent, for messages that show it: every field in its place.

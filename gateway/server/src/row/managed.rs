@@ -57,17 +57,27 @@ impl Row {
         force: Force,
         now: &str,
     ) -> Result<Value, Status> {
-        let applied = self.with_field_manager(|fields| fields.apply(live, patch, manager, force, now));
-        let mut object = applied.map_err(Status::from)?;
-        let kind = self.kind();
-        self.form().decode(&mut object, &mut Vec::new()).map_err(|why| {
-            let (namespace, name) = (model::meta::namespace(patch), model::meta::name(patch));
-            let described = format!("{namespace}/{name}; {}/{}, Kind={}", kind.group, kind.version, kind.kind);
-            let version = kind.api_version();
-            Status::new(500, "", format!("failed to convert new object ({described}) to proper version ({version}): {why}"))
-        })?;
+        let apply = || self.with_field_manager(|fields| fields.apply(live, patch, manager, force, now)).map_err(Status::from);
+        let mut object = apply()?;
+        if self.form().decode(&mut object, &mut Vec::new()).is_err() {
+            // Upstream makes the object of what was merged without going through text. What could be decoded that leads to as
+            // well; only for the rest the way to it is gone once more.
+            object = apply()?;
+            let into = &mut object;
+            let converted = self.form().restore(into, &mut Vec::new()).and_then(|()| self.form().decode(into, &mut Vec::new()));
+            converted.map_err(|why| self.unconverted(patch, &why))?;
+        }
         self.form().complete(&mut object);
         Ok(object)
+    }
+
+    /// What upstream says of a merged object that does not fit its type.
+    fn unconverted(&self, patch: &Value, why: &str) -> Status {
+        let kind = self.kind();
+        let (namespace, name) = (meta::namespace(patch), meta::name(patch));
+        let kind = format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind);
+        let convert = format!("unable to convert unstructured object to {kind}: {why}");
+        Status::new(500, "", format!("failed to convert new object ({namespace}/{name}; {kind}) to proper version: {convert}"))
     }
 
     fn with_field_manager<T>(&self, call: impl FnOnce(&FieldManager<'_>) -> T) -> T {

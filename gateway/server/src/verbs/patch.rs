@@ -118,15 +118,19 @@ impl Change {
             Self::Strategic(patch) => form.apply_strategic(patch, &mut object)?,
         }
         let refused = |why: String| invalid(&self.show(row, current), why);
-        match self {
-            // Upstream makes the object of this one without going through text.
-            Self::Strategic(_) => form.restore(&object).map_err(&refused)?,
-            Self::Json(_) | Self::Merge(_) => {}
-        }
-        form.imply_kind(&mut object);
-        form.check_kind(&object).map_err(&refused)?;
         let mut unknown = Vec::new();
-        form.decode(&mut object, &mut unknown).map_err(&refused)?;
+        match self {
+            // Upstream makes the object of this one without going through text, whatever kind it says that it is.
+            Self::Strategic(_) => {
+                form.restore(&mut object, &mut unknown).map_err(&refused)?;
+                form.decode(&mut object, &mut Vec::new()).map_err(&refused)?;
+            }
+            Self::Json(_) | Self::Merge(_) => {
+                form.imply_kind(&mut object);
+                form.check_kind(&object).map_err(&refused)?;
+                form.decode(&mut object, &mut unknown).map_err(&refused)?;
+            }
+        }
         let told = if validation == FieldValidation::Ignore { &[][..] } else { self.duplicates() };
         match validation {
             FieldValidation::Ignore => {}

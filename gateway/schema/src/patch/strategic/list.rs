@@ -22,6 +22,22 @@ pub(super) fn field(
     }
 }
 
+/// Takes scalars out of a list. A list of maps upstream merges instead, whatever its strategy.
+pub(super) fn without(
+    types: &Types,
+    shape: Shape,
+    strategy: Option<PatchStrategy>,
+    mut original: Vec<Value>,
+    gone: Vec<Value>,
+) -> Result<Vec<Value>, Fault> {
+    check_elements(&[&original, &gone])?;
+    if original.iter().chain(&gone).next().is_some_and(Value::is_object) {
+        return merge(types, shape, strategy.and_then(|strategy| strategy.key), original, gone);
+    }
+    original.retain(|item| !gone.contains(item));
+    Ok(original)
+}
+
 fn merge(
     types: &Types,
     shape: Shape,
@@ -50,13 +66,13 @@ fn merge(
 
 fn shape_word(shape: Shape) -> &'static str {
     match shape {
-        Shape::Struct(_) => "struct",
+        Shape::Struct(_) | Shape::Opaque(_) => "struct",
         Shape::Other(word) => word,
     }
 }
 
 /// Elements must be of one type and no lists.
-pub(super) fn check_elements(lists: &[&[Value]]) -> Result<(), Fault> {
+fn check_elements(lists: &[&[Value]]) -> Result<(), Fault> {
     let mut first: Option<&Value> = None;
     for item in lists.iter().flat_map(|l| l.iter()) {
         let before = *first.get_or_insert(item);

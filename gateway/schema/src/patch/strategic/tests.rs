@@ -86,6 +86,10 @@ fn lists_of_scalars() {
         ),
         Ok(json!(["c", "b"]))
     );
+    // A list of maps is merged by what was to be deleted from it.
+    let secrets = |patch: Value| patched("v1", "ServiceAccount", json!({"secrets": [{"name": "a"}]}), &patch);
+    let merged = secrets(json!({"$deleteFromPrimitiveList/secrets": [{"name": "b"}, {"name": "a"}]}));
+    assert_eq!(merged, Ok(json!({"secrets": [{"name": "b"}, {"name": "a"}]})));
     // Without a strategy a list is replaced.
     assert_eq!(
         pod(json!({"containers": [{"name": "a", "args": ["x"]}]}), json!({"containers": [{"name": "a", "args": ["y"]}]})),
@@ -120,6 +124,8 @@ fn maps_merge_replace_and_retain() {
     let status =
         deployment(Some(rolling.clone()), json!({"$retainKeys": ["type"], "rollingUpdate": {}})).expect_err("retainKeys");
     assert_eq!((status.code, status.message.as_str()), (400, "invalid patch format of retainKeys"));
+    let status = deployment(Some(rolling.clone()), json!({"$patch": 5})).expect_err("directive");
+    assert_eq!(status.message, "unknown patch type: %!s(int64=5) in map: map[$patch:5]");
     let status = deployment(Some(rolling), json!({"$patch": "sing"})).expect_err("directive");
     assert_eq!((status.code, status.message.as_str()), (500, "unknown patch type: sing in map: map[$patch:sing]"));
 }
