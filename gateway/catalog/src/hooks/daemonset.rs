@@ -42,8 +42,8 @@ fn default(object: &mut Value) {
     }
     // Upstream's internal type has both, so that what makes no sense is 0.
     if let Some(update) = strategy.get_mut("rollingUpdate").filter(|update| update.is_object()) {
-        get::default(update, "maxUnavailable", i64::from(rolls));
-        get::default(update, "maxSurge", 0);
+        get::default_pointer(update, "maxUnavailable", i64::from(rolls));
+        get::default_pointer(update, "maxSurge", 0);
     }
 }
 

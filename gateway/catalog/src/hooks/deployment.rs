@@ -33,8 +33,8 @@ fn default(deployment: &mut Value) {
     }
     get::default(strategy, "rollingUpdate", json!({}));
     if let Some(update) = strategy.get_mut("rollingUpdate") {
-        get::default(update, "maxUnavailable", "25%");
-        get::default(update, "maxSurge", "25%");
+        get::default_pointer(update, "maxUnavailable", "25%");
+        get::default_pointer(update, "maxSurge", "25%");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use model::field::{Errors, Path};
 use model::json::json;
-use model::{Value, meta, name};
+use model::{Value, meta};
 
 use super::Hooks;
 use super::pod::diff;
@@ -108,13 +108,11 @@ fn kept(old: &Value) -> claim::Options {
     let spec = get::at(old, "spec");
     let mut wrong = Errors::new();
     labels::selector(spec, "selector", Values::Strict, &Path::default(), &mut wrong);
-    let bad_group = |source: &str| {
-        let group = get::text(get::at(spec, source), "apiGroup");
-        !group.is_empty() && !name::is_dns1123_subdomain(group).is_empty()
-    };
+    // Upstream looks whether there was one at all.
+    let had_group = |source: &str| get::string(get::at(spec, source), "apiGroup").is_some();
     claim::Options {
         selector_values: if wrong.is_empty() { Values::Strict } else { Values::Lenient },
-        any_api_group: bad_group("dataSource") || bad_group("dataSourceRef"),
+        any_api_group: had_group("dataSource") || had_group("dataSourceRef"),
     }
 }
 

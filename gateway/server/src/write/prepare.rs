@@ -69,6 +69,10 @@ pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value, now: Times
     }
     row.count_generation(new, old);
     keep_system_fields(new, old);
+    if !write.options.dry_run {
+        // It is the store that takes it out of whatever it keeps.
+        meta::remove(new, "selfLink");
+    }
 }
 
 fn place(write: &Write<'_>, new: &mut Value) {
@@ -80,8 +84,6 @@ fn place(write: &Write<'_>, new: &mut Value) {
 }
 
 fn keep_system_fields(new: &mut Value, old: &Value) {
-    // Upstream's store takes it out of whatever it keeps.
-    meta::remove(new, "selfLink");
     let field = |name: &str| meta::metadata(old).and_then(|m| m.get(name)).filter(|value| !value.is_null()).cloned();
     if meta::uid(new).is_empty() {
         meta::set(new, "uid", field("uid"));
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn system_fields_survive_an_update() {
         let old = json!({"metadata": {"uid": "u", "creationTimestamp": "t", "deletionTimestamp": "d", "deletionGracePeriodSeconds": 5}});
-        let mut new = json!({"metadata": {"creationTimestamp": "x", "selfLink": "/a"}});
+        let mut new = json!({"metadata": {"creationTimestamp": "x"}});
         keep_system_fields(&mut new, &old);
         assert_eq!(new, old);
     }

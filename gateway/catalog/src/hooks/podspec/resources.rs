@@ -6,7 +6,7 @@ use model::field::{Errors, Fault, Path, Spelling};
 use model::name;
 use model::quantity::Quantity;
 
-use super::super::rules::{get, number, text};
+use super::super::rules::{get, number, resource, text};
 use super::{Scope, qos};
 
 /// Resources that need no domain. Sorted.
@@ -125,7 +125,7 @@ pub(crate) fn quantity(name: &str, value: &Value, path: &Path, errors: &mut Erro
     if amount.sign() < 0 {
         errors.invalid(path, value.clone(), number::NEGATIVE);
     }
-    if is_integer(name) && amount.milli_value() % 1000 != 0 {
+    if is_integer(name) && resource::is_fractional(&amount) {
         errors.invalid(path, value.clone(), "must be an integer");
     }
 }
@@ -217,7 +217,7 @@ fn whole_pages(name: &str, value: &Value, scope: &Scope<'_>, path: &Path, errors
 /// `IsHugePageResourceValueDivisible`.
 fn is_divisible(name: &str, value: &Value) -> bool {
     let Some(page) = name.strip_prefix("hugepages-").and_then(|page| Quantity::parse(page).ok()) else { return false };
-    page.sign() > 0 && page.milli_value() % 1000 == 0 && amount(value).value() % page.value() == 0
+    page.sign() > 0 && !resource::is_fractional(&page) && amount(value).value() % page.value() == 0
 }
 
 /// A request against the limit of the same resource; the errors name the maps.

@@ -7,7 +7,7 @@ use model::Value;
 use model::field::{Path, quote};
 use model::name;
 
-use super::super::rules::{equal, get, ip};
+use super::super::rules::{equal, get, ip, resource};
 use super::{annotations, resources, visit_containers, warnings_containers, warnings_volumes};
 
 /// Labels of nodes that got other names, and what to say about them.
@@ -186,7 +186,7 @@ fn duplicates(spec: &Value, path: &Path, warnings: &mut Vec<String>) {
 pub(super) fn fractional(value: Option<&Value>, path: &Path, warnings: &mut Vec<String>) {
     let Some(value) = value else { return };
     let amount = resources::amount(value);
-    if amount.milli_value() % 1000 != 0 {
+    if resource::is_fractional(&amount) {
         warnings.push(format!("{path}: fractional byte value {} is invalid, must be an integer", quote(&amount.to_string())));
     }
 }

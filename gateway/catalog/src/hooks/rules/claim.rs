@@ -6,7 +6,7 @@ use model::field::{Errors, Path};
 use model::quantity::Quantity;
 
 use super::labels::Values;
-use super::{get, labels, number, text};
+use super::{get, labels, number, resource, text};
 
 const ACCESS_MODES: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 /// What a volume may look like to a container.
@@ -115,7 +115,7 @@ pub(crate) fn warnings(spec: &Value, path: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
     for field in ["requests", "limits"] {
         let Some(amount) = get::string(get::at(spec, &format!("resources.{field}")), "storage") else { continue };
-        if Quantity::parse(amount).is_ok_and(|amount| amount.milli_value() % 1000 != 0) {
+        if Quantity::parse(amount).is_ok_and(|amount| resource::is_fractional(&amount)) {
             let resources = path.child("resources");
             let at = resources.child(field);
             warnings.push(format!(

@@ -132,9 +132,15 @@ pub(crate) fn valid_amount(resource: &str, value: &Value, path: &Path, errors: &
     if quantity.sign() < 0 {
         errors.invalid(path, value.clone(), number::NEGATIVE);
     }
-    if (WHOLE.contains(&resource) || is_extended(resource)) && quantity.milli_value() % 1000 != 0 {
+    if (WHOLE.contains(&resource) || is_extended(resource)) && is_fractional(&quantity) {
         errors.invalid(path, value.clone(), "must be an integer");
     }
+}
+
+/// Whether an amount has thousandths, which upstream does not see where they are too many for 64 bits.
+pub(crate) fn is_fractional(amount: &Quantity) -> bool {
+    let thousandths = amount.milli_value();
+    !matches!(thousandths, i64::MIN | i64::MAX) && thousandths % 1000 != 0
 }
 
 /// `SetDefaults_ResourceList`: nothing is measured finer than a thousandth.
