@@ -185,6 +185,11 @@ impl Constraints {
         self.rules.iter().any(|rule| rule.may_match(resource, operation))
     }
 
+    /// Whether some rule calls a resource by its plural, and not by `*`.
+    pub fn names(&self, plural: &str) -> bool {
+        self.rules.iter().any(|rule| rule.resources.iter().any(|named| named == plural))
+    }
+
     /// Whether the labels of namespaces decide at all.
     pub fn selects_namespaces(&self) -> bool {
         !self.namespaces.is_empty()

@@ -197,6 +197,11 @@ impl Binding {
         }
     }
 
+    /// Whether `clusterReads` calls a resource by its name, and not by `*`.
+    pub fn names_read(&self, group: &str, resource: &str) -> bool {
+        self.reads.iter().any(|read| read.resources.iter().any(|named| named == resource) && read.names(group, resource))
+    }
+
     /// The namespace of a PolicyBinding.
     pub fn namespace(&self) -> Option<&str> {
         match &self.scope {

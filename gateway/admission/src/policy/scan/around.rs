@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use wasm::Grant;
 
 use super::RETRY;
-use super::target::RESTLESS;
+use super::target::is_restless;
 use crate::Cluster;
 use crate::policy::set::{Entry, PolicySet};
 
@@ -173,12 +173,12 @@ async fn params(cluster: &Cluster, resource: &GroupVersionResource, references: 
 /// Who reads objects of a resource: a binding, and the namespace to which it keeps (empty: none).
 type Reader = (String, String);
 
-/// The bindings that may read of the cluster, by what they may read. What changes all the time is left out: nothing would ever
-/// be judged to its end.
+/// The bindings that may read of the cluster, by what they may read. What changes all the time is followed for those alone that
+/// name it: who may read everything would be judged again and again because of what it never reads.
 fn readers(set: &PolicySet, catalog: &Catalog) -> BTreeMap<GroupVersionResource, Vec<Reader>> {
     let mut found = BTreeMap::<_, Vec<Reader>>::new();
     let mut seen = BTreeSet::new();
-    for resource in catalog.all().filter(|resource| is_followed(resource)) {
+    for resource in catalog.all().filter(|resource| resource.serves("watch")) {
         let readers = set.validators.iter().filter(|entry| reads(entry, resource));
         let readers: Vec<Reader> =
             readers.map(|entry| (entry.binding.name.clone(), entry.binding.namespace().unwrap_or_default().to_owned())).collect();
@@ -190,17 +190,14 @@ fn readers(set: &PolicySet, catalog: &Catalog) -> BTreeMap<GroupVersionResource,
     found
 }
 
-fn is_followed(resource: &Resource) -> bool {
-    resource.serves("watch") && !RESTLESS.contains(&(&*resource.gvr.group, &*resource.gvr.resource))
-}
-
 /// Whether a policy's verdict may depend on the objects of a resource.
 fn reads(entry: &Entry, resource: &Resource) -> bool {
     let (gvr, binding) = (&resource.gvr, &entry.binding);
     binding.grants.iter().any(|grant| match grant {
         Grant::Cluster => {
             let place = if resource.namespaced { binding.namespace().unwrap_or_default() } else { "" };
-            binding.may_read(&gvr.group, &gvr.resource, place).is_ok()
+            let is_meant = !is_restless(gvr) || binding.names_read(&gvr.group, &gvr.resource);
+            is_meant && binding.may_read(&gvr.group, &gvr.resource, place).is_ok()
         }
         Grant::Authorizer => &*gvr.group == RIGHTS,
         Grant::Log => false,

@@ -6,7 +6,7 @@ use model::{RequestInfo, User, Value, meta};
 use wasm::{Answer, Verdict};
 
 use super::Scan;
-use super::target::Target;
+use super::target::{Target, is_meant};
 use crate::policy::concern::{self, Role};
 use crate::policy::exception::{self, Exception};
 use crate::policy::judge::{self, Call};
@@ -74,7 +74,7 @@ impl<'a> Batch<'a> {
         let mut asked = Vec::new();
         let earlier = policies.reports.found(review.resource, object);
         let request = Arc::new(wasm::Request { user: None, origin: wasm::Origin::Scan, ..judge::request(review) });
-        for entry in &set.validators {
+        for entry in set.validators.iter().filter(|entry| is_meant(entry, review.resource)) {
             let before = earlier.binary_search_by(|found| found.entry.binding.name.cmp(&entry.binding.name));
             if let Some(found) = before.ok().map(|at| &earlier[at]).filter(|found| is_of(entry, &found.entry)) {
                 judged.add(found.clone());

@@ -11,8 +11,13 @@ use crate::policy::GROUP;
 use crate::policy::fields::Fields;
 use crate::policy::set::{Entry, PolicySet};
 
-/// What changes all the time and is nobody's to mend.
-pub(super) const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
+/// What changes all the time: judged and followed for those alone that call it by its name.
+const RESTLESS: &[(&str, &str)] = &[("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")];
+
+/// Whether objects of a resource change all the time.
+pub(super) fn is_restless(resource: &GroupVersionResource) -> bool {
+    RESTLESS.contains(&(&*resource.group, &*resource.resource))
+}
 
 /// By what objects are told apart and selected.
 const IDENTITY: [&str; 6] = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels"];
@@ -36,9 +41,8 @@ impl Target {
 pub(super) fn all(set: &PolicySet, catalog: &Catalog) -> Vec<Target> {
     let mut targets = BTreeMap::<&str, Target>::new();
     for resource in catalog.all() {
-        let (group, plural) = (&*resource.gvr.group, &*resource.gvr.resource);
         let Some(storage) = &resource.storage else { continue };
-        if group == GROUP || RESTLESS.contains(&(group, plural)) || !resource.verbs.iter().any(|verb| &**verb == "watch") {
+        if &*resource.gvr.group == GROUP || !resource.verbs.iter().any(|verb| &**verb == "watch") {
             continue;
         }
         let about: Vec<_> = set.validators.iter().filter(|entry| may_judge(entry, &resource.gvr)).collect();
@@ -56,9 +60,14 @@ pub(super) fn all(set: &PolicySet, catalog: &Catalog) -> Vec<Target> {
     targets.into_values().collect()
 }
 
+/// Whether a policy wants to judge what is stored of a resource that it matches.
+pub(super) fn is_meant(entry: &Entry, resource: &GroupVersionResource) -> bool {
+    !is_restless(resource) || entry.binding.constraints.names(&resource.resource)
+}
+
 /// Whether a policy may be about objects of a resource.
 pub(super) fn may_judge(entry: &Entry, resource: &GroupVersionResource) -> bool {
-    entry.binding.constraints.may_match(resource, Operation::Create)
+    entry.binding.constraints.may_match(resource, Operation::Create) && is_meant(entry, resource)
 }
 
 /// What must be read for these: what the modules read, and by what objects are told apart and selected.

@@ -49,6 +49,27 @@ async fn what_is_stored_is_judged_and_judged_again_when_something_changes() {
 }
 
 #[tokio::test]
+async fn what_changes_all_the_time_is_judged_for_who_names_it() {
+    let world = fake();
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "started", "namespace": "default", "uid": "e"}});
+    world.seed("v1/events", event);
+    world.seed(PODS, pod());
+    world.seed(MODULES, module("labels", &refusing()));
+    let about = |name: &str, resources: Value| {
+        let mut binding = binding(name, "labels", json!({}));
+        binding["spec"]["matchConstraints"]["resourceRules"][0]["resources"] = resources;
+        binding
+    };
+    world.seed(BINDINGS, about("everything", json!(["*"])));
+    world.seed(BINDINGS, about("named", json!(["events", "pods"])));
+    let policies = loaded(&world).await;
+    let following = tokio::spawn(policies.clone().follow());
+    until(|| words(&policies, "events-started") == ["named: fail"]).await;
+    until(|| words(&policies, "pods-web") == ["everything: fail", "named: fail"]).await;
+    following.abort();
+}
+
+#[tokio::test]
 async fn what_needs_a_user_or_is_excepted_does_not_pass() {
     let world = fake();
     world.seed(PODS, pod());
