@@ -81,6 +81,13 @@ function judged(judge) {
   try {
     return judge();
   } catch (error) {
-    throw error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw error instanceof Error ? told(error) : String(error);
   }
+}
+
+/** What a policy threw; of what the engine found wrong with it, such as a TypeError, also where. */
+function told(error) {
+  const lines = error.name === "Error" ? [] : (error.stack ?? "").split("\n").map((line) => line.trim());
+  const at = lines.find((line) => line.startsWith("at "));
+  return `${error.name}: ${error.message}${at ? ` (${at})` : ""}`;
 }

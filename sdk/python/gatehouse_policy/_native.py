@@ -22,15 +22,23 @@ types = SimpleNamespace(
 )
 
 
+class Asked:
+    """Whether the policy asked what only a server answers, since somebody set it to false."""
+
+    is_so = False
+
+
 class ReadError_Unavailable:
     value = "there is no cluster here"
 
 
 def _nobody(*_):
+    Asked.is_so = True
     raise Err(ReadError_Unavailable())
 
 
 def _unknown(*_):
+    Asked.is_so = True
     raise Err("there is no authorizer here")
 
 

@@ -153,4 +153,14 @@ def _judged(judge, *arguments):
     try:
         judge(*arguments)
     except Exception as why:
-        raise Err(f"{type(why).__name__}: {why}")
+        raise Err(f"{type(why).__name__}: {why} ({_where(why, judge.__code__.co_filename)})")
+
+
+def _where(why, file):
+    """The last line of the policy's file that it passed."""
+    at, line = why.__traceback__, 0
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == file:
+            line = at.tb_lineno
+        at = at.tb_next
+    return f"{file.rsplit('/', 1)[-1]}, line {line}"

@@ -105,6 +105,18 @@ mod host {
     pub(super) use super::contract::cluster::{get, list};
 }
 
+/// Whether the policy asked what only a server answers, since this was last asked.
+#[cfg(all(feature = "cases", not(target_arch = "wasm32")))]
+pub(crate) fn was_asked() -> bool {
+    host::ASKED.replace(false)
+}
+
+/// In a component somebody answers.
+#[cfg(all(feature = "cases", target_arch = "wasm32"))]
+pub(crate) fn was_asked() -> bool {
+    false
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod host {
     use super::contract::authorizer::{Attributes, Decision, Subject};
@@ -113,16 +125,26 @@ mod host {
 
     const NOBODY: &str = "there is no cluster outside of a component";
 
+    thread_local! {
+        /// Somebody asked.
+        pub(super) static ASKED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    fn nobody() -> String {
+        ASKED.set(true);
+        NOBODY.to_owned()
+    }
+
     pub(super) fn get(_: &GroupVersionResource, _: &str, _: &str, _: &[String]) -> Result<Option<Vec<u8>>, ReadError> {
-        Err(ReadError::Unavailable(NOBODY.to_owned()))
+        Err(ReadError::Unavailable(nobody()))
     }
 
     pub(super) fn list(_: &GroupVersionResource, _: &str, _: &str, _: &[String]) -> Result<Vec<Vec<u8>>, ReadError> {
-        Err(ReadError::Unavailable(NOBODY.to_owned()))
+        Err(ReadError::Unavailable(nobody()))
     }
 
     pub(super) fn check(_: &Subject, _: &Attributes) -> Result<Decision, String> {
-        Err(NOBODY.to_owned())
+        Err(nobody())
     }
 }
 

@@ -5,3 +5,6 @@ import "gatehouse.dev/policy"
 
 // Served is the policy; nil when none is served.
 var Served *policy.Guest
+
+// Asked says that the policy asked what only a server answers, since somebody set it to false.
+var Asked bool
