@@ -131,6 +131,12 @@ func TestWrongPolicies(t *testing.T) {
 	out, _ = fails("check")
 	harness.Contains(t, out, "FAILED", "binding.yaml")
 
+	if err := os.WriteFile(cases, []byte(strings.Replace(wrongCases, "unchanged: true", "unchnged: true", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, said = fails("test")
+	harness.Contains(t, said, `images.yaml: it writes data: expect has no field "unchnged"; there are allowed, `)
+
 	if err := os.Remove(cases); err != nil {
 		t.Fatal(err)
 	}

@@ -112,6 +112,16 @@ func TestLiveCommands(t *testing.T) {
 		}
 	})
 
+	t.Run("run", func(t *testing.T) {
+		a := a.in(t)
+		several := write(t, "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: shop}\n")
+		harness.Contains(t, a.fails("run", file, "--object", several),
+			"CREATE Service shop/a: not asked: matchConstraints.resourceRules leaves it out",
+			`CREATE ConfigMap shop/b: metadata.labels[team]: the label "team" is required (rule label-required)`, "refuses it")
+		harness.Contains(t, a.fails("run", file, "--live", "namespace shop"), "nothing there concerns the policy")
+		harness.Contains(t, a.fails("run", file, "--object", write(t, "hello")), "document 1 is no object")
+	})
+
 	t.Run("record, replay and diff", func(t *testing.T) {
 		a := a.in(t)
 		recorded := filepath.Join(t.TempDir(), "recorded.jsonl")
@@ -151,6 +161,7 @@ func TestLiveCommands(t *testing.T) {
 			`settings {"labels":[{"key":"team"}]}`,
 			`policy "unasked": not asked: matchConstraints.resourceRules leaves the request out`,
 			`policy "default/elsewhere": not asked: its own namespace leaves the request out`)
+		harness.Contains(t, a.ok("explain", "--audit", log), id+"  create configmaps/shop/refused by ", "tells more of one of them")
 		harness.Contains(t, a.fails("explain", "no-such-id", "--audit", log), "has no answer to no-such-id")
 		harness.Eventually(t, "the object is judged", func() bool {
 			out = a.ok("explain", "--live", "configmap bare -n shop")
@@ -183,9 +194,10 @@ func TestLiveCommands(t *testing.T) {
 		harness.Contains(t, create("shop"), `the label "owner" is required`)
 		harness.Contains(t, create("default"), `the label "team" is required`)
 
-		harness.Contains(t, a.ok("rollout", "labels", "--promote"), "labels: required-labels is in force, revision ")
+		harness.Contains(t, a.ok("rollout", "labels", "--promote"), "labels: required-labels is in force, revision ",
+			`takes it back to required-labels with settings {"labels":[{"key":"team"}]}`)
 		harness.Contains(t, create("default"), `the label "owner" is required`)
-		harness.Contains(t, a.ok("rollback", "labels"), "labels: required-labels is in force again")
+		harness.Contains(t, a.ok("rollback", "labels"), "labels: required-labels is in force again, revision ", `with settings {"labels":[{"key":"team"}]}`)
 		harness.Contains(t, create("default"), `the label "team" is required`)
 		harness.Contains(t, create("shop"), `the label "team" is required`)
 		harness.Contains(t, a.ok("rollback", "labels"), "is in force again")

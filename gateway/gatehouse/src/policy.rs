@@ -12,6 +12,7 @@ mod diff;
 mod document;
 mod explain;
 mod fake;
+mod form;
 mod inspect;
 mod key;
 mod keygen;
@@ -55,6 +56,8 @@ struct Command {
     words: (&'static str, usize),
     what: &'static str,
     options: &'static [Known],
+    /// The words after the command's name, and what else a shell makes of the line.
+    examples: &'static [&'static str],
     run: Run,
 }
 
@@ -74,6 +77,7 @@ const COMMANDS: &[Command] = &[
         words: ("NAME", 1),
         what: "makes a folder with a policy that works, its cases and its binding",
         options: &[("lang", "rust|go|js|python|cel", "what it is written in; rust when left out")],
+        examples: &["no-latest", "no-latest --lang go"],
         run: new::run,
     },
     Command {
@@ -81,6 +85,7 @@ const COMMANDS: &[Command] = &[
         words: ("[FOLDER]", 1),
         what: "builds the policies of a folder to wasm",
         options: &[("out", "FOLDER", "where to; target/policies beside each policy when left out")],
+        examples: &["", "policies --out dist"],
         run: build::run,
     },
     Command {
@@ -88,6 +93,7 @@ const COMMANDS: &[Command] = &[
         words: ("[FOLDER|FILE.wasm|FILE.yaml]", 1),
         what: "says what a server would refuse, and what reviewers would ask: imports against grants, settings against their schema, size, cases",
         options: &[],
+        examples: &["", "dist/no-latest.wasm", "policy.yaml"],
         run: check::run,
     },
     Command {
@@ -98,6 +104,7 @@ const COMMANDS: &[Command] = &[
             ("output", "human|json|junit", "how the outcome is written to standard output"),
             ("cases", "FOLDER", "cases from there instead of cases/"),
         ],
+        examples: &["", "--output junit", "no-latest --cases more-cases"],
         run: test::run,
     },
     Command {
@@ -105,6 +112,7 @@ const COMMANDS: &[Command] = &[
         words: ("[FOLDER]", 1),
         what: "prints the cases as JSON, with what their files leave out: the test runners of the SDKs read them",
         options: &[("cases", "FOLDER", "cases from there instead of cases/")],
+        examples: &[""],
         run: listed::run,
     },
     Command {
@@ -123,6 +131,11 @@ const COMMANDS: &[Command] = &[
             CLUSTER,
             CONTEXT,
         ],
+        examples: &[
+            "--object pod.yaml",
+            "--object pod.yaml --user jane --group dev --operation UPDATE --old before.yaml",
+            "--live \"pod web -n shop\"",
+        ],
         run: run::run,
     },
     Command {
@@ -130,13 +143,15 @@ const COMMANDS: &[Command] = &[
         words: ("[FOLDER|FILE.wasm]", 1),
         what: "measures calls: processor time, wall time, and the instructions of the guest (fuel), which are the same on every machine",
         options: &[
-            ("object", "FILE", "what to judge; the first case's object when left out"),
+            ("object", "FILE", "what to judge; the first case that has a verdict, with all that it gives, when left out"),
             ("calls", "NUMBER", "how many; 20000 when left out"),
             ("save", "FILE", "writes the numbers as JSON"),
             ("compare", "FILE", "fails when more fuel is needed than in these numbers"),
             ("threshold", "PERCENT", "how much more is fine; 5 when left out"),
             SETTINGS,
+            CLUSTER,
         ],
+        examples: &["--calls 1000 --save before.json", "--calls 1000 --compare before.json --threshold 5"],
         run: bench::run,
     },
     Command {
@@ -149,6 +164,7 @@ const COMMANDS: &[Command] = &[
             RESOURCES,
             CONTEXT,
         ],
+        examples: &["--out requests.jsonl --audit audit.log", "--out requests.jsonl --resources pods,deployments.apps"],
         run: record::run,
     },
     Command {
@@ -162,6 +178,7 @@ const COMMANDS: &[Command] = &[
             SETTINGS,
             CLUSTER,
         ],
+        examples: &["--corpus requests.jsonl", "--corpus requests.jsonl --same"],
         run: replay::run,
     },
     Command {
@@ -169,6 +186,7 @@ const COMMANDS: &[Command] = &[
         words: ("OLD NEW", 2),
         what: "tells which verdicts change from one policy to another, over recorded requests or a cluster",
         options: &[CORPUS, RESOURCES, CONTEXT, SETTINGS, CLUSTER],
+        examples: &["old/no-latest.wasm . --corpus requests.jsonl", "old/no-latest.wasm ."],
         run: diff::run,
     },
     Command {
@@ -176,17 +194,19 @@ const COMMANDS: &[Command] = &[
         words: ("[FOLDER|FILE.wasm]", 1),
         what: "judges what a cluster holds now; fails when something is wrong",
         options: &[RESOURCES, CONTEXT, CORPUS, SETTINGS, CLUSTER],
+        examples: &["", "--resources pods --context staging"],
         run: scan::run,
     },
     Command {
         name: "explain",
         words: ("[AUDIT-ID]", 1),
-        what: "tells why a request was refused, or what policies say of a live object: policy, revision, rule, field, settings, and who was not asked",
+        what: "tells why a request was refused (without an id which ones were), or what policies say of a live object: policy, revision, rule, field, settings, and who was not asked",
         options: &[
             ("audit", "FILE", "the audit log that has the request"),
             ("live", "WORDS", "an object, read by kubectl get WORDS, such as \"pod web -n shop\""),
             CONTEXT,
         ],
+        examples: &["--audit audit.log", "8f0c43c1-7a1b-4b0e-9f56-3d1f7e3c5a10 --audit audit.log", "--live \"pod web -n shop\""],
         run: explain::run,
     },
     Command {
@@ -201,6 +221,13 @@ const COMMANDS: &[Command] = &[
             NAMESPACE,
             CONTEXT,
         ],
+        examples: &[
+            "no-latest",
+            "no-latest --candidate no-latest-2",
+            "no-latest --namespaces stage=test",
+            "no-latest --promote",
+            "no-latest --settings settings.yaml --namespace shop",
+        ],
         run: rollout::run,
     },
     Command {
@@ -208,6 +235,7 @@ const COMMANDS: &[Command] = &[
         words: ("BINDING", 1),
         what: "takes a candidate back, or the last promotion",
         options: &[NAMESPACE, CONTEXT],
+        examples: &["no-latest"],
         run: rollback::run,
     },
     Command {
@@ -221,6 +249,10 @@ const COMMANDS: &[Command] = &[
             CA,
             INSECURE,
         ],
+        examples: &[
+            "| kubectl apply -f -",
+            "--from registry.example/policies/no-latest:1.0.0 --key policy.pub | kubectl apply -f -",
+        ],
         run: manifest::run,
     },
     Command {
@@ -228,6 +260,7 @@ const COMMANDS: &[Command] = &[
         words: ("REFERENCE [FOLDER|FILE.wasm]", 2),
         what: "writes a component to an OCI registry, with what docker login knows of it",
         options: &[CA, INSECURE],
+        examples: &["registry.example/policies/no-latest:1.0.0", "localhost:5000/no-latest:1.0.0 dist/no-latest.wasm --insecure"],
         run: push::run,
     },
     Command {
@@ -235,6 +268,7 @@ const COMMANDS: &[Command] = &[
         words: ("REFERENCE", 1),
         what: "reads a component from an OCI registry",
         options: &[("out", "FILE", "where to"), ("digest", "DIGEST", "the digest that the component must have"), CA, INSECURE],
+        examples: &["registry.example/policies/no-latest:1.0.0 --out no-latest.wasm"],
         run: pull::run,
     },
     Command {
@@ -242,6 +276,7 @@ const COMMANDS: &[Command] = &[
         words: ("[REFERENCE|FOLDER|FILE.wasm]", 1),
         what: "tells what a component is, reads and demands",
         options: &[CA, INSECURE],
+        examples: &["", "registry.example/policies/no-latest:1.0.0"],
         run: inspect::run,
     },
     Command {
@@ -249,6 +284,7 @@ const COMMANDS: &[Command] = &[
         words: ("[NAME]", 1),
         what: "makes a key that signs policies: NAME.key and NAME.pub",
         options: &[("type", "ecdsa|ed25519", "ecdsa when left out, which cosign knows too")],
+        examples: &["", "release --type ed25519"],
         run: keygen::run,
     },
     Command {
@@ -256,6 +292,7 @@ const COMMANDS: &[Command] = &[
         words: ("FILE.wasm|REFERENCE", 1),
         what: "signs a component: into FILE.wasm.sig, or beside the artifact in its registry as cosign does",
         options: &[("key", "FILE", "the private key in PEM"), CA, INSECURE],
+        examples: &["dist/no-latest.wasm --key policy.key", "registry.example/policies/no-latest:1.0.0 --key policy.key"],
         run: sign::run,
     },
     Command {
@@ -268,6 +305,7 @@ const COMMANDS: &[Command] = &[
             CA,
             INSECURE,
         ],
+        examples: &["dist/no-latest.wasm --key policy.pub", "registry.example/policies/no-latest:1.0.0 --key policy.pub"],
         run: verify::run,
     },
 ];
@@ -324,7 +362,7 @@ fn help(words: &[String]) -> ExitCode {
 }
 
 fn explain(command: &Command) {
-    let Command { name, words, what, options, .. } = command;
+    let Command { name, words, what, options, examples, .. } = command;
     let rest = if options.is_empty() { "" } else { " [options]" };
     println!("gatehouse policy {name} {}{rest}\n\n{what}.", words.0);
     if !options.is_empty() {
@@ -332,5 +370,33 @@ fn explain(command: &Command) {
     }
     for (name, value, what) in *options {
         println!("  {:<28} {what}", format!("--{name} {value}"));
+    }
+    println!("\nExamples:");
+    for example in *examples {
+        println!("  {}", format!("gatehouse policy {name} {example}").trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of an example as a shell takes them apart, up to what it hands to another program.
+    fn words(example: &str) -> Vec<String> {
+        let command = example.split('|').next().unwrap_or_default();
+        let parts = command.split('"').enumerate();
+        let words = parts.flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() });
+        words.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_example_can_be_said() {
+        for Command { name, words: (_, most), options, examples, .. } in COMMANDS {
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in *examples {
+                let read = Arguments::read(&words(example), *most, options);
+                assert!(read.is_ok(), "{name} {example}: {read:?}");
+            }
+        }
     }
 }

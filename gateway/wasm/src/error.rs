@@ -123,7 +123,7 @@ pub enum Failure {
     #[error("its answer cannot be used: {0}")]
     BadAnswer(String),
     /// The guest says that it could not judge.
-    #[error("it could not judge: {0}")]
+    #[error("{0}")]
     Refused(String),
     /// The process that runs guests ended, or cannot be started.
     #[error("the process that ran it failed: {0}")]

@@ -12,8 +12,9 @@ use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::build::Built;
+use super::cases::Case;
 use super::subject::{Asked, Bound, Policy};
-use super::{Outcome, cases, document, subject};
+use super::{Outcome, cases, corpus, document, subject};
 
 /// Calls of one measurement.
 const CALLS: usize = 20_000;
@@ -35,43 +36,79 @@ struct Numbers {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let number = |name: &str| arguments.option(name).map(str::parse::<f64>).transpose().map_err(|why| format!("--{name}: {why}"));
+    let number = |name: &str| {
+        let parsed =
+            arguments.option(name).map(|word| word.parse::<f64>().map_err(|_| format!("--{name} {word:?} is no number")));
+        parsed.transpose()
+    };
     let calls = number("calls")?.map_or(CALLS, |calls| calls as usize).max(1);
     let threshold = number("threshold")?.unwrap_or(THRESHOLD);
+    // Whoever named the wrong file is told before, not after all calls.
+    let before = arguments.option("compare").map(document::one).transpose()?;
     let policy = subject::policy(&subject::runtime()?, &arguments.folder())?;
-    let (name, bytes, object) = (policy.name().to_owned(), policy.bytes(), object(arguments, policy.folder())?);
+    let (name, bytes, sample) = (policy.name().to_owned(), policy.bytes(), Sample::of(arguments, policy.folder())?);
     let counted = match &policy {
-        Policy::Component(built) => fuel(arguments, built, &object)?,
-        // An evaluation in CEL has costs of its own kind, and no instructions.
+        Policy::Component(built) => fuel(arguments, built, &sample)?,
+        Policy::Cel(_) if before.is_some() => {
+            return Err("an evaluation in CEL has no instructions to count; --compare is for components".to_owned());
+        }
+        // It has costs of its own kind.
         Policy::Cel(_) => (0, 0),
     };
-    let mut numbers = measure(&policy.bind(arguments)?, &object, calls)?;
+    let mut numbers = measure(&policy.bind(arguments)?, &sample, calls)?;
     (numbers.fuel, numbers.configure_fuel) = counted;
     tell(&name, bytes, &numbers);
     let saved = saved(&name, bytes, &numbers);
     if let Some(file) = arguments.option("save") {
         fs::write(file, format!("{saved}\n")).map_err(|error| format!("{file}: {error}"))?;
     }
-    match arguments.option("compare") {
-        Some(file) => compare(&document::one(file)?, &saved, threshold),
-        None => Ok(()),
+    before.map_or(Ok(()), |before| compare(&before, &saved, threshold))
+}
+
+/// What is judged again and again: the object that is named, or the first case that has a verdict, with all that it gives.
+struct Sample {
+    request: Value,
+    object: Option<Value>,
+    old: Option<Value>,
+    params: Option<Value>,
+    cluster: Vec<Value>,
+    allowed: Value,
+}
+
+impl Sample {
+    fn of(arguments: &Arguments, folder: &Path) -> Result<Self, String> {
+        let mut cluster = corpus::in_files(arguments)?;
+        if let Some(file) = arguments.option("object") {
+            let (object, request, allowed) = (Some(document::one(file)?), Value::Null, Value::Null);
+            return Ok(Self { request, object, old: None, params: None, cluster, allowed });
+        }
+        let has_verdict = |case: &Case| {
+            let expect = &case.body["expect"];
+            expect["settings"].is_null() && expect["error"].is_null() && expect["asked"] != false
+        };
+        let case = cases::read(&folder.join("cases"))?.into_iter().find(has_verdict);
+        let case = case.ok_or("no case has a verdict; name an object by --object FILE")?;
+        cluster.extend(cases::cluster(&case)?);
+        let given = |field: &str| Some(case.body[field].clone()).filter(|value| !value.is_null());
+        let (request, allowed) = (case.body["request"].clone(), case.body["authorizer"].clone());
+        Ok(Self { request, object: given("object"), old: given("old"), params: given("params"), cluster, allowed })
+    }
+
+    fn about(&self) -> Result<&Value, String> {
+        self.object.as_ref().or(self.old.as_ref()).ok_or_else(|| "there is no object to judge".to_owned())
+    }
+
+    fn asked<'a>(&'a self, request: &'a wasm::Request) -> Asked<'a> {
+        let Self { object, old, params, cluster, allowed, .. } = self;
+        Asked { request, object: object.as_ref(), old: old.as_ref(), params: params.as_ref(), cluster, allowed }
     }
 }
 
-fn object(arguments: &Arguments, folder: &Path) -> Result<Value, String> {
-    if let Some(file) = arguments.option("object") {
-        return document::one(file);
-    }
-    let cases = cases::read(&folder.join("cases"))?;
-    let object = cases.into_iter().map(|case| case.body["object"].clone()).find(|object| !object.is_null());
-    object.ok_or_else(|| "no case has an object; name one by --object FILE".to_owned())
-}
-
-fn measure(bound: &Bound, object: &Value, calls: usize) -> Result<Numbers, String> {
-    let request = bound.request(&Value::Null, object)?;
-    let asked = Asked { request: &request, object: Some(object), old: None, params: None, cluster: &[], allowed: &Value::Null };
+fn measure(bound: &Bound, sample: &Sample, calls: usize) -> Result<Numbers, String> {
+    let request = bound.request(&sample.request, sample.about()?)?;
+    let asked = sample.asked(&request);
     let first = bound.judge(&asked)?;
-    first.outcome.map_err(|failure| failure.to_string())?;
+    first.outcome.map_err(|failure| subject::told(&failure))?;
     (0..calls / WARM_UP).for_each(|_| drop(bound.judge(&asked)));
     let (started, processor) = (Instant::now(), ProcessTime::now());
     let took = (0..calls).map(|_| bound.judge(&asked).map(|trial| trial.took));
@@ -93,13 +130,13 @@ fn began(entry: &Entry, request: &wasm::Request, calls: usize) -> Duration {
 }
 
 /// One call, and what it begins with, in an engine that counts; counting costs time, so that time is measured without.
-fn fuel(arguments: &Arguments, built: &Built, object: &Value) -> Result<(u64, u64), String> {
+fn fuel(arguments: &Arguments, built: &Built, sample: &Sample) -> Result<(u64, u64), String> {
     let module = subject::counting()?.load(&built.component).map_err(|error| error.to_string())?;
     let counted = Built { name: built.name.clone(), folder: built.folder.clone(), component: Vec::new(), module };
     let entry = subject::bound(arguments, &counted)?;
-    let request = trial::request(&Value::Null, object)?;
-    let trial = trial::run(&entry, &request, Some(object), None);
-    trial.outcome.map_err(|failure| failure.to_string())?;
+    let request = trial::request(&sample.request, sample.about()?)?;
+    let trial = subject::judge(&entry, &sample.asked(&request))?;
+    trial.outcome.map_err(|failure| subject::told(&failure))?;
     Ok((trial.fuel, trial::configure(&entry, &request).fuel))
 }
 

@@ -35,12 +35,15 @@ struct Product {
     component: Vec<u8>,
 }
 
+/// Where components are put, in a policy's folder.
+pub(super) const OUT: &str = "target/policies";
+
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
     let all = all(&runtime, &arguments.folder())?;
     let out = arguments.option("out").map(PathBuf::from);
     for built in &all {
-        let out = out.clone().unwrap_or_else(|| built.folder.join("target/policies"));
+        let out = out.clone().unwrap_or_else(|| built.folder.join(OUT));
         let path = out.join(format!("{}.wasm", built.name));
         let written = fs::create_dir_all(&out).and_then(|()| fs::write(&path, &built.component));
         written.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -101,6 +104,16 @@ fn entry(folder: &Path, extension: &str) -> Result<(World, PathBuf), String> {
     }
 }
 
+/// What a tool says, with the ability that it misses because binding.yaml does not grant it, where its name stands between
+/// two texts.
+fn ungranted(why: &str, before: &str, after: &str) -> String {
+    let ability = why.split_once(before).and_then(|(_, rest)| rest.split_once(after)).map(|(ability, _)| ability);
+    match ability {
+        Some(name) => format!("{why}\nthe policy imports {name}, which spec.grants in binding.yaml does not name"),
+        None => why.to_owned(),
+    }
+}
+
 /// Writes the world of such a policy: it imports what binding.yaml grants.
 fn world(folder: &Path, wit: &Path, world: World) -> Result<(), String> {
     let binding = manifest::binding(folder)?;
@@ -112,6 +125,16 @@ fn world(folder: &Path, wit: &Path, world: World) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ability_that_is_not_granted_is_named() {
+        let said = "Error: Error resolving module 'gatehouse:policy/log@1.0.0' from 'x'";
+        assert!(
+            ungranted(said, "module 'gatehouse:policy/", "@")
+                .ends_with("imports log, which spec.grants in binding.yaml does not name")
+        );
+        assert_eq!(ungranted("other", "module 'gatehouse:policy/", "@"), "other");
+    }
 
     #[test]
     fn a_source_is_named_after_its_world() {

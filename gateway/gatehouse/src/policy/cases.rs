@@ -11,7 +11,7 @@ use wasm::{Module, Violation, World};
 
 use super::cel::Cel;
 use super::subject::{Asked, Policy};
-use super::{document, manifest, subject};
+use super::{document, form, manifest, subject};
 
 /// Running time in cases: a slow machine that tests must not fail them. `bench` says what a call costs.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -32,13 +32,22 @@ pub(super) struct Case {
 pub(super) fn read(folder: &Path) -> Result<Vec<Case>, String> {
     let failed = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let hint = "there is no case; write one into a file NAME.yaml there, `gatehouse policy new` shows the form";
+    if !folder.exists() {
+        let hint = "No such file or directory; cases lie in cases/ beside the policy, or where --cases says";
+        return Err(failed(folder, &hint));
+    }
     let mut cases = Vec::new();
     for path in document::files(folder).map_err(|_| failed(folder, &hint))? {
         let body = document::one(&path.display().to_string())?;
         let listed = body.get("cases").and_then(Value::as_array).cloned();
-        for body in listed.ok_or_else(|| failed(&path, &"there is no list `cases`"))? {
+        for mut body in listed.ok_or_else(|| failed(&path, &"there is no list `cases`"))? {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let name = body["name"].as_str().unwrap_or("a case without a name").to_owned();
+            form::check(&body).map_err(|why| failed(&path, &format!("{name}: {why}")))?;
+            if body["request"]["operation"].is_null() {
+                let has = |field: &str| !body[field].is_null();
+                body["request"]["operation"] = form::operation(has("object") || has("each"), has("old")).into();
+            }
             spread(Case { file, name, body, folder: folder.to_owned() }, &mut cases)?;
         }
     }
@@ -208,7 +217,7 @@ fn answer(case: &Case, world: World, object: Option<&Value>, judge: Try<'_>) -> 
     let outcome = match (tried(object)?, expect["error"].as_str()) {
         (Ok(outcome), None) => outcome,
         (Err(failure), Some(part)) if failure.to_string().contains(part) => return Ok(()),
-        (Err(failure), _) => return Err(failure.to_string()),
+        (Err(failure), _) => return Err(subject::told(&failure)),
         (Ok(_), Some(part)) => return Err(format!("it judges, but should fail with {part:?}")),
     };
     each(&expect["warnings"], |wanted| outcome.warnings.iter().any(|text| text.contains(wanted.as_str().unwrap_or("\0"))))
@@ -228,7 +237,7 @@ fn answer(case: &Case, world: World, object: Option<&Value>, judge: Try<'_>) -> 
 }
 
 /// `cluster` of a case: objects, or files of objects.
-fn cluster(case: &Case) -> Result<Vec<Value>, String> {
+pub(super) fn cluster(case: &Case) -> Result<Vec<Value>, String> {
     let listed = match &case.body["cluster"] {
         Value::Array(listed) => listed.clone(),
         Value::Null => Vec::new(),
@@ -245,6 +254,9 @@ fn cluster(case: &Case) -> Result<Vec<Value>, String> {
 }
 
 fn verdict(expect: &Value, violations: &[Violation]) -> Result<(), String> {
+    if let Some(field) = ["object", "unchanged"].into_iter().find(|field| !expect[field].is_null()) {
+        return Err(format!("`expect.{field}` is about mutators, and this is a validator"));
+    }
     let told = || violations.iter().map(tell).collect::<Vec<_>>().join("; ");
     let allowed = expect["allowed"].as_bool().ok_or("the case does not say `expect.allowed`")?;
     if allowed != violations.is_empty() {
@@ -255,12 +267,16 @@ fn verdict(expect: &Value, violations: &[Violation]) -> Result<(), String> {
         same("rule", &violation.rule)
             && same("field", &violation.field)
             && wanted["message"].as_str().is_none_or(|part| violation.message.contains(part))
+            && wanted["code"].as_str().is_none_or(|code| violation.code.as_deref() == Some(code))
     };
     each(&expect["violations"], |wanted| violations.iter().any(|violation| fits(wanted, violation)))
         .map_err(|wanted| format!("expected {wanted}, but the violations are: {}", told()))
 }
 
 fn mutation(expect: &Value, before: &Value, after: &Value) -> Result<(), String> {
+    if let Some(field) = ["allowed", "violations"].into_iter().find(|field| !expect[field].is_null()) {
+        return Err(format!("`expect.{field}` is about validators, and this is a mutator"));
+    }
     let expected = match (&expect["object"], expect["unchanged"].as_bool()) {
         (_, Some(true)) => before,
         (Value::Null, _) => return Err("the case says neither `expect.object` nor `expect.unchanged`".to_owned()),

@@ -154,7 +154,7 @@ fn resource(catalog: &Catalog, kind: &Value) -> Result<Option<Arc<Resource>>, St
 }
 
 /// An object as a server would store it, or why it would refuse it.
-fn applied(catalog: &Catalog, object: Value) -> Result<Value, String> {
+pub(super) fn applied(catalog: &Catalog, object: Value) -> Result<Value, String> {
     let called = format!("{} {:?}", object["kind"].as_str().unwrap_or("an object"), meta::name(&object));
     fit(catalog, object).map_err(|unfit| format!("{called}: {}", unfit.words))
 }

@@ -4,6 +4,7 @@ mod cel;
 
 use std::path::Path;
 
+use catalog::Catalog;
 use model::json::Value;
 use wasm::World;
 
@@ -14,6 +15,9 @@ use super::{Outcome, document, manifest, subject};
 
 /// A module of this size still fits into an object after gzip, as `manifest` puts it there.
 const INLINE_BYTES: usize = 2 << 20;
+
+/// The version of bindings.
+const VERSION: &str = "policy.gatehouse.dev/v1alpha1";
 
 /// How much one finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             Policy::Component(built) => {
                 let module = &built.module;
                 let (world, version, size) = (module.world.as_str(), &module.metadata.version, module.bytes.div_ceil(1024));
-                println!("\n{} ({world} {version}, {size} KB, compiled in {} ms)", built.name, module.compile_ms);
+                let compiled = match module.compile_ms {
+                    0 => "compiled before".to_owned(),
+                    ms => format!("compiled in {ms} ms"),
+                };
+                println!("\n{} ({world} {version}, {size} KB, {compiled})", built.name);
                 findings(built, &manifest::binding(&built.folder)?)
             }
             Policy::Cel(found) => {
@@ -54,7 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     match refused {
         0 => Ok(()),
-        count => Err(format!("a server would refuse this: {count} findings")),
+        1 => Err("a server would refuse this".to_owned()),
+        count => Err(format!("a server would refuse this, for {count} reasons")),
     }
 }
 
@@ -69,8 +78,14 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
     if binding.is_null() {
         add(Weight::Asked, "there is no binding.yaml beside it; nothing says for which requests it is asked".to_owned());
     } else {
-        if let Err(unfit) = subject::bind(&built.module, binding, wasm::limits::DEADLINE_MAX) {
+        let bound = || subject::bind(&built.module, binding, wasm::limits::DEADLINE_MAX).map(drop);
+        if let Err(unfit) = applied(binding).and_then(|()| bound().map_err(|unfit| unfit.to_string())) {
             add(Weight::Refused, format!("binding.yaml: {unfit}"));
+        }
+        let module = binding["spec"]["module"].as_str().unwrap_or_default();
+        if module != built.name {
+            let told = format!("binding.yaml: spec.module is {module:?}, and the policy calls itself {:?}", built.name);
+            add(Weight::Asked, format!("{told}; the PolicyModule that manifest prints is called so"));
         }
         for grant in binding["spec"]["grants"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if !built.module.imports.iter().any(|import| import.contains(&format!("/{grant}@"))) {
@@ -99,6 +114,21 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
     }
     verdicts(&built.folder, built.module.world, &mut add);
     found
+}
+
+/// Fails with what a server would refuse of a binding by its fields alone.
+fn applied(binding: &Value) -> Outcome {
+    let kind = binding["kind"].as_str().unwrap_or_default();
+    match (binding["apiVersion"].as_str(), kind) {
+        (Some(VERSION), "ClusterPolicyBinding" | "PolicyBinding") => {
+            let catalog = Catalog::builtin().map_err(|error| error.to_string())?;
+            super::cel::applied(&catalog, binding.clone()).map(drop)
+        }
+        (version, _) => Err(format!(
+            "it must be a ClusterPolicyBinding or a PolicyBinding of {VERSION}, and is a {kind:?} of {:?}",
+            version.unwrap_or_default()
+        )),
+    }
 }
 
 /// Settings that the schema does not describe.
@@ -130,7 +160,23 @@ fn verdicts(folder: &Path, world: World, add: &mut impl FnMut(Weight, String)) {
 mod tests {
     use model::json::json;
 
-    use super::undescribed;
+    use super::{applied, undescribed};
+
+    #[test]
+    fn a_binding_is_read_as_a_server_reads_it() {
+        let binding =
+            |kind: &str, spec| json!({"apiVersion": super::VERSION, "kind": kind, "metadata": {"name": "a"}, "spec": spec});
+        let rules = json!({"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]});
+        let spec = json!({"module": "a", "matchConstraints": rules, "action": "Deny"});
+        assert_eq!(applied(&binding("ClusterPolicyBinding", spec.clone())), Ok(()));
+        let mut wrong = spec.clone();
+        wrong["failurePolicies"] = "Fail".into();
+        assert!(applied(&binding("ClusterPolicyBinding", wrong)).unwrap_err().contains("spec.failurePolicies"));
+        let mut wrong = spec.clone();
+        wrong["action"] = "Denny".into();
+        assert!(applied(&binding("ClusterPolicyBinding", wrong)).unwrap_err().contains("Unsupported value: \"Denny\""));
+        assert!(applied(&binding("PolicyBindings", spec)).unwrap_err().contains("it must be a ClusterPolicyBinding or"));
+    }
 
     #[test]
     fn settings_want_a_description() {

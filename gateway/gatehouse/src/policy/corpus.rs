@@ -41,24 +41,36 @@ pub(super) enum Origin {
 pub(super) fn read(arguments: &Arguments, bound: &Bound, origin: Origin) -> Result<Corpus, String> {
     let mut cluster = in_files(arguments)?;
     let all = match arguments.option("corpus") {
-        Some(place) => document::objects(place)?.into_iter().map(|value| Recorded::of(value, origin)).collect(),
+        Some(place) => objects(place)?.into_iter().map(|value| Recorded::of(value, origin)).collect(),
         None => {
-            if has_namespace_selector(bound.rules()) {
-                cluster.extend(items(kubectl(arguments, &["get", "namespaces", "--output=json"])?));
-            }
+            cluster.extend(namespaces(arguments, bound)?);
             self::cluster(arguments, bound.rules(), origin)?
         }
     };
-    let requests: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.concerns(bound, &cluster)).collect();
-    match requests.is_empty() {
-        true => Err("nothing there concerns the policy; its match fields say what does".to_owned()),
-        false => Ok(Corpus { requests, cluster }),
+    let requests: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.unmatched(bound, &cluster).is_none()).collect();
+    if requests.is_empty() { Err(NOTHING.to_owned()) } else { Ok(Corpus { requests, cluster }) }
+}
+
+/// What is said where a policy is asked about none of what is there.
+pub(super) const NOTHING: &str = "nothing there concerns the policy; its match fields say what does";
+
+/// The namespaces of the cluster, where match fields ask for their labels.
+pub(super) fn namespaces(arguments: &Arguments, bound: &Bound) -> Result<Vec<Value>, String> {
+    let selector = bound.rules()["spec"]["matchConstraints"]["namespaceSelector"].as_object();
+    match selector.is_some_and(|selector| !selector.is_empty()) {
+        true => kubectl(arguments, &["get", "namespaces", "--output=json"]).map(items),
+        false => Ok(Vec::new()),
     }
 }
 
-fn has_namespace_selector(rules: &Value) -> bool {
-    let selector = rules["spec"]["matchConstraints"]["namespaceSelector"].as_object();
-    selector.is_some_and(|selector| !selector.is_empty())
+/// The objects at a place, or the requests that `record` wrote there.
+pub(super) fn objects(place: &str) -> Result<Vec<Value>, String> {
+    let all = document::objects(place)?;
+    let is_one = |value: &Value| value["request"].is_object() || (value["apiVersion"].is_string() && value["kind"].is_string());
+    match all.iter().position(|value| !is_one(value)) {
+        Some(n) => Err(format!("{place}: document {} is no object: it has no apiVersion and kind", n + 1)),
+        None => Ok(all),
+    }
 }
 
 /// What the cluster holds of the resources that are meant.
@@ -125,11 +137,19 @@ fn ask(arguments: &Arguments, words: &[&str], complaints: Stdio) -> Result<Value
     if let Some(context) = arguments.option("context") {
         command.arg(format!("--context={context}"));
     }
-    let output = command.output().map_err(|error| format!("kubectl: {error}; install it, or name files by --corpus"))?;
+    let output = command.output().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "kubectl is missing, by which clusters are read: https://kubernetes.io/docs/tasks/tools".to_owned()
+        }
+        _ => format!("kubectl: {error}"),
+    })?;
     match output.status.success() {
         true if output.stdout.is_empty() => Ok(Value::Null),
         true => serde_json::from_slice(&output.stdout).map_err(|error| format!("kubectl {}: {error}", words.join(" "))),
-        false => Err(format!("kubectl {} failed; what is wrong stands above", words.join(" "))),
+        false => Err(format!(
+            "kubectl {} failed; what is wrong stands above (it speaks to the cluster that KUBECONFIG or --context names)",
+            words.join(" ")
+        )),
     }
 }
 
@@ -165,15 +185,19 @@ impl Recorded {
     /// What people call it.
     pub(super) fn called(&self) -> String {
         let Some(object) = self.about() else { return "nothing".to_owned() };
+        // What was refused lies where it was to be, which only the request tells.
+        let asked = self.request["namespace"].as_str().filter(|_| object["kind"] != "Namespace").unwrap_or_default();
         let (namespace, name) = (model::meta::namespace(object), model::meta::name(object));
+        let namespace = if namespace.is_empty() { asked } else { namespace };
         let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
         let operation = self.request["operation"].as_str().map(|word| format!("{word} ")).unwrap_or_default();
         format!("{operation}{} {place}{name}", object["kind"].as_str().unwrap_or("an object"))
     }
 
-    fn concerns(&self, bound: &Bound, cluster: &[Value]) -> bool {
-        let Some(request) = self.about().and_then(|about| bound.request(&self.request, about).ok()) else { return false };
-        bound.concerns(&self.asked(&request, cluster, None))
+    /// The match field that leaves it out.
+    pub(super) fn unmatched(&self, bound: &Bound, cluster: &[Value]) -> Option<&'static str> {
+        let request = self.about().and_then(|about| bound.request(&self.request, about).ok());
+        request.map_or(Some("what it is"), |request| bound.unmatched(&self.asked(&request, cluster, None)))
     }
 
     fn asked<'a>(&'a self, request: &'a wasm::Request, cluster: &'a [Value], params: Option<&'a Value>) -> Asked<'a> {

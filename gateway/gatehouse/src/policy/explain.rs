@@ -5,6 +5,7 @@ use std::fs;
 
 use admission::policy::binding::Binding;
 use admission::policy::trial;
+use jiff::Timestamp;
 use model::json::{Value, json};
 use model::meta;
 
@@ -13,8 +14,15 @@ use super::arguments::Arguments;
 use super::corpus::{self, kubectl};
 use super::verdicts::ANNOTATION_PREFIX;
 
+/// Refusals from which one is chosen.
+const REFUSALS_MAX: usize = 20;
+/// What a client that may not is answered.
+const FORBIDDEN: u64 = 403;
+
 /// A request as far as it is known.
 struct Asked {
+    /// When it was made; of what is stored, now.
+    at: Option<Timestamp>,
     request: wasm::Request,
     object: Option<Value>,
     namespace: Option<Value>,
@@ -29,8 +37,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn refused(arguments: &Arguments, file: &str) -> Outcome {
-    let id = arguments.place(0, "the id of a request (the header Audit-Id of its answer, or auditID in the log)")?;
     let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let Some(id) = arguments.places.first() else { return choose(&text, file) };
     let event = event(&text, id).ok_or_else(|| format!("{file} has no answer to {id}; is it the log of another server?"))?;
     println!("{}", headline(&event));
     println!("answer {}: {}", event["responseStatus"]["code"], event["responseStatus"]["message"].as_str().unwrap_or("success"));
@@ -39,7 +47,7 @@ fn refused(arguments: &Arguments, file: &str) -> Outcome {
     for (name, what) in &told {
         println!("\n{}", verdict(name, what));
         match bindings.iter().find(|binding| called(binding) == *name) {
-            Some(binding) => println!("{}", settings(binding, what)),
+            Some(binding) => println!("{}", settings(binding, &with_settings(what, name, &text))),
             None => println!("  the binding is gone"),
         }
     }
@@ -49,6 +57,32 @@ fn refused(arguments: &Arguments, file: &str) -> Outcome {
         println!("policy {:?}: {}", called(binding), outside(binding, &asked));
     }
     Ok(())
+}
+
+/// Without an id: the requests that were refused, from which one is chosen. kubectl shows no ids.
+fn choose(log: &str, file: &str) -> Outcome {
+    let all = refusals(log);
+    if all.is_empty() {
+        return Err(format!("{file} has no request that was refused; of another one say the id (auditID in the log)"));
+    }
+    all[all.len().saturating_sub(REFUSALS_MAX)..].iter().for_each(|line| println!("{line}"));
+    println!("\ngatehouse policy explain ID --audit {file} tells more of one of them");
+    Ok(())
+}
+
+/// The refusals of a log, a line each, the newest last.
+fn refusals(log: &str) -> Vec<String> {
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let refused = events.filter(|event| {
+        let is_end = event["stage"] == "ResponseComplete";
+        is_end
+            && (event["responseStatus"]["code"] == FORBIDDEN || told(event).iter().any(|(_, what)| what["verdict"] == "refused"))
+    });
+    let line = |event: Value| {
+        let message = event["responseStatus"]["message"].as_str().unwrap_or("answered all the same").to_owned();
+        format!("{}  {}: {message}", event["auditID"].as_str().unwrap_or_default(), headline(&event))
+    };
+    refused.map(line).collect()
 }
 
 /// The end of a request in a log.
@@ -106,6 +140,22 @@ fn verdict(name: &str, what: &Value) -> String {
     lines.join("\n")
 }
 
+/// What was told of a policy, with settings that were too long for it: those of the write that made the binding's generation,
+/// where the log has it.
+fn with_settings(what: &Value, name: &str, log: &str) -> Value {
+    let mut what = what.clone();
+    if what["settings"].is_null()
+        && let Some(then) = what["generation"].as_i64()
+    {
+        let objects = log.lines().filter(|line| line.contains("policybindings")).filter_map(|line| {
+            let event = serde_json::from_str::<Value>(line).ok()?;
+            Some(event["responseObject"].clone()).filter(|object| called(object) == name && meta::generation(object) == then)
+        });
+        what["settings"] = objects.last().map(|object| object["spec"]["settings"].clone()).unwrap_or_default();
+    }
+    what
+}
+
 /// The settings of a request, as its record has them, and those of now where they are others.
 fn settings(binding: &Value, what: &Value) -> String {
     let now = match &binding["spec"]["settings"] {
@@ -132,7 +182,11 @@ fn outside(binding: &Value, asked: &Asked) -> String {
     if binding["status"]["ready"] != true {
         return format!("not in force: {}", binding["status"]["message"].as_str().unwrap_or("it is not bound yet"));
     }
-    let Asked { request, object, namespace } = asked;
+    let Asked { at, request, object, namespace } = asked;
+    let made = binding["metadata"]["creationTimestamp"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    if made.is_some_and(|made| at.is_some_and(|at| at < made)) {
+        return "not asked: the binding was made after the request".to_owned();
+    }
     match Binding::from_object(binding) {
         Err(why) => why,
         Ok(read) => match trial::unmatched(&read, request, object.as_ref(), None, namespace.as_ref()) {
@@ -167,7 +221,8 @@ fn of_event(arguments: &Arguments, event: &Value) -> Result<Asked, String> {
     let group = if text("apiGroup").is_empty() { String::new() } else { format!("{}/", text("apiGroup")) };
     let kind = json!({"apiVersion": format!("{group}{}", text("apiVersion")), "kind": ""});
     let object = Some(&event["requestObject"]).filter(|object| object.is_object()).cloned();
-    Ok(Asked { request: trial::request(&said, &kind)?, object, namespace: namespace(arguments, text("namespace")) })
+    let at = event["requestReceivedTimestamp"].as_str().and_then(|text| text.parse().ok());
+    Ok(Asked { at, request: trial::request(&said, &kind)?, object, namespace: namespace(arguments, text("namespace")) })
 }
 
 fn namespace(arguments: &Arguments, name: &str) -> Option<Value> {
@@ -179,9 +234,14 @@ fn namespace(arguments: &Arguments, name: &str) -> Option<Value> {
 
 fn live(arguments: &Arguments, words: &str) -> Outcome {
     let words: Vec<&str> = ["get"].into_iter().chain(words.split_whitespace()).chain(["--output=json"]).collect();
-    for object in corpus::items(kubectl(arguments, &words)?) {
+    let objects = corpus::items(kubectl(arguments, &words)?);
+    if objects.is_empty() {
+        return Err(format!("the cluster has none: kubectl {}", words.join(" ")));
+    }
+    for object in objects {
         let request = trial::request(&json!({"origin": "scan"}), &object)?;
-        let asked = Asked { namespace: namespace(arguments, meta::namespace(&object)), request, object: Some(object) };
+        let namespace = namespace(arguments, meta::namespace(&object));
+        let asked = Asked { at: None, namespace, request, object: Some(object) };
         one(arguments, &asked)?;
     }
     Ok(())
@@ -265,5 +325,32 @@ mod tests {
         assert_eq!(told(json!({"a": 2}), 2), r#"  settings {"a":2}; now {"a":1}"#);
         assert!(told(json!({"a": 1}), 2).ends_with("they are the same now, and something else of the binding is not"));
         assert!(event(&log, "a-2").is_none());
+        let refusals = refusals(&log);
+        assert!(refusals.len() == 1 && refusals[0].starts_with("a-1  "), "{refusals:?}");
+        assert!(super::refusals(r#"{"auditID":"a","stage":"ResponseComplete","responseStatus":{"code":201}}"#).is_empty());
+    }
+
+    #[test]
+    fn long_settings_are_those_of_the_write() {
+        let write = |generation: i64, set: &str| {
+            let object =
+                json!({"metadata": {"name": "a", "namespace": "x", "generation": generation}, "spec": {"settings": {"s": set}}});
+            json!({"objectRef": {"resource": "policybindings"}, "responseObject": object}).to_string()
+        };
+        let log = [write(1, "one"), write(2, "two")].join("\n");
+        let of = |what: Value| with_settings(&what, "x/a", &log)["settings"].clone();
+        assert_eq!(of(json!({"generation": 1})), json!({"s": "one"}));
+        assert_eq!(of(json!({"generation": 3})), Value::Null);
+        assert_eq!(of(json!({"generation": 1, "settings": {"s": "own"}})), json!({"s": "own"}));
+    }
+
+    #[test]
+    fn who_was_made_later_was_not_asked() {
+        let request = trial::request(&Value::Null, &json!({"apiVersion": "v1", "kind": "Pod"})).unwrap();
+        let at = |text: &str| Asked { at: text.parse().ok(), request: request.clone(), object: None, namespace: None };
+        let made = json!({"name": "a", "creationTimestamp": "2026-01-01T00:00:05Z"});
+        let binding = json!({"metadata": made, "spec": {"module": "m"}, "status": {"ready": true}});
+        assert!(outside(&binding, &at("2026-01-01T00:00:04.9Z")).contains("made after the request"));
+        assert_eq!(outside(&binding, &at("2026-01-01T00:00:05.1Z")), "asked, and had nothing against it");
     }
 }

@@ -87,10 +87,14 @@ impl<'a> Live<'a> {
             let status = &now["status"];
             if status["observedGeneration"].as_i64().is_some_and(|seen| seen >= generation) {
                 let message = status["message"].as_str().unwrap_or_default();
+                let way_back = match message.starts_with("candidate ") {
+                    true => format!("; gatehouse policy rollback {} takes it back", meta::name(&now)),
+                    false => String::new(),
+                };
                 return if status["ready"] == true && message.is_empty() {
                     Ok(now)
                 } else {
-                    Err(format!("{}: {message}", self.name()))
+                    Err(format!("{}: {message}{way_back}", self.name()))
                 };
             }
             if began.elapsed() > SEEN_WAIT_MAX {

@@ -50,7 +50,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     }
     let path = built.folder.join(BINDING);
-    let binding = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let hint = "it says for which requests the policy is asked, and kubectl explain clusterpolicybinding.spec what it may hold";
+    let binding = fs::read_to_string(&path).map_err(|error| format!("{}: {error}; {hint}", path.display()))?;
     print!("{}---\n{binding}", codec::yaml::print(&module));
     Ok(())
 }

@@ -35,8 +35,14 @@ pub(super) fn ask<'r, T, F: Future<Output = Result<T, Failure>>>(
     work: impl FnOnce(&'r Registries) -> F,
 ) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    runtime.block_on(work(registries)).map_err(|failure| failure.message)
+    runtime.block_on(work(registries)).map_err(|failure| match failure.message.ends_with(SPEAKS_HTTP) {
+        true => format!("{}; --insecure speaks HTTP with a registry on this machine", failure.message),
+        false => failure.message,
+    })
 }
+
+/// How a client says that a server does not speak TLS.
+const SPEAKS_HTTP: &str = "server gave HTTP response to HTTPS client";
 
 /// The registries of whoever runs the command.
 pub(super) fn registries() -> Registries {

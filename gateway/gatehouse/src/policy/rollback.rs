@@ -2,9 +2,9 @@
 
 use model::json::{Value, json};
 
-use super::Outcome;
 use super::arguments::Arguments;
 use super::live::Live;
+use super::{Outcome, rollout};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let live = Live::read(arguments)?;
@@ -18,12 +18,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let now = json!({"module": live.spec("module"), "settings": live.spec("settings")});
     let fields = [("module", previous["module"].clone()), ("settings", previous["settings"].clone())];
     let changed = live.change(&fields, Some(&now))?;
-    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
-    println!(
-        "{}: {} is in force again, revision {}",
-        live.name(),
-        text(&previous["module"]),
-        text(&changed["status"]["revision"])
-    );
+    println!("{}: {}", live.name(), rollout::told(&changed, "in force again"));
     Ok(())
 }

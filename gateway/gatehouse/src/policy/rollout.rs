@@ -66,8 +66,13 @@ fn promote(live: &Live<'_>) -> Outcome {
     let settings = Some(&candidate["settings"]).filter(|settings| !settings.is_null()).unwrap_or(live.spec("settings"));
     let fields = [("module", candidate["module"].clone()), ("settings", settings.clone()), ("candidate", Value::Null)];
     let now = live.change(&fields, Some(&before))?;
-    println!("{}: {} is in force, revision {}", live.name(), said(&candidate["module"]), said(&now["status"]["revision"]));
-    println!("gatehouse policy rollback {} takes it back to {}", live.name(), said(&before["module"]));
+    println!("{}: {}", live.name(), told(&now, "in force"));
+    println!(
+        "gatehouse policy rollback {} takes it back to {} with settings {}",
+        live.name(),
+        said(&before["module"]),
+        before["settings"]
+    );
     Ok(())
 }
 
@@ -91,6 +96,12 @@ fn tell(live: &Live<'_>) -> Outcome {
         println!("  - {}\n  + {}", said(&one["current"]), said(&one["candidate"]));
     }
     Ok(())
+}
+
+/// What of a binding is in force.
+pub(super) fn told(binding: &Value, how: &str) -> String {
+    let (spec, revision) = (&binding["spec"], said(&binding["status"]["revision"]));
+    format!("{} is {how}, revision {revision}, with settings {}", said(&spec["module"]), spec["settings"])
 }
 
 fn said(value: &Value) -> &str {

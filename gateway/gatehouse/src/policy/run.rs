@@ -4,37 +4,51 @@ use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::corpus::{self, Recorded};
-use super::{Outcome, cases, document, subject};
+use super::{Outcome, cases, document, form, subject};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
     let bound = subject::policy(&runtime, &arguments.folder())?.bind(arguments)?;
     let objects = match (arguments.option("object"), arguments.option("live")) {
-        (Some(file), None) => document::objects(file)?,
+        (Some(file), None) => corpus::objects(file)?,
         (None, Some(words)) => {
-            let words: Vec<&str> = std::iter::once("get").chain(words.split(' ')).chain(["--output=json"]).collect();
+            let words: Vec<&str> = std::iter::once("get").chain(words.split_whitespace()).chain(["--output=json"]).collect();
             corpus::items(corpus::kubectl(arguments, &words)?)
         }
         _ => return Err("say what to judge: --object FILE, or --live WORDS".to_owned()),
     };
     let old = arguments.option("old").map(document::one).transpose()?;
     let params = arguments.option("params").map(document::one).transpose()?;
-    let cluster = corpus::in_files(arguments)?;
-    let mut refused = 0;
+    let mut cluster = corpus::in_files(arguments)?;
+    if arguments.has("live") {
+        cluster.extend(corpus::namespaces(arguments, &bound)?);
+    }
+    let (mut asked, mut refused) = (0, 0);
     for object in objects {
-        let request = request(arguments, old.is_some());
-        let recorded = Recorded { request, object: Some(object), old: old.clone(), server: Value::Null };
+        let recorded = recorded(arguments, object, old.clone());
+        if let Some(field) = recorded.unmatched(&bound, &cluster) {
+            println!("{}: not asked: {field} leaves it out", recorded.called());
+            continue;
+        }
+        asked += 1;
         refused += usize::from(!told(&recorded, &recorded.judge(&bound, &cluster, params.as_ref())?, bound.name())?);
     }
-    match refused {
-        0 => Ok(()),
-        1 => Err(format!("{} refuses it", bound.name())),
-        count => Err(format!("{} refuses {count} objects", bound.name())),
+    match (asked, refused) {
+        (0, _) => Err(corpus::NOTHING.to_owned()),
+        (_, 0) => Ok(()),
+        (_, 1) => Err(format!("{} refuses it", bound.name())),
+        (_, count) => Err(format!("{} refuses {count} objects", bound.name())),
     }
 }
 
-fn request(arguments: &Arguments, has_old: bool) -> Value {
-    let operation = arguments.option("operation").unwrap_or(if has_old { "UPDATE" } else { "CREATE" });
+/// The request about an object; what is deleted is the object as it was.
+fn recorded(arguments: &Arguments, object: Value, old: Option<Value>) -> Recorded {
+    let operation = arguments.option("operation").unwrap_or(form::operation(true, old.is_some()));
+    let (object, old) = if operation == "DELETE" { (None, Some(object)) } else { (Some(object), old) };
+    Recorded { request: request(arguments, operation), object, old, server: Value::Null }
+}
+
+fn request(arguments: &Arguments, operation: &str) -> Value {
     let mut request = json!({"operation": operation, "groups": arguments.all("group")});
     if let Some(user) = arguments.option("user") {
         request["user"] = json!(user);
@@ -47,7 +61,7 @@ fn told(recorded: &Recorded, trial: &admission::policy::trial::Trial, policy: &s
     for line in &trial.log {
         eprintln!("{}: {}", line.level, line.message);
     }
-    let outcome = trial.outcome.as_ref().map_err(ToString::to_string)?;
+    let outcome = trial.outcome.as_ref().map_err(|failure| format!("{}: {}", recorded.called(), subject::told(failure)))?;
     for warning in &outcome.warnings {
         println!("Warning: {warning}");
     }
@@ -62,4 +76,27 @@ fn told(recorded: &Recorded, trial: &admission::policy::trial::Trial, policy: &s
         println!("{}: {policy} has nothing against it ({} µs)", recorded.called(), trial.took.as_micros());
     }
     Ok(outcome.violations.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_deleted_is_what_was() {
+        let known = &[("operation", "WORD", "")];
+        let said = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            Arguments::read(&words, 1, known).unwrap()
+        };
+        let of = |words: &[&str], old: Option<Value>| {
+            let one = recorded(&said(words), json!({"kind": "Pod"}), old);
+            (one.request["operation"].as_str().unwrap().to_owned(), one.object.is_some(), one.old.is_some())
+        };
+        assert_eq!(of(&["--operation", "DELETE"], None), ("DELETE".to_owned(), false, true));
+        assert_eq!(of(&[], None), ("CREATE".to_owned(), true, false));
+        assert_eq!(of(&[], Some(json!({}))), ("UPDATE".to_owned(), true, true));
+    }
 }

@@ -2,7 +2,7 @@
 //! and what judges by them, which is the server's own evaluator in each case.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use admission::policy::binding::Binding;
@@ -10,7 +10,7 @@ use admission::policy::set::{Entry, Unfit};
 use admission::policy::trial::{self, Given, Trial};
 use model::json::{Value, json};
 use model::meta;
-use wasm::{Module, Runtime};
+use wasm::{Failure, Module, Runtime};
 
 use super::arguments::Arguments;
 use super::build::{self, Built};
@@ -135,11 +135,11 @@ impl Bound {
         }
     }
 
-    /// Whether a request concerns it, by its match fields.
-    pub(super) fn concerns(&self, asked: &Asked<'_>) -> bool {
+    /// The match field that leaves a request out.
+    pub(super) fn unmatched(&self, asked: &Asked<'_>) -> Option<&'static str> {
         match self {
-            Self::Component { entry, .. } => unmatched(entry, asked).is_none(),
-            Self::Cel(cel) => cel.concerns(asked),
+            Self::Component { entry, .. } => unmatched(entry, asked),
+            Self::Cel(cel) => (!cel.concerns(asked)).then_some("spec.matchConstraints"),
         }
     }
 
@@ -165,6 +165,14 @@ pub(super) fn judge(entry: &Entry, asked: &Asked<'_>) -> Result<Trial, String> {
     Ok(trial::run_with(entry, asked.request, asked.object, asked.old, Given { params: asked.params, reach }))
 }
 
+/// Why there is no verdict, for people.
+pub(super) fn told(failure: &Failure) -> String {
+    match failure {
+        Failure::Refused(why) => format!("it could not judge: {why}"),
+        failure => failure.to_string(),
+    }
+}
+
 /// Every policy at a place, in whatever language; at least one, or it fails.
 pub(super) fn policies(runtime: &Arc<Runtime>, place: &Path) -> Result<Vec<Policy>, String> {
     if !place.exists() {
@@ -183,7 +191,28 @@ pub(super) fn policy(runtime: &Arc<Runtime>, place: &Path) -> Result<Policy, Str
     only(policies(runtime, place)?, place)
 }
 
-/// A runtime that keeps nothing.
+/// How many compiled components are kept for the next command; the oldest give way.
+const KEPT_MAX: usize = 24;
+
+/// Where components are kept as they are compiled, so that only the first command about one waits for that: a folder of the
+/// user's. Without one, or where it cannot be used, each command compiles anew.
+fn kept() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+    let folder = cache.join("gatehouse/policies");
+    // What cannot be read or removed stays.
+    let files = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+    let mut files: Vec<_> = files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path()))).collect();
+    files.retain(|(_, path)| path.file_name().is_some_and(|name| name.len() == KEPT_NAME_BYTES));
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    files.iter().skip(KEPT_MAX).for_each(|(_, path)| drop(fs::remove_file(path)));
+    Some(folder)
+}
+
+/// Names of compiled components are hashes in hex; the key beside them is kept.
+const KEPT_NAME_BYTES: usize = 64;
+
+/// A runtime.
 pub(super) fn runtime() -> Result<Arc<Runtime>, String> {
     start(false)
 }
@@ -194,7 +223,9 @@ pub(super) fn counting() -> Result<Arc<Runtime>, String> {
 }
 
 fn start(count_fuel: bool) -> Result<Arc<Runtime>, String> {
-    Runtime::start(&wasm::Options { threads: 1, count_fuel, ..wasm::Options::default() }).map_err(|error| error.to_string())
+    let options = wasm::Options { threads: 1, count_fuel, artifacts: kept(), ..wasm::Options::default() };
+    let without = || Runtime::start(&wasm::Options { artifacts: None, ..options.clone() });
+    Runtime::start(&options).or_else(|_| without()).map_err(|error| error.to_string())
 }
 
 /// Every policy at a place; at least one, or it fails.
@@ -221,8 +252,15 @@ fn component(runtime: &Arc<Runtime>, file: &Path) -> Result<Built, String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let component = fs::read(file).map_err(|error| failed(&error))?;
     let module = runtime.load(&component).map_err(|error| failed(&error))?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(Built { name: module.metadata.name.clone(), folder: folder.to_owned(), component, module })
+    Ok(Built { name: module.metadata.name.clone(), folder: around(file), component, module })
+}
+
+/// Where a component's binding and cases lie: beside it, or in the folder of the policy where `build` left it.
+fn around(file: &Path) -> PathBuf {
+    let beside = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = beside.canonicalize().unwrap_or_else(|_| beside.to_owned());
+    let policy = beside.ends_with(build::OUT).then(|| beside.ancestors().nth(Path::new(build::OUT).components().count()));
+    policy.flatten().filter(|folder| build::is_package(folder)).map_or(beside.clone(), Path::to_owned)
 }
 
 /// The policy as its binding.yaml binds it, with other settings where `--settings` says so.

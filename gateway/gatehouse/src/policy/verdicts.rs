@@ -61,6 +61,9 @@ impl Verdict {
 /// faster.
 pub(super) fn of(server: &Value, policy: &str) -> Option<Verdict> {
     let all = server.get("policies")?;
+    if server["absent"].as_array().into_iter().flatten().any(|absent| *absent == *policy) {
+        return None;
+    }
     let Some(told) = all.get(policy) else {
         let went_through = server["code"].as_u64().is_none_or(|code| code < 300);
         return went_through.then(|| Verdict::of("allowed", std::iter::empty()));

@@ -8,7 +8,7 @@ use wasm::World;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use super::{Product, Tool, output};
+use super::{Product, Tool, output, tool};
 use crate::policy::contract;
 
 const GO: Tool = Tool { program: "go", remedy: "install Go 1.24 or newer: https://go.dev/dl" };
@@ -21,9 +21,11 @@ pub(super) fn build(folder: &Path) -> Result<Vec<Product>, String> {
     let mut command = GO.command(folder);
     command.env("GOOS", "wasip1").env("GOARCH", "wasm");
     command.args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o"]).arg(&wasm).arg(".");
+    tool::told("go builds the policy for wasm");
     GO.run(command)?;
     let core = fs::read(&wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
     let stand_in = wat::parse_str(ADAPTER).map_err(|error| error.to_string())?;
+    tool::told("starting Go's runtime, once for all calls");
     let core = wasm::started(&core, &stand_in).map_err(|error| format!("the policy does not start: {error}"))?;
     let component = component(core, stand_in).map_err(|error| {
         format!("the policy does not follow the contract: {error}; does it call validator.Serve or mutator.Serve in init?")

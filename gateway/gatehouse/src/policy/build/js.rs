@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Product, Tool, entry, output, world};
+use super::{Product, Tool, entry, output, tool, ungranted, world};
 use crate::policy::contract;
 
 const NPM: Tool =
@@ -23,11 +23,16 @@ pub(super) fn build(folder: &Path) -> Result<Vec<Product>, String> {
     let wit = out.join("wit");
     world(folder, &wit, kind)?;
     let wasm = out.join("policy.wasm");
+    // The engine names no line of what it cannot read; Node.js does.
+    let mut checked = NODE.command(folder);
+    checked.arg("--check").arg(&source);
+    NODE.quiet(checked)?;
     let mut command = NODE.command(folder);
     command.arg(COMPONENTIZE).arg("--wit").arg(&wit).args(["--world", contract::POLICY]);
     // Without --sync it wants a host of another generation of the component model.
     command.arg("--sync").arg("--js").arg(&source).arg("--module-root").arg(root(folder)).arg("--output").arg(&wasm);
-    NODE.quiet(command)?;
+    tool::told("putting the policy and QuickJS into a component");
+    NODE.quiet(command).map_err(|why| ungranted(&why, "resolving module 'gatehouse:policy/", "@"))?;
     let component = fs::read(&wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
     Ok(vec![Product { folder: folder.to_owned(), component }])
 }
@@ -40,6 +45,7 @@ fn install(folder: &Path) -> Result<(), String> {
     if installed.is_some() && locked <= installed {
         return Ok(());
     }
+    tool::told("npm installs what package-lock.json names, once");
     let mut command = NPM.command(folder);
     command.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
     NPM.quiet(command)

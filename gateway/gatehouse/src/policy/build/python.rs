@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Product, Tool, entry, output, world};
+use super::{Product, Tool, entry, output, tool, ungranted, world};
 use crate::policy::contract;
 
 const PYTHON: Tool<'_> =
@@ -28,9 +28,16 @@ pub(super) fn build(folder: &Path) -> Result<Vec<Product>, String> {
     // CPython imports sockets and more, which no host of policies has.
     command.args(["--stub-wasi", "--python-path", "src", "--python-path"]).arg(sdk(folder)?);
     command.arg("--output").arg(&wasm).arg(kind.as_str());
-    tool.quiet(command)?;
+    tool::told("putting the policy and CPython into a component, which takes a while");
+    tool.quiet(command).map_err(|why| wrong(&why))?;
     let component = fs::read(&wasm).map_err(|error| format!("{}: {error}", wasm.display()))?;
     Ok(vec![Product { folder: folder.to_owned(), component }])
+}
+
+/// What componentize-py says goes wrong, without its own stack.
+fn wrong(why: &str) -> String {
+    let told = why.split("\nStack backtrace:").next().unwrap_or(why).trim_end();
+    ungranted(told, "cannot import name '", "' from 'wit_world.imports'")
 }
 
 /// Makes the virtual environment, unless it has what requirements.txt asks for.
@@ -41,6 +48,7 @@ fn install(folder: &Path, out: &Path) -> Result<PathBuf, String> {
     if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
         return Ok(environment);
     }
+    tool::told("pip installs what requirements.txt names, once");
     let mut command = PYTHON.command(folder);
     command.args(["-m", "venv", "--clear"]).arg(&environment);
     PYTHON.quiet(command)?;
@@ -59,4 +67,18 @@ fn sdk(folder: &Path) -> Result<PathBuf, String> {
     found.ok_or_else(|| {
         format!("{}: the SDK is missing; `gatehouse policy new --lang python` writes it to .gatehouse", folder.display())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrong;
+
+    #[test]
+    fn an_ability_that_is_not_granted_is_named() {
+        let said = "ImportError: cannot import name 'cluster' from 'wit_world.imports' (/x)\n\nStack backtrace:\n  0: main";
+        let told = wrong(said);
+        assert!(told.ends_with("the policy imports cluster, which spec.grants in binding.yaml does not name"), "{told}");
+        assert!(!told.contains("main"));
+        assert_eq!(wrong("SyntaxError: (\n"), "SyntaxError: (");
+    }
 }

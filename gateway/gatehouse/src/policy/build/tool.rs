@@ -46,6 +46,11 @@ impl Tool<'_> {
     }
 }
 
+/// Says what is being done, where somebody may wait for it.
+pub(super) fn told(what: &str) {
+    eprintln!("{what}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
