@@ -173,7 +173,7 @@ impl Constraints {
     pub fn unmatched(&self, review: &Review<'_>, object: Option<&Value>) -> Option<&'static str> {
         let any = |rules: &[Rule]| rules.iter().any(|rule| rule.matches(review, review.resource));
         match () {
-            () if !any(&self.rules) => Some("matchConstraints.resourceRules"),
+            () if !self.unruled && !any(&self.rules) => Some("matchConstraints.resourceRules"),
             () if any(&self.excluded) => Some("matchConstraints.excludeResourceRules"),
             () if !self.matches_objects(review, object) => Some("matchConstraints.objectSelector"),
             () => None,

@@ -92,9 +92,6 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
                 add(Weight::Asked, format!("binding.yaml grants {grant}, which the module does not import"));
             }
         }
-        if binding["spec"]["matchConstraints"]["resourceRules"].as_array().is_none_or(Vec::is_empty) {
-            add(Weight::Asked, "binding.yaml has no resourceRules: the policy is asked about every write".to_owned());
-        }
     }
     if built.module.bytes > INLINE_BYTES {
         add(

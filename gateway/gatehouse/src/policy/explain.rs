@@ -349,7 +349,9 @@ mod tests {
         let request = trial::request(&Value::Null, &json!({"apiVersion": "v1", "kind": "Pod"})).unwrap();
         let at = |text: &str| Asked { at: text.parse().ok(), request: request.clone(), object: None, namespace: None };
         let made = json!({"name": "a", "creationTimestamp": "2026-01-01T00:00:05Z"});
-        let binding = json!({"metadata": made, "spec": {"module": "m"}, "status": {"ready": true}});
+        let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
+        let spec = json!({"module": "m", "matchConstraints": {"resourceRules": [rule]}});
+        let binding = json!({"metadata": made, "spec": spec, "status": {"ready": true}});
         assert!(outside(&binding, &at("2026-01-01T00:00:04.9Z")).contains("made after the request"));
         assert_eq!(outside(&binding, &at("2026-01-01T00:00:05.1Z")), "asked, and had nothing against it");
     }

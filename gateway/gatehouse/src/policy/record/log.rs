@@ -117,7 +117,7 @@ not a line of a log
 "#;
         let recorded = writes(log);
         assert_eq!(recorded.len(), 1);
-        assert_eq!((recorded[0].request["user"].as_str(), recorded[0].called()), (Some("jane"), "CREATE Pod a".to_owned()));
+        assert_eq!((recorded[0].request["user"].as_str(), recorded[0].called()), (Some("jane"), "CREATE Pod shop/a".to_owned()));
         assert_eq!(recorded[0].server_said("labels").unwrap().told(), "allowed");
     }
 
@@ -125,7 +125,7 @@ not a line of a log
     fn what_a_policy_refused_is_recorded_as_it_was_sent() {
         let log = r#"{"stage":"ResponseComplete","verb":"create","objectRef":{"resource":"pods","namespace":"shop"},"annotations":{"policy.gatehouse.dev/labels":"{\"verdict\":\"refused\",\"rules\":[\"label-required\"]}"},"requestObject":{"kind":"Pod","metadata":{"name":"a"}},"responseObject":{"kind":"Status","metadata":{}}}"#;
         let recorded = writes(log);
-        assert_eq!((recorded.len(), recorded[0].called()), (1, "CREATE Pod a".to_owned()));
+        assert_eq!((recorded.len(), recorded[0].called()), (1, "CREATE Pod shop/a".to_owned()));
         assert_eq!(recorded[0].server_said("labels").unwrap().told(), "refused by label-required");
     }
 
