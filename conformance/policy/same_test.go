@@ -137,8 +137,8 @@ func asCases(t *testing.T, recorded, policy string) string {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var line struct {
-			Request, Object json.RawMessage
-			Server          struct {
+			Request, Object, Old json.RawMessage
+			Server               struct {
 				Code     int
 				Policies map[string]struct{ Verdict string }
 			}
@@ -146,12 +146,18 @@ func asCases(t *testing.T, recorded, policy string) string {
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			t.Fatal(err)
 		}
-		var about struct{ Subresource, Resource string }
-		var object struct{ APIVersion string }
-		if json.Unmarshal(line.Request, &about) != nil || json.Unmarshal(line.Object, &object) != nil {
+		var about struct{ Operation, Subresource, Resource string }
+		if err := json.Unmarshal(line.Request, &about); err != nil {
 			t.Fatalf("no request: %s", lines.Text())
 		}
 		// What match fields leave out is not for `test` to leave out, whose cases are about what the policy says.
+		if about.Operation == "DELETE" {
+			continue
+		}
+		var object struct{ APIVersion string }
+		if err := json.Unmarshal(line.Object, &object); err != nil {
+			t.Fatalf("no object: %s", lines.Text())
+		}
 		if about.Subresource != "" || strings.HasSuffix(about.Resource, "reviews") || strings.HasPrefix(object.APIVersion, "policy.gatehouse.dev/") {
 			continue
 		}
@@ -162,7 +168,7 @@ func asCases(t *testing.T, recorded, policy string) string {
 		if isRefused {
 			refused++
 		}
-		all = append(all, map[string]any{"name": about.Resource, "settings": settings, "request": line.Request, "object": line.Object,
+		all = append(all, map[string]any{"name": about.Resource, "settings": settings, "request": line.Request, "object": line.Object, "old": line.Old,
 			"expect": map[string]any{"allowed": !isRefused}})
 	}
 	if len(all) < judgedMin || refused == 0 {
