@@ -116,9 +116,9 @@ impl Build<'_> {
             Kind::String | Kind::Bytes | Kind::Duration => scalar(Scalar::String),
             Kind::Bool => scalar(Scalar::Boolean),
             Kind::Int32 | Kind::Int64 | Kind::Float64 => scalar(Scalar::Numeric),
-            Kind::Time | Kind::MicroTime => scalar(Scalar::Untyped),
-            // They are published without a type, as what is one of several.
-            Kind::Quantity | Kind::IntOrString => return self.atoms.deduced(),
+            Kind::Quantity | Kind::Time | Kind::MicroTime => scalar(Scalar::Untyped),
+            // It is published without a type, as one of two.
+            Kind::IntOrString => return self.atoms.deduced(),
             Kind::RawExtension => return self.atoms.atomic(),
             Kind::FieldsV1 => {
                 let deduced = self.atoms.deduced();

@@ -95,7 +95,11 @@ impl<'a> Walk<'a> {
                 Ok(_) => Ok(()),
                 Err(why) => Err(format!("error decoding from json: {why}")),
             },
-            (Kind::Bytes, Value::Array(_)) => Ok(()),
+            // What is no byte decoding refuses.
+            (Kind::Bytes, Value::Array(items)) => match items.iter().find(|item| !item.is_number() && !item.is_null()) {
+                None => Ok(()),
+                Some(_) => Err("unrecognized type: uint8".to_owned()),
+            },
             (Kind::List(_) | Kind::Bytes, _) => Err(format!("cannot restore slice from {}", kind_of(value))),
             (Kind::Map(_), _) => Err(format!("cannot restore map from {}", kind_of(value))),
             (Kind::Quantity | Kind::Time | Kind::MicroTime | Kind::Duration | Kind::IntOrString, _) => {
@@ -197,6 +201,7 @@ mod tests {
             (json!({"priority": 1.5}), "cannot convert float64 to int32"),
             (json!({"hostNetwork": 1}), "unrecognized type: bool"),
             (json!({"priority": "x", "containers": {}}), "cannot restore slice from map"),
+            (json!({"volumes": [{"name": "a", "hostPath": {"path": ["x"]}}]}), "unrecognized type: string"),
             (json!({"priority": 2, "containers": [{"name": "a", "resources": {"limits": {"cpu": 1}}}]}), ""),
             (
                 json!({"containers": [{"livenessProbe": {"httpGet": {"port": []}}}]}),
