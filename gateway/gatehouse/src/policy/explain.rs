@@ -147,11 +147,11 @@ fn with_settings(what: &Value, name: &str, log: &str) -> Value {
     if what["settings"].is_null()
         && let Some(then) = what["generation"].as_i64()
     {
-        let objects = log.lines().filter(|line| line.contains("policybindings")).filter_map(|line| {
+        let mut objects = log.lines().rev().filter(|line| line.contains("policybindings")).filter_map(|line| {
             let event = serde_json::from_str::<Value>(line).ok()?;
             Some(event["responseObject"].clone()).filter(|object| called(object) == name && meta::generation(object) == then)
         });
-        what["settings"] = objects.last().map(|object| object["spec"]["settings"].clone()).unwrap_or_default();
+        what["settings"] = objects.next().map(|object| object["spec"]["settings"].clone()).unwrap_or_default();
     }
     what
 }
