@@ -111,15 +111,19 @@ fn stored(text: &[u8], is_last: bool, out: &mut Vec<u8>) {
 }
 
 fn deflate(encoder: &mut Compress, mut bytes: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
+    let mut was_full = false;
     loop {
         out.reserve(bytes.len() / 4 + 1024);
         let before = encoder.total_in();
         // There is room; that nothing was to do is no error here.
         let _ = encoder.compress_vec(bytes, out, flush);
         bytes = &bytes[(encoder.total_in() - before) as usize..];
-        if bytes.is_empty() && out.len() < out.capacity() {
+        let is_full = out.len() == out.capacity();
+        // A call after one that ran out of room may only hand over what that one left, and flush nothing yet.
+        if bytes.is_empty() && !is_full && !was_full {
             return;
         }
+        was_full = is_full;
     }
 }
 
