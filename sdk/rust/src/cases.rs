@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::bindings::validator::gatehouse::policy::types;
 use crate::ability::was_asked;
+use crate::bindings::validator::gatehouse::policy::types;
 use crate::{Mutator, Operation, Origin, Patch, Policy, Request, Review, Timestamp, User, Validator, Verdict, guest};
 
 /// Runs every case of a validator. Panics with what failed; no case at all is a failure.
