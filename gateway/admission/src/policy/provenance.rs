@@ -64,17 +64,8 @@ fn compare(before: Option<&Value>, after: Option<&Value>, path: &mut String, pat
     if before == after || paths.len() == PATHS_MAX {
         return;
     }
-    let length = path.len();
+    let (length, none) = (path.len(), Map::new());
     match (before, after) {
-        (Some(Value::Object(from)), Some(Value::Object(to))) => {
-            let added = to.keys().filter(|name| !from.contains_key(*name));
-            for name in from.keys().chain(added) {
-                path.push('/');
-                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                compare(from.get(name), to.get(name), path, paths);
-                path.truncate(length);
-            }
-        }
         (Some(Value::Array(from)), Some(Value::Array(to))) if from.len() == to.len() => {
             for (n, (from, to)) in from.iter().zip(to).enumerate() {
                 path.push_str(&format!("/{n}"));
@@ -82,7 +73,28 @@ fn compare(before: Option<&Value>, after: Option<&Value>, path: &mut String, pat
                 path.truncate(length);
             }
         }
-        _ => paths.push(path.clone()),
+        _ => match (fields(before, &none), fields(after, &none)) {
+            (Some(from), Some(to)) if !from.is_empty() || !to.is_empty() => {
+                let added = to.keys().filter(|name| !from.contains_key(*name));
+                for name in from.keys().chain(added) {
+                    path.push('/');
+                    path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                    compare(from.get(name), to.get(name), path, paths);
+                    path.truncate(length);
+                }
+            }
+            _ => paths.push(path.clone()),
+        },
+    }
+}
+
+/// What is compared field by field. Of a map that comes or goes each field does: who adds the first label meets nobody who adds
+/// another.
+fn fields<'a>(value: Option<&'a Value>, none: &'a Map) -> Option<&'a Map> {
+    match value {
+        None => Some(none),
+        Some(Value::Object(map)) => Some(map),
+        Some(_) => None,
     }
 }
 
@@ -98,6 +110,9 @@ mod tests {
         assert_eq!(changed(&before, &after), ["/metadata/labels/b~1c", "/spec/list/0/y", "/spec/gone"]);
         assert_eq!(changed(&before, &before), Vec::<String>::new());
         assert_eq!(changed(&json!({"l": [1]}), &json!({"l": [1, 2]})), ["/l"]);
+        assert_eq!(changed(&json!({}), &json!({"labels": {"a": "1"}, "empty": {}})), ["/labels/a", "/empty"]);
+        assert_eq!(changed(&json!({"labels": {"a": {"b": 1}}}), &json!({})), ["/labels/a/b"]);
+        assert_eq!(changed(&json!({"a": {"b": 1}}), &json!({"a": "text"})), ["/a"]);
     }
 
     #[test]
