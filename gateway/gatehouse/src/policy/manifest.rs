@@ -18,6 +18,11 @@ use super::{Outcome, build, cel, document, remote, subject};
 /// The binding beside a policy's manifest.
 const BINDING: &str = "binding.yaml";
 
+/// Room for a component in a request, whose body holds 3 MiB, and the rest of a module.
+const INLINE_BYTES_MAX: usize = (3 << 20) - (64 << 10);
+/// And in the annotation in which `kubectl apply` keeps what it has applied, all others included.
+const APPLIED_BYTES_MAX: usize = (256 << 10) - (8 << 10);
+
 /// Options that say where a component is and whose.
 const OF_COMPONENTS: &[&str] = &["from", "key", "signature"];
 
@@ -34,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let built = subject::one(&runtime, &place)?;
     let source = match arguments.option("from") {
         Some(reference) => from(arguments, reference)?,
-        None => json!({"inline": go_base64::encode(&packed(&built.component)?)}),
+        None => json!({"inline": inline(&built.component)?}),
     };
     let mut module = json!({
         "apiVersion": "policy.gatehouse.dev/v1alpha1",
@@ -69,6 +74,26 @@ fn from(arguments: &Arguments, reference: &str) -> Result<Value, String> {
     Ok(json!({ "oci": oci }))
 }
 
+/// The component as text, if a request can hold it. Whoever pipes it into kubectl is told what that must be asked for.
+fn inline(component: &[u8]) -> Result<String, String> {
+    let text = go_base64::encode(&packed(component)?);
+    match text.len() {
+        bytes if bytes > INLINE_BYTES_MAX => Err(format!(
+            "the component takes {} KB as text, and a request holds {}: gatehouse policy push REFERENCE puts it into a registry, and --from REFERENCE prints a module that is read from there",
+            bytes.div_ceil(1024),
+            INLINE_BYTES_MAX >> 10
+        )),
+        bytes if bytes > APPLIED_BYTES_MAX => {
+            eprintln!(
+                "{} KB are more than kubectl apply keeps beside an object: kubectl apply --server-side",
+                bytes.div_ceil(1024)
+            );
+            Ok(text)
+        }
+        _ => Ok(text),
+    }
+}
+
 /// By gzip: kubectl keeps a copy of what it applies in an annotation of at most 256 KiB.
 fn packed(component: &[u8]) -> Result<Vec<u8>, String> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
@@ -80,4 +105,20 @@ fn packed(component: &[u8]) -> Result<Vec<u8>, String> {
 pub(super) fn binding(folder: &Path) -> Result<Value, String> {
     let path = folder.join(BINDING);
     if path.exists() { document::one(&path.display().to_string()) } else { Ok(Value::Null) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_request_holds_is_sent_to_a_registry() {
+        // What does not compress.
+        let bytes = |count: u32| -> Vec<u8> {
+            (0..count).flat_map(|n| n.wrapping_mul(0x9e37_79b1).rotate_left(n % 31).to_le_bytes()).collect()
+        };
+        assert!(inline(&bytes(10_000)).is_ok());
+        let why = inline(&bytes(1 << 20)).unwrap_err();
+        assert!(why.ends_with("--from REFERENCE prints a module that is read from there"), "{why}");
+    }
 }

@@ -31,10 +31,24 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     } else {
         println!("    gatehouse policy test                            # builds it and runs cases/*.yaml in wasm");
     }
-    println!("    gatehouse policy manifest | kubectl apply -f -   # puts it in force\n");
+    println!("{}\n", apply(name, language));
     let policy = template::of(language).policy;
     println!("The policy is {policy}; binding.yaml says for which requests it is asked and with what settings.");
     Ok(())
+}
+
+/// How a policy comes into force. What its language brings along decides whether kubectl can keep a copy of the module beside it,
+/// or a request hold it.
+fn apply(name: &str, language: Language) -> String {
+    let printed = "    gatehouse policy manifest";
+    match language {
+        Language::Rust | Language::Cel => format!("{printed} | kubectl apply -f -   # puts it in force"),
+        Language::Go | Language::Js => format!("{printed} | kubectl apply --server-side -f -   # puts it in force"),
+        Language::Python => {
+            let place = format!("REGISTRY/{name}:0.1.0");
+            format!("    gatehouse policy push {place}\n{printed} --from {place} | kubectl apply -f -   # puts it in force")
+        }
+    }
 }
 
 fn write(folder: &Path, name: &str, language: Language) -> Outcome {
