@@ -74,23 +74,25 @@ fn from(arguments: &Arguments, reference: &str) -> Result<Value, String> {
     Ok(json!({ "oci": oci }))
 }
 
-/// The component as text, if a request can hold it. Whoever pipes it into kubectl is told what that must be asked for.
+/// The component as text. Whoever pipes it into kubectl is told what that cannot do.
 fn inline(component: &[u8]) -> Result<String, String> {
     let text = go_base64::encode(&packed(component)?);
-    match text.len() {
-        bytes if bytes > INLINE_BYTES_MAX => Err(format!(
-            "the component takes {} KB as text, and a request holds {}: gatehouse policy push REFERENCE puts it into a registry, and --from REFERENCE prints a module that is read from there",
-            bytes.div_ceil(1024),
-            INLINE_BYTES_MAX >> 10
+    if let Some(hint) = hint(text.len()) {
+        eprintln!("{hint}");
+    }
+    Ok(text)
+}
+
+fn hint(bytes: usize) -> Option<String> {
+    let kib = bytes.div_ceil(1024);
+    match bytes {
+        _ if bytes > INLINE_BYTES_MAX => Some(format!(
+            "{kib} KB are more than a request to a cluster holds: gatehouse policy push REFERENCE, then --from REFERENCE"
         )),
-        bytes if bytes > APPLIED_BYTES_MAX => {
-            eprintln!(
-                "{} KB are more than kubectl apply keeps beside an object: kubectl apply --server-side",
-                bytes.div_ceil(1024)
-            );
-            Ok(text)
+        _ if bytes > APPLIED_BYTES_MAX => {
+            Some(format!("{kib} KB are more than kubectl apply keeps beside an object: kubectl apply --server-side"))
         }
-        _ => Ok(text),
+        _ => None,
     }
 }
 
@@ -112,13 +114,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_request_holds_is_sent_to_a_registry() {
-        // What does not compress.
-        let bytes = |count: u32| -> Vec<u8> {
-            (0..count).flat_map(|n| n.wrapping_mul(0x9e37_79b1).rotate_left(n % 31).to_le_bytes()).collect()
-        };
-        assert!(inline(&bytes(10_000)).is_ok());
-        let why = inline(&bytes(1 << 20)).unwrap_err();
-        assert!(why.ends_with("--from REFERENCE prints a module that is read from there"), "{why}");
+    fn what_kubectl_cannot_do_is_told_before_it_fails() {
+        assert_eq!(hint(100 << 10), None);
+        assert!(hint(300 << 10).is_some_and(|hint| hint.starts_with("300 KB") && hint.ends_with("--server-side")));
+        assert!(hint(3 << 20).is_some_and(|hint| hint.ends_with("--from REFERENCE")));
     }
 }
