@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -102,21 +101,12 @@ func startGatehouse(ctx context.Context, program, folder string, flags ...string
 	}
 	kubeconfig := filepath.Join(folder, "admin.kubeconfig")
 	_ = os.Remove(kubeconfig)
-	log, err := os.Create(filepath.Join(folder, "gatehouse.log"))
+	begun := time.Now()
+	process, err := peer.Launch(folder, program, append([]string{"serve", "--data-dir", folder, "--secure-port", "0", "--token-auth-file", file}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	process := exec.Command(program, append([]string{"serve", "--data-dir", folder, "--secure-port", "0", "--token-auth-file", file}, flags...)...)
-	process.Stdout, process.Stderr = log, log
-	begun := time.Now()
-	if err := process.Start(); err != nil {
-		return nil, err
-	}
-	s := &server{pids: []int{process.Process.Pid}, stop: func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	}}
+	s := &server{pids: []int{process.Process.Pid}, stop: func() { peer.Kill(process) }}
 	for time.Since(begun) < readyTimeout && ctx.Err() == nil {
 		if s.found(kubeconfig) && s.get(0, "/readyz") == nil {
 			s.ready = time.Since(begun)
@@ -125,7 +115,7 @@ func startGatehouse(ctx context.Context, program, folder string, flags ...string
 		time.Sleep(time.Millisecond)
 	}
 	s.stop()
-	return nil, fmt.Errorf("Gatehouse was not ready within %v; see %s", readyTimeout, log.Name())
+	return nil, fmt.Errorf("Gatehouse was not ready within %v; its log lies in %s", readyTimeout, folder)
 }
 
 // found says whether the server has written down where it serves.

@@ -20,11 +20,7 @@ import (
 )
 
 func main() {
-	built := os.Getenv("GATEHOUSE")
-	if built == "" {
-		built = "../target/release/gatehouse"
-	}
-	program := flag.String("gatehouse", built, "the server's program")
+	program := flag.String("gatehouse", peer.Gatehouse(), "the server's program")
 	seconds := flag.Int("seconds", 5, "how long each kind of work is done")
 	pods := flag.Int("pods", 5000, "how many pods are made")
 	only := flag.String("only", "", "names of servers, with commas; all when empty")

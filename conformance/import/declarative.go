@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -13,6 +12,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"gatehouse.dev/conformance/peer"
 )
 
 // declared collects the rules that upstream's types carry as tags, as its generated validation functions apply them. The
@@ -33,7 +34,7 @@ type source struct {
 
 // declarative makes the table of declarative validation; its format is told in gateway/catalog/src/declarative/read.rs.
 func declarative(module string, kinds []kindRow) (string, error) {
-	machinery, err := folderOf("k8s.io/apimachinery")
+	machinery, err := peer.Source(".", "k8s.io/apimachinery")
 	if err != nil {
 		return "", err
 	}
@@ -63,14 +64,6 @@ func declarative(module string, kinds []kindRow) (string, error) {
 		return "", all.problem
 	}
 	return all.render(roots), nil
-}
-
-func folderOf(module string) (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	if err != nil {
-		return "", fmt.Errorf("go list -m %s: %w", module, err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 // labelOf names the package of types that a folder validates.
@@ -384,7 +377,7 @@ func (s *source) enum(variable ast.Expr) string {
 func (d *declared) constant(path, name string) (string, error) {
 	if d.constants[path] == nil {
 		module, folder, _ := strings.Cut(strings.TrimPrefix(path, "k8s.io/"), "/")
-		root, err := folderOf("k8s.io/" + module)
+		root, err := peer.Source(".", "k8s.io/"+module)
 		if err != nil {
 			return "", err
 		}

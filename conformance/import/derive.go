@@ -1,19 +1,18 @@
 package main
 
 import (
-	"fmt"
-	"os/exec"
 	"sort"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+
+	"gatehouse.dev/conformance/peer"
 )
 
 // derive makes every table, by file name.
 func derive(module string) (map[string]string, error) {
 	if module == "" {
-		found, err := moduleFolder()
+		found, err := peer.Source(".", "k8s.io/kubernetes")
 		if err != nil {
 			return nil, err
 		}
@@ -61,14 +60,6 @@ func derive(module string) (map[string]string, error) {
 	tables["resources.txt"] = found.render(all)
 	tables["conditional.txt"] = conditional(seen)
 	return tables, nil
-}
-
-func moduleFolder() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").Output()
-	if err != nil {
-		return "", fmt.Errorf("go list -m k8s.io/kubernetes: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 func allKinds(infos []genericapiserver.APIGroupInfo) []kindRow {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"gatehouse.dev/conformance/corpus"
+	"gatehouse.dev/conformance/peer"
 )
 
 //go:embed objects
@@ -125,7 +126,7 @@ func own(add func(string, map[string]any, bool)) error {
 
 // golden adds upstream's.
 func golden(add func(string, map[string]any, bool)) error {
-	module, err := folderOf("k8s.io/api")
+	module, err := peer.Source(".", "k8s.io/api")
 	if err != nil {
 		return err
 	}

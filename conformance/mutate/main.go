@@ -15,7 +15,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"time"
 
 	"gatehouse.dev/conformance/corpus"
+	"gatehouse.dev/conformance/peer"
 )
 
 // batch is how many objects are asked about before the next ones are.
@@ -36,13 +36,9 @@ type options struct {
 }
 
 func main() {
-	built := os.Getenv("GATEHOUSE")
-	if built == "" {
-		built = filepath.Join("..", "target", "release", "gatehouse")
-	}
 	var o options
 	flag.StringVar(&o.module, "module", ".", "folder of this module")
-	flag.StringVar(&o.gatehouse, "gatehouse", built, "the server's program")
+	flag.StringVar(&o.gatehouse, "gatehouse", peer.Gatehouse(), "the server's program")
 	flag.StringVar(&o.only, "only", "", "an expression of the names of objects; all when empty")
 	flag.StringVar(&o.except, "except", "^$", "an expression of causes that are known and not printed")
 	flag.StringVar(&o.modes, "modes", "create,update,patch,status", "what changed objects are sent for")
@@ -70,7 +66,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	folder, err := folderOf("k8s.io/kubernetes")
+	folder, err := peer.Source(".", "k8s.io/kubernetes")
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -58,15 +56,6 @@ func readSchemas(module string) (schemas, error) {
 	}
 	err = json.Unmarshal(content, &document)
 	return document.Definitions, err
-}
-
-// folderOf is where a module that this one depends on lies.
-func folderOf(module string) (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	if err != nil {
-		return "", fmt.Errorf("go list -m %s: %w", module, err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 // of finds the definition of a kind.

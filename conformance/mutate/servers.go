@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -58,22 +57,13 @@ func start(ctx context.Context, module, gatehouse, dir string) (*pair, error) {
 
 func startGatehouse(ctx context.Context, program, dir string, flags []string) (*rest.Config, func(), error) {
 	data := filepath.Join(dir, "gatehouse")
-	log, err := os.Create(filepath.Join(dir, "gatehouse.log"))
+	args := append([]string{"serve", "--data-dir", data, "--secure-port", "0", "--controllers=-*", "--authorization-mode=Node,RBAC",
+		"--service-account-issuer", peer.Issuer, "--service-cluster-ip-range", peer.ServiceRange}, flags...)
+	process, err := peer.Launch(dir, program, args...)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer log.Close()
-	args := append([]string{"serve", "--data-dir", data, "--secure-port", "0", "--controllers=-*", "--authorization-mode=Node,RBAC",
-		"--service-account-issuer", peer.Issuer, "--service-cluster-ip-range", peer.ServiceRange}, flags...)
-	process := exec.Command(program, args...)
-	process.Stdout, process.Stderr = log, log
-	if err := process.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start %s: %w", program, err)
-	}
-	kill := func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	}
+	kill := func() { peer.Kill(process) }
 	for deadline := time.Now().Add(readyTimeout); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
 		config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(data, "admin.kubeconfig"))
 		if err == nil && ready(ctx, config) {
@@ -81,7 +71,7 @@ func startGatehouse(ctx context.Context, program, dir string, flags []string) (*
 		}
 	}
 	kill()
-	text, _ := os.ReadFile(log.Name())
+	text, _ := os.ReadFile(filepath.Join(dir, filepath.Base(program)+".log"))
 	return nil, nil, fmt.Errorf("%s was not ready within %v:\n%s", program, readyTimeout, text)
 }
 

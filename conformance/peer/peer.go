@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -106,8 +107,7 @@ func (p *Peer) Pid() int { return p.apiserver.Process.Pid }
 // Stop ends it, and its etcd where that was started with it.
 func (p *Peer) Stop() {
 	if p.apiserver != nil {
-		_ = p.apiserver.Process.Kill()
-		_ = p.apiserver.Wait()
+		Kill(p.apiserver)
 		p.apiserver = nil
 	}
 	if p.etcd != nil {
@@ -132,7 +132,7 @@ func (p *Peer) start(ctx context.Context, apiserver, store string, flags []strin
 		"--service-account-issuer", Issuer, "--service-account-key-file", in("accounts.key"), "--service-account-signing-key-file", in("accounts.key"),
 		"--service-cluster-ip-range", ServiceRange, "--authorization-mode", "Node,RBAC", "--allow-privileged",
 	}
-	if err := p.run(apiserver, append(own, flags...)...); err != nil {
+	if p.apiserver, err = Launch(p.Dir, apiserver, append(own, flags...)...); err != nil {
 		return err
 	}
 	p.Config = &rest.Config{Host: fmt.Sprintf("https://127.0.0.1:%d", port), TLSClientConfig: rest.TLSClientConfig{CAData: certificate}}
@@ -158,19 +158,44 @@ func (p *Peer) keys() ([]byte, error) {
 	return certificate, nil
 }
 
-func (p *Peer) run(program string, args ...string) error {
-	log, err := os.Create(filepath.Join(p.Dir, filepath.Base(program)+".log"))
+// Launch starts a program. What it prints goes to a file of its name in a folder.
+func Launch(dir, program string, args ...string) (*exec.Cmd, error) {
+	log, err := os.Create(filepath.Join(dir, filepath.Base(program)+".log"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
 	process := exec.Command(program, args...)
 	process.Stdout, process.Stderr = log, log
 	if err := process.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", program, err)
+		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
-	p.apiserver = process
-	return nil
+	return process, nil
+}
+
+// Kill ends a program that was launched.
+func Kill(process *exec.Cmd) {
+	_ = process.Process.Kill()
+	_ = process.Wait()
+}
+
+// Source is the folder of a module that the one in a folder depends on.
+func Source(in, module string) (string, error) {
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module)
+	list.Dir = in
+	out, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("go list -m %s: %w", module, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Gatehouse is the program to compare with: what GATEHOUSE names, or what a release build leaves.
+func Gatehouse() string {
+	if program := os.Getenv("GATEHOUSE"); program != "" {
+		return program
+	}
+	return filepath.Join("..", "target", "release", "gatehouse")
 }
 
 // FreePort picks a port that nobody listens on; kube-apiserver cannot pick its own.

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"gatehouse.dev/conformance/peer"
 )
 
 //go:embed tour.sh
@@ -27,13 +29,9 @@ type options struct {
 }
 
 func main() {
-	built := os.Getenv("GATEHOUSE")
-	if built == "" {
-		built = filepath.Join("..", "target", "release", "gatehouse")
-	}
 	var o options
 	flag.StringVar(&o.module, "module", ".", "folder of this module")
-	flag.StringVar(&o.gatehouse, "gatehouse", built, "the server's program")
+	flag.StringVar(&o.gatehouse, "gatehouse", peer.Gatehouse(), "the server's program")
 	flag.StringVar(&o.servers, "servers", "gatehouse,kube-apiserver", "who is asked, at the same time")
 	flag.StringVar(&o.only, "only", ".*", "an expression of the names of parts, without their run_")
 	flag.StringVar(&o.keep, "keep", "", "a folder for what each part prints")

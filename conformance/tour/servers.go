@@ -44,10 +44,7 @@ func build(ctx context.Context, module string, names []string) (built programs, 
 			return built, err
 		}
 	}
-	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes")
-	list.Dir = module
-	out, err := list.Output()
-	built.source = strings.TrimSpace(string(out))
+	built.source, err = peer.Source(module, "k8s.io/kubernetes")
 	return built, err
 }
 
@@ -93,12 +90,12 @@ func start(ctx context.Context, o options, built programs, name, dir, suite stri
 		}
 		program, own, store = built.apiserver, []string{"--etcd-servers=" + etcd.URL}, etcd.Stop
 	}
-	end, err := launch(dir, program, append(own, flags...)...)
+	process, err := peer.Launch(dir, program, append(own, flags...)...)
 	if err != nil {
 		store()
 		return "", nil, err
 	}
-	stop = func() { end(); store() }
+	stop = func() { peer.Kill(process); store() }
 	config := &rest.Config{Host: "https://127.0.0.1:" + port, BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
 	client, err := rest.HTTPClientFor(config)
 	if err == nil {
@@ -130,34 +127,17 @@ func startControllerManager(ctx context.Context, built programs, dir, suite, por
 		}
 	}
 	ca := filepath.Join(suite, "hack/testdata/ca/ca")
-	stop, err = launch(dir, built.controllerManager, "--kubeconfig="+kubeconfig, "--secure-port=0",
+	process, err := peer.Launch(dir, built.controllerManager, "--kubeconfig="+kubeconfig, "--secure-port=0",
 		"--cluster-signing-cert-file="+ca+".crt", "--cluster-signing-key-file="+ca+".key")
 	if err != nil {
 		return nil, err
 	}
+	stop = func() { peer.Kill(process) }
 	err = eventually(ctx, "the controllers work", func() error { return kubectl("get", "serviceaccount", "default", "--namespace=default") })
 	if err != nil {
 		stop()
 	}
 	return stop, err
-}
-
-// launch runs a program with its log in a folder.
-func launch(dir, program string, args ...string) (stop func(), err error) {
-	log, err := os.Create(filepath.Join(dir, filepath.Base(program)+".log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	process := exec.Command(program, args...)
-	process.Stdout, process.Stderr = log, log
-	if err := process.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", program, err)
-	}
-	return func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	}, nil
 }
 
 func eventually(ctx context.Context, what string, try func() error) error {
