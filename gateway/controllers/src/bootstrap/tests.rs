@@ -14,6 +14,17 @@ pub(super) fn settings() -> Settings {
     }
 }
 
+/// Waits for what the controllers do in their own time.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("it did not come to pass that {what}");
+}
+
 #[tokio::test]
 async fn a_fresh_cluster_has_everything_and_a_second_start_writes_nothing() {
     let world = Fake::new(&[]);
@@ -49,15 +60,12 @@ async fn what_is_deleted_or_bent_comes_back() {
     let mut slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();
     slice["endpoints"] = model::json::json!([]);
     world.update(&gvr("discovery.k8s.io/v1/endpointslices"), "", slice).await.unwrap();
-    for _ in 0..1000 {
+    until("they are back", || {
         let slice = world.peek("discovery.k8s.io/v1/endpointslices", "default", "kubernetes").unwrap();
         let restored = slice["endpoints"][0]["addresses"][0] == "192.0.2.1";
-        if restored && world.peek("v1/services", "default", "kubernetes").is_some() && world.names("v1/namespaces").len() == 4 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("not restored: {:?} {:?}", world.names("v1/services"), world.names("v1/namespaces"));
+        restored && world.peek("v1/services", "default", "kubernetes").is_some() && world.names("v1/namespaces").len() == 4
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -70,13 +78,7 @@ async fn a_config_map_that_cannot_be_read_keeps_no_server_from_starting() {
     let mut runtime = Runtime::new(context);
     add(&mut runtime, settings());
     runtime.follow();
-    for _ in 0..1000 {
-        if world.peek("v1/configmaps", "kube-system", name).is_some() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("not made");
+    until("it is made", || world.peek("v1/configmaps", "kube-system", name).is_some()).await;
 }
 
 #[tokio::test]
@@ -89,14 +91,11 @@ async fn a_flow_schema_is_told_whether_its_level_exists() {
     let schemas = gvr("flowcontrol.apiserver.k8s.io/v1/flowschemas");
     let schema = model::json::json!({"metadata": {"name": "mine"}, "spec": {"priorityLevelConfiguration": {"name": "exempt"}}});
     world.create(&schemas, "", schema).await.unwrap();
-    for _ in 0..1000 {
+    until("something is said of it", || {
         let schema = world.peek("flowcontrol.apiserver.k8s.io/v1/flowschemas", "", "mine").unwrap();
-        if schema["status"]["conditions"][0]["status"] == "False" {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("nothing is said of it");
+        schema["status"]["conditions"][0]["status"] == "False"
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -108,11 +107,5 @@ async fn a_service_whose_address_is_still_taken_keeps_no_server_from_starting() 
     let mut runtime = Runtime::new(context);
     add(&mut runtime, settings());
     runtime.follow();
-    for _ in 0..1000 {
-        if world.peek("v1/services", "default", "kubernetes").is_some() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("not made: {:?}", world.names("v1/services"));
+    until("it is made", || world.peek("v1/services", "default", "kubernetes").is_some()).await;
 }

@@ -2,7 +2,6 @@
 //! (`legacy-serviceaccount-token-cleaner-controller`) takes none for unused before. Does not note it (`server`).
 //! Follows `pkg/controlplane/controller/legacytokentracking`.
 
-use model::clock::rfc3339;
 use model::json::json;
 use model::{GroupVersionResource, Value, World, meta};
 
@@ -22,7 +21,7 @@ pub(super) fn concerns(change: &Change<'_>) -> bool {
 /// Makes the map where it is missing, and gives it today's date where it has none. Whoever else wrote it meanwhile did so too.
 pub(super) async fn ensure(world: &dyn World, now: jiff::Timestamp) -> Result<(), Error> {
     let maps = GroupVersionResource::new("", "v1", "configmaps");
-    let today = rfc3339(now).split('T').next().unwrap_or_default().to_owned();
+    let today = now.strftime(DATE).to_string();
     let written = match world.get(&maps, NAMESPACE, NAME).await {
         Ok(map) if has_date(&map) => return Ok(()),
         Ok(mut map) => {

@@ -18,8 +18,8 @@ use super::{Outcome, build, cel, document, remote, subject};
 /// The binding beside a policy's manifest.
 const BINDING: &str = "binding.yaml";
 
-/// Room for a component in a request, whose body holds 3 MiB, and the rest of a module.
-const INLINE_BYTES_MAX: usize = (3 << 20) - (64 << 10);
+/// Room for a component in the body of a request, beside the rest of a module.
+const INLINE_BYTES_MAX: usize = server::body::BODY_BYTES_MAX - (64 << 10);
 /// And in the annotation in which `kubectl apply` keeps what it has applied, all others included.
 const APPLIED_BYTES_MAX: usize = (256 << 10) - (8 << 10);
 
