@@ -128,6 +128,9 @@ pub enum Failure {
     /// The process that runs guests ended, or cannot be started.
     #[error("the process that ran it failed: {0}")]
     Process(String),
+    /// It was to take a moment only ([`crate::Call::briefly`]), and takes longer.
+    #[error("it takes longer than a moment")]
+    NotBrief,
     /// No place to run: too many calls wait, or the server stops.
     #[error("there was no room to run it")]
     Busy,
@@ -143,6 +146,7 @@ impl Failure {
             Self::BadAnswer(_) => "bad_answer",
             Self::Refused(_) => "error",
             Self::Process(_) => "process",
+            Self::NotBrief => "not_brief",
             Self::Busy => "busy",
         }
     }

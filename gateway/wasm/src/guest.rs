@@ -29,11 +29,15 @@ pub(crate) enum Expired {
     Running,
     #[error("wall time used up")]
     Wall,
+    #[error("not over in a moment")]
+    NotBrief,
 }
 
 /// The data of a guest's store.
 pub(crate) struct Guest {
     pub(crate) deadline: Duration,
+    /// It is to end within a moment.
+    brief: bool,
     started: Instant,
     /// The thread's processor time at the first tick that the guest saw; most calls end before one and never ask.
     processor: Option<ThreadTime>,
@@ -56,10 +60,26 @@ pub(crate) struct Memory {
     pub(crate) refused: bool,
 }
 
+/// How long a guest may run.
+#[derive(Clone, Copy)]
+pub(crate) struct Time {
+    /// Its own running time.
+    pub(crate) deadline: Duration,
+    /// Whether it is ended at the clock's second tick.
+    pub(crate) brief: bool,
+}
+
+impl Time {
+    /// What describing itself and checking settings may take.
+    pub(crate) const DESCRIBE: Self = Self { deadline: limits::DESCRIBE_DEADLINE, brief: false };
+}
+
 /// A store for one call. Its clock starts now.
-pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State, reach: Arc<dyn Reach>) -> Store<Guest> {
+pub(crate) fn store(runtime: &Runtime, time: Time, wasi: wasi::State, reach: Arc<dyn Reach>) -> Store<Guest> {
+    let Time { deadline, brief } = time;
     let guest = Guest {
         deadline,
+        brief,
         started: Instant::now(),
         processor: None,
         memory: Memory::default(),
@@ -88,6 +108,10 @@ pub(crate) fn store(runtime: &Runtime, deadline: Duration, wasi: wasi::State, re
 impl Guest {
     /// Ends the guest when it ran for its deadline, in processor time so that a busy machine does not end the innocent.
     fn tick(&mut self) -> Result<(), Expired> {
+        // The first tick may come as soon as the guest began.
+        if self.brief && self.processor.is_some() {
+            return Err(Expired::NotBrief);
+        }
         let since = *self.processor.get_or_insert_with(ThreadTime::now);
         if since.elapsed() >= self.deadline {
             return Err(Expired::Running);

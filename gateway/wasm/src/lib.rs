@@ -15,6 +15,7 @@ mod guest;
 mod imports;
 pub mod limits;
 mod module;
+mod pace;
 mod policy;
 mod pool;
 pub mod reach;

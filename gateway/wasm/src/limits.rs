@@ -35,8 +35,13 @@ pub const GUESTS_MAX: u32 = 128;
 /// Bytes of a guest's memory that keep their pages between calls. Covers the pages that a small policy touches; larger
 /// guests give the rest back.
 pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 << 10;
-/// How often the clock ticks that ends guests. Shorter costs wake-ups, longer makes deadlines coarse.
+/// How often the clock ticks while guests run. Shorter costs wake-ups, longer makes deadlines coarse.
 pub const TICK: Duration = Duration::from_millis(1);
+/// How often the clock looks whether one runs. Most calls are over before it does, and a deadline may be later by this.
+pub const LOOK: Duration = Duration::from_millis(4);
+/// What the calls of a request may take together to be made where the request is, by what they took lately: about what storing
+/// a Pod takes. Those that take longer than they did are ended at the clock's second tick and made anew elsewhere.
+pub const BRIEF: Duration = Duration::from_micros(500);
 /// The guest's own running time when its binding does not say.
 pub const DEADLINE_DEFAULT: Duration = Duration::from_millis(25);
 /// The longest running time a binding may ask for: a request waits for it.

@@ -13,7 +13,8 @@ use crate::bindings::validator::gatehouse::policy::types::Metadata;
 use crate::compile::compile;
 use crate::engine::Runtime;
 use crate::error::LoadError;
-use crate::limits::{DESCRIBE_DEADLINE, MODULE_BYTES_MAX};
+use crate::guest::Time;
+use crate::limits::MODULE_BYTES_MAX;
 use crate::policy::{Exports, failure};
 use crate::{guest, imports, reach, wasi};
 
@@ -147,7 +148,7 @@ fn describe(runtime: &Runtime, component: &Component, world: World) -> Result<Me
     let pre = linker.instantiate_pre(component).map_err(LoadError::Compile)?;
     let exports = Exports::of(&pre, world).map_err(|error| LoadError::NoWorld(format!("{error:#}")))?;
     let _running = runtime.ticker.running();
-    let mut store = guest::store(runtime, DESCRIBE_DEADLINE, wasi::State::default(), reach::nothing());
+    let mut store = guest::store(runtime, Time::DESCRIBE, wasi::State::default(), reach::nothing());
     let answer = pre.instantiate(&mut store).and_then(|instance| exports.describe(&mut store, &instance));
     answer.map_err(|error| LoadError::Describe(failure(error, store.data())))
 }

@@ -13,10 +13,11 @@ use crate::bindings::validator::exports::gatehouse::policy::validation;
 use crate::bindings::validator::gatehouse::policy::types::{Metadata, Mutation, Request, Verdict, Violation};
 use crate::engine::Runtime;
 use crate::error::{BindError, Failure};
-use crate::guest::{Expired, Guest, LogLine};
+use crate::guest::{Expired, Guest, LogLine, Time};
 use crate::imports::Grant;
-use crate::limits::{DESCRIBE_DEADLINE, WALL_FACTOR};
+use crate::limits::WALL_FACTOR;
 use crate::module::{Module, World};
+use crate::pace::Pace;
 use crate::reach::{self, Reach};
 use crate::{cut, guest, imports, wasi};
 
@@ -52,6 +53,7 @@ struct Here {
     deadline: Duration,
     pre: InstancePre<Guest>,
     exports: Exports,
+    pace: Pace,
 }
 
 /// Where a component's functions are.
@@ -99,12 +101,14 @@ pub struct Call<'a> {
     pub params: Option<&'a Vec<u8>>,
     /// Answers the guest's questions.
     pub reach: Arc<dyn Reach>,
+    /// It is made on a thread that others wait for: whoever takes longer than a moment fails with [`Failure::NotBrief`].
+    pub briefly: bool,
 }
 
 impl<'a> Call<'a> {
     /// A call whose guest has nobody to ask.
     pub fn of(request: &'a Request, object: Option<&'a Vec<u8>>) -> Self {
-        Self { request, object, old: None, params: None, reach: reach::nothing() }
+        Self { request, object, old: None, params: None, reach: reach::nothing(), briefly: false }
     }
 }
 
@@ -142,14 +146,22 @@ impl Module {
         let pre = linker.instantiate_pre(&self.component).map_err(BindError::Link)?;
         let exports = Exports::of(&pre, self.world).map_err(BindError::Link)?;
         let Binding { settings, deadline, .. } = binding;
-        let here = Here { settings, deadline, pre, exports };
+        let here = Here { settings, deadline, pre, exports, pace: Pace::default() };
         here.check_settings(&self.runtime)?;
         Ok(Policy { module: self.clone(), run: Run::Here(here) })
     }
 }
 
 impl Policy {
-    /// Judges one write. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
+    /// How long its calls took lately: nothing before the first, nor where its guests run in another process.
+    pub fn pace(&self) -> Option<Duration> {
+        match &self.run {
+            Run::Apart(_) => None,
+            Run::Here(here) => here.pace.mean(),
+        }
+    }
+
+    /// Judges one write. Blocks for as long as the guest runs: it belongs on [`crate::Runtime::pool`], unless it is [brief](Call::briefly).
     pub fn validate(&self, call: &Call<'_>) -> Answer<Verdict> {
         let answer = match &self.run {
             Run::Apart(bound) => bound.validate(call),
@@ -164,7 +176,7 @@ impl Policy {
         answer.told(cut::verdict)
     }
 
-    /// Proposes a change. Blocks for as long as the guest runs; call it on [`crate::Runtime::pool`].
+    /// Proposes a change. Blocks for as long as the guest runs: it belongs on [`crate::Runtime::pool`], unless it is [brief](Call::briefly).
     pub fn mutate(&self, call: &Call<'_>) -> Answer<Mutation> {
         let none = Vec::new();
         let answer = match &self.run {
@@ -192,7 +204,7 @@ impl Policy {
 impl Here {
     fn check_settings(&self, runtime: &Runtime) -> Result<(), BindError> {
         let _running = runtime.ticker.running();
-        let mut store = guest::store(runtime, DESCRIBE_DEADLINE, wasi::State::default(), reach::nothing());
+        let mut store = guest::store(runtime, Time::DESCRIBE, wasi::State::default(), reach::nothing());
         let answer = self.instantiate(&mut store).map(|(_, configured)| configured);
         match answer.map_err(|error| BindError::Failed(failure(error, store.data())))? {
             Ok(()) => Ok(()),
@@ -207,8 +219,9 @@ impl Here {
         run: impl FnOnce(&mut Store<Guest>, &Instance) -> wasmtime::Result<Result<T, String>>,
     ) -> Answer<T> {
         let started = Instant::now();
+        let time = Time { deadline: self.deadline, brief: call.briefly };
         let _running = runtime.ticker.running();
-        let mut store = guest::store(runtime, self.deadline, wasi::State::of(call.request), call.reach.clone());
+        let mut store = guest::store(runtime, time, wasi::State::of(call.request), call.reach.clone());
         store.data_mut().has_user = call.request.user.is_some();
         let answer = self.instantiate(&mut store).and_then(|(instance, configured)| match configured {
             Ok(()) => run(&mut store, &instance),
@@ -223,7 +236,9 @@ impl Here {
         let needs_user = store.data().asked.for_a_user;
         let fuel = if runtime.counts_fuel { store.get_fuel().map_or(0, |left| u64::MAX - left) } else { 0 };
         drop(store);
-        Answer { outcome, took: started.elapsed(), log, fuel, needs_user }
+        let took = started.elapsed();
+        self.pace.note(took);
+        Answer { outcome, took, log, fuel, needs_user }
     }
 
     fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<(Instance, Configured)> {
@@ -237,6 +252,7 @@ impl Here {
 pub(crate) fn failure(error: wasmtime::Error, guest: &Guest) -> Failure {
     match error.downcast_ref::<Expired>() {
         Some(Expired::Running) => return Failure::Timeout { deadline: guest.deadline },
+        Some(Expired::NotBrief) => return Failure::NotBrief,
         Some(Expired::Wall) => return Failure::WallTimeout { limit: guest.deadline * WALL_FACTOR },
         None => {}
     }

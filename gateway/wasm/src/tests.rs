@@ -322,3 +322,24 @@ fn what_nobody_has_is_forgotten() {
     let Some(apart) = &runtime.apart else { return };
     assert_eq!(apart.held(), [2], "a module and a binding");
 }
+
+#[test]
+fn who_is_to_be_brief_and_is_not_is_ended_soon() {
+    let runtime = runtime();
+    let (request, object) = (request(), b"{}".to_vec());
+    let outcome = |body: &str, briefly: bool| {
+        let policy = runtime.load(&validator(body)).unwrap().bind(binding(&[])).unwrap();
+        let outcome = policy.validate(&Call { briefly, ..Call::of(&request, Some(&object)) }).outcome;
+        (outcome.err(), policy.pace())
+    };
+    let (failure, pace) = outcome(OK, true);
+    assert_eq!(failure, None);
+    let (failure, slow) = outcome("(loop (br 0)) unreachable", true);
+    if pace.is_none() {
+        // Elsewhere nobody is held up, and no call is brief.
+        assert_eq!((failure.unwrap().reason(), slow), ("timeout", None));
+        return;
+    }
+    assert_eq!(failure, Some(Failure::NotBrief));
+    assert!(slow > Some(limits::TICK / 2), "it is known to be slow: {slow:?}");
+}

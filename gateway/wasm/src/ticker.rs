@@ -1,5 +1,5 @@
-//! Advances the engine's epoch each millisecond while guests run, and sleeps when none does.
-//! Does not decide when a guest has had enough (`guest`).
+//! Advances the engine's epoch each millisecond while guests run on, looks now and then whether one does, and sleeps when there
+//! was none for a while. Does not decide when a guest has had enough (`guest`).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -8,11 +8,11 @@ use std::thread::{self, Thread};
 
 use wasmtime::Engine;
 
-use crate::limits::TICK;
+use crate::limits::{LOOK, TICK};
 
-/// Ticks without any guest after which the thread sleeps: an idle server must not wake a processor each millisecond,
-/// and a busy one must not pay for waking the thread.
-const IDLE_TICKS: u32 = 1_000;
+/// Looks without any guest after which the thread sleeps: an idle server must not wake a processor all the time, and a busy
+/// one must not pay for waking the thread.
+const IDLE_LOOKS: u32 = 250;
 
 /// The clock of running guests.
 pub(crate) struct Ticker {
@@ -60,13 +60,17 @@ impl Drop for Ticker {
 }
 
 fn tick(engine: &Engine, ticker: &Weak<Ticker>) {
-    let mut idle = 0;
+    let (mut idle, mut pause) = (0, LOOK);
     loop {
-        thread::sleep(TICK);
-        engine.increment_epoch();
+        thread::sleep(pause);
         let Some(alive) = ticker.upgrade() else { return };
-        idle = if alive.running.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
-        if idle < IDLE_TICKS {
+        if alive.running.load(Ordering::SeqCst) > 0 {
+            engine.increment_epoch();
+            (idle, pause) = (0, TICK);
+            continue;
+        }
+        (idle, pause) = (idle + 1, LOOK);
+        if idle < IDLE_LOOKS {
             continue;
         }
         // Whoever starts a guest after this store sees it; whoever started one before is seen by the load.

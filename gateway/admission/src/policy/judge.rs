@@ -1,4 +1,5 @@
-//! Calls many validators at once or aside, and one mutator, on the threads for guests. Does not interpret what they answer.
+//! Calls many validators at once or aside, and one mutator: on the threads for guests, or where the request is when they are
+//! known to be over in a moment. Does not interpret what they answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use model::{GroupVersionKind, GroupVersionResource, User, Value};
 use tokio::sync::{mpsc, oneshot};
+use wasm::limits::BRIEF;
 use wasm::{Answer, Failure, Grant, Mutation, Reach, Runtime, Verdict};
 
 use super::concern::Concern;
@@ -55,30 +57,53 @@ impl Call {
         }
     }
 
-    fn to_wasm(&self) -> wasm::Call<'_> {
+    fn to_wasm(&self, briefly: bool) -> wasm::Call<'_> {
         wasm::Call {
             request: &self.request,
             object: self.object.as_ref(),
             old: self.old.as_ref(),
             params: self.params.as_ref(),
             reach: self.reach.clone(),
+            briefly,
         }
     }
 
+    /// What the call is expected to take, where that is known. A guest that may ask waits for answers on its thread.
+    fn expected(&self) -> Option<Duration> {
+        match (&self.entry.policy, &self.unfit) {
+            (_, Some(_)) | (Err(_), _) => Some(Duration::ZERO),
+            (Ok(_), None) if asks(&self.entry) => None,
+            (Ok(policy), None) => policy.pace(),
+        }
+    }
+
+    /// Makes the call on a thread that others wait for. Nothing when it took longer than a moment.
+    fn make_briefly<T>(&self, run: Run<T>) -> Option<Answer<T>> {
+        let answer = self.make(true, run);
+        (answer.outcome.as_ref().err() != Some(&Failure::NotBrief)).then_some(answer)
+    }
+
     /// Makes the call, unless it is known that it cannot be made.
-    fn make<T>(&self, run: impl FnOnce(&wasm::Policy, &wasm::Call<'_>) -> Answer<T>) -> Answer<T> {
+    fn make<T>(&self, briefly: bool, run: Run<T>) -> Answer<T> {
         match (&self.entry.policy, &self.unfit) {
             (_, Some(why)) | (Err(why), _) => failed(Failure::refused(why.clone())),
-            (Ok(policy), None) => run(policy, &self.to_wasm()),
+            (Ok(policy), None) => run(policy, &self.to_wasm(briefly)),
         }
     }
 }
 
+/// One of a policy's functions.
+type Run<T> = fn(&wasm::Policy, &wasm::Call<'_>) -> Answer<T>;
+
+/// Whether a binding's guest may ask anybody.
+fn asks(entry: &Entry) -> bool {
+    entry.binding.grants.iter().any(|grant| matches!(grant, Grant::Cluster | Grant::Authorizer))
+}
+
 /// Whom a binding's guest may ask.
 pub(super) fn reach(cluster: Option<&Cluster>, entry: &Arc<Entry>, requester: Option<&User>) -> Arc<dyn Reach> {
-    let asks = entry.binding.grants.iter().any(|grant| matches!(grant, Grant::Cluster | Grant::Authorizer));
     match cluster {
-        Some(cluster) if asks => Live::of(cluster, entry, requester),
+        Some(cluster) if asks(entry) => Live::of(cluster, entry, requester),
         _ => wasm::reach::nothing(),
     }
 }
@@ -133,16 +158,37 @@ fn in_version(request: &wasm::Request, matched: &Matched) -> wasm::Request {
 
 /// Calls all validators; answers come in the order of the calls.
 pub(super) async fn validate(runtime: &Runtime, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
+    let mut answers = if are_brief(&calls) { briefly(&calls) } else { Vec::new() };
+    if answers.len() < calls.len() {
+        answers.extend(together(runtime, calls, answers.len()).await);
+    }
+    answers
+}
+
+/// Whether all calls are expected to be over in a moment, so that the way to a thread for guests and back, which costs as much
+/// as several of them, is for nothing.
+fn are_brief(calls: &[Call]) -> bool {
+    let expected: Option<Duration> = calls.iter().map(Call::expected).sum();
+    expected.is_some_and(|expected| expected <= BRIEF)
+}
+
+/// The answers of the first calls: of all, or of those before the first that takes longer than it did.
+fn briefly(calls: &[Call]) -> Vec<Answer<Verdict>> {
+    calls.iter().map_while(|call| call.make_briefly(wasm::Policy::validate)).collect()
+}
+
+/// Makes the calls from one on, on the threads for guests.
+async fn together(runtime: &Runtime, calls: Vec<Call>, from: usize) -> Vec<Answer<Verdict>> {
     let calls = Arc::new(calls);
-    let next = Arc::new(AtomicUsize::new(0));
+    let next = Arc::new(AtomicUsize::new(from));
     let (sender, mut receiver) = mpsc::unbounded_channel();
     // As many jobs as can run at once share the calls: a job for each call would cost more than most calls.
-    for _ in 0..calls.len().min(runtime.pool().threads()) {
+    for _ in 0..(calls.len() - from).min(runtime.pool().threads()) {
         let (calls, next, sender) = (calls.clone(), next.clone(), sender.clone());
         let job = move || {
             let mut done = Vec::new();
             while let Some((n, call)) = take(&calls, &next) {
-                done.push((n, call.make(wasm::Policy::validate)));
+                done.push((n, call.make(false, wasm::Policy::validate)));
             }
             // Nobody waits any longer when the request was cancelled.
             let _ = sender.send(done);
@@ -158,7 +204,7 @@ pub(super) async fn validate(runtime: &Runtime, calls: Vec<Call>) -> Vec<Answer<
             answers[n] = Some(answer);
         }
     }
-    answers.into_iter().map(|answer| answer.unwrap_or_else(|| failed(Failure::Busy))).collect()
+    answers.into_iter().skip(from).map(|answer| answer.unwrap_or_else(|| failed(Failure::Busy))).collect()
 }
 
 fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> {
@@ -190,7 +236,7 @@ fn go_on(runtime: Arc<Runtime>, mut work: Aside) {
                 return go_on(of_job, work);
             }
             let Some(call) = work.calls.next() else { break };
-            work.answers.push(call.make(wasm::Policy::validate));
+            work.answers.push(call.make(false, wasm::Policy::validate));
         }
         // Nobody waits any longer when other policies are in force.
         let _ = work.sender.send(work.answers);
@@ -199,9 +245,14 @@ fn go_on(runtime: Arc<Runtime>, mut work: Aside) {
 
 /// Calls one mutator.
 pub(super) async fn mutate(runtime: &Runtime, call: Call) -> Answer<Mutation> {
+    if are_brief(std::slice::from_ref(&call))
+        && let Some(answer) = call.make_briefly(wasm::Policy::mutate)
+    {
+        return answer;
+    }
     let (sender, receiver) = oneshot::channel();
     let job = move || {
-        let _ = sender.send(call.make(wasm::Policy::mutate));
+        let _ = sender.send(call.make(false, wasm::Policy::mutate));
     };
     match runtime.pool().spawn(job) {
         Ok(()) => receiver.await.unwrap_or_else(|_| failed(Failure::Busy)),

@@ -82,8 +82,14 @@ pub fn run_with(entry: &Entry, request: &wasm::Request, object: Option<&Value>, 
     let project = |value: &Value| entry.project(value);
     let (seen, old) = (object.map(project), old.map(project));
     let params = given.params.map(|params| params.to_string().into_bytes());
-    let call =
-        wasm::Call { request, object: seen.as_ref(), old: old.as_ref(), params: params.as_ref(), reach: given.reach.clone() };
+    let call = wasm::Call {
+        request,
+        object: seen.as_ref(),
+        old: old.as_ref(),
+        params: params.as_ref(),
+        reach: given.reach.clone(),
+        briefly: false,
+    };
     match policy.module.world {
         World::Validator => {
             let answer = policy.validate(&call);

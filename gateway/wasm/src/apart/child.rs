@@ -57,7 +57,7 @@ impl Process {
                 let reach: Arc<dyn Reach> = self.socket.clone();
                 let [object, old, params] = [object, old, params].map(|part| part.map(Cow::into_owned));
                 let (object, old, params) = (object.as_ref(), old.as_ref(), params.as_ref());
-                let answered = self.call(number, what, &Call { request: &request, object, old, params, reach });
+                let answered = self.call(number, what, &Call { request: &request, object, old, params, reach, briefly: false });
                 self.socket.tell(&FromChild::Answered(Box::new(answered)))
             }
             ToChild::Forget { numbers } => {
