@@ -23,22 +23,31 @@ var languages = []struct {
 	{"python", "python3", "apt-get install python3 python3-venv", []string{"python3", "-m", "unittest", "discover", "-v", "test"}},
 }
 
+// run runs a template's cases in its language's own test runner.
+func run(t *testing.T, folder string, runner []string) (string, error) {
+	t.Helper()
+	command := exec.Command(runner[0], runner[1:]...)
+	command.Dir = folder
+	command.Env = append(os.Environ(), "GATEHOUSE="+harness.Gatehouse(t))
+	out, err := command.CombinedOutput()
+	return strings.ReplaceAll(string(out), "_", " "), err
+}
+
+// passes fails unless the cases pass, this one among them.
+func passes(t *testing.T, folder string, runner []string, name string) {
+	t.Helper()
+	out, err := run(t, folder, runner)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", runner, err, out)
+	}
+	harness.Contains(t, out, name, "settings are compared with their schema by gatehouse policy test")
+}
+
 // natively runs the cases of a template in its language's own test runner: they pass, and one that expects something else does
 // not.
 func natively(t *testing.T, folder string, runner []string) {
 	t.Helper()
-	run := func() (string, error) {
-		command := exec.Command(runner[0], runner[1:]...)
-		command.Dir = folder
-		command.Env = append(os.Environ(), "GATEHOUSE="+harness.Gatehouse(t))
-		out, err := command.CombinedOutput()
-		return string(out), err
-	}
-	out, err := run()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", runner, err, out)
-	}
-	harness.Contains(t, strings.ReplaceAll(out, "_", " "), "no tag means latest", "settings are compared with their schema by gatehouse policy test")
+	passes(t, folder, runner, "no tag means latest")
 	file := filepath.Join(folder, "cases", "images.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -48,10 +57,45 @@ func natively(t *testing.T, folder string, runner []string) {
 	if err := os.WriteFile(file, []byte(wrong), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err = run(); err == nil {
+	out, err := run(t, folder, runner)
+	if err == nil {
 		t.Errorf("%s passes although a case expects something else:\n%s", runner, out)
 	}
-	harness.Contains(t, strings.ReplaceAll(out, "_", " "), "a version is fine")
+	harness.Contains(t, out, "a version is fine")
+}
+
+// TestMutators follows the guide with a policy that changes. CPython is not put into a component once more for it: that a mutator
+// in Python becomes one the example of every ability shows.
+func TestMutators(t *testing.T) {
+	s := harness.Start(t)
+	guide := steps(t, "sdk/README.md", "## A policy that changes")
+	follows := func(t *testing.T, language string) string {
+		own, folder := make([]step, len(guide)), t.TempDir()
+		for n, step := range guide {
+			own[n] = step
+			own[n].command = strings.ReplaceAll(step.command, "--lang go", "--lang "+language)
+		}
+		follow(t, s.In(t), folder, own)
+		return filepath.Join(folder, "team-labels")
+	}
+	for _, language := range languages {
+		t.Run(language.name, func(t *testing.T) {
+			harness.Needs(t, language.tool, language.remedy)
+			if language.name == "python" {
+				folder := t.TempDir()
+				gatehouse(t, folder, "policy", "new", "team-labels", "--lang", "python", "--world", "mutator")
+				passes(t, filepath.Join(folder, "team-labels"), language.runner, "a label that is there stays")
+				return
+			}
+			passes(t, follows(t, language.name), language.runner, "a label that is there stays")
+		})
+	}
+	t.Run("rust", func(t *testing.T) { follows(t, "rust") })
+	t.Run("cel", func(t *testing.T) {
+		folder := t.TempDir()
+		gatehouse(t, folder, "policy", "new", "team-labels", "--lang", "cel", "--world", "mutator")
+		harness.Contains(t, gatehouse(t, filepath.Join(folder, "team-labels"), "policy", "test"), "4 of 4 cases passed")
+	})
 }
 
 func TestLanguages(t *testing.T) {

@@ -10,6 +10,7 @@ mod contract;
 mod corpus;
 mod diff;
 mod document;
+mod exceptions;
 mod explain;
 mod fake;
 mod form;
@@ -76,8 +77,11 @@ const COMMANDS: &[Command] = &[
         name: "new",
         words: ("NAME", 1),
         what: "makes a folder with a policy that works, its cases and its binding",
-        options: &[("lang", "rust|go|js|python|cel", "what it is written in; rust when left out")],
-        examples: &["no-latest", "no-latest --lang go"],
+        options: &[
+            ("lang", "rust|go|js|python|cel", "what it is written in; rust when left out"),
+            ("world", "validator|mutator", "whether it judges or changes; validator when left out"),
+        ],
+        examples: &["no-latest", "no-latest --lang go", "team-labels --world mutator"],
         run: new::run,
     },
     Command {
@@ -192,7 +196,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "scan",
         words: ("[FOLDER|FILE.wasm]", 1),
-        what: "judges what a cluster holds now; fails when something is wrong",
+        what: "judges what a cluster holds now, with its PolicyExceptions, or files with theirs; fails when something is wrong",
         options: &[RESOURCES, CONTEXT, CORPUS, SETTINGS, CLUSTER],
         examples: &["", "--resources pods --context staging"],
         run: scan::run,

@@ -2,4 +2,4 @@
 
 import { cases } from "@gatehouse/policy/cases";
 
-await cases(() => import("../src/validator.js"));
+await cases(() => import("../src/WORLD.js"));

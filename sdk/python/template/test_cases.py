@@ -4,7 +4,7 @@ import sys
 
 sys.path[:0] = ["src", ".gatehouse/sdk/python"]
 
-import validator
+import WORLD
 from gatehouse_policy.cases import cases
 
-Cases = cases(validator.Validation)
+Cases = cases(WORLD.OUTCOME)

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use wasm::World;
+
 use super::arguments::Arguments;
 use super::contract;
 use super::language::Language;
@@ -22,7 +24,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return Err(format!("{name} exists already"));
     }
     let language = Language::parse(arguments.option("lang").unwrap_or(Language::Rust.as_str()))?;
-    write(folder, name, language)?;
+    let world = world(arguments.option("world").unwrap_or(World::Validator.as_str()))?;
+    write(folder, name, language, world)?;
     println!("{name}/ is ready. Next:\n");
     println!("    cd {name}");
     if language == Language::Cel {
@@ -32,9 +35,15 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         println!("    gatehouse policy test                            # builds it and runs cases/*.yaml in wasm");
     }
     println!("{}\n", apply(name, language));
-    let policy = template::of(language).policy;
+    let policy = template::of(language).policy(world);
     println!("The policy is {policy}; binding.yaml says for which requests it is asked and with what settings.");
     Ok(())
+}
+
+/// The world that a word names.
+fn world(word: &str) -> Result<World, String> {
+    let named = [World::Validator, World::Mutator].into_iter().find(|world| world.as_str() == word);
+    named.ok_or_else(|| format!("--world {word:?} is neither validator, which judges, nor mutator, which changes"))
 }
 
 /// How a policy comes into force. What its language brings along decides whether kubectl can keep a copy of the module beside it,
@@ -51,12 +60,19 @@ fn apply(name: &str, language: Language) -> String {
     }
 }
 
-fn write(folder: &Path, name: &str, language: Language) -> Outcome {
+fn write(folder: &Path, name: &str, language: Language, world: World) -> Outcome {
     let template = template::of(language);
-    let built = if language == Language::Cel { &[] } else { template::BUILT };
-    for (file, text) in template::COMMON.iter().chain(built).chain(template.files) {
-        let kind = type_name(name);
-        put(folder, file, &text.replace("NAME", name).replace("TYPE", &kind).replace("PLURAL", &kind.to_lowercase()))?;
+    let mut files = vec![template::cases(world), template.files, template.own(world)];
+    if language != Language::Cel {
+        files.extend([template::BUILT, template::binding(world)]);
+    }
+    let (kind, component) = (type_name(name), if world == World::Mutator { "Mutation" } else { "Validation" });
+    let plural = kind.to_lowercase();
+    let named =
+        [("NAME", name), ("TYPE", kind.as_str()), ("PLURAL", plural.as_str()), ("WORLD", world.as_str()), ("OUTCOME", component)];
+    for (file, text) in files.into_iter().flatten() {
+        let text = named.iter().fold((*text).to_owned(), |text, (word, by)| text.replace(word, by));
+        put(folder, file, &text)?;
     }
     for (file, text) in template.sdk {
         put(folder, file, text)?;
@@ -107,15 +123,20 @@ mod tests {
     #[test]
     fn writes_a_whole_folder() {
         let directory = tempfile::tempdir().unwrap();
-        for language in Language::ALL {
-            let folder = directory.path().join(language.as_str());
-            write(&folder, "no-latest", *language).unwrap();
-            assert_eq!(Language::of(&folder), Ok(*language));
-            let policy = fs::read_to_string(folder.join(template::of(*language).policy)).unwrap();
+        for (language, world) in Language::ALL.iter().flat_map(|one| [(*one, World::Validator), (*one, World::Mutator)]) {
+            let folder = directory.path().join(language.as_str()).join(world.as_str());
+            write(&folder, "no-latest", language, world).unwrap();
+            assert_eq!(Language::of(&folder), Ok(language));
+            let policy = fs::read_to_string(folder.join(template::of(language).policy(world))).unwrap();
             assert!(policy.contains("no-latest") && !policy.contains("TYPE"), "{policy}");
-            assert!(folder.join("cases/images.yaml").exists() && folder.join("binding.yaml").exists());
+            let cases = if world == World::Mutator { "cases/labels.yaml" } else { "cases/images.yaml" };
+            assert!(folder.join(cases).exists() && folder.join("binding.yaml").exists());
         }
-        let manifest = fs::read_to_string(directory.path().join("rust/Cargo.toml")).unwrap();
-        assert!(manifest.contains("name = \"no-latest\"") && directory.path().join("rust/.gatehouse/wit/types.wit").exists());
+        let written = |file: &str| fs::read_to_string(directory.path().join(file)).unwrap();
+        assert!(written("rust/validator/Cargo.toml").contains("name = \"no-latest\""));
+        assert!(!written("rust/validator/.gatehouse/wit/types.wit").is_empty());
+        assert!(written("js/mutator/test/cases.test.js").contains("../src/mutator.js"));
+        assert!(written("python/mutator/test/test_cases.py").ends_with("cases(mutator.Mutation)\n"));
+        assert!(world("mutators").unwrap_err().starts_with("--world \"mutators\" is neither validator"));
     }
 }

@@ -1,5 +1,7 @@
-//! What `gatehouse policy new` writes for each language: the policy, and the SDK that it is built with, both as this program
-//! carries them. Writes nothing itself (`new`).
+//! What `gatehouse policy new` writes for each language and world: the policy, and the SDK that it is built with, both as this
+//! program carries them. Writes nothing itself (`new`).
+
+use wasm::World;
 
 use super::language::Language;
 
@@ -17,9 +19,12 @@ macro_rules! template {
 
 /// One language's.
 pub(super) struct Template {
-    /// Where the policy is.
-    pub(super) policy: &'static str,
-    /// The policy. `NAME` in a text is replaced by its name, `TYPE` by its type's.
+    /// A policy that judges: first the policy itself, then what belongs to it. `NAME` in a text is replaced by its name, `TYPE`
+    /// by its type's, `WORLD` by what it is.
+    validator: &'static [File],
+    /// One that changes.
+    mutator: &'static [File],
+    /// What both have.
     pub(super) files: &'static [File],
     /// The SDK.
     pub(super) sdk: &'static [File],
@@ -38,34 +43,62 @@ pub(super) fn of(language: Language) -> &'static Template {
     }
 }
 
-/// What every policy has.
-pub(super) const COMMON: &[File] = template! {
-    "cases/images.yaml" from "template/cases.yaml",
-};
+impl Template {
+    /// The policy, and after it what only a policy of this world has.
+    pub(super) fn own(&self, world: World) -> &'static [File] {
+        match world {
+            World::Validator => self.validator,
+            World::Mutator => self.mutator,
+        }
+    }
+
+    /// Where the policy is.
+    pub(super) fn policy(&self, world: World) -> &'static str {
+        self.own(world).first().map_or("", |(path, _)| *path)
+    }
+}
+
+/// The cases, the same in every language.
+pub(super) fn cases(world: World) -> &'static [File] {
+    match world {
+        World::Validator => template! { "cases/images.yaml" from "template/validator/cases.yaml", },
+        World::Mutator => template! { "cases/labels.yaml" from "template/mutator/cases.yaml", },
+    }
+}
+
+/// The binding of a policy that is built.
+pub(super) fn binding(world: World) -> &'static [File] {
+    match world {
+        World::Validator => template! { "binding.yaml" from "template/validator/binding.yaml", },
+        World::Mutator => template! { "binding.yaml" from "template/mutator/binding.yaml", },
+    }
+}
 
 /// What everyone has that is built.
 pub(super) const BUILT: &[File] = template! {
-    "binding.yaml" from "template/binding.yaml",
     ".gitignore" from "template/gitignore",
 };
 
 const CEL: Template = Template {
-    policy: "policy.yaml",
-    files: template! {
-        "policy.yaml" from "cel/template/policy.yaml",
-        "binding.yaml" from "cel/template/binding.yaml",
-        "definition.yaml" from "cel/template/definition.yaml",
+    validator: template! {
+        "policy.yaml" from "cel/template/validator/policy.yaml",
+        "binding.yaml" from "cel/template/validator/binding.yaml",
+        "definition.yaml" from "cel/template/validator/definition.yaml",
     },
+    mutator: template! {
+        "policy.yaml" from "cel/template/mutator/policy.yaml",
+        "binding.yaml" from "cel/template/mutator/binding.yaml",
+        "definition.yaml" from "cel/template/mutator/definition.yaml",
+    },
+    files: &[],
     sdk: &[],
     binds: false,
 };
 
 const RUST: Template = Template {
-    policy: "src/lib.rs",
-    files: template! {
-        "Cargo.toml" from "rust/template/Cargo.toml.in",
-        "src/lib.rs" from "rust/template/lib.rs.in",
-    },
+    validator: template! { "src/lib.rs" from "rust/template/validator.rs.in", },
+    mutator: template! { "src/lib.rs" from "rust/template/mutator.rs.in", },
+    files: template! { "Cargo.toml" from "rust/template/Cargo.toml.in", },
     sdk: carried! {
         "sdk/rust/Cargo.toml",
         "sdk/rust/src/lib.rs",
@@ -82,10 +115,10 @@ const RUST: Template = Template {
 };
 
 const GO: Template = Template {
-    policy: "policy.go",
+    validator: template! { "policy.go" from "go/template/validator.go.in", },
+    mutator: template! { "policy.go" from "go/template/mutator.go.in", },
     files: template! {
         "go.mod" from "go/template/go.mod.in",
-        "policy.go" from "go/template/policy.go.in",
         "policy_test.go" from "go/template/policy_test.go.in",
     },
     sdk: carried! {
@@ -120,11 +153,11 @@ const GO: Template = Template {
 };
 
 const JS: Template = Template {
-    policy: "src/validator.js",
+    validator: template! { "src/validator.js" from "js/template/validator.js", },
+    mutator: template! { "src/mutator.js" from "js/template/mutator.js", },
     files: template! {
         "package.json" from "js/template/package.json",
         "package-lock.json" from "js/template/package-lock.json",
-        "src/validator.js" from "js/template/validator.js",
         "test/cases.test.js" from "js/template/cases.test.js",
     },
     sdk: carried! {
@@ -144,11 +177,11 @@ const JS: Template = Template {
 };
 
 const PYTHON: Template = Template {
-    policy: "src/validator.py",
+    validator: template! { "src/validator.py" from "python/template/validator.py", },
+    mutator: template! { "src/mutator.py" from "python/template/mutator.py", },
     files: template! {
         "pyproject.toml" from "python/template/pyproject.toml",
         "requirements.txt" from "python/template/requirements.txt",
-        "src/validator.py" from "python/template/validator.py",
         "test/test_cases.py" from "python/template/test_cases.py",
     },
     sdk: carried! {
