@@ -105,6 +105,8 @@ pub struct Candidate {
 pub struct Binding {
     /// Its name; `namespace/name` in a namespace.
     pub name: String,
+    /// Its uid; empty for one of `--policy-dir`.
+    pub uid: String,
     /// How often its spec was written.
     pub generation: i64,
     /// Where it holds.
@@ -161,6 +163,7 @@ impl Binding {
         let reference = spec.get("paramRef").filter(|reference| reference.is_object());
         Ok(Self {
             name: key(object),
+            uid: meta::uid(object).to_owned(),
             generation: meta::generation(object),
             scope: scope(object),
             module: text("module").to_owned(),

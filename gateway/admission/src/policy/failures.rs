@@ -16,6 +16,8 @@ use crate::Review;
 
 /// Bindings and reasons that wait to be told; nobody reads more, and each is an object.
 const WAITING_MAX: usize = 256;
+/// The part of a uid that stands in an Event's name.
+const UID_SHOWN: usize = 8;
 /// Where Events about what is in no namespace are.
 const DEFAULT_NAMESPACE: &str = "default";
 
@@ -24,6 +26,7 @@ const DEFAULT_NAMESPACE: &str = "default";
 pub(super) struct Failures(Mutex<BTreeMap<(String, &'static str), Seen>>);
 
 struct Seen {
+    uid: String,
     scope: Scope,
     count: i64,
     first: Timestamp,
@@ -40,6 +43,7 @@ impl Failures {
             return;
         }
         let seen = all.entry(key).or_insert_with(|| Seen {
+            uid: entry.binding.uid.clone(),
             scope: entry.binding.scope.clone(),
             count: 0,
             first: review.now,
@@ -69,7 +73,9 @@ async fn write(world: &dyn World, binding: &str, reason: &str, seen: &Seen) -> R
         Scope::Namespace { name, .. } => ("PolicyBinding", name.as_str(), name.as_str()),
     };
     let bare = binding.rsplit('/').next().unwrap_or(binding);
-    let name = format!("{bare}.policy.{}", reason.replace('_', "-"));
+    // Of another object of the name somebody else told.
+    let own_uid = seen.uid.get(..UID_SHOWN).unwrap_or("policy");
+    let name = format!("{bare}.{own_uid}.{}", reason.replace('_', "-"));
     let at = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let told =
         json!({"lastTimestamp": at(seen.last), "message": format!("policy {binding:?} could not judge: {}", seen.message)});
@@ -78,11 +84,14 @@ async fn write(world: &dyn World, binding: &str, reason: &str, seen: &Seen) -> R
         patch["count"] = (earlier.get("count").and_then(Value::as_i64).unwrap_or(0) + seen.count).into();
         return world.merge_patch(&events, "", namespace, &name, patch).await.map(drop);
     }
+    // kubectl describe looks for the Events of an object by its uid too.
+    let about =
+        json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "name": bare, "namespace": own, "uid": seen.uid});
     let mut event = json!({
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": name, "namespace": namespace},
-        "involvedObject": {"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "name": bare, "namespace": own},
+        "involvedObject": about,
         "reason": "PolicyFailed",
         "type": "Warning",
         "source": {"component": "gatehouse"},

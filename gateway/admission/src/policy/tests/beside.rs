@@ -131,16 +131,20 @@ async fn two_mutators_of_one_field_are_told_of() {
 #[tokio::test]
 async fn failures_become_an_event_on_the_binding() {
     let trap = Guest { body: "unreachable", ..Guest::default() };
-    let (world, policies) = of(vec![module("trap", &trap)], vec![binding("team", "trap", json!({}))]).await;
+    let mut bound = binding("team", "trap", json!({}));
+    bound["metadata"]["uid"] = "e81a8045-b08d-4f94-b350-f2f6d0acac92".into();
+    let (world, policies) = of(vec![module("trap", &trap)], vec![bound]).await;
     for round in [2, 3] {
         for _ in 0..round {
             judge(&policies).await.0.unwrap_err();
         }
         policies.tell().await;
     }
-    let event = world.peek("v1/events", "default", "team.policy.trap").unwrap();
+    let stored = world.peek(BINDINGS, "", "team").unwrap();
+    let uid = meta::uid(&stored);
+    let event = world.peek("v1/events", "default", &format!("team.{}.trap", &uid[..8])).unwrap();
     assert_eq!((&event["count"], &event["type"], &event["reason"]), (&json!(5), &json!("Warning"), &json!("PolicyFailed")));
-    assert_eq!(event["involvedObject"]["name"], "team");
+    assert_eq!((&event["involvedObject"]["name"], &event["involvedObject"]["uid"]), (&json!("team"), &json!(uid)));
     let message = event["message"].as_str().unwrap();
     assert!(
         message.starts_with(r#"policy "team" could not judge: it trapped"#) && message.ends_with("(CREATE of pods)"),
