@@ -120,7 +120,7 @@ pub enum Failure {
     #[error("it wanted more memory than {} MiB", crate::limits::MEMORY_BYTES_MAX >> 20)]
     OutOfMemory,
     /// The answer is too large or not what the contract says.
-    #[error("its answer cannot be used: {0}")]
+    #[error("its answer cannot be used: {}", unusable(.0))]
     BadAnswer(String),
     /// The guest says that it could not judge.
     #[error("{0}")]
@@ -136,6 +136,14 @@ pub enum Failure {
     Busy,
 }
 
+/// Why an answer cannot be used, in words of the contract where the runtime's tell of its own inside.
+fn unusable(why: &str) -> String {
+    match why.contains("fuel allocated for hostcalls") {
+        true => format!("it is larger than {} MiB", crate::limits::ANSWER_BYTES_MAX >> 20),
+        false => why.to_owned(),
+    }
+}
+
 impl Failure {
     /// A word for metrics and audit.
     pub fn reason(&self) -> &'static str {
@@ -149,5 +157,17 @@ impl Failure {
             Self::NotBrief => "not_brief",
             Self::Busy => "busy",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_an_answer_cannot_be_used_is_said_in_words_of_the_contract() {
+        let why = "too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted";
+        assert_eq!(Failure::BadAnswer(why.to_owned()).to_string(), "its answer cannot be used: it is larger than 1 MiB");
+        assert_eq!(Failure::BadAnswer("no JSON".to_owned()).to_string(), "its answer cannot be used: no JSON");
     }
 }
