@@ -390,7 +390,8 @@ func TestSignatures(t *testing.T) {
 		s := s.In(t)
 		harness.Contains(t, must(t, nobody, "sign", file, "--key", ours.private), file+".sig", "a signature over the component sha256:")
 		harness.Contains(t, must(t, nobody, "verify", file, "--key", theirs.public, "--key", ours.public), "is signed")
-		harness.Contains(t, refuses(t, nobody, "verify", file, "--key", theirs.public), "is not signed by any", "gatehouse policy sign")
+		harness.Contains(t, refuses(t, nobody, "verify", file, "--key", theirs.public), "is not signed by any of the keys that --key names", "gatehouse policy sign")
+		harness.Contains(t, refuses(t, nobody, "verify", other, "--key", ours.public), "there is no "+other+".sig: gatehouse policy sign "+other+" --key FILE makes it")
 		harness.Contains(t, refuses(t, nobody, "verify", other, "--key", ours.public, "--signature", file+".sig"), "is not signed by any")
 
 		folder := filepath.Join(harness.Root(t), "policies", "required-labels")
