@@ -1,5 +1,8 @@
 //! `gatehouse policy explain`: why a request was refused, or what policies say of an object that is live: which policy,
 //! revision, rule and field, with which settings, in what time; and of the other bindings, which match field left them out.
+//! Of policies in CEL it tells what upstream's record has (`explain/cel.rs`).
+
+mod cel;
 
 use std::fs;
 
@@ -12,7 +15,7 @@ use model::meta;
 use super::Outcome;
 use super::arguments::Arguments;
 use super::corpus::{self, kubectl};
-use super::verdicts::ANNOTATION_PREFIX;
+use super::verdicts::{self, ANNOTATION_PREFIX};
 
 /// Refusals from which one is chosen.
 const REFUSALS_MAX: usize = 20;
@@ -51,6 +54,9 @@ fn refused(arguments: &Arguments, file: &str) -> Outcome {
             None => println!("  the binding is gone"),
         }
     }
+    for one in verdicts::in_cel(&event) {
+        println!("\n{}", cel::told(&one, &cel::now(arguments, &one), event["requestReceivedTimestamp"].as_str()));
+    }
     let asked = of_event(arguments, &event)?;
     println!();
     for binding in bindings.iter().filter(|binding| told.iter().all(|(name, _)| *name != called(binding))) {
@@ -76,7 +82,10 @@ fn refusals(log: &str) -> Vec<String> {
     let refused = events.filter(|event| {
         let is_end = event["stage"] == "ResponseComplete";
         is_end
-            && (event["responseStatus"]["code"] == FORBIDDEN || told(event).iter().any(|(_, what)| what["verdict"] == "refused"))
+            && (event["responseStatus"]["code"] == FORBIDDEN
+                || told(event).iter().any(|(_, what)| what["verdict"] == "refused" || what["failurePolicy"] == "Fail")
+                // The reason of such a refusal is the policy's to choose, and with it the code.
+                || verdicts::in_cel(event).iter().any(|one| one.is_refusal))
     });
     let line = |event: Value| {
         let message = event["responseStatus"]["message"].as_str().unwrap_or("answered all the same").to_owned();
@@ -328,6 +337,13 @@ mod tests {
         let refusals = refusals(&log);
         assert!(refusals.len() == 1 && refusals[0].starts_with("a-1  "), "{refusals:?}");
         assert!(super::refusals(r#"{"auditID":"a","stage":"ResponseComplete","responseStatus":{"code":201}}"#).is_empty());
+        let failed = r#"{"verdict":"failed","reason":"timeout","failurePolicy":"Fail"}"#;
+        let failed = json!({"auditID": "b", "stage": "ResponseComplete", "responseStatus": {"code": 500},
+            "annotations": {"policy.gatehouse.dev/team": failed}});
+        assert_eq!(super::refusals(&failed.to_string()).len(), 1);
+        let said = "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no";
+        let invalid = json!({"auditID": "c", "stage": "ResponseComplete", "responseStatus": {"code": 422, "message": said}});
+        assert_eq!(super::refusals(&invalid.to_string()).len(), 1);
     }
 
     #[test]

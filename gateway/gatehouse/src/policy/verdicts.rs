@@ -12,8 +12,67 @@ use wasm::Failure;
 pub(super) const ANNOTATION_PREFIX: &str = "policy.gatehouse.dev/";
 /// Where an audit record has what policies in CEL only note.
 const NOTED: &str = "validation.policy.admission.k8s.io/validation_failure";
-/// How a refusal by a policy in CEL begins, before the policy's name in quotes.
-const CEL: &[&str] = &["ValidatingAdmissionPolicy '", "policy '"];
+/// How a refusal by a policy in CEL begins, before the policy's name in quotes, and the kind of that policy.
+const CEL: &[(&str, &str)] =
+    &[("ValidatingAdmissionPolicy '", "validatingadmissionpolicy"), ("policy '", "mutatingadmissionpolicy")];
+/// What stands between the names and why.
+const DENIED: &str = "' denied request: ";
+
+/// What an audit record has of a policy in CEL: a refusal, or what it only noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InCel {
+    /// The policy's resource, as kubectl names one.
+    pub(super) resource: &'static str,
+    pub(super) policy: String,
+    /// Empty where the policy itself could not be evaluated.
+    pub(super) binding: String,
+    /// Which validation it was; a refusal does not say.
+    pub(super) index: Option<usize>,
+    pub(super) message: String,
+    /// Whether the request was refused for it.
+    pub(super) is_refusal: bool,
+}
+
+/// Everything that an audit record says of policies in CEL. Of a refusal it has the first reason alone.
+pub(super) fn in_cel(event: &Value) -> Vec<InCel> {
+    let noted = event["annotations"][NOTED].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let of = |one: &Value| {
+        let text = |field: &str| one[field].as_str().unwrap_or_default().to_owned();
+        let index = one["expressionIndex"].as_u64().and_then(|index| usize::try_from(index).ok());
+        let (policy, binding, message) = (text("policy"), text("binding"), text("message"));
+        InCel { resource: CEL[0].1, policy, binding, index, message, is_refusal: false }
+    };
+    let mut found: Vec<InCel> = noted.as_ref().and_then(Value::as_array).into_iter().flatten().map(of).collect();
+    found.retain(|one| !one.policy.is_empty());
+    if let Some(mut refusal) = refusal(event["responseStatus"]["message"].as_str().unwrap_or_default()) {
+        // A binding that denies and notes says the same twice, once with the place of the expression.
+        let same =
+            |one: &InCel| (&one.policy, &one.binding, &one.message) == (&refusal.policy, &refusal.binding, &refusal.message);
+        if let Some(at) = found.iter().position(same) {
+            refusal.index = found.remove(at).index;
+        }
+        found.push(refusal);
+    }
+    found
+}
+
+/// `pods "web" is forbidden: ValidatingAdmissionPolicy 'a' with binding 'b' denied request: why`.
+fn refusal(message: &str) -> Option<InCel> {
+    CEL.iter().find_map(|(before, resource)| {
+        let (_, rest) = message.split_once(before)?;
+        let (names, why) = rest.split_once(DENIED)?;
+        let (policy, binding) = names.split_once("' with binding '").unwrap_or((names, ""));
+        let is_name = |name: &str| !name.contains([' ', '\'', ':']);
+        (is_name(policy) && is_name(binding)).then(|| InCel {
+            resource,
+            policy: policy.to_owned(),
+            binding: binding.to_owned(),
+            index: None,
+            message: why.to_owned(),
+            is_refusal: true,
+        })
+    })
+}
 
 /// A verdict, as far as two can be compared: what it is, and for a refusal which rules are broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,20 +158,8 @@ pub(super) fn audited(event: &Value, seen: Seen) -> Value {
         };
         told.insert(name.replace('_', "/"), json!({"verdict": word, "rules": what["rules"], "revision": what["revision"]}));
     }
-    let noted = event["annotations"][NOTED].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    for one in noted.as_ref().and_then(Value::as_array).into_iter().flatten() {
-        if let Some(policy) = one["policy"].as_str() {
-            told.insert(policy.to_owned(), json!({"verdict": "refused", "message": one["message"]}));
-        }
-    }
-    let refusal = event["responseStatus"]["message"].as_str().unwrap_or_default();
-    for before in CEL {
-        let named = refusal.split_once(before).and_then(|(_, rest)| rest.split_once("' with binding '"));
-        if let Some((name, rest)) = named.filter(|(_, rest)| rest.contains("' denied request: ")) {
-            let why = rest.split_once("' denied request: ").map_or("", |(_, why)| why);
-            told.insert(name.to_owned(), json!({"verdict": "refused", "message": why}));
-            break;
-        }
+    for InCel { policy, message, .. } in in_cel(event) {
+        told.insert(policy, json!({"verdict": "refused", "message": message}));
     }
     json!({"code": event["responseStatus"]["code"], "policies": told})
 }
@@ -150,6 +197,28 @@ pub(super) fn found(reported: &BTreeMap<String, Value>, object: &Value) -> Value
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_audit_record_tells_of_policies_in_cel() {
+        let said = "pods \"web\" is forbidden: ValidatingAdmissionPolicy 'tags' with binding 'all' denied request: no latest";
+        let noted = r#"[{"message":"no latest","policy":"tags","binding":"all","expressionIndex":1,"validationActions":["Deny","Audit"]},
+            {"message":"no team","policy":"labels","binding":"some","expressionIndex":0,"validationActions":["Audit"]}]"#;
+        let of =
+            |message: &str, noted: &str| in_cel(&json!({"annotations": {NOTED: noted}, "responseStatus": {"message": message}}));
+        let told = of(said, noted);
+        assert_eq!((told.len(), told[0].policy.as_str(), told[0].is_refusal), (2, "labels", false));
+        let InCel { policy, binding, index, message, is_refusal, .. } = &told[1];
+        assert_eq!(
+            (policy.as_str(), binding.as_str(), *index, message.as_str(), *is_refusal),
+            ("tags", "all", Some(1), "no latest", true)
+        );
+        let told = of("x: ValidatingAdmissionPolicy 'tags' denied request: failed to configure policy: no kind", "");
+        assert_eq!((told[0].binding.as_str(), told[0].index), ("", None));
+        let told =
+            of("x is forbidden: policy 'sidecar' with binding 'b' denied request: expression 'a' resulted in error: c", "");
+        assert_eq!(told[0].resource, "mutatingadmissionpolicy");
+        assert!(of("x: policy \"team\": no label", "").is_empty());
+    }
 
     #[test]
     fn an_audit_log_tells_what_a_server_said() {
