@@ -87,6 +87,23 @@ func write(t *testing.T, text string) string {
 	return file
 }
 
+const inCEL = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: accounts}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [serviceaccounts]}]
+  validations:
+    - {expression: "true", message: never}
+    - {expression: "object.metadata.name != 'refused-in-cel'", message: no account of this name}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: everywhere}
+spec: {policyName: accounts, validationActions: [Deny]}
+`
+
 func TestLiveCommands(t *testing.T) {
 	folders := t.TempDir()
 	log := filepath.Join(folders, "audit.log")
@@ -110,6 +127,47 @@ func TestLiveCommands(t *testing.T) {
 		if strings.Contains(out, "shop/good") {
 			t.Errorf("what is fine is told:\n%s", out)
 		}
+		exception := func(name, spec string) string {
+			return "apiVersion: policy.gatehouse.dev/v1alpha1\nkind: PolicyException\nmetadata: {name: legacy}\n" +
+				`spec: {bindings: [labels], expires: "2999-01-01T00:00:00Z", scope: {names: [` + name + `]}, ` + spec + "}\n"
+		}
+		objects := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bare, namespace: shop}\n---\n"
+		for _, spec := range []string{"reason: it is old", "reason: it is old, rules: [label-required]"} {
+			out = a.ok("scan", file, "--corpus", write(t, objects+exception("bare", spec)))
+			harness.Contains(t, out, "ConfigMap shop/bare: excepted by legacy", "0 of 1 objects are fine, 1 excepted")
+		}
+		a.fails("scan", file, "--corpus", write(t, objects+exception("another", "reason: it is old")))
+		a.fails("scan", file, "--corpus", write(t, objects+exception("bare", "reason: it is old, rules: [another]")))
+		harness.Contains(t, a.fails("scan", file, "--corpus", write(t, objects+exception("bare", `reason: ""`))), `PolicyException "legacy": spec.reason: Required value`)
+		a.s.OK(exception("bare", "reason: it is old"), "create", "-f", "-")
+		harness.Contains(t, a.fails("scan", file), "ConfigMap shop/bare: excepted by legacy", "1 excepted")
+		a.s.OK("", "delete", "policyexception", "legacy")
+	})
+
+	t.Run("explain a policy in CEL", func(t *testing.T) {
+		a := a.in(t)
+		a.s.OK(inCEL, "apply", "-f", "-")
+		harness.Eventually(t, "the policy refuses", func() bool {
+			_, said, err := a.s.Run("", "create", "serviceaccount", "refused-in-cel", "--dry-run=server")
+			return err != nil && strings.Contains(said, "denied request: no account of this name")
+		})
+		var out string
+		harness.Eventually(t, "the log has the refusal", func() bool {
+			said, err := a.run("explain", "--audit", log)
+			out = said
+			return err == nil && strings.Contains(said, "ValidatingAdmissionPolicy 'accounts' with binding 'everywhere' denied request")
+		})
+		id := ""
+		for line := range strings.SplitSeq(out, "\n") {
+			if strings.Contains(line, "'accounts'") {
+				id, _, _ = strings.Cut(line, " ")
+			}
+		}
+		harness.Contains(t, a.ok("explain", id, "--audit", log),
+			`policy "accounts" in CEL (validatingadmissionpolicy) refused, binding "everywhere"`,
+			"no account of this name", "spec.validations[1]: object.metadata.name != 'refused-in-cel'")
+		a.s.OK("", "delete", "validatingadmissionpolicy", "accounts")
+		harness.Contains(t, a.ok("explain", id, "--audit", log), "the policy is gone")
 	})
 
 	t.Run("run", func(t *testing.T) {

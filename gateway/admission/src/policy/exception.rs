@@ -32,6 +32,13 @@ pub(super) fn excuse(covering: &[Arc<Exception>], violations: &mut Vec<Violation
     });
 }
 
+/// The same; the name of the exception that took the last one away, where nothing is left: that is no pass.
+pub fn excused(covering: &[Arc<Exception>], violations: &mut Vec<Violation>) -> Option<String> {
+    let mut excused = None;
+    excuse(covering, violations, |exception, _| excused = Some(exception.name.clone()));
+    excused.filter(|_| violations.is_empty())
+}
+
 /// One PolicyException.
 #[derive(Clone, Debug)]
 pub struct Exception {
@@ -80,6 +87,11 @@ impl Exception {
         self.bindings.iter()
     }
 
+    /// The rules that it is about; all of them when there is none.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &String> {
+        self.rules.iter()
+    }
+
     /// Whether the exception has ended.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires
@@ -99,7 +111,7 @@ impl Exception {
     }
 
     /// Whether all rules of the binding are excepted, so that it need not be asked.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.rules.is_empty()
     }
 

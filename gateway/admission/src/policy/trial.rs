@@ -14,6 +14,7 @@ use wasm::reach::{self, Reach, Subject};
 use wasm::{Failure, LogLine, Violation, World};
 
 use super::binding::Binding;
+use super::exception::{self, Exception};
 use super::mutate;
 use super::set::Entry;
 use crate::expression::{OnError, Sight};
@@ -172,6 +173,19 @@ pub fn holds(
     let objects = (object.map(Cow::Borrowed), old.map(Cow::Borrowed));
     let sight = Sight::asking(&told.review(old), objects.0, objects.1, &matched, authority);
     conditions.hold(&sight, params, OnError::Fail)
+}
+
+/// The exceptions of these that cover a request from a binding at a time, wholly or from some of its rules.
+pub fn covering(
+    exceptions: &[Arc<Exception>],
+    binding: &Binding,
+    request: &wasm::Request,
+    objects: (Option<&Value>, Option<&Value>),
+    now: jiff::Timestamp,
+) -> Vec<Arc<Exception>> {
+    let (object, old) = objects;
+    let told = Told::of(request);
+    exception::covering(exceptions, &binding.name, &Review { now, ..told.review(old) }, object)
 }
 
 /// A request of the contract, as admission has it.

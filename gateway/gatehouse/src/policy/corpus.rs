@@ -2,14 +2,17 @@
 //! by kubectl, which knows everybody's way to theirs.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use admission::policy::exception::Exception;
 use admission::policy::trial::Trial;
+use jiff::Timestamp;
 use model::json::{Map, Value, json};
 
 use super::arguments::Arguments;
 use super::subject::{Asked, Bound};
 use super::verdicts::{self, Verdict};
-use super::{cases, document};
+use super::{cases, document, exceptions};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub(super) struct Recorded {
 pub(super) struct Corpus {
     pub(super) requests: Vec<Recorded>,
     pub(super) cluster: Vec<Value>,
+    /// PolicyExceptions among the files; where the cluster was read for what it holds, its own.
+    pub(super) exceptions: Vec<Value>,
 }
 
 /// Why an object is judged.
@@ -40,15 +45,23 @@ pub(super) enum Origin {
 /// What `--corpus` names, or what the cluster holds where it is not said, as far as it concerns a policy.
 pub(super) fn read(arguments: &Arguments, bound: &Bound, origin: Origin) -> Result<Corpus, String> {
     let mut cluster = in_files(arguments)?;
+    let mut exceptions: Vec<Value> = cluster.extract_if(.., |object| exceptions::is_one(object)).collect();
     let all = match arguments.option("corpus") {
-        Some(place) => objects(place)?.into_iter().map(|value| Recorded::of(value, origin)).collect(),
+        Some(place) => {
+            let mut objects = objects(place)?;
+            exceptions.extend(objects.extract_if(.., |object| exceptions::is_one(object)));
+            objects.into_iter().map(|value| Recorded::of(value, origin)).collect()
+        }
         None => {
             cluster.extend(namespaces(arguments, bound)?);
+            if origin == Origin::Scan {
+                exceptions.extend(exceptions::of_cluster(arguments, bound));
+            }
             self::cluster(arguments, bound.rules(), origin)?
         }
     };
     let requests: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.unmatched(bound, &cluster).is_none()).collect();
-    if requests.is_empty() { Err(NOTHING.to_owned()) } else { Ok(Corpus { requests, cluster }) }
+    if requests.is_empty() { Err(NOTHING.to_owned()) } else { Ok(Corpus { requests, cluster, exceptions }) }
 }
 
 /// What is said where a policy is asked about none of what is there.
@@ -208,6 +221,12 @@ impl Recorded {
     pub(super) fn judge(&self, bound: &Bound, cluster: &[Value], params: Option<&Value>) -> Result<Trial, String> {
         let request = bound.request(&self.request, self.about().ok_or("a request without an object")?)?;
         bound.judge(&self.asked(&request, cluster, params))
+    }
+
+    /// The exceptions of these that cover it from a policy at a time.
+    pub(super) fn covering(&self, bound: &Bound, exceptions: &[Arc<Exception>], now: Timestamp) -> Vec<Arc<Exception>> {
+        let request = self.about().and_then(|about| bound.request(&self.request, about).ok());
+        request.map(|request| bound.covering(&self.asked(&request, &[], None), exceptions, now)).unwrap_or_default()
     }
 
     /// What a policy says of it, in a word or a line: what `replay` writes and `diff` compares.

@@ -11,7 +11,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let load = |place: &str| subject::policy(&runtime, Path::new(place))?.bind(arguments);
     let old = load(arguments.place(0, "the policy as it was")?)?;
     let new = load(arguments.place(1, "the policy as it is to be")?)?;
-    let Corpus { requests, cluster } = corpus::read(arguments, &new, Origin::Write)?;
+    let Corpus { requests, cluster, .. } = corpus::read(arguments, &new, Origin::Write)?;
     let mut changed = 0;
     for (n, recorded) in requests.iter().enumerate() {
         let (before, after) = (recorded.verdict(&old, &cluster)?, recorded.verdict(&new, &cluster)?);

@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     arguments.needed("corpus", "what to judge; gatehouse policy record writes it")?;
     let runtime = subject::runtime()?;
     let bound = subject::policy(&runtime, &arguments.folder())?.bind(arguments)?;
-    let Corpus { requests, cluster } = corpus::read(arguments, &bound, Origin::Write)?;
+    let Corpus { requests, cluster, .. } = corpus::read(arguments, &bound, Origin::Write)?;
     let mut counts = BTreeMap::<String, usize>::new();
     let (mut lines, mut compared, mut other) = (String::new(), 0, 0);
     for (n, recorded) in requests.iter().enumerate() {

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use admission::policy::binding::Binding;
+use admission::policy::exception::Exception;
 use admission::policy::set::{Entry, Unfit};
 use admission::policy::trial::{self, Given, Trial};
+use jiff::Timestamp;
 use model::json::{Value, json};
 use model::meta;
 use wasm::{Failure, Module, Runtime};
@@ -140,6 +142,16 @@ impl Bound {
         match self {
             Self::Component { entry, .. } => unmatched(entry, asked),
             Self::Cel(cel) => (!cel.concerns(asked)).then_some("spec.matchConstraints"),
+        }
+    }
+
+    /// The exceptions of these that cover a request at a time. They name bindings of policies in wasm; nothing excepts from CEL.
+    pub(super) fn covering(&self, asked: &Asked<'_>, exceptions: &[Arc<Exception>], now: Timestamp) -> Vec<Arc<Exception>> {
+        match self {
+            Self::Component { entry, .. } => {
+                trial::covering(exceptions, &entry.binding, asked.request, (asked.object, asked.old), now)
+            }
+            Self::Cel(_) => Vec::new(),
         }
     }
 

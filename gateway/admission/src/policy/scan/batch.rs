@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use model::{RequestInfo, User, Value, meta};
-use wasm::{Answer, Verdict};
 
 use super::Scan;
 use super::target::{Target, is_meant};
@@ -111,7 +110,9 @@ impl<'a> Batch<'a> {
         .into_iter();
         let settled = self.objects.drain(..).map(|Waiting { mut judged, asked, begun }| {
             for ((entry, covering), mut answer) in asked.iter().zip(&mut answers) {
-                judged.add(match excused(covering, &mut answer) {
+                let excused =
+                    answer.outcome.as_mut().ok().and_then(|verdict| exception::excused(covering, &mut verdict.violations));
+                judged.add(match excused {
                     Some(exception) => Found::skipped(entry, &format!("excepted by {exception}")),
                     None => Found::answered(entry, answer),
                 });
@@ -125,14 +126,6 @@ impl<'a> Batch<'a> {
 /// Whether what one said still is what this binding says: it itself, or its candidate where that is in force.
 fn is_of(binding: &Arc<Entry>, judge: &Arc<Entry>) -> bool {
     Arc::ptr_eq(binding, judge) || binding.candidate.as_ref().is_some_and(|candidate| Arc::ptr_eq(&candidate.entry, judge))
-}
-
-/// Takes away what is excepted. The name of an exception where nothing is left: that is no pass.
-fn excused(covering: &[Arc<Exception>], answer: &mut Answer<Verdict>) -> Option<String> {
-    let Ok(verdict) = &mut answer.outcome else { return None };
-    let mut excused = None;
-    exception::excuse(covering, &mut verdict.violations, |exception, _| excused = Some(exception.name.clone()));
-    excused.filter(|_| verdict.violations.is_empty())
 }
 
 fn needs_user(entry: &Entry) -> bool {
