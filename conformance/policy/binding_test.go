@@ -39,6 +39,36 @@ func TestBindings(t *testing.T) {
 	ready(t, s, "policymodule", "required-labels")
 	s.OK("", "create", "namespace", "shop")
 
+	t.Run("that name what is not there", func(t *testing.T) {
+		s := s.In(t)
+		warns := func(object, words string) {
+			_, said, err := s.Run(object, "create", "--dry-run=server", "-f", "-")
+			if err != nil {
+				t.Errorf("%v: %s", err, said)
+			}
+			harness.Contains(t, said, "Warning: "+words)
+		}
+		missing := func(kind, metadata string) string {
+			return strings.Replace(aboutConfigMaps(kind, metadata, ""), "module: required-labels", "module: required-lables", 1)
+		}
+		const module = `spec.module: there is no PolicyModule "required-lables"`
+		warns(missing("ClusterPolicyBinding", "name: team"), module)
+		warns(missing("PolicyBinding", "name: team, namespace: default"), module)
+		exception := func(spec string) string {
+			return `
+apiVersion: policy.gatehouse.dev/v1alpha1
+kind: PolicyException
+metadata: {name: legacy}
+spec: {reason: until it is migrated, expires: "2999-01-01T00:00:00Z", scope: {names: [legacy]}, ` + spec + `}
+`
+		}
+		warns(exception("bindings: [default/tema]"), `spec.bindings[0]: there is no PolicyBinding "tema" in the namespace "default"`)
+		s.OK(aboutConfigMaps("ClusterPolicyBinding", "name: shadowed", "  action: Shadow\n"), "create", "-f", "-")
+		ready(t, s, "clusterpolicybinding", "shadowed")
+		warns(exception("bindings: [shadowed], rules: [label-requird]"), `spec.rules[0]: none of the bindings has a rule "label-requird"; the rules are `)
+		s.OK("", "delete", "clusterpolicybinding", "shadowed")
+	})
+
 	t.Run("of a namespace", func(t *testing.T) {
 		s := s.In(t)
 		s.OK(aboutConfigMaps("PolicyBinding", "name: team, namespace: shop", "  author: {username: somebody-else}\n"), "apply", "-f", "-")

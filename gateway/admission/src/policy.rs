@@ -120,7 +120,7 @@ impl Plugin for PolicyPlugin {
 
     async fn validate(&self, review: &Review<'_>, object: Option<&Value>, notes: &mut Notes) -> Result<(), Status> {
         if is_policy_kind(review.resource) {
-            return load::check(&self.0, review, object).await;
+            return load::check(&self.0, review, object, notes).await;
         }
         validate::run(&self.0, review, object, notes).await
     }

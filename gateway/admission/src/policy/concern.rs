@@ -205,7 +205,7 @@ async fn roles(
 async fn given(cluster: Option<&Cluster>, entry: &Entry, namespace: &str) -> Result<Params, String> {
     match (cluster, &entry.binding.params) {
         (_, None) => Ok(Params::None),
-        (Some(cluster), Some(_)) => reach::params(cluster, entry, namespace).await,
+        (Some(cluster), Some(_)) => reach::params(cluster, &entry.binding, namespace).await,
         (None, Some(_)) => Err("parameters cannot be read yet".to_owned()),
     }
 }

@@ -20,6 +20,7 @@ use super::set::{Entry, PolicySet};
 use super::shadow::Counted;
 use super::{GROUP, Policies, VERSION};
 
+mod absent;
 mod check;
 mod directory;
 mod prepare;
@@ -205,6 +206,7 @@ impl Policies {
                 if let Some(state) = loaded.modules.get_mut(&key) {
                     state.gone = true;
                 }
+                loaded.touch(&key);
             }
             Kind::ClusterBinding | Kind::Binding => {
                 loaded.bindings.remove(&key);
@@ -226,7 +228,8 @@ impl Policies {
             let named = state.binding.as_ref().map(state::named).unwrap_or_default();
             let found: HashMap<String, Result<Arc<Module>, String>> =
                 named.iter().map(|name| (name.clone(), state::find(modules, name))).collect();
-            let tried = Tried::of(seen(&state.object), &named, &found);
+            state.deleted = named.iter().filter(|name| modules.get(*name).is_some_and(|module| module.gone)).cloned().collect();
+            let tried = Tried::of(seen(&state.object), &named, &found, &state.deleted);
             if state.tried.as_ref() == Some(&tried) {
                 continue;
             }
@@ -256,8 +259,8 @@ impl Policies {
     /// Whether its status says it then.
     async fn tell_binding(&self, state: &state::BindingState, counted: Option<&Counted>) -> bool {
         let Some(cluster) = self.cluster.get() else { return false };
-        let (good, wrong) = (state.good.as_deref(), state.wrong.as_deref());
-        let status = |object: &Value| status::of_binding(object, good, wrong, counted);
+        let said = state.said();
+        let status = |object: &Value| status::of_binding(object, state.good.as_deref(), &said, counted);
         status::write(&*cluster.world, state.kind, &state.object, status).await
     }
 

@@ -98,7 +98,12 @@ pub fn stamp(file: &Path, directory: Option<&Path>) -> Stamp {
 /// Links may lead elsewhere, so it is the file's true place that must lie below the directory.
 fn read(file: &Path, directory: Option<&Path>) -> Result<Vec<u8>, String> {
     let directory = directory.ok_or("spec.source.file: this server has no --policy-module-dir")?;
-    let failed = |error: std::io::Error| format!("spec.source.file {}: {error}", file.display());
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("spec.source.file {}: there is no such file in the server's --policy-module-dir", file.display())
+        }
+        _ => format!("spec.source.file {}: {error}", file.display()),
+    };
     let (root, path) = (directory.canonicalize().map_err(failed)?, directory.join(file).canonicalize().map_err(failed)?);
     if !path.starts_with(&root) {
         return Err(format!("spec.source.file {} leads out of the directory for modules", file.display()));
@@ -138,7 +143,7 @@ mod tests {
             assert!(read(file).unwrap_err().contains("must be a relative path"), "{file}");
         }
         assert!(read("link").unwrap_err().contains("leads out"));
-        assert!(read("none").unwrap_err().contains("No such file"));
+        assert!(read("none").unwrap_err().contains("no such file in the server's --policy-module-dir"));
         assert!(bytes(&of(json!({"file": "a.wasm"})), None).unwrap_err().contains("--policy-module-dir"));
     }
 

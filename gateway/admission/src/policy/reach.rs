@@ -11,7 +11,7 @@ use model::{GroupVersionResource, Status, User, Value};
 use tokio::runtime::Handle;
 use wasm::reach::{self, Decision, Place, Read, ReadError, Subject};
 
-use super::binding::Scope;
+use super::binding::{Binding, Scope};
 use super::fields::Fields;
 use super::set::Entry;
 use crate::Cluster;
@@ -143,19 +143,19 @@ pub(super) enum Params {
 }
 
 /// Reads the object of a binding's parameters. Fails in words that become the reason of a failure.
-pub(super) async fn params(cluster: &Cluster, entry: &Entry, namespace: &str) -> Result<Params, String> {
-    let Some(reference) = &entry.binding.params else { return Ok(Params::None) };
+pub(super) async fn params(cluster: &Cluster, binding: &Binding, namespace: &str) -> Result<Params, String> {
+    let Some(reference) = &binding.params else { return Ok(Params::None) };
     let what = format!("the parameters {} {:?}", reference.kind.kind, reference.name);
     let catalog = cluster.kinds.catalog().map_err(|status| status.message)?;
     let found = catalog.all().find(|resource| resource.gvk == reference.kind);
     let resource = found.ok_or_else(|| format!("{what}: there is no such kind"))?;
-    let namespace = match (resource.namespaced, reference.namespace.as_str(), entry.binding.namespace()) {
+    let namespace = match (resource.namespaced, reference.namespace.as_str(), binding.namespace()) {
         (false, ..) => "",
         (true, _, Some(own)) => own,
         (true, "", None) => namespace,
         (true, named, None) => named,
     };
-    if let Scope::Namespace { author, .. } = &entry.binding.scope {
+    if let Scope::Namespace { author, .. } = &binding.scope {
         let asked = attributes(author.clone(), "get", &resource.gvr, "", namespace, &reference.name);
         if !cluster.authorizer.authorize(&asked).await.is_allowed() {
             return Err(format!("{what}: the binding's author {:?} may not read them", author.name));

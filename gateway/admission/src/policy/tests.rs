@@ -11,6 +11,7 @@ use model::{GroupVersionKind, GroupVersionResource, RequestInfo, Status, User, V
 use super::{Options, Policies};
 use crate::{Chain, Notes, Operation, Review, cluster};
 
+mod absent;
 mod beside;
 #[path = "../../../wasm/testing/component.rs"]
 mod component;

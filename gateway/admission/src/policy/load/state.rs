@@ -51,8 +51,20 @@ pub(super) struct BindingState {
     pub(super) good: Option<Arc<Entry>>,
     /// What is wrong with the newest, if anything.
     pub(super) wrong: Option<String>,
+    /// Modules that it names and somebody has deleted since they were loaded: what is bound of them stays in force.
+    pub(super) deleted: Vec<String>,
     /// What the last attempt was made of, so that nothing is bound twice.
     pub(super) tried: Option<Tried>,
+}
+
+/// What there is to say of a binding.
+pub(super) enum Said<'s> {
+    /// All is well.
+    Nothing,
+    /// The newest revision cannot be bound.
+    Wrong(&'s str),
+    /// This module is deleted.
+    Deleted(&'s str),
 }
 
 /// What an attempt to bind was made of: the binding, and the digests of the modules that it names, or what they lack.
@@ -60,16 +72,22 @@ pub(super) struct BindingState {
 pub(super) struct Tried {
     seen: Seen,
     modules: Vec<Result<String, String>>,
+    deleted: Vec<String>,
 }
 
 impl Tried {
-    pub(super) fn of(seen: Seen, named: &[String], found: &HashMap<String, Result<Arc<Module>, String>>) -> Self {
+    pub(super) fn of(
+        seen: Seen,
+        named: &[String],
+        found: &HashMap<String, Result<Arc<Module>, String>>,
+        deleted: &[String],
+    ) -> Self {
         let digest = |name: &String| match found.get(name) {
             Some(Ok(module)) => Ok(module.digest.clone()),
             Some(Err(why)) => Err(why.clone()),
             None => Err(missing(name)),
         };
-        Self { seen, modules: named.iter().map(digest).collect() }
+        Self { seen, modules: named.iter().map(digest).collect(), deleted: deleted.to_vec() }
     }
 }
 
@@ -86,7 +104,12 @@ impl Loaded {
         match self.bindings.get_mut(&key) {
             // Another object of the same name has nothing to do with what was good before.
             Some(state) if meta::uid(&state.object) == meta::uid(&object) => (state.object, state.binding) = (object, binding),
-            _ => drop(self.bindings.insert(key, BindingState { kind, object, binding, good: None, wrong: None, tried: None })),
+            _ => {
+                drop(self.bindings.insert(
+                    key,
+                    BindingState { kind, object, binding, good: None, wrong: None, deleted: Vec::new(), tried: None },
+                ))
+            }
         }
     }
 
@@ -103,7 +126,11 @@ impl Loaded {
         self.is_other = true;
         let is_there = |key: &String| objects.iter().any(|object| binding::key(object) == *key);
         match kind {
-            Kind::Module => self.modules.iter_mut().for_each(|(name, state)| state.gone = !is_there(name)),
+            Kind::Module => {
+                let gone: Vec<String> = self.modules.keys().filter(|name| !is_there(name)).cloned().collect();
+                self.modules.iter_mut().for_each(|(name, state)| state.gone = gone.contains(name));
+                gone.iter().for_each(|name| self.touch(name));
+            }
             Kind::ClusterBinding | Kind::Binding => self.bindings.retain(|key, state| state.kind != kind || is_there(key)),
             Kind::Exception => self.exceptions.retain(|name, _| is_there(name)),
         }
@@ -111,6 +138,15 @@ impl Loaded {
 }
 
 impl BindingState {
+    /// What its status says besides what is in force.
+    pub(super) fn said(&self) -> Said<'_> {
+        match (&self.wrong, self.deleted.first()) {
+            (Some(why), _) => Said::Wrong(why),
+            (None, Some(module)) => Said::Deleted(module),
+            (None, None) => Said::Nothing,
+        }
+    }
+
     /// Takes the outcome of binding; says what is wrong. A binding that was in force when the server last ran stays in
     /// force as one that fails: what was guarded is not left open because a file is missing.
     pub(super) fn take(&mut self, outcome: Result<Entry, (Option<Binding>, String)>) -> Option<String> {

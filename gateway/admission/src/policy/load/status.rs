@@ -5,6 +5,7 @@ use model::{Value, World, meta};
 use wasm::Module;
 
 use super::Kind;
+use super::state::Said;
 use crate::policy::binding::Action;
 use crate::policy::set::{self, Entry};
 use crate::policy::shadow::{self, Counted};
@@ -58,17 +59,20 @@ fn revisions(object: &Value, module: &Module) -> Value {
 }
 
 /// The status of a binding; `counted` is what its shadow was since it was last told.
-pub(super) fn of_binding(object: &Value, good: Option<&Entry>, wrong: Option<&str>, counted: Option<&Counted>) -> Value {
-    let message = match (wrong, good) {
-        (None, _) => String::new(),
-        (Some(why), None) => why.to_owned(),
-        (Some(why), Some(good)) if good.policy.is_err() => format!("{why}; failurePolicy applies to every request"),
-        (Some(why), Some(good)) => format!("{why}; revision {} stays in force", good.revision()),
+pub(super) fn of_binding(object: &Value, good: Option<&Entry>, said: &Said<'_>, counted: Option<&Counted>) -> Value {
+    let message = match (said, good) {
+        (Said::Nothing, _) => String::new(),
+        (Said::Deleted(module), _) => format!(
+            "module {module:?} is deleted; what is in force stays until the server starts anew, and cannot judge from then on"
+        ),
+        (Said::Wrong(why), None) => (*why).to_owned(),
+        (Said::Wrong(why), Some(good)) if good.policy.is_err() => format!("{why}; failurePolicy applies to every request"),
+        (Said::Wrong(why), Some(good)) => format!("{why}; revision {} stays in force", good.revision()),
     };
     let mut status = json!({
         "observedGeneration": meta::generation(object),
         // A binding in force that fails is still one that must be in force after the next start.
-        "ready": wrong.is_none() || good.is_some_and(|good| good.policy.is_err()),
+        "ready": !matches!(said, Said::Wrong(_)) || good.is_some_and(|good| good.policy.is_err()),
         "message": message,
         "revision": good.map_or("", Entry::revision),
     });

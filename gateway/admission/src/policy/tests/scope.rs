@@ -9,7 +9,7 @@ fn namespaced(name: &str, module: &str, more: Value) -> Value {
     object
 }
 
-fn exception(spec: Value) -> Value {
+pub(super) fn exception(spec: Value) -> Value {
     let mut object = json!({"metadata": {"name": "legacy", "generation": 1}, "spec": {
         "bindings": ["team"], "reason": "until it is migrated", "expires": "2030-01-01T00:00:00Z", "scope": {"namespaces": ["default"]}}});
     for (field, value) in spec.as_object().unwrap() {
