@@ -20,7 +20,7 @@ omitStages: [RequestReceived]
 rules:
 - level: RequestResponse
   verbs: [create, update, patch, delete]
-  resources: [{group: "", resources: [configmaps, namespaces]}]
+  resources: [{group: "", resources: [configmaps, namespaces, serviceaccounts]}]
 - level: None
 `
 

@@ -50,6 +50,15 @@ func steps(t *testing.T, document, section string) []step {
 	return steps
 }
 
+// in is a guide that is written for Go, in another language.
+func in(language string, guide []step) []step {
+	own := slices.Clone(guide)
+	for n := range own {
+		own[n].command = strings.ReplaceAll(own[n].command, "--lang go", "--lang "+language)
+	}
+	return own
+}
+
 // follow does a document's steps in a folder, with the program and kubectl on the path. A step fails where one of its lines says
 // so, and nowhere else.
 func follow(t *testing.T, s *harness.Server, folder string, steps []step) {
@@ -84,9 +93,12 @@ func follow(t *testing.T, s *harness.Server, folder string, steps []step) {
 }
 
 func TestWalkThrough(t *testing.T) {
-	s := harness.Start(t)
-	follow(t, s, t.TempDir(), steps(t, "README.md", "## A first policy in five minutes"))
+	s, folder := harness.Start(t), t.TempDir()
+	follow(t, s, folder, steps(t, "README.md", "## A first policy in five minutes"))
 	harness.Contains(t, s.OK("", "get", "policymodules"), "no-latest", "validator", "true")
+	// With what is compiled of the packages already.
+	t.Setenv("CARGO_TARGET_DIR", filepath.Join(folder, "no-latest/target"))
+	follow(t, s, t.TempDir(), in("rust", steps(t, "sdk/README.md", "## A policy that changes")))
 }
 
 // TestWalkThroughOfLanguages follows the guide for authors in each language.
@@ -95,12 +107,7 @@ func TestWalkThroughOfLanguages(t *testing.T) {
 	guide := steps(t, "sdk/README.md", "## From an empty folder")
 	for _, language := range []string{"go", "js", "python", "cel"} {
 		t.Run(language, func(t *testing.T) {
-			own := make([]step, len(guide))
-			for n, step := range guide {
-				own[n] = step
-				own[n].command = strings.ReplaceAll(step.command, "--lang go", "--lang "+language)
-			}
-			follow(t, s.In(t), t.TempDir(), own)
+			follow(t, s.In(t), t.TempDir(), in(language, guide))
 		})
 	}
 }
