@@ -55,11 +55,16 @@ async fn a_binding_is_told_what_it_will_not_find() {
         {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/scale"]}]}});
     assert_eq!(
         warnings(&policies, BINDINGS, binding("team", "labels", rules)).await,
-        [r#"spec.matchConstraints.resourceRules[0].resources[1]: there is no "podz" in the API groups [""]; the policy is asked about none"#]
+        [
+            r#"spec.matchConstraints.resourceRules[0].resources[1]: there is no "podz" in the API groups [""]; the policy is asked about none"#
+        ]
     );
     let of = |reference: Value| warnings(&policies, BINDINGS, binding("team", "labels", json!({ "paramRef": reference })));
     let told = of(json!({"apiVersion": "v1", "kind": "Nothing", "name": "a"})).await;
-    assert!(told.len() == 1 && told[0].starts_with(r#"spec.paramRef: the parameters Nothing "a": there is no such kind; "#), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].starts_with(r#"spec.paramRef: the parameters Nothing "a": there is no such kind; "#),
+        "{told:?}"
+    );
     let mut reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "limits"});
     assert_eq!(of(reference.clone()).await, Vec::<String>::new(), "those of the request's namespace");
     reference["namespace"] = "default".into();
