@@ -145,3 +145,15 @@ func TestWrongPolicies(t *testing.T) {
 	_, said = fails("test", "--cases", "nowhere")
 	harness.Contains(t, said, "nowhere: No such file or directory")
 }
+
+// A component has settings only where a binding lies beside it.
+func TestComponentAlone(t *testing.T) {
+	folder := t.TempDir()
+	gatehouse(t, filepath.Join(harness.Root(t), "policies"), "policy", "build", "required-labels", "--out", folder)
+	component := filepath.Join(folder, "required-labels.wasm")
+	out, err := exec.Command(harness.Gatehouse(t), "policy", "run", component, "--object", component).CombinedOutput()
+	if err == nil {
+		t.Errorf("a policy without the settings that it must have judged")
+	}
+	harness.Contains(t, string(out), "spec.settings.labels: Required value; no binding.yaml lies beside it: say --settings FILE")
+}

@@ -281,7 +281,11 @@ pub(super) fn bound(arguments: &Arguments, built: &Built) -> Result<Entry, Strin
     if let Some(file) = arguments.option("settings") {
         object["spec"]["settings"] = document::one(file)?;
     }
-    bind(&built.module, &object, wasm::limits::DEADLINE_MAX).map_err(|unfit| unfit.to_string())
+    let is_alone = object.is_null();
+    bind(&built.module, &object, wasm::limits::DEADLINE_MAX).map_err(|unfit| match unfit {
+        Unfit::Spec(_) if is_alone => format!("{unfit}; no binding.yaml lies beside it: say --settings FILE"),
+        unfit => unfit.to_string(),
+    })
 }
 
 /// A policy as a ClusterPolicyBinding binds it, but for the deadline: a slow machine must not fail an author.
