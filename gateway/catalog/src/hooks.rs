@@ -145,6 +145,12 @@ pub struct Hooks {
     pub deleting: Option<fn(&mut Value)>,
     /// For a kind whose first delete only marks it, whatever its options say: what that changes besides the deletion's time.
     pub closing: Option<fn(&mut Value, now: Timestamp)>,
+    /// Whether generation counts what the author sent, before `prepare_update` takes some of that away.
+    pub counts_unprepared: bool,
+    /// Whether what is found twice is told twice: upstream validates the kind by hand alone, and nothing sorts its errors out.
+    pub tells_again: bool,
+    /// Whether upstream keeps no watch cache of the kind, whose words a get then has from the storage itself.
+    pub uncached: bool,
 }
 
 impl Hooks {
@@ -177,6 +183,9 @@ impl Hooks {
         grace: None,
         deleting: None,
         closing: None,
+        counts_unprepared: false,
+        tells_again: false,
+        uncached: false,
     };
 }
 

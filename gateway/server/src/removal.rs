@@ -42,6 +42,8 @@ pub enum Told {
     OfRecord(GroupResource),
     /// The resource, in the words of kinds that wait for their `spec.finalizers`.
     OfMeta(GroupResource),
+    /// The same in the spelling of kinds whose first delete only marks them.
+    OfMetaLower(GroupResource),
 }
 
 /// Checks the preconditions. Fails with upstream's 409.
@@ -57,13 +59,16 @@ pub fn check(object: &Value, options: &DeleteOptions, told: &Told) -> Result<(),
                     "the {field} in the precondition ({wanted}) does not match the {field} in record ({found}). The object might have been {happened}"
                 ),
             ),
-            Told::OfMeta(resource) => {
-                (resource, format!("Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}"))
-            }
+            Told::OfMeta(resource) => (resource, format!("Precondition failed: {}", of_meta(field, wanted, found))),
+            Told::OfMetaLower(resource) => (resource, format!("precondition failed: {}", of_meta(field, wanted, found))),
         };
         return Err(Status::conflict(of, meta::name(object), why));
     }
     Ok(())
+}
+
+fn of_meta(field: &str, wanted: &str, found: &str) -> String {
+    format!("{field} in precondition: {wanted}, {field} in object meta: {found}")
 }
 
 /// Decides what a delete does.

@@ -2,8 +2,9 @@
 
 use model::field::{Errors, Path, quote};
 use model::json::json;
-use model::name::Prefix;
+use model::name::{Prefix, name_is_path_segment};
 use model::{Value, content, name};
+use schema::object_meta::{self, Scope};
 
 use super::Hooks;
 use super::rules::{get, text};
@@ -15,8 +16,13 @@ pub(super) const HOOKS: Hooks = Hooks {
     name: Some(own_name),
     stamp: Some(stamp),
     validate: Some(validate),
-    validate_update: Some(|new, _, errors| validate(new, errors)),
+    validate_update: Some(|new, old, errors| {
+        object_meta::validate_update(new, old, errors);
+        object_meta::validate(new, Scope::Cluster, &name_is_path_segment, errors);
+        validate(new, errors);
+    }),
     validate_status: Some(validate_status),
+    tells_again: true,
     ..Hooks::NONE
 };
 
@@ -87,7 +93,8 @@ fn bytes(base64: &str) -> usize {
     base64.trim_end_matches('=').len() * 3 / 4
 }
 
-fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
+fn validate_status(new: &Value, old: &Value, errors: &mut Errors) {
+    object_meta::validate_update(new, old, errors);
     let path = Path::new("status.conditions");
     for (i, condition) in get::list(get::at(new, "status"), "conditions").iter().enumerate() {
         let path = path.index(i);

@@ -34,6 +34,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate_status: Some(validate::status),
     warnings: Some(warnings::warnings),
     closing: Some(close),
+    tells_again: true,
     ..Hooks::NONE
 };
 

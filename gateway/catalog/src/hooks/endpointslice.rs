@@ -27,6 +27,7 @@ pub(super) const HOOKS: Hooks = Hooks {
         number::immutable_text(new, old, "addressType", &Path::default(), errors);
     }),
     warnings: Some(warnings),
+    counts_unprepared: true,
     ..Hooks::NONE
 };
 

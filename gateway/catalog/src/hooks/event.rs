@@ -17,6 +17,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|object, errors| validate(object, "reportingComponent", errors)),
     validate_update: Some(|new, _old, errors| validate(new, "reportingComponent", errors)),
     selectable: SELECTABLE,
+    uncached: true,
     ..Hooks::NONE
 };
 
@@ -31,6 +32,7 @@ pub(super) const STRICT: Hooks = Hooks {
         validate_strict_update(new, old, errors);
     }),
     selectable: SELECTABLE,
+    uncached: true,
     ..Hooks::NONE
 };
 

@@ -27,6 +27,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|slice, errors| validate(slice, None, errors)),
     validate_update: Some(|new, old, errors| validate(new, Some(old), errors)),
     warnings: Some(warnings),
+    counts_unprepared: true,
     selects_no_namespace: true,
     selectable: &[
         Selectable { field: "spec.driver", value: |slice| get::text(get::at(slice, "spec"), "driver").to_owned() },

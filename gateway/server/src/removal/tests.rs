@@ -86,6 +86,10 @@ fn preconditions() {
         check(&object, &with_uid("2"), &Told::OfMeta(GroupResource::new("", "namespaces"))).unwrap_err().message,
         "Operation cannot be fulfilled on namespaces \"a\": Precondition failed: UID in precondition: 2, UID in object meta: 1"
     );
+    assert_eq!(
+        check(&object, &stale, &Told::OfMetaLower(GroupResource::new("", "things"))).unwrap_err().message,
+        "Operation cannot be fulfilled on things \"a\": precondition failed: ResourceVersion in precondition: 4, ResourceVersion in object meta: 5"
+    );
 }
 
 #[test]

@@ -186,6 +186,28 @@ impl Form {
         }
     }
 
+    /// A patched object of a built-in kind that lost its `apiVersion` is read as of upstream's internal version, whose members
+    /// no JSON spells: what is unknown of it, and nothing else is left. `None` for all others, and where `name` is a member,
+    /// which the internal version has.
+    pub fn versionless(&self, value: &Value) -> Option<Vec<String>> {
+        let text = |field: &str| match value.get(field) {
+            None | Some(Value::Null) => Some(""),
+            Some(said) => said.as_str(),
+        };
+        let kind = text("kind")?;
+        if self.is_free() || text("apiVersion") != Some("") || !(kind.is_empty() || kind == &*self.kind.kind) {
+            return None;
+        }
+        let members = value.as_object()?;
+        if members.contains_key("name") {
+            return None;
+        }
+        let mut unknown: Vec<&str> = members.keys().map(|key| key.as_str()).collect();
+        unknown.retain(|key| !matches!(*key, "apiVersion" | "kind"));
+        unknown.sort_unstable();
+        Some(unknown.into_iter().map(|member| format!("unknown field {}", quote(member))).collect())
+    }
+
     /// A patched object must still say that it is of this kind. Fails with upstream's words.
     pub fn check_kind(&self, value: &Value) -> Result<(), String> {
         if !self.is_free() {
@@ -198,6 +220,10 @@ impl Form {
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if kind.is_empty() {
             return Err(format!("Object 'Kind' is missing in '{}'", self.show(value)));
+        }
+        if api_version.is_empty() && !self.is_free() && kind != &*self.kind.kind {
+            let (kind, group) = (quote(kind), quote(&self.kind.group));
+            return Err(format!("no kind {kind} is registered for the internal version of group {group} in scheme {SCHEME}"));
         }
         if api_version.is_empty() {
             return Err(format!("Object 'apiVersion' is missing in '{}'", self.show(value)));
@@ -213,10 +239,13 @@ impl Form {
         if self.knows(&said) {
             return Err(format!("unable to decode {} into {}", said.kind, self.kind.kind));
         }
-        let (kind, version) = (quote(kind), quote(api_version));
-        Err(format!("no kind {kind} is registered for version {version} in scheme \"pkg/api/legacyscheme/scheme.go:30\""))
+        let (kind, version) = (quote(kind), quote(&said.api_version()));
+        Err(format!("no kind {kind} is registered for version {version} in scheme {SCHEME}"))
     }
 }
+
+/// How upstream's messages name the table of built-in kinds.
+const SCHEME: &str = "\"pkg/api/legacyscheme/scheme.go:30\"";
 
 /// Sets `apiVersion` and `kind`.
 pub(crate) fn say_kind(value: &mut Value, kind: &GroupVersionKind) {

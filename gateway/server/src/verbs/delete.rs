@@ -35,10 +35,11 @@ pub(crate) struct Deleted {
 
 /// Serves a delete.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let options = options(gate, call, row, body).await?;
+    let options = read(gate, call, body).await?;
     if options.ignore_read_error {
         return unsafely(gate, call, row, &options).await;
     }
+    warn_unsaid(call, row, &options);
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
     let deleted = object(gate, call, row, (&namespace, &name), &options, Admission::Asked).await?;
     Ok(answer(row, deleted, &options))
@@ -78,17 +79,15 @@ async fn unsafely(gate: &Arc<Gate>, call: &mut Call, row: &Row, options: &Delete
     Ok(Answer::new(200, Content::Status(done)))
 }
 
-/// Reads the options, and warns where the kind would rather have them say more.
-pub(crate) async fn options(gate: &Gate, call: &mut Call, row: &Row, body: Body) -> Result<DeleteOptions, Status> {
-    let options = read(gate, call, body).await?;
+/// Warns where the kind would rather have the options say more.
+pub(super) fn warn_unsaid(call: &mut Call, row: &Row, options: &DeleteOptions) {
     if let Some(warning) = row.hooks().warning_unsaid_propagation.filter(|_| options.leaves_dependents_unsaid()) {
         call.notes.warn(warning.to_owned());
     }
-    Ok(options)
 }
 
-/// From the body, or from the query when there is none.
-async fn read(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
+/// Reads the options from the body, or from the query when there is none.
+pub(super) async fn read(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
     let bytes = body::read(body, call.limit).await?;
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
@@ -141,9 +140,13 @@ pub(crate) async fn object(
 
 /// How the kind tells of a failed precondition.
 fn told(row: &Row) -> Told {
-    match row.manner().deleting {
-        Some(_) => Told::OfMeta(row.group_resource()),
-        None => Told::OfRecord(row.kind_as_resource()),
+    let manner = row.manner();
+    if manner.deleting.is_some() {
+        Told::OfMeta(row.group_resource())
+    } else if manner.closing.is_some() {
+        Told::OfMetaLower(row.group_resource())
+    } else {
+        Told::OfRecord(row.kind_as_resource())
     }
 }
 

@@ -25,8 +25,9 @@ const CONCURRENT_MAX: usize = 32;
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
-    let delete = delete::options(gate, call, row, body).await?;
+    let delete = delete::read(gate, call, body).await?;
     delete.check_for_many()?;
+    delete::warn_unsaid(call, row, &delete);
     let snapshot = gate.store.resource(row.prefix()).snapshot();
     unread::refuse_page(&row.group_resource(), snapshot.range("", &selection.under))?;
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };

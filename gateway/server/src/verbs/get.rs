@@ -7,7 +7,7 @@ use model::Status;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::gate::Gate;
-use crate::options::storage_revision;
+use crate::options::{parse_revision, storage_revision};
 use crate::row::Row;
 use crate::unread;
 
@@ -17,7 +17,8 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
         return Err(Status::bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
     }
     let resource = gate.store_of(row).resource(row.prefix());
-    let wanted = storage_revision(call.query.text("resourceVersion"))?;
+    let text = call.query.text("resourceVersion");
+    let wanted = if row.hooks().uncached { parse_revision(text) } else { storage_revision(text) }?;
     super::arrival(gate, &resource, wanted).await;
     let revision = resource.revision();
     if wanted > revision {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use admission::Notes;
 use codec::negotiate::{self, Endpoint, Patch};
 use model::field::{Errors, Path};
+use model::json::json;
 use model::{GroupKind, Status, Value};
 use schema::normal::strict_error;
 use schema::patch::{JsonPatch, MergePatch, StrategicPatch};
@@ -126,9 +127,13 @@ impl Change {
                 form.decode(&mut object, &mut Vec::new()).map_err(&refused)?;
             }
             Self::Json(_) | Self::Merge(_) => {
-                form.imply_kind(&mut object);
-                form.check_kind(&object).map_err(&refused)?;
-                form.decode(&mut object, &mut unknown).map_err(&refused)?;
+                if let Some(all) = form.versionless(&object) {
+                    (object, unknown) = (json!({}), all);
+                } else {
+                    form.imply_kind(&mut object);
+                    form.check_kind(&object).map_err(&refused)?;
+                    form.decode(&mut object, &mut unknown).map_err(&refused)?;
+                }
             }
         }
         let told = if validation == FieldValidation::Ignore { &[][..] } else { self.duplicates() };

@@ -46,6 +46,10 @@ pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value, now: Times
     let row = write.row;
     place(write, new);
     row.prepare_update(new, old);
+    let early = row.hooks().counts_unprepared;
+    if early {
+        row.count_generation(new, old);
+    }
     match row.discipline() {
         Discipline::Whole => {
             if let Some(hook) = row.hooks().prepare_update {
@@ -67,7 +71,9 @@ pub(super) fn update(write: &Write<'_>, new: &mut Value, old: &Value, now: Times
     if let Some(hook) = stamp {
         hook(new, Some(old), &rfc3339(now));
     }
-    row.count_generation(new, old);
+    if !early {
+        row.count_generation(new, old);
+    }
     keep_system_fields(new, old);
     if !write.options.dry_run {
         // It is the store that takes it out of whatever it keeps.

@@ -125,7 +125,9 @@ fn refuse(write: &Write<'_>, object: &Value, mut errors: Errors) -> Result<(), S
         return Ok(());
     }
     // Where upstream sorts out what declarative validation supersedes, it also drops what was said before.
-    errors.unique();
+    if !write.row.hooks().tells_again {
+        errors.unique();
+    }
     let kind = if write.row.is_custom() { said(object) } else { write.row.stored_kind().group_kind() };
     Err(Status::invalid(&kind, meta::name(object), &errors))
 }

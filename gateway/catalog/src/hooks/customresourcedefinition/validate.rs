@@ -5,6 +5,7 @@ use model::field::{Errors, Path, is_printable};
 use model::name::{Prefix, is_dns1035_label, is_dns1123_subdomain, name_is_dns_subdomain};
 use model::{Value, meta};
 use schema::Structural;
+use schema::object_meta;
 use schema::structural::{format, supported};
 
 use super::old::Demands;
@@ -29,10 +30,12 @@ pub(super) fn create(object: &Value, errors: &mut Errors) {
 }
 
 pub(super) fn update(new: &Value, old: &Value, errors: &mut Errors) {
+    object_meta::validate_update(new, old, errors);
     whole(new, Some(old), &Demands::on_update(new, old), errors);
 }
 
-pub(super) fn status(new: &Value, _old: &Value, errors: &mut Errors) {
+pub(super) fn status(new: &Value, old: &Value, errors: &mut Errors) {
+    object_meta::validate_update(new, old, errors);
     names(get::at(new, "status.acceptedNames"), &Path::new("status").child("acceptedNames"), errors);
 }
 
