@@ -148,9 +148,7 @@ func TestWrongPolicies(t *testing.T) {
 
 // A component has settings only where a binding lies beside it.
 func TestComponentAlone(t *testing.T) {
-	folder := t.TempDir()
-	gatehouse(t, filepath.Join(harness.Root(t), "policies"), "policy", "build", "required-labels", "--out", folder)
-	component := filepath.Join(folder, "required-labels.wasm")
+	component := component(t, "required-labels")
 	out, err := exec.Command(harness.Gatehouse(t), "policy", "run", component, "--object", component).CombinedOutput()
 	if err == nil {
 		t.Errorf("a policy without the settings that it must have judged")

@@ -228,8 +228,8 @@ impl Policies {
             let named = state.binding.as_ref().map(state::named).unwrap_or_default();
             let found: HashMap<String, Result<Arc<Module>, String>> =
                 named.iter().map(|name| (name.clone(), state::find(modules, name))).collect();
-            state.deleted = named.iter().filter(|name| modules.get(*name).is_some_and(|module| module.gone)).cloned().collect();
-            let tried = Tried::of(seen(&state.object), &named, &found, &state.deleted);
+            let deleted = named.iter().filter(|name| modules.get(*name).is_some_and(|module| module.gone)).cloned().collect();
+            let tried = Tried::of(seen(&state.object), &named, &found, deleted);
             if state.tried.as_ref() == Some(&tried) {
                 continue;
             }

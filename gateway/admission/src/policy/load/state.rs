@@ -51,8 +51,6 @@ pub(super) struct BindingState {
     pub(super) good: Option<Arc<Entry>>,
     /// What is wrong with the newest, if anything.
     pub(super) wrong: Option<String>,
-    /// Modules that it names and somebody has deleted since they were loaded: what is bound of them stays in force.
-    pub(super) deleted: Vec<String>,
     /// What the last attempt was made of, so that nothing is bound twice.
     pub(super) tried: Option<Tried>,
 }
@@ -72,6 +70,7 @@ pub(super) enum Said<'s> {
 pub(super) struct Tried {
     seen: Seen,
     modules: Vec<Result<String, String>>,
+    /// Modules that somebody has deleted since they were loaded: what is bound of them stays in force.
     deleted: Vec<String>,
 }
 
@@ -80,14 +79,14 @@ impl Tried {
         seen: Seen,
         named: &[String],
         found: &HashMap<String, Result<Arc<Module>, String>>,
-        deleted: &[String],
+        deleted: Vec<String>,
     ) -> Self {
         let digest = |name: &String| match found.get(name) {
             Some(Ok(module)) => Ok(module.digest.clone()),
             Some(Err(why)) => Err(why.clone()),
             None => Err(missing(name)),
         };
-        Self { seen, modules: named.iter().map(digest).collect(), deleted: deleted.to_vec() }
+        Self { seen, modules: named.iter().map(digest).collect(), deleted }
     }
 }
 
@@ -104,12 +103,7 @@ impl Loaded {
         match self.bindings.get_mut(&key) {
             // Another object of the same name has nothing to do with what was good before.
             Some(state) if meta::uid(&state.object) == meta::uid(&object) => (state.object, state.binding) = (object, binding),
-            _ => {
-                drop(self.bindings.insert(
-                    key,
-                    BindingState { kind, object, binding, good: None, wrong: None, deleted: Vec::new(), tried: None },
-                ))
-            }
+            _ => drop(self.bindings.insert(key, BindingState { kind, object, binding, good: None, wrong: None, tried: None })),
         }
     }
 
@@ -127,8 +121,9 @@ impl Loaded {
         let is_there = |key: &String| objects.iter().any(|object| binding::key(object) == *key);
         match kind {
             Kind::Module => {
-                let gone: Vec<String> = self.modules.keys().filter(|name| !is_there(name)).cloned().collect();
-                self.modules.iter_mut().for_each(|(name, state)| state.gone = gone.contains(name));
+                self.modules.iter_mut().for_each(|(name, state)| state.gone = !is_there(name));
+                let gone: Vec<String> =
+                    self.modules.iter().filter(|(_, state)| state.gone).map(|(name, _)| name.clone()).collect();
                 gone.iter().for_each(|name| self.touch(name));
             }
             Kind::ClusterBinding | Kind::Binding => self.bindings.retain(|key, state| state.kind != kind || is_there(key)),
@@ -140,7 +135,7 @@ impl Loaded {
 impl BindingState {
     /// What its status says besides what is in force.
     pub(super) fn said(&self) -> Said<'_> {
-        match (&self.wrong, self.deleted.first()) {
+        match (&self.wrong, self.tried.as_ref().and_then(|tried| tried.deleted.first())) {
             (Some(why), _) => Said::Wrong(why),
             (None, Some(module)) => Said::Deleted(module),
             (None, None) => Said::Nothing,
