@@ -36,20 +36,7 @@ func TestAnswersAreUpstreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags, err := Flags(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	flags = append(flags, "--controllers=-*", "--authorization-mode=Node,RBAC", "--service-account-issuer", peer.Issuer,
-		"--service-cluster-ip-range", peer.ServiceRange)
-	server, err := Connect(harness.Start(t, flags...).Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answers, err := RunAll(t.Context(), server, scenarios)
-	if err != nil {
-		t.Error(err)
-	}
+	scenarios, answers := ask(t, scenarios)
 	if *keep != "" {
 		if err := Write(*keep, scenarios, answers); err != nil {
 			t.Fatal(err)
@@ -81,6 +68,26 @@ func TestAnswersAreUpstreams(t *testing.T) {
 		t.Errorf("the corpus holds %d requests, %d once", requests, requestsMin)
 	}
 	judge(t, differences)
+}
+
+// ask starts the servers that scenarios need, and gives their answers with the scenarios in the same order.
+func ask(t *testing.T, scenarios []Scenario) (asked []Scenario, answers [][]Answer) {
+	flags, err := Flags(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range Groups(scenarios) {
+		server, err := Connect(harness.Start(t, slices.Concat(peer.Alike, flags, group.Flags)...).Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some, err := RunAll(t.Context(), server, group.Scenarios)
+		if err != nil {
+			t.Error(err)
+		}
+		asked, answers = append(asked, group.Scenarios...), append(answers, some...)
+	}
+	return asked, answers
 }
 
 // judge compares with the list of known differences, in both directions.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,9 +93,8 @@ func (b *bed) kubeAPIServer() *server {
 
 func (b *bed) gatehouse(flags ...string) *server {
 	b.t.Helper()
-	own := []string{"--etcd-servers", b.store, "--controllers=-*", "--authorization-mode=Node,RBAC",
-		"--service-account-issuer", peer.Issuer, "--service-cluster-ip-range", peer.ServiceRange}
-	s := harness.Start(b.t, append(append(own, b.flags...), flags...)...)
+	own := slices.Concat([]string{"--etcd-servers", b.store}, peer.Alike, b.flags, flags)
+	s := harness.Start(b.t, own...)
 	return b.server("Gatehouse", s.Config, s.Kill)
 }
 

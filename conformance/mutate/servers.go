@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -57,8 +58,7 @@ func start(ctx context.Context, module, gatehouse, dir string) (*pair, error) {
 
 func startGatehouse(ctx context.Context, program, dir string, flags []string) (*rest.Config, func(), error) {
 	data := filepath.Join(dir, "gatehouse")
-	args := append([]string{"serve", "--data-dir", data, "--secure-port", "0", "--controllers=-*", "--authorization-mode=Node,RBAC",
-		"--service-account-issuer", peer.Issuer, "--service-cluster-ip-range", peer.ServiceRange}, flags...)
+	args := slices.Concat([]string{"serve", "--data-dir", data, "--secure-port", "0"}, peer.Alike, flags)
 	process, err := peer.Launch(dir, program, args...)
 	if err != nil {
 		return nil, nil, err

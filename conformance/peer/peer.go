@@ -34,6 +34,10 @@ const (
 	keyBits      = 2048
 )
 
+// Alike are the flags with which Gatehouse is what the peer is: no controllers, the same rights, names and addresses.
+var Alike = []string{"--controllers=-*", "--authorization-mode=Node,RBAC", "--service-account-issuer", Issuer,
+	"--service-cluster-ip-range", ServiceRange, "--allow-privileged"}
+
 // Peer is a running kube-apiserver and its etcd.
 type Peer struct {
 	// Config reaches it without any credential.

@@ -38,8 +38,8 @@ func TestSameVerdicts(t *testing.T) {
 	if err := os.WriteFile(tokens, []byte(corpus.Tokens), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := harness.Start(t, "--controllers=-*", "--authorization-mode=Node,RBAC", "--token-auth-file", tokens, "--service-account-issuer", peer.Issuer,
-		"--service-cluster-ip-range", peer.ServiceRange, "--audit-policy-file", write(t, auditEverything), "--audit-log-path", log)
+	s := harness.Start(t, append([]string{"--token-auth-file", tokens, "--audit-policy-file", write(t, auditEverything), "--audit-log-path", log},
+		peer.Alike...)...)
 	a := author{t, s, harness.Gatehouse(t), filepath.Dir(harness.Kubectl(t))}
 	// It comes first, because nobody tells from when on it is in force; so it judges the others' objects too.
 	places := map[string]string{"cel": auditingInCEL(t, s)}

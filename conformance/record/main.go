@@ -81,10 +81,6 @@ func recordCorpus(ctx context.Context, apiserver, etcd, module, only string) err
 	if only == "webhooks" {
 		return nil
 	}
-	server, err := corpus.Connect(real.Config)
-	if err != nil {
-		return err
-	}
 	scenarios, err := corpus.Load()
 	if err != nil {
 		return err
@@ -92,7 +88,8 @@ func recordCorpus(ctx context.Context, apiserver, etcd, module, only string) err
 	if family != "" {
 		scenarios = slices.DeleteFunc(scenarios, func(s corpus.Scenario) bool { return s.Family != family })
 	}
-	answers, err := corpus.RunAll(ctx, server, scenarios)
+	var answers [][]corpus.Answer
+	scenarios, answers, err = ask(ctx, apiserver, etcd, real, scenarios)
 	if err != nil {
 		return err
 	}
@@ -109,6 +106,38 @@ func recordCorpus(ctx context.Context, apiserver, etcd, module, only string) err
 		return err
 	}
 	return os.WriteFile(filepath.Join(folder, family+".txt"), text, 0o644)
+}
+
+// ask gives the answers to scenarios with these in the same order: of the server that is there, and of one more for each
+// family that needs other flags.
+func ask(ctx context.Context, apiserver, etcd string, real *peer.Peer, scenarios []corpus.Scenario) (asked []corpus.Scenario, answers [][]corpus.Answer, err error) {
+	for _, group := range corpus.Groups(scenarios) {
+		some, err := askGroup(ctx, apiserver, etcd, real, group)
+		if err != nil {
+			return nil, nil, err
+		}
+		asked, answers = append(asked, group.Scenarios...), append(answers, some...)
+	}
+	return asked, answers, nil
+}
+
+func askGroup(ctx context.Context, apiserver, etcd string, real *peer.Peer, group corpus.Group) ([][]corpus.Answer, error) {
+	if len(group.Flags) > 0 {
+		dir, err := os.MkdirTemp("", "gatehouse-peer-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		if real, err = start(ctx, apiserver, etcd, dir, group.Flags...); err != nil {
+			return nil, err
+		}
+		defer real.Stop()
+	}
+	server, err := corpus.Connect(real.Config)
+	if err != nil {
+		return nil, err
+	}
+	return corpus.RunAll(ctx, server, group.Scenarios)
 }
 
 // start runs a server that knows what the corpus needs.

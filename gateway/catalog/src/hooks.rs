@@ -72,6 +72,7 @@ mod volumeattributesclass;
 mod webhookconfiguration;
 mod workload;
 
+pub use podspec::allow_privileged;
 pub use podspec::tolerations::validate as validate_tolerations;
 
 pub(crate) use rules::internal;

@@ -179,6 +179,8 @@ fn ask(catalog: &Catalog, bases: &str, cases: &str) -> (usize, Vec<String>) {
 
 fn agree(bases: &str, cases: &str, least: usize) {
     let catalog = Catalog::builtin().expect("tables");
+    // As the answers were recorded.
+    catalog::hooks::allow_privileged(true);
     let (count, wrong) = ask(&catalog, bases, cases);
     assert!(count > least, "only {count} cases");
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));

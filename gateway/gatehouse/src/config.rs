@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) audit: Option<Audit>,
     pub(crate) authorization: Vec<authz::Mode>,
     pub(crate) admission: Admission,
+    /// `--allow-privileged`: what the rules of pods let be.
+    pub(crate) privileged: bool,
     pub(crate) network: Network,
     pub(crate) requests: Requests,
     pub(crate) shutdown_delay: Duration,
@@ -183,6 +185,7 @@ impl Config {
                 not_ready_s: flags.number("default-not-ready-toleration-seconds"),
                 unreachable_s: flags.number("default-unreachable-toleration-seconds"),
             },
+            privileged: flags.switch("allow-privileged"),
             network: network(&mut flags),
             requests: Requests {
                 read_only_max: flags.number("max-requests-inflight"),

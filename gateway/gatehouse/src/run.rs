@@ -34,6 +34,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(12 * 60 * 60);
 /// Serves until asked to end. Fails when something cannot be set up, or when storage fails for good.
 pub(crate) fn run(config: Config) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
+    catalog::hooks::allow_privileged(config.privileged);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let policies = Policies::start(policy_options(&config))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -18,6 +18,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
     let before = SystemTime::now();
     let mut server = Command::new(target().join("release/gatehouse"))
         .arg("serve")
+        // As kubeadm and kind have it; what is said after it wins.
+        .arg("--allow-privileged")
         .args(arguments)
         .arg(format!("--data-dir={}", data_dir.display()))
         .current_dir(root())

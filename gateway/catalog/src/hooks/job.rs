@@ -118,7 +118,7 @@ fn generate_selector(job: &mut Value) {
 /// `ValidateJobCreate`.
 fn validate_create(job: &Value, errors: &mut Errors) {
     generated_selector(job, errors);
-    with_selector(get::at(job, "spec"), Values::Strict, &Options::default(), errors);
+    with_selector(get::at(job, "spec"), Values::Strict, &Options::strict(), errors);
     name_allows_completions(job, errors);
 }
 

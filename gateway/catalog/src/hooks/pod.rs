@@ -69,7 +69,7 @@ fn default(pod: &mut Value) {
 
 /// `ValidatePodCreate`.
 fn validate_create(pod: &Value, errors: &mut Errors) {
-    metadata_and_spec(pod, &Options::default().of_pod(), errors);
+    metadata_and_spec(pod, &Options::strict().of_pod(), errors);
     let (metadata, spec) = (get::at(pod, "metadata"), get::at(pod, "spec"));
     let path = Path::new("spec");
     if !get::list(spec, "ephemeralContainers").is_empty() {

@@ -31,10 +31,10 @@ pub(super) fn at_mut<'a>(object: &'a mut Value, path: &str) -> Option<&'a mut Va
 /// The leniency that the stored template asks for; `None` on create.
 pub(super) fn leniently(old: Option<&Value>, errors: &mut Errors, run: impl Fn(&Options, &mut Errors)) {
     match old {
-        None => run(&Options::default(), errors),
+        None => run(&Options::strict(), errors),
         Some(old) => {
             let options = || Options::from_old(get::at(old, "spec"), get::at(old, "metadata"));
-            validate_leniently(options, Options::default(), errors, run);
+            validate_leniently(options, Options::strict(), errors, run);
         }
     }
 }

@@ -36,6 +36,7 @@ use model::name::inclusive_range_error;
 use super::rules::{get, labels, text};
 pub(crate) use dns::is_dual_stack;
 pub(crate) use options::Options;
+pub use options::allow_privileged;
 
 /// What the checks of a container and a volume need to know of the pod around it.
 pub(crate) struct Scope<'a> {
@@ -120,7 +121,7 @@ pub(crate) fn validate(spec: &Value, metadata: &Value, options: &Options, path: 
     dns::config(spec, path, errors);
     gates(spec, path, errors);
     spread::validate(spec, options, path, errors);
-    os::windows_host_process(spec, path, errors);
+    os::windows_host_process(spec, options, path, errors);
     os::host_users(spec, options, path, errors);
     dns::hostname_override(spec, path, errors);
     identity(spec, path, errors);

@@ -16,7 +16,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
     prepare_create: Some(|object| pod_template::prepare(object, "spec.template")),
     prepare_update: Some(|object, _| pod_template::prepare(object, "spec.template")),
-    validate: Some(|new, errors| validate(get::at(new, "spec"), Checks::CREATE, &Options::default(), errors)),
+    validate: Some(|new, errors| validate(get::at(new, "spec"), Checks::CREATE, &Options::strict(), errors)),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
     warnings: Some(warnings),

@@ -81,6 +81,10 @@ fn kubeadms_command_line_is_taken() {
     let config = read(Program::KubeApiserver, &line).unwrap();
     assert_eq!(config.network.service_ranges[0].first().to_string(), "10.96.0.1");
     assert!(config.controllers.is_empty(), "kube-controller-manager runs them");
+    assert!(
+        config.privileged && !read(Program::KubeApiserver, &[]).unwrap().privileged,
+        "only who says so lets pods be privileged"
+    );
     assert_eq!(config.identity.front_proxy.names, ["front-proxy-client"]);
     assert!(config.identity.front_proxy.uids.is_empty(), "with its own authority only the headers that were named count");
     let Engine::Etcd(etcd) = &config.engine else { panic!("{:?}", config.engine) };

@@ -58,7 +58,7 @@ pub(super) const STORAGE: &[Flag] = &[
 
 pub(super) const MISC: &[Flag] = &[
     supported("aggregator-reject-forwarding-redirect", SWITCH, "true", "Do not pass on redirects of extension servers."),
-    accepted("allow-privileged", SWITCH, "false", "Let containers be privileged."),
+    supported("allow-privileged", SWITCH, "false", "Let containers be privileged, and processes of the host."),
     supported("apiserver-count", TEXT, "1", "Number of servers of the cluster, for --endpoint-reconciler-type=master-count."),
     accepted("coordinated-leadership-lease-duration", TEXT, "15s", "Life of a leader's lease."),
     accepted("coordinated-leadership-renew-deadline", TEXT, "10s", "When a leader gives up renewing."),

@@ -194,6 +194,14 @@ fn what_is_stored_wrong_may_stay() {
 }
 
 #[test]
+fn what_is_privileged_may_not_stay_where_nothing_may_be() {
+    let privileged = json!({"spec": {"containers": [{"name": "a", "image": "a", "imagePullPolicy": "Always",
+        "terminationMessagePolicy": "File", "securityContext": {"privileged": true}}]}});
+    let refusal = "spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy";
+    assert_eq!(updated_from(privileged, json!({"metadata": {"labels": {"a": "b"}}})), [refusal]);
+}
+
+#[test]
 fn created_pods_are_pending_with_a_class() {
     let mut pod = pod(json!({
         "metadata": {"creationTimestamp": "2030-01-01T00:00:00Z", "annotations": {"container.apparmor.security.beta.kubernetes.io/ctr": "runtime/default"}},

@@ -41,7 +41,7 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
 pub(super) fn leniently(new: &Value, old: &Value, errors: &mut Errors, run: impl Fn(&Options, &mut Errors)) {
     debug_assert!(new.is_object());
     let options = || Options::from_old(get::at(old, "spec"), get::at(old, "metadata")).of_pod();
-    validate_leniently(options, Options::default().of_pod(), errors, run);
+    validate_leniently(options, Options::strict().of_pod(), errors, run);
 }
 
 /// `ValidatePodSpecificAnnotationUpdates`.

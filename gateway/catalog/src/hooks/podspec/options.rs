@@ -1,5 +1,7 @@
-//! What validation tolerates in an update because the stored object already has it.
-//! Follows `GetValidationOptionsFromPodSpecAndMeta`, for the feature gates that are on in 1.37.
+//! What validation tolerates: in an update what the stored object already has, and what `--allow-privileged` lets be.
+//! Follows `GetValidationOptionsFromPodSpecAndMeta`, for the feature gates that are on in 1.37, and `capabilities`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::Value;
 use model::field::{Errors, Path};
@@ -9,11 +11,21 @@ use super::super::rules::path::{has_backsteps, local_non_reserved};
 use super::super::rules::{get, labels};
 use super::{annotations, resources, security, spread, visit_containers};
 
-/// All false: nothing is tolerated, as in a create.
+/// Whether pods may be privileged. One for the process, as the flag is: hooks are plain functions of what is written.
+static PRIVILEGED: AtomicBool = AtomicBool::new(false);
+
+/// Says whether containers may be privileged and processes of the host, from now on. Nobody's may before it is said.
+pub fn allow_privileged(allowed: bool) {
+    PRIVILEGED.store(allowed, Ordering::Relaxed);
+}
+
+/// All false: nothing is tolerated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     /// The spec is that of a pod, not of a template.
     pub(crate) is_pod: bool,
+    /// Containers may be privileged, and processes of the host.
+    pub(crate) privileged: bool,
     /// The deletion cost need be no number.
     pub(crate) any_deletion_cost: bool,
     /// Huge pages need not be whole pages.
@@ -41,10 +53,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// What a create may have.
+    pub(crate) fn strict() -> Self {
+        Self { privileged: PRIVILEGED.load(Ordering::Relaxed), ..Self::default() }
+    }
+
     /// What an update may keep from the stored spec and metadata (null when there is none).
     pub(crate) fn from_old(spec: &Value, metadata: &Value) -> Self {
         Self {
-            is_pod: false,
             any_deletion_cost: !annotations::deletion_cost_is_valid(metadata),
             indivisible_huge_pages: resources::has_indivisible_huge_pages(spec),
             any_affinity_values: has_bad_affinity_value(spec),
@@ -62,6 +78,7 @@ impl Options {
             sys_admin_without_escalation: any_container(spec, |c| {
                 security::is_sys_admin_without_escalation(get::at(c, "securityContext"))
             }),
+            ..Self::strict()
         }
     }
 

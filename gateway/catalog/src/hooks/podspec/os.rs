@@ -93,7 +93,7 @@ fn forbid(context: &Value, fields: &[&str], path: &Path, errors: &mut Errors) {
 }
 
 /// `validateWindowsHostProcessPod`: all containers are host processes, or none is.
-pub(super) fn windows_host_process(spec: &Value, path: &Path, errors: &mut Errors) {
+pub(super) fn windows_host_process(spec: &Value, options: &Options, path: &Path, errors: &mut Errors) {
     let of_pod = get::flag(get::at(spec, "securityContext.windowsOptions"), "hostProcess");
     let (mut containers, mut host_processes) = (0, 0);
     visit_containers(spec, path, &mut |container, path| {
@@ -115,6 +115,9 @@ pub(super) fn windows_host_process(spec: &Value, path: &Path, errors: &mut Error
     }
     if !get::is(spec, "hostNetwork") {
         errors.invalid(&path.child("hostNetwork"), false, "hostNetwork must be true if pod contains any hostProcess containers");
+    }
+    if !options.privileged {
+        errors.forbidden(path, "hostProcess containers are disallowed by cluster policy");
     }
 }
 

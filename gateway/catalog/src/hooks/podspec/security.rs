@@ -120,10 +120,13 @@ pub(super) fn has_host_sysctl(spec: &Value) -> bool {
         .any(|sysctl| host_sysctl(get::text(sysctl, "name"), spec).is_some())
 }
 
-/// `ValidateSecurityContext`; privileged containers are allowed, as `--allow-privileged` is in every real cluster.
+/// `ValidateSecurityContext`.
 pub(super) fn of_container(container: &Value, scope: &Scope<'_>, path: &Path, errors: &mut Errors) {
     let Some(context) = get::object(container, "securityContext") else { return };
     let path = path.child("securityContext");
+    if get::is(context, "privileged") && !scope.options.privileged {
+        errors.forbidden(&path.child("privileged"), "disallowed by cluster policy");
+    }
     for field in ["runAsUser", "runAsGroup"] {
         text::user_id(get::int(context, field), &path.child(field), errors);
     }

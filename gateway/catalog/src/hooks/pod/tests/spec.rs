@@ -189,9 +189,11 @@ fn security() {
             &["securityContext.appArmorProfile.localhostProfile: Invalid value: \" x\": must not be padded with whitespace"],
         ),
         (
-            json!({"securityContext": {"privileged": true, "allowPrivilegeEscalation": false}}),
+            json!({"securityContext": {"privileged": true, "allowPrivilegeEscalation": false, "runAsUser": -1}}),
             &[
-                "securityContext: Invalid value: {\"Capabilities\":null,\"Privileged\":true,\"SELinuxOptions\":null,\"WindowsOptions\":null,\"RunAsUser\":null,\"RunAsGroup\":null,\"RunAsNonRoot\":null,\"ReadOnlyRootFilesystem\":null,\"AllowPrivilegeEscalation\":false,\"ProcMount\":null,\"SeccompProfile\":null,\"AppArmorProfile\":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+                "securityContext.privileged: Forbidden: disallowed by cluster policy",
+                "securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive",
+                "securityContext: Invalid value: {\"Capabilities\":null,\"Privileged\":true,\"SELinuxOptions\":null,\"WindowsOptions\":null,\"RunAsUser\":-1,\"RunAsGroup\":null,\"RunAsNonRoot\":null,\"ReadOnlyRootFilesystem\":null,\"AllowPrivilegeEscalation\":false,\"ProcMount\":null,\"SeccompProfile\":null,\"AppArmorProfile\":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
             ],
         ),
     ]);
@@ -227,7 +229,10 @@ fn security() {
         ),
         (
             json!({"securityContext": {"windowsOptions": {"hostProcess": true}}}),
-            &["hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers"],
+            &[
+                "hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers",
+                "spec: Forbidden: hostProcess containers are disallowed by cluster policy",
+            ],
         ),
     ]);
 }
