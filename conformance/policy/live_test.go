@@ -122,6 +122,7 @@ func TestLiveCommands(t *testing.T) {
 
 	t.Run("scan", func(t *testing.T) {
 		a := a.in(t)
+		harness.Contains(t, a.ok("scan", file, "--resources", "podtemplates"), "0 of 0 objects are fine")
 		out := a.fails("scan", file)
 		harness.Contains(t, out, `ConfigMap shop/bare: metadata.labels[team]: the label "team" is required (rule label-required)`, "objects are not as they should be")
 		if strings.Contains(out, "shop/good") {

@@ -310,7 +310,7 @@ func TestRegistryByServer(t *testing.T) {
 		tagged := private.host + "/policies/labels:1"
 		harness.Contains(t, s.Refused(moduleFrom(t, "tagged", tagged, private.ca, ""), "apply", "-f", "-"), "spec.digest: Required value")
 		s.OK(moduleFrom(t, "tagged", tagged, private.ca, "  digest: sha256:"+strings.Repeat("0a", 32)), "apply", "-f", "-")
-		message(t, s, "tagged", "but the component of "+tagged+" is "+digest)
+		message(t, s, "tagged", "spec.source.oci: the component of "+tagged+" is "+digest+", where sha256:0a0a")
 		s.OK(moduleFrom(t, "tagged", tagged, private.ca, "  digest: "+digest), "apply", "-f", "-")
 		ready(t, s, "policymodule", "tagged")
 	})

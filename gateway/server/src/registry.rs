@@ -75,7 +75,7 @@ impl Registries {
             if let Some(wanted) = artifact.digest.as_ref().filter(|wanted| **wanted != component.digest) {
                 // A tag may come to mean what is wanted.
                 return Err(Failure::later(format!(
-                    "spec.digest is {wanted}, but the component of {reference} is {}",
+                    "the component of {reference} is {}, where {wanted} is demanded",
                     component.digest
                 )));
             }

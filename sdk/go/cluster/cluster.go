@@ -46,7 +46,7 @@ var (
 	// ErrInvalid says that the question makes no sense.
 	ErrInvalid = errors.New("invalid")
 	// ErrTooMuch says that the call asked more often, or for more, than a call may.
-	ErrTooMuch = errors.New("a call may not ask so much")
+	ErrTooMuch = errors.New("a call may ask 64 times and read 8 MiB in all")
 	// ErrUnavailable says that the server cannot answer now.
 	ErrUnavailable = errors.New("unavailable")
 )

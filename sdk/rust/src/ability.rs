@@ -84,7 +84,7 @@ impl ReadError {
             Why::Forbidden(what) => format!("forbidden: {what}"),
             Why::UnknownResource => "there is no such resource".to_owned(),
             Why::Invalid(what) => format!("invalid: {what}"),
-            Why::TooMuch => "a call may not ask so much".to_owned(),
+            Why::TooMuch => "a call may ask 64 times and read 8 MiB in all".to_owned(),
             Why::Unavailable(what) => format!("unavailable: {what}"),
         };
         Self { resource: of.resource, why }

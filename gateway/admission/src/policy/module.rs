@@ -10,6 +10,7 @@ use flate2::read::GzDecoder;
 use model::Value;
 
 use super::registry::Artifact;
+use super::signature::Demand;
 
 /// How gzip data begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -68,7 +69,7 @@ pub fn bytes(object: &Value, directory: Option<&Path>) -> Result<Vec<u8>, String
     if !wanted.is_empty() && wanted != digest {
         return Err(format!("spec.digest is {wanted}, but the module's is {digest}"));
     }
-    super::signature::check(object, &bytes)?;
+    Demand::of(object).check(&bytes)?;
     Ok(bytes)
 }
 

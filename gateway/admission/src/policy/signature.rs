@@ -18,29 +18,75 @@ const EC_KEY: &str = "1.2.840.10045.2.1";
 const P256: &str = "1.2.840.10045.3.1.7";
 const ED25519_KEY: &str = "1.3.101.112";
 
-/// Checks what a PolicyModule demands of its component. Fails in words for its status.
-pub fn check(object: &Value, bytes: &[u8]) -> Result<(), String> {
-    let keys = demanded(object, "publicKeys");
-    if keys.is_empty() || is_signed(&keys, &demanded(object, "signatures"), bytes)? {
-        return Ok(());
-    }
-    Err(format!("spec.signature: the component is not signed by any of spec.signature.publicKeys; {ADVICE}"))
+/// By whom a component has to be signed.
+pub struct Demand<'a> {
+    /// Public keys in PEM, of which one is enough. Without any nothing is demanded.
+    pub keys: Vec<&'a str>,
+    /// Signatures that come with the demand, in base64.
+    pub signatures: Vec<&'a str>,
+    /// What people call the keys.
+    pub keys_are: &'static str,
+    /// What they call the signatures.
+    pub signatures_are: &'static str,
 }
 
-/// Checks the same of an artifact from a registry: the component may be signed, or the artifact.
-pub fn check_artifact(object: &Value, pulled: &Pulled) -> Result<(), String> {
-    let (keys, digest) = (demanded(object, "publicKeys"), wasm::Runtime::digest(&pulled.manifest));
-    let mut found = keys.is_empty() || is_signed(&keys, &demanded(object, "signatures"), &pulled.component)?;
-    for Signature { payload, signature } in pulled.signatures.iter().filter(|signature| names(&signature.payload, &digest)) {
-        found = found || is_signed(&keys, &[signature.as_str()], payload)?;
+impl<'a> Demand<'a> {
+    /// What a PolicyModule demands.
+    pub fn of(object: &'a Value) -> Self {
+        let of = |field| {
+            let list = object.pointer("/spec/signature").and_then(|demand| demand.get(field)).and_then(Value::as_array);
+            list.into_iter().flatten().filter_map(Value::as_str).collect()
+        };
+        let (keys_are, signatures_are) = ("spec.signature.publicKeys", "spec.signature.signatures");
+        Self { keys: of("publicKeys"), signatures: of("signatures"), keys_are, signatures_are }
     }
-    let count = match pulled.signatures.len() {
-        0 => "no signature lies beside it".to_owned(),
-        count => format!("{count} lie beside it, none of them over it by these keys"),
-    };
-    let unsigned =
-        || format!("spec.signature: the artifact {digest} is not signed by any of spec.signature.publicKeys: {count}; {ADVICE}");
-    found.then_some(()).ok_or_else(unsigned)
+
+    /// Checks a component. Fails in words for people.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), String> {
+        if self.keys.is_empty() || self.is_signed(&self.signatures, bytes)? {
+            return Ok(());
+        }
+        Err(format!("the component is not signed by any of {}; {ADVICE}", self.keys_are))
+    }
+
+    /// Checks an artifact from a registry: the component may be signed, or the artifact.
+    pub fn check_artifact(&self, pulled: &Pulled) -> Result<(), String> {
+        let digest = wasm::Runtime::digest(&pulled.manifest);
+        let mut found = self.keys.is_empty() || self.is_signed(&self.signatures, &pulled.component)?;
+        for Signature { payload, signature } in pulled.signatures.iter().filter(|signature| names(&signature.payload, &digest)) {
+            found = found || self.is_signed(&[signature.as_str()], payload)?;
+        }
+        let count = match pulled.signatures.len() {
+            0 => "no signature lies beside it".to_owned(),
+            count => format!("{count} lie beside it, none of them over it by these keys"),
+        };
+        let unsigned = || format!("the artifact {digest} is not signed by any of {}: {count}; {ADVICE}", self.keys_are);
+        found.then_some(()).ok_or_else(unsigned)
+    }
+
+    fn is_signed(&self, signatures: &[&str], bytes: &[u8]) -> Result<bool, String> {
+        for key in &self.keys {
+            for signature in signatures {
+                let verified = verify(key, signature, bytes).map_err(|unread| match unread {
+                    Unread::Key(why) => format!("{}: {why}", self.keys_are),
+                    Unread::Signature(why) => format!("{}: {why}", self.signatures_are),
+                });
+                if verified? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What cannot be read, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The public key.
+    Key(String),
+    /// The signature.
+    Signature(String),
 }
 
 /// What to do about a signature that is missing.
@@ -65,29 +111,13 @@ pub fn names(payload: &[u8], digest: &str) -> bool {
     text("/critical/image/docker-manifest-digest") == Some(digest) && text("/critical/type") == Some(PAYLOAD_TYPE)
 }
 
-fn demanded<'a>(object: &'a Value, field: &str) -> Vec<&'a str> {
-    let list = object.pointer("/spec/signature").and_then(|demand| demand.get(field)).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-fn is_signed(keys: &[&str], signatures: &[&str], bytes: &[u8]) -> Result<bool, String> {
-    for key in keys {
-        for signature in signatures {
-            if verify(key, signature, bytes)? {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
 /// Whether a signature in base64 over some bytes is by a public key in PEM. Fails when one of them cannot be read.
-pub fn verify(key: &str, signature: &str, bytes: &[u8]) -> Result<bool, String> {
-    let wrong = |why: &str| format!("spec.signature.publicKeys: {why}");
+pub fn verify(key: &str, signature: &str, bytes: &[u8]) -> Result<bool, Unread> {
+    let wrong = |why: &str| Unread::Key(why.to_owned());
     let der = SubjectPublicKeyInfoDer::from_pem_slice(key.as_bytes()).map_err(|_| wrong("this is no public key in PEM"))?;
     let (_, info) = SubjectPublicKeyInfo::from_der(&der).map_err(|_| wrong("the key cannot be read"))?;
-    let signature = STANDARD.decode(signature.trim()).map_err(|error| format!("spec.signature.signatures: {error}"))?;
-    let public = UnparsedPublicKey::new(algorithm(&info).map_err(|why| wrong(&why))?, &info.subject_public_key.data);
+    let signature = STANDARD.decode(signature.trim()).map_err(|error| Unread::Signature(error.to_string()))?;
+    let public = UnparsedPublicKey::new(algorithm(&info).map_err(Unread::Key)?, &info.subject_public_key.data);
     Ok(public.verify(bytes, &signature).is_ok())
 }
 
@@ -136,7 +166,7 @@ mod tests {
         let (two, by_two) = signed_by_ed25519(b"component");
         let (_, by_another) = signed_by_p256(b"component");
         let ask = |keys: &[&String], signatures: &[&String], bytes: &[u8]| {
-            check(&json!({"spec": {"signature": {"publicKeys": keys, "signatures": signatures}}}), bytes)
+            Demand::of(&json!({"spec": {"signature": {"publicKeys": keys, "signatures": signatures}}})).check(bytes)
         };
         assert_eq!(ask(&[], &[], b"component"), Ok(()));
         for (keys, signatures) in
@@ -147,7 +177,12 @@ mod tests {
         }
         assert!(ask(&[&one], &[], b"component").is_err());
         assert!(ask(&[&one], &[&by_another], b"component").is_err());
-        assert!(ask(&[&"no key".to_owned()], &[&by_one], b"component").unwrap_err().contains("no public key in PEM"));
+        assert!(
+            ask(&[&"no key".to_owned()], &[&by_one], b"component")
+                .unwrap_err()
+                .starts_with("spec.signature.publicKeys: this is no public key in PEM")
+        );
+        assert!(ask(&[&one], &[&"=".to_owned()], b"component").unwrap_err().starts_with("spec.signature.signatures: "));
     }
 
     #[test]
@@ -156,7 +191,7 @@ mod tests {
         let digest = wasm::Runtime::digest(b"manifest");
         let ask = |key: &str, signatures: Vec<Signature>, inline: &[&str]| {
             let pulled = Pulled { manifest: b"manifest".to_vec(), component: b"component".to_vec(), signatures };
-            check_artifact(&json!({"spec": {"signature": {"publicKeys": [key], "signatures": inline}}}), &pulled)
+            Demand::of(&json!({"spec": {"signature": {"publicKeys": [key], "signatures": inline}}})).check_artifact(&pulled)
         };
         let over = |digest: &str| {
             let payload = payload("r.example/a", digest);

@@ -2,11 +2,8 @@
 //! by kubectl, which knows everybody's way to theirs.
 
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use admission::policy::exception::Exception;
 use admission::policy::trial::Trial;
-use jiff::Timestamp;
 use model::json::{Map, Value, json};
 
 use super::arguments::Arguments;
@@ -42,11 +39,13 @@ pub(super) enum Origin {
     Scan,
 }
 
-/// What `--corpus` names, or what the cluster holds where it is not said, as far as it concerns a policy.
+/// What `--corpus` names, or what the cluster holds where it is not said, as far as it concerns a policy. Fails where that is
+/// nothing; but a cluster that is scanned may hold nothing yet.
 pub(super) fn read(arguments: &Arguments, bound: &Bound, origin: Origin) -> Result<Corpus, String> {
     let mut cluster = in_files(arguments)?;
     let mut exceptions: Vec<Value> = cluster.extract_if(.., |object| exceptions::is_one(object)).collect();
-    let all = match arguments.option("corpus") {
+    let named = arguments.option("corpus");
+    let all = match named {
         Some(place) => {
             let mut objects = objects(place)?;
             exceptions.extend(objects.extract_if(.., |object| exceptions::is_one(object)));
@@ -61,7 +60,8 @@ pub(super) fn read(arguments: &Arguments, bound: &Bound, origin: Origin) -> Resu
         }
     };
     let requests: Vec<Recorded> = all.into_iter().filter(|recorded| recorded.unmatched(bound, &cluster).is_none()).collect();
-    if requests.is_empty() { Err(NOTHING.to_owned()) } else { Ok(Corpus { requests, cluster, exceptions }) }
+    let may_be_none = named.is_none() && origin == Origin::Scan;
+    if requests.is_empty() && !may_be_none { Err(NOTHING.to_owned()) } else { Ok(Corpus { requests, cluster, exceptions }) }
 }
 
 /// What is said where a policy is asked about none of what is there.
@@ -209,24 +209,23 @@ impl Recorded {
 
     /// The match field that leaves it out.
     pub(super) fn unmatched(&self, bound: &Bound, cluster: &[Value]) -> Option<&'static str> {
-        let request = self.about().and_then(|about| bound.request(&self.request, about).ok());
+        let request = self.request(bound).ok();
         request.map_or(Some("what it is"), |request| bound.unmatched(&self.asked(&request, cluster, None)))
     }
 
-    fn asked<'a>(&'a self, request: &'a wasm::Request, cluster: &'a [Value], params: Option<&'a Value>) -> Asked<'a> {
+    /// The request as a policy is given it.
+    pub(super) fn request(&self, bound: &Bound) -> Result<wasm::Request, String> {
+        bound.request(&self.request, self.about().ok_or("a request without an object")?)
+    }
+
+    /// What a policy is asked.
+    pub(super) fn asked<'a>(&'a self, request: &'a wasm::Request, cluster: &'a [Value], params: Option<&'a Value>) -> Asked<'a> {
         Asked { request, object: self.object.as_ref(), old: self.old.as_ref(), params, cluster, allowed: &Value::Null }
     }
 
     /// Tries a policy on it.
     pub(super) fn judge(&self, bound: &Bound, cluster: &[Value], params: Option<&Value>) -> Result<Trial, String> {
-        let request = bound.request(&self.request, self.about().ok_or("a request without an object")?)?;
-        bound.judge(&self.asked(&request, cluster, params))
-    }
-
-    /// The exceptions of these that cover it from a policy at a time.
-    pub(super) fn covering(&self, bound: &Bound, exceptions: &[Arc<Exception>], now: Timestamp) -> Vec<Arc<Exception>> {
-        let request = self.about().and_then(|about| bound.request(&self.request, about).ok());
-        request.map(|request| bound.covering(&self.asked(&request, &[], None), exceptions, now)).unwrap_or_default()
+        bound.judge(&self.asked(&self.request(bound)?, cluster, params))
     }
 
     /// What a policy says of it, in a word or a line: what `replay` writes and `diff` compares.

@@ -7,8 +7,8 @@ use admission::policy::exception::{self, Exception};
 use jiff::Timestamp;
 
 use super::arguments::Arguments;
-use super::corpus::{self, Corpus, Origin, Recorded};
-use super::subject::Bound;
+use super::corpus::{self, Corpus, Origin};
+use super::subject::{Asked, Bound};
 use super::{Outcome, cases, exceptions, replay, subject};
 
 /// What is found of an object.
@@ -32,10 +32,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         let now = Timestamp::now();
         let Corpus { requests, cluster, exceptions } = corpus::read(arguments, &bound, Origin::Scan)?;
         let exceptions = exceptions::read(exceptions, now)?;
+        if requests.is_empty() {
+            eprintln!("{}: the cluster holds nothing that concerns it", bound.name());
+        }
         for (n, recorded) in requests.iter().enumerate() {
             count += 1;
-            let covering = recorded.covering(&bound, &exceptions, now);
-            match judge(recorded, &bound, &cluster, &covering)? {
+            let request = recorded.request(&bound)?;
+            let asked = recorded.asked(&request, &cluster, None);
+            match judge(&bound, &asked, &bound.covering(&asked, &exceptions, now))? {
                 Found::Fine => {}
                 Found::Excepted(by) => {
                     excepted += 1;
@@ -55,16 +59,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// One object. What is excepted from all rules nobody is asked about, as on a server.
-fn judge(
-    recorded: &Recorded,
-    bound: &Bound,
-    cluster: &[model::json::Value],
-    covering: &[Arc<Exception>],
-) -> Result<Found, String> {
+fn judge(bound: &Bound, asked: &Asked<'_>, covering: &[Arc<Exception>]) -> Result<Found, String> {
     if let Some(whole) = covering.iter().find(|exception| exception.is_whole()) {
         return Ok(Found::Excepted(whole.name.clone()));
     }
-    let mut outcome = match recorded.judge(bound, cluster, None)?.outcome {
+    let mut outcome = match bound.judge(asked)?.outcome {
         Ok(outcome) => outcome,
         Err(failure) => return Ok(Found::Wrong(vec![format!("{} has no verdict: {failure}", bound.name())])),
     };

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use admission::policy::registry::Artifact;
-use admission::policy::signature;
-use model::json::{Value, json};
+use admission::policy::signature::Demand;
 use wasm::Runtime;
 
 use super::arguments::Arguments;
@@ -27,7 +26,7 @@ fn artifact(arguments: &Arguments, place: &str, keys: &[String]) -> Result<Strin
     let wanted = Artifact { is_signed: true, ..remote::artifact(arguments, place)? };
     let registries = remote::registries();
     let pulled = remote::ask(&registries, |registries| registries.pull_from(&wanted))?;
-    signature::check_artifact(&demand(keys, &[]), &pulled).map_err(|why| by_options(&why))?;
+    demand(keys, Vec::new()).check_artifact(&pulled)?;
     Ok(Runtime::digest(&pulled.manifest))
 }
 
@@ -41,18 +40,14 @@ fn file(arguments: &Arguments, place: &str, keys: &[String]) -> Result<String, S
         ));
     }
     let signature = read(named.unwrap_or(&beside))?;
-    signature::check(&demand(keys, &[signature]), &component).map_err(|why| by_options(&why))?;
+    demand(keys, vec![&signature]).check(&component)?;
     Ok(Runtime::digest(&component))
 }
 
-/// A PolicyModule that demands it.
-fn demand(keys: &[String], signatures: &[String]) -> Value {
-    json!({"spec": {"signature": {"publicKeys": keys, "signatures": signatures}}})
-}
-
-/// What a server would say of a PolicyModule, said of the options of this command.
-fn by_options(why: &str) -> String {
-    why.trim_start_matches("spec.signature: ").replace("spec.signature.publicKeys", "the keys that --key names")
+/// What a server would demand, said of the options of this command.
+fn demand<'a>(keys: &'a [String], signatures: Vec<&'a str>) -> Demand<'a> {
+    let keys = keys.iter().map(String::as_str).collect();
+    Demand { keys, signatures, keys_are: "the keys that --key names", signatures_are: "the signature" }
 }
 
 fn read(file: &str) -> Result<String, String> {

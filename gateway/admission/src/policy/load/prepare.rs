@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use wasm::Module;
 
 use super::{Kind, Loaded, Seen, blocking, seen, status};
+use crate::policy::Policies;
 use crate::policy::module::{self, Source, Stamp};
 use crate::policy::registry::{Artifact, Failure};
-use crate::policy::{Policies, signature};
+use crate::policy::signature::Demand;
 
 /// Modules that are compiled at once. Compiling takes whole processors for a while; the rest waits its turn.
 pub(in crate::policy) const COMPILES_MAX: usize = 4;
@@ -119,7 +120,7 @@ impl Policies {
         };
         let pulled = registry.pull(&artifact).await.map_err(named)?;
         // It may be signed later.
-        signature::check_artifact(object, &pulled).map_err(Failure::later)?;
+        Demand::of(object).check_artifact(&pulled).map_err(Failure::later)?;
         tracing::info!(module = %meta::name(object), reference = %artifact.reference, bytes = pulled.component.len(), "policy module pulled");
         Ok(pulled.component)
     }
