@@ -51,6 +51,9 @@ func derive(module string) (map[string]string, error) {
 	if tables["declarative.txt"], err = declarative(module, kinds); err != nil {
 		return nil, err
 	}
+	if tables["queries.txt"], err = queries(module); err != nil {
+		return nil, err
+	}
 	tables["types.txt"] = types.render(answers)
 	if tables["unserved.txt"], err = unserved(schemas, types, answers); err != nil {
 		return nil, err

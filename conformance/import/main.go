@@ -1,7 +1,7 @@
 // Command import records facts of upstream's kube-apiserver as the tables in gateway/catalog/data: what the registered
 // types look like, which resources a server with default flags serves, how they are stored, printed and defaulted, and
 // what a fresh cluster holds. It takes no code, and no sentence but what
-// answers say of columns.
+// answers say of columns and documents of parameters of queries.
 package main
 
 import (

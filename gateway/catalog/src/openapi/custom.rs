@@ -16,7 +16,8 @@ pub(super) const MEDIA: [&str; 2] = ["application/json", "application/yaml"];
 const PATCHES: [&str; 3] = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 /// Query parameters of a get.
-const GET: &[(&str, &str)] = &[("resourceVersion", "string")];
+const GET: super::operation::Options =
+    super::operation::Options::new("io.k8s.apimachinery.pkg.apis.meta.v1.GetOptions", &[("resourceVersion", "string")]);
 /// Whose descriptions of `apiVersion`, `kind` and `metadata` are those of every kind.
 pub(super) const ANY: &str = "io.k8s.api.core.v1.ConfigMap";
 
@@ -202,20 +203,20 @@ impl Paths<'_> {
         }
         let subject = self.subject(resource, suffix(resource, ""));
         let kind = &resource.gvk.kind;
-        let create =
-            Operation::new(&subject, "post", "create", format!("create {}", with_article(kind))).with(super::operation::WRITE);
+        let create = Operation::new(&subject, "post", "create", format!("create {}", with_article(kind)))
+            .with(super::operation::WRITE.parameters());
         let clear = Operation::new(&subject, "deletecollection", "delete Collection", format!("delete collection of {kind}"));
         let operations = vec![
             ("get", listing(&subject, &list)),
             ("post", create.body_in(&item, true, &MEDIA).respond(&reference(&item), &[200, 201, 202], &MEDIA).done()),
-            ("delete", clear.with(super::operation::LIST).respond(&reference(STATUS), &[200], &MEDIA).done()),
+            ("delete", clear.with(super::operation::LIST.parameters()).respond(&reference(STATUS), &[200], &MEDIA).done()),
         ];
         let names: &[&str] = if resource.namespaced { &["namespace"] } else { &[] };
         self.insert(collection.clone(), operations, names, true);
         let object = format!("{collection}/{{name}}");
         let mut operations = reads_and_writes(&subject, &item);
         let delete = Operation::new(&subject, "delete", "delete", format!("delete {}", with_article(kind)));
-        let delete = delete.with(super::operation::DELETE).body_in(DELETE_OPTIONS, false, &MEDIA);
+        let delete = delete.with(super::operation::DELETE.parameters()).body_in(DELETE_OPTIONS, false, &MEDIA);
         operations.push(("delete", delete.respond(&reference(STATUS), &[200, 202], &MEDIA).done()));
         self.insert(object.clone(), operations, names_of(resource), true);
         for sub in &resource.subresources {
@@ -230,19 +231,32 @@ impl Paths<'_> {
 
 fn listing(subject: &Subject, list: &str) -> Value {
     let operation = Operation::new(subject, "list", "list", format!("list objects of kind {}", subject.kind));
-    operation.with(super::operation::LIST).respond(&reference(list), &[200], &MEDIA).done()
+    operation.with(super::operation::LIST.parameters()).respond(&reference(list), &[200], &MEDIA).done()
 }
 
 fn reads_and_writes(subject: &Subject, body: &str) -> Operations {
     let of = if subject.subresource.is_empty() { String::new() } else { format!("{} of ", subject.subresource) };
     let (kind, schema) = (&subject.kind, reference(body));
-    let get = Operation::new(subject, "get", "read", format!("read {of}the specified {kind}")).with(GET);
+    let get = Operation::new(subject, "get", "read", format!("read {of}the specified {kind}")).with(GET.parameters());
     let put = Operation::new(subject, "put", "replace", format!("replace {of}the specified {kind}"));
     let patch = Operation::new(subject, "patch", "patch", format!("partially update {of}the specified {kind}"));
     vec![
         ("get", get.respond(&schema, &[200], &MEDIA).done()),
-        ("put", put.with(super::operation::WRITE).body_in(body, true, &MEDIA).respond(&schema, &[200, 201], &MEDIA).done()),
-        ("patch", patch.with(super::operation::APPLY).body_in(PATCH, true, &PATCHES).respond(&schema, &[200], &MEDIA).done()),
+        (
+            "put",
+            put.with(super::operation::WRITE.parameters())
+                .body_in(body, true, &MEDIA)
+                .respond(&schema, &[200, 201], &MEDIA)
+                .done(),
+        ),
+        (
+            "patch",
+            patch
+                .with(super::operation::APPLY.parameters())
+                .body_in(PATCH, true, &PATCHES)
+                .respond(&schema, &[200], &MEDIA)
+                .done(),
+        ),
     ]
 }
 

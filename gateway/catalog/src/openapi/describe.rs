@@ -13,13 +13,8 @@ pub(super) const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descr
 /// Lines of `<struct>[ <field>]<tab><description>`.
 const OURS: &str = include_str!("../../data/policy/descriptions.txt");
 
-/// Lines of `<parameter><tab><description>`, in our words: the crate has none of the options that only come in queries.
+/// The same as the packed ones, as upstream's server tells of what comes in queries: the crate has none of these structs.
 pub(super) const QUERIES: &str = include_str!("../../data/queries.txt");
-
-/// What a parameter of queries is for.
-pub(super) fn query(name: &str) -> Option<&'static str> {
-    QUERIES.lines().filter_map(|line| line.split_once('\t')).find(|(known, _)| *known == name).map(|(_, text)| text)
-}
 
 /// The description of a struct (empty field) or of one of its fields.
 pub(super) fn of(name: &str, field: &str) -> Option<&'static str> {
@@ -34,7 +29,7 @@ fn unpack() -> HashMap<String, String> {
     if DeflateDecoder::new(PACKED).read_to_string(&mut text).is_err() {
         return HashMap::new();
     }
-    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    let lines = text.lines().chain(QUERIES.lines()).filter_map(|line| line.split_once('\t'));
     let upstream = lines.filter_map(|(key, text)| Some((key.to_owned(), serde_json::from_str(text).ok()?)));
     let ours = OURS.lines().filter_map(|line| line.split_once('\t')).map(|(key, text)| (key.to_owned(), text.to_owned()));
     upstream.chain(ours).collect()

@@ -32,38 +32,78 @@ const PATCHES: [&str; 5] = [
     "application/apply-patch+cbor",
 ];
 
-/// Query parameters of lists, as name and type.
-pub(super) const LIST: &[(&str, &str)] = &[
-    ("allowWatchBookmarks", "boolean"),
-    ("continue", "string"),
-    ("fieldSelector", "string"),
-    ("labelSelector", "string"),
-    ("limit", "integer"),
-    ("resourceVersion", "string"),
-    ("resourceVersionMatch", "string"),
-    ("sendInitialEvents", "boolean"),
-    ("shardSelector", "string"),
-    ("timeoutSeconds", "integer"),
-    ("watch", "boolean"),
-];
-/// Of deletes.
-pub(super) const DELETE: &[(&str, &str)] = &[
-    ("dryRun", "string"),
-    ("gracePeriodSeconds", "integer"),
-    ("ignoreStoreReadErrorWithClusterBreakingPotential", "boolean"),
-    ("orphanDependents", "boolean"),
-    ("propagationPolicy", "string"),
-];
-/// Of creates and replaces.
-pub(super) const WRITE: &[(&str, &str)] = &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
-/// Of patches.
-pub(super) const APPLY: &[(&str, &str)] =
-    &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"), ("force", "boolean")];
+/// Options that come as query parameters.
+pub(super) struct Options {
+    /// The struct that describes them.
+    of: &'static str,
+    /// Each with its type.
+    fields: &'static [(&'static str, &'static str)],
+}
 
-/// A query parameter. What one of deletes is for is said by their options, wherever else it is taken.
-pub(super) fn query(name: &str, kind: &str) -> Value {
+impl Options {
+    /// Of some fields of a struct.
+    pub(super) const fn new(of: &'static str, fields: &'static [(&'static str, &'static str)]) -> Self {
+        Self { of, fields }
+    }
+
+    /// The parameters.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = Value> {
+        self.fields.iter().map(|(name, kind)| query(self.of, name, kind))
+    }
+}
+
+/// Of lists.
+pub(super) const LIST: Options = Options::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ListOptions",
+    &[
+        ("allowWatchBookmarks", "boolean"),
+        ("continue", "string"),
+        ("fieldSelector", "string"),
+        ("labelSelector", "string"),
+        ("limit", "integer"),
+        ("resourceVersion", "string"),
+        ("resourceVersionMatch", "string"),
+        ("sendInitialEvents", "boolean"),
+        ("shardSelector", "string"),
+        ("timeoutSeconds", "integer"),
+        ("watch", "boolean"),
+    ],
+);
+/// Of deletes.
+pub(super) const DELETE: Options = Options::new(
+    DELETE_OPTIONS,
+    &[
+        ("dryRun", "string"),
+        ("gracePeriodSeconds", "integer"),
+        ("ignoreStoreReadErrorWithClusterBreakingPotential", "boolean"),
+        ("orphanDependents", "boolean"),
+        ("propagationPolicy", "string"),
+    ],
+);
+/// Of creates and replaces.
+pub(super) const WRITE: Options = Options::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.CreateOptions",
+    &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")],
+);
+/// Of patches.
+pub(super) const APPLY: Options = Options::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.PatchOptions",
+    &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"), ("force", "boolean")],
+);
+
+/// A query parameter, as the struct describes it whose field it is.
+pub(super) fn query(of: &str, name: &str, kind: &str) -> Value {
+    described(name, kind, describe::of(of, name))
+}
+
+/// The one parameter that belongs to no options: whether an answer is indented.
+pub(super) fn pretty() -> Value {
+    described("pretty", "string", describe::of("pretty", ""))
+}
+
+fn described(name: &str, kind: &str, about: Option<&str>) -> Value {
     let mut parameter = json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}});
-    if let Some(about) = describe::of(DELETE_OPTIONS, name).or_else(|| describe::query(name)) {
+    if let Some(about) = about {
         parameter["description"] = about.into();
     }
     parameter
@@ -97,8 +137,8 @@ impl Operation {
     }
 
     /// Adds query parameters.
-    pub(super) fn with(mut self, parameters: &[(&str, &str)]) -> Self {
-        let all: Vec<Value> = parameters.iter().map(|(name, kind)| query(name, kind)).collect();
+    pub(super) fn with(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        let all: Vec<Value> = parameters.into_iter().collect();
         if !all.is_empty() {
             self.0.insert("parameters", all.into());
         }

@@ -7,7 +7,7 @@ use model::gvk::join_api_version;
 use model::json::{Map, Value, json};
 use schema::Kind;
 
-use super::operation::{APPLY, DELETE, LIST, Operation, Subject, WRITE, in_path, query};
+use super::operation::{APPLY, DELETE, LIST, Operation, Subject, WRITE, in_path, pretty, query};
 use super::schema::{DELETE_OPTIONS, PATCH, STATUS, WATCH_EVENT, reference};
 use crate::resource::{Resource, Subresource};
 use crate::{Catalog, Group, Version};
@@ -83,19 +83,20 @@ impl Paths<'_> {
             operations.push(("get", self.list(resource, &subject)));
         }
         if resource.serves("create") {
-            let create = Operation::new(&subject, "post", "create", format!("create {}", with_article(kind))).with(WRITE);
+            let create =
+                Operation::new(&subject, "post", "create", format!("create {}", with_article(kind))).with(WRITE.parameters());
             operations.push(("post", create.body(&name, true).answers(&reference(&name), &[200, 201, 202], false).done()));
         }
         if resource.serves("deletecollection") {
             self.want(&[STATUS, DELETE_OPTIONS]);
-            let mut parameters: Vec<(&str, &str)> =
-                LIST.iter().filter(|(n, _)| !matches!(*n, "watch" | "allowWatchBookmarks")).chain(DELETE).copied().collect();
-            parameters.sort_unstable();
+            let watches = |parameter: &Value| ["watch", "allowWatchBookmarks"].iter().any(|name| parameter["name"] == *name);
+            let mut parameters: Vec<Value> = LIST.parameters().filter(|one| !watches(one)).chain(DELETE.parameters()).collect();
+            sort(&mut parameters);
             let delete =
                 Operation::new(&subject, "deletecollection", "delete Collection", format!("delete collection of {kind}"));
             operations.push((
                 "delete",
-                delete.with(&parameters).body(DELETE_OPTIONS, false).answers(&reference(STATUS), &[200], false).done(),
+                delete.with(parameters).body(DELETE_OPTIONS, false).answers(&reference(STATUS), &[200], false).done(),
             ));
         }
         self.insert(path, operations, names, true);
@@ -105,7 +106,7 @@ impl Paths<'_> {
         let name = self.schema(resource.list_schema_name(&self.catalog.types));
         let watched = if resource.serves("watch") { " or watch" } else { "" };
         let description = format!("list{watched} objects of kind {}", resource.gvk.kind);
-        let list = Operation::new(subject, "list", "list", description).with(LIST);
+        let list = Operation::new(subject, "list", "list", description).with(LIST.parameters());
         if resource.serves("watch") {
             self.want(&[WATCH_EVENT]);
         }
@@ -121,8 +122,8 @@ impl Paths<'_> {
             // That of namespaces is wrapped, and upstream's description does not see through it.
             let returns_it = resource.strategy.returns_deleted && subject.kind != "Namespace";
             let answer = if returns_it { name } else { STATUS.to_owned() };
-            let delete =
-                Operation::new(&subject, "delete", "delete", format!("delete {}", with_article(&subject.kind))).with(DELETE);
+            let delete = Operation::new(&subject, "delete", "delete", format!("delete {}", with_article(&subject.kind)))
+                .with(DELETE.parameters());
             operations
                 .push(("delete", delete.body(DELETE_OPTIONS, false).answers(&reference(&answer), &[200, 202], false).done()));
         }
@@ -153,13 +154,14 @@ impl Paths<'_> {
             operations.push(("get", get.done()));
         }
         if serves("update") {
-            let put = Operation::new(subject, "put", "replace", format!("replace {of}the specified {kind}")).with(WRITE);
+            let put =
+                Operation::new(subject, "put", "replace", format!("replace {of}the specified {kind}")).with(WRITE.parameters());
             operations.push(("put", put.body(name, true).answers(&schema, &[200, 201], false).done()));
         }
         if serves("patch") {
             self.want(&[PATCH]);
-            let patch =
-                Operation::new(subject, "patch", "patch", format!("partially update {of}the specified {kind}")).with(APPLY);
+            let patch = Operation::new(subject, "patch", "patch", format!("partially update {of}the specified {kind}"))
+                .with(APPLY.parameters());
             operations
                 .push(("patch", patch.patch_body(resource.merges_strategically()).answers(&schema, &[200, 201], false).done()));
         }
@@ -181,7 +183,7 @@ impl Paths<'_> {
         }
         if sub.verbs.iter().any(|v| &**v == "create") {
             let description = format!("create {} of {}", sub.name, with_article(&subject.kind));
-            let create = Operation::new(&subject, "post", "create", description).with(WRITE);
+            let create = Operation::new(&subject, "post", "create", description).with(WRITE.parameters());
             operations.push(("post", create.body(&name, true).answers(&reference(&name), &[200, 201, 202], false).done()));
         }
         let options = self.options(resource, sub);
@@ -228,7 +230,7 @@ impl Paths<'_> {
                     Kind::List(inner) if **inner == Kind::Int32 => "integer",
                     _ => return None,
                 };
-                Some(query(field.json, kind))
+                Some(query(self.catalog.types[ty].name, field.json, kind))
             })
             .collect()
     }
@@ -255,7 +257,7 @@ impl Paths<'_> {
     }
 
     /// Puts a path's operations in, with the parameters that all of them take lifted to the path, as upstream does.
-    pub(super) fn insert(&mut self, path: String, mut operations: Operations, names: &[&str], pretty: bool) {
+    pub(super) fn insert(&mut self, path: String, mut operations: Operations, names: &[&str], is_pretty: bool) {
         let kind = operations.first().and_then(|(_, operation)| operation["x-kubernetes-group-version-kind"]["kind"].as_str());
         let about = format!("name of the {}", kind.unwrap_or(""));
         let mut own: Vec<Value> = names
@@ -267,7 +269,7 @@ impl Paths<'_> {
                 )
             })
             .collect();
-        own.extend(pretty.then(|| query("pretty", "string")));
+        own.extend(is_pretty.then(pretty));
         for (_, operation) in &mut operations {
             append(operation, own.clone());
         }
@@ -300,11 +302,15 @@ fn parameters(operation: &Value) -> Vec<Value> {
     operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
+fn sort(parameters: &mut [Value]) {
+    parameters.sort_by_key(|one| (one["name"].to_string(), one["in"].to_string()));
+}
+
 /// Adds parameters, sorted by name and place.
 fn append(operation: &mut Value, more: Vec<Value>) {
     let mut all = parameters(operation);
     all.extend(more);
-    all.sort_by_key(|one| (one["name"].to_string(), one["in"].to_string()));
+    sort(&mut all);
     if let Some(map) = operation.as_object_mut().filter(|_| !all.is_empty()) {
         map.insert("parameters", all.into());
     }
