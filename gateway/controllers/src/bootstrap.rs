@@ -25,6 +25,9 @@ mod token_tracking;
 
 pub use servers::Reconciler;
 
+/// Under which name flow schemas and priority levels are made.
+pub const PRODUCER: &str = "api-priority-and-fairness-config-producer-v1";
+
 /// How often a server tells others that it is there, and looks who else is: upstream's interval.
 const SERVERS_EVERY: Duration = Duration::from_secs(10);
 /// Objects written at the same time: enough for the store to commit them in groups.
@@ -59,8 +62,8 @@ enum Part {
 
 /// Makes what is missing. On a store that has it all, nothing is written. Fails with the first step that was refused, but for the
 /// `kubernetes` Service: its address may be taken by a server that was cut off before it wrote the Service, or that is about to. The
-/// upkeep tries again.
-pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -> Result<(), Error> {
+/// upkeep tries again. `producer` is the world of [`PRODUCER`].
+pub async fn run(world: &dyn World, producer: &dyn World, settings: &Settings, now: jiff::Timestamp) -> Result<(), Error> {
     namespaces::ensure(world).await?;
     let service = async {
         kubernetes_service::ensure_range(world, settings, now).await?;
@@ -78,7 +81,7 @@ pub async fn run(world: &dyn World, settings: &Settings, now: jiff::Timestamp) -
     };
     let (rbac, flow, priority, apiservices, (), service) = futures::join!(
         rbac::ensure(world),
-        flow::ensure(world, now),
+        flow::ensure(world, producer, now),
         priority::ensure(world),
         apiservice::ensure(world),
         tracking,
@@ -100,7 +103,7 @@ pub async fn release(world: &dyn World, settings: &Settings) -> Result<(), Error
 }
 
 /// Adds the upkeep to a runtime.
-pub fn add(runtime: &mut Runtime, settings: Settings) {
+pub fn add(runtime: &mut Runtime, settings: Settings, producer: Arc<dyn World>) {
     let queue: Arc<Queue<Part>> = Arc::default();
     for (group, version, resource, part, wanted) in WATCHES {
         let queue = queue.clone();
@@ -117,7 +120,7 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
     queue.add(Part::TokenTracking);
     let (settings, suspects) = (Arc::new(settings), Arc::new(tokio::sync::Mutex::new(repair::Suspects::default())));
     runtime.work("bootstrap", 1, queue, move |context, part| {
-        let (settings, suspects) = (settings.clone(), suspects.clone());
+        let (settings, suspects, producer) = (settings.clone(), suspects.clone(), producer.clone());
         Box::pin(async move {
             let world = &*context.world;
             match part {
@@ -127,7 +130,7 @@ pub fn add(runtime: &mut Runtime, settings: Settings) {
                     kubernetes_service::ensure(world, &settings).await?;
                     return Ok(if settings.reconciler == Reconciler::Alone { Next::Wait } else { Next::After(SERVERS_EVERY) });
                 }
-                Part::Flow => flow::ensure(world, context.clock.now()).await?,
+                Part::Flow => flow::ensure(world, &*producer, context.clock.now()).await?,
                 Part::TokenTracking => token_tracking::ensure(world, context.clock.now()).await?,
                 Part::Addresses => return repair::addresses(world, context.clock.now()).await,
                 Part::Ports => return repair::ports(world, &settings, &mut *suspects.lock().await).await,

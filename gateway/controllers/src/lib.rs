@@ -54,6 +54,8 @@ pub struct Upkeep {
     pub settings: bootstrap::Settings,
     /// The world under kube-apiserver's own name.
     pub world: Arc<dyn World>,
+    /// The same under [`bootstrap::PRODUCER`].
+    pub producer: Arc<dyn World>,
     /// Whether an extension server answers.
     pub check: apiservice::Check,
 }
@@ -62,9 +64,9 @@ pub struct Upkeep {
 /// for; they run until the result is dropped. Must be called inside a tokio runtime.
 pub fn start(context: Context, controllers: &[String], upkeep: Option<Upkeep>) -> Runtime {
     let mut runtime = Runtime::new(context);
-    if let Some(Upkeep { settings, world, check }) = upkeep {
+    if let Some(Upkeep { settings, world, producer, check }) = upkeep {
         let others = runtime.act_in(world);
-        bootstrap::add(&mut runtime, settings);
+        bootstrap::add(&mut runtime, settings, producer);
         customresourcedefinition::add(&mut runtime);
         apiservice::add(&mut runtime);
         apiservice::watch_over(&mut runtime, check);

@@ -91,7 +91,8 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let upkeep = build::upkeep(&config, address);
     gate.endpoints.reached_at(SocketAddr::new(upkeep.advertise_address, upkeep.secure_port));
     let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
-    bootstrap::run(world.as_ref(), &upkeep, clock.now()).await?;
+    let producer = Arc::new(LocalWorld::new(&gate, User::loopback()).under(bootstrap::PRODUCER));
+    bootstrap::run(world.as_ref(), producer.as_ref(), &upkeep, clock.now()).await?;
     trust::publish(world.as_ref(), &own.client_ca, &own.proxy_ca, &config.identity.front_proxy).await?;
     // What guards the cluster is in force before anybody can ask for anything.
     policies.load().await?;
@@ -107,7 +108,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
     let context = controllers::Context { world: manager, ..context };
     let check = build::check(&gate);
-    let kept = controllers::Upkeep { settings: upkeep.clone(), world: world.clone(), check };
+    let kept = controllers::Upkeep { settings: upkeep.clone(), world: world.clone(), producer, check };
     let controllers = controllers::start(context, &config.controllers, Some(kept));
     gate.metrics.also(controllers.meter());
     let tls = tls::server_config(tls::Settings {

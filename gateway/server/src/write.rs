@@ -155,9 +155,6 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
 
 async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, owners: Owners) -> Result<Attempt, Status> {
     let mut object = drafted(call, write, None)?;
-    if owners == Owners::Drafted && !meta::uid(&object).is_empty() {
-        return Err(rules::no_such_uid(write, &object));
-    }
     prepare::wipe(&mut object);
     write.row.refuse_create(meta::name(&object))?;
     managed::track(write, owners, call, None, &mut object);

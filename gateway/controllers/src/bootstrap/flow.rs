@@ -21,7 +21,7 @@ enum Standing {
     Suggested,
 }
 
-pub(super) async fn ensure(world: &dyn World, now: Timestamp) -> Result<(), Error> {
+pub(super) async fn ensure(world: &dyn World, producer: &dyn World, now: Timestamp) -> Result<(), Error> {
     let sections = [
         ("prioritylevelconfigurations", "mandatoryPriorityLevelConfigurations", Standing::Mandatory),
         ("prioritylevelconfigurations", "suggestedPriorityLevelConfigurations", Standing::Suggested),
@@ -31,7 +31,7 @@ pub(super) async fn ensure(world: &dyn World, now: Timestamp) -> Result<(), Erro
     for (plural, section, standing) in sections {
         let resource = resource(plural);
         let objects = bootstrap::objects(bootstrap::FLOWCONTROL, section);
-        all(objects.into_iter().map(|wanted| ensure_one(world, &resource, wanted, standing))).await?;
+        all(objects.into_iter().map(|wanted| ensure_one(producer, &resource, wanted, standing))).await?;
     }
     mark(world, now).await
 }

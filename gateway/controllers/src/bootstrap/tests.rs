@@ -28,7 +28,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_fresh_cluster_has_everything_and_a_second_start_writes_nothing() {
     let world = Fake::new(&[]);
-    run(&world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    run(&world, &world, &settings(), NOW.parse().unwrap()).await.unwrap();
     assert_eq!(world.names("v1/namespaces"), ["/default", "/kube-node-lease", "/kube-public", "/kube-system"]);
     let service = world.peek("v1/services", "default", "kubernetes").unwrap();
     assert_eq!((&service["spec"]["clusterIP"], &service["spec"]["ports"][0]["targetPort"]), (&"10.0.0.1".into(), &6443.into()));
@@ -41,16 +41,16 @@ async fn a_fresh_cluster_has_everything_and_a_second_start_writes_nothing() {
     assert_eq!(world.names("scheduling.k8s.io/v1/priorityclasses"), ["/system-cluster-critical", "/system-node-critical"]);
 
     world.take_log();
-    run(&world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    run(&world, &world, &settings(), NOW.parse().unwrap()).await.unwrap();
     assert_eq!(world.take_log(), [""; 0]);
 }
 
 #[tokio::test]
 async fn what_is_deleted_or_bent_comes_back() {
     let (context, world) = context(Fake::new(&[]));
-    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    run(&*world, &*world, &settings(), NOW.parse().unwrap()).await.unwrap();
     let mut runtime = Runtime::new(context);
-    add(&mut runtime, settings());
+    add(&mut runtime, settings(), world.clone());
     runtime.follow();
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
 
@@ -73,10 +73,10 @@ async fn a_config_map_that_cannot_be_read_keeps_no_server_from_starting() {
     let (context, world) = context(Fake::new(&[]));
     let name = "kube-apiserver-legacy-service-account-token-tracking";
     world.fail(&format!("create configmaps kube-system/{name}"), Status::internal("unable to transform key"));
-    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    run(&*world, &*world, &settings(), NOW.parse().unwrap()).await.unwrap();
     assert!(world.peek("v1/configmaps", "kube-system", name).is_none());
     let mut runtime = Runtime::new(context);
-    add(&mut runtime, settings());
+    add(&mut runtime, settings(), world.clone());
     runtime.follow();
     until("it is made", || world.peek("v1/configmaps", "kube-system", name).is_some()).await;
 }
@@ -84,9 +84,9 @@ async fn a_config_map_that_cannot_be_read_keeps_no_server_from_starting() {
 #[tokio::test]
 async fn a_flow_schema_is_told_whether_its_level_exists() {
     let (context, world) = context(Fake::new(&[]));
-    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    run(&*world, &*world, &settings(), NOW.parse().unwrap()).await.unwrap();
     let mut runtime = Runtime::new(context);
-    add(&mut runtime, settings());
+    add(&mut runtime, settings(), world.clone());
     runtime.follow();
     let schemas = gvr("flowcontrol.apiserver.k8s.io/v1/flowschemas");
     let schema = model::json::json!({"metadata": {"name": "mine"}, "spec": {"priorityLevelConfiguration": {"name": "exempt"}}});
@@ -102,10 +102,10 @@ async fn a_flow_schema_is_told_whether_its_level_exists() {
 async fn a_service_whose_address_is_still_taken_keeps_no_server_from_starting() {
     let (context, world) = context(Fake::new(&[]));
     world.fail("create services default/kubernetes", Status::new(422, "Invalid", "provided IP is already allocated"));
-    run(&*world, &settings(), NOW.parse().unwrap()).await.unwrap();
+    run(&*world, &*world, &settings(), NOW.parse().unwrap()).await.unwrap();
     assert!(world.peek("v1/services", "default", "kubernetes").is_none());
     let mut runtime = Runtime::new(context);
-    add(&mut runtime, settings());
+    add(&mut runtime, settings(), world.clone());
     runtime.follow();
     until("it is made", || world.peek("v1/services", "default", "kubernetes").is_some()).await;
 }

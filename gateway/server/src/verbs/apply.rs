@@ -6,7 +6,7 @@ use std::sync::Arc;
 use admission::Notes;
 use codec::yaml;
 use model::clock::rfc3339;
-use model::{Status, Value};
+use model::{Status, Value, meta};
 use schema::apply::Force;
 
 use super::create::{answer, place};
@@ -40,6 +40,9 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let draft: Draft<'_> = Box::new(move |current, notes| {
         let mut object = row.apply(current, &configuration.value, &manager, force, &now)?;
         configuration.judge(validation, notes)?;
+        if current.is_none() {
+            means_none(row, named, &object)?;
+        }
         place(row, space, &mut object)?;
         check_name(&object, named, space)?;
         Ok(object)
@@ -58,6 +61,16 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     };
     let written = write::run(gate, call, &write).await?;
     Ok(answer(row, if written.created { 201 } else { 200 }, written.stored))
+}
+
+/// One that names a uid means an object that exists, whatever else it says of where that lies.
+fn means_none(row: &Row, name: &str, object: &Value) -> Result<(), Status> {
+    let uid = meta::uid(object);
+    if uid.is_empty() {
+        return Ok(());
+    }
+    let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+    Err(Status::conflict(&row.group_resource(), name, why))
 }
 
 impl Configuration {

@@ -50,13 +50,6 @@ pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Resul
     Err(Status::conflict(&write.row.group_resource(), &write.name, why))
 }
 
-/// An apply that names a uid means an object that exists.
-pub(super) fn no_such_uid(write: &Write<'_>, object: &Value) -> Status {
-    let uid = meta::uid(object);
-    let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
-    Status::conflict(&write.row.group_resource(), &write.name, why)
-}
-
 /// A draft that names a revision means that state; one that names none means the latest, where the kind allows it.
 pub(super) fn revision(write: &Write<'_>, object: &mut Value, current: &Current) -> Result<(), Status> {
     let resource = write.row.group_resource();
