@@ -254,7 +254,14 @@ fn addresses(status: &Value, before: &Value, field: &str, path: &Path, errors: &
     for (i, entry) in list.iter().enumerate() {
         ip::legacy(get::text(entry, "ip"), &kept, &path.index(i), errors);
     }
-    if list.len() > 1 && !is_dual_stack(list) {
+    if list.len() <= 1 {
+        return;
+    }
+    let mut texts = list.iter().map(|entry| get::text(entry, "ip")).enumerate();
+    if let Some((i, text)) = texts.find(|(_, text)| ip::parse_sloppy(text).is_none()) {
+        errors.internal(path, format!("failed to check for dual stack with error:invalid IP[{i}]: {text}"));
+    }
+    if !is_dual_stack(list) {
         errors.invalid(path, shown(status, field), "may specify no more than one IP for each IP family");
     }
 }

@@ -267,6 +267,17 @@ fn statuses() {
             "status.podIPs: Invalid value: [{\"IP\":\"1.1.1.1\"},{\"IP\":\"2.2.2.2\"}]: may specify no more than one IP for each IP family"
         ]
     );
+    assert_eq!(
+        of(
+            json!({"status": {"podIPs": [{"ip": "x"}]}}),
+            json!({"status": {"podIP": "1.1.1.1", "podIPs": [{"ip": "1.1.1.1"}, {"ip": "x"}]}})
+        ),
+        [
+            "status.podIPs: Internal error: failed to check for dual stack with error:invalid IP[1]: x",
+            "status.podIPs: Invalid value: [{\"IP\":\"1.1.1.1\"},{\"IP\":\"x\"}]: may specify no more than one IP for each IP family",
+        ],
+        "an old fault may stay, and still is no second family"
+    );
     let ended = |policy: &str| {
         let status = |state: Value| json!({"status": {"containerStatuses": [{"name": "ctr", "state": state}]}});
         let mut old = status(json!({"terminated": {"exitCode": 0}}));

@@ -67,7 +67,11 @@ fn tag(image: &str) -> Option<&str> {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (name, None),
     };
-    if !is_repository(name) || tag.is_some_and(|tag| !is_tag(tag)) || digest.is_some_and(|digest| !is_digest(digest)) {
+    if is_identifier(image)
+        || !is_repository(name)
+        || tag.is_some_and(|tag| !is_tag(tag))
+        || digest.is_some_and(|digest| !is_digest(digest))
+    {
         return None;
     }
     match (tag, digest) {
@@ -77,11 +81,17 @@ fn tag(image: &str) -> Option<&str> {
     }
 }
 
-fn is_repository(name: &str) -> bool {
-    /// Longest name of a repository, in bytes.
-    const NAME_BYTES_MAX: usize = 255;
-    /// A name of that many hex digits is taken for an identifier.
+/// Hex digits alone, as many as a digest has, name no image.
+fn is_identifier(image: &str) -> bool {
     const IDENTIFIER_DIGITS: usize = 64;
+    image.len() == IDENTIFIER_DIGITS && image.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn is_repository(name: &str) -> bool {
+    /// Longest path of a repository within its registry, in bytes.
+    const PATH_BYTES_MAX: usize = 255;
+    /// Where the default registry has what is named by one word.
+    const OFFICIAL: &str = "library/";
     let (domain, path) = match name.split_once('/') {
         Some((first, rest))
             if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) =>
@@ -90,8 +100,9 @@ fn is_repository(name: &str) -> bool {
         }
         _ => (None, name),
     };
-    let is_identifier = name.len() == IDENTIFIER_DIGITS && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    name.len() <= NAME_BYTES_MAX && !is_identifier && domain.is_none_or(is_domain) && path.split('/').all(is_path_component)
+    let is_default = domain.is_none_or(|domain| matches!(domain, "docker.io" | "index.docker.io"));
+    let before = if is_default && !path.contains('/') { OFFICIAL.len() } else { 0 };
+    before + path.len() <= PATH_BYTES_MAX && domain.is_none_or(is_domain) && path.split('/').all(is_path_component)
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -219,6 +230,19 @@ mod tests {
         ] {
             assert_eq!(tag(image), expected, "{image}");
         }
+        for (image, is_read) in [
+            ("a".repeat(247), true),
+            ("a".repeat(248), false),
+            (format!("docker.io/{}", "a".repeat(248)), false),
+            (format!("a/{}", "a".repeat(253)), true),
+            (format!("a/{}", "a".repeat(254)), false),
+            (format!("registry.example.com:5000/{}", "a".repeat(255)), true),
+            (format!("registry.example.com:5000/{}", "a".repeat(256)), false),
+            ("a".repeat(64), false),
+        ] {
+            assert_eq!(tag(&image).is_some(), is_read, "{image}");
+        }
+        assert_eq!(tag(&format!("{}:v1", "a".repeat(64))), Some("v1"), "only digits alone are an identifier");
         assert_eq!(tag(&format!("nginx@{digest}")), None);
         assert_eq!(tag(&format!("nginx:latest@{digest}")), Some("latest"));
     }
