@@ -10,7 +10,7 @@ mod schema_or;
 mod tests;
 mod wire;
 
-pub use assemble::{LIST_TAIL, envelope, item_bytes, item_head, list_head, watch_frame};
+pub use assemble::{LIST_TAIL, envelope, item_bytes, item_head, list_head, metadata_end, watch_frame};
 pub use decode::{Envelope, decode, open};
 pub use encode::{encode, message};
 

@@ -145,7 +145,7 @@ async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> 
 /// One object, in whatever form the client accepts.
 fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response<Body> {
     if let (true, Content::Entry(row, entry)) = (is_kept(call), &content) {
-        let bytes = row.envelope(&row.message(entry)).into();
+        let bytes = protobuf::entry(row, &Shape::of(call), entry).into();
         return compressed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), bytes);
     }
     let shape = Shape::of(call);
@@ -168,7 +168,7 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing
         return streamed(
             call,
             whole(code, Media::Protobuf.as_str(), Bytes::new()),
-            (listing.messages(gate.served.types()), seat),
+            (listing.messages(gate.served.types(), &Shape::of(call)), seat),
         );
     }
     let parts = listing.parts(Shape::of(call), call.now);
@@ -181,9 +181,9 @@ async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing
     compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
 }
 
-/// Whether the answer is made of the protobuf that is kept with stored objects; the audit log wants JSON.
+/// Whether the answer is made of the protobuf that is kept with stored objects; the audit log wants JSON. Tables have none.
 fn is_kept(call: &Call) -> bool {
-    call.output.media == Media::Protobuf && call.output.convert.is_none() && !call.record.wants_response_object()
+    call.output.media == Media::Protobuf && !call.record.wants_response_object()
 }
 
 fn streamed(

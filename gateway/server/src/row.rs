@@ -18,6 +18,7 @@ use catalog::{Catalog, Resource, Storage, Strategy, Subresource, declarative, fa
 use codec::negotiate::{Endpoint, Patch};
 use codec::shape::{self, Order};
 use model::field::Errors;
+use model::json::json;
 use model::name::Prefix;
 use model::world::ResourceFacts;
 use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
@@ -471,6 +472,22 @@ impl Row {
             // A body that cannot be read shows an empty object; one bad object must not fail a list.
             self.encode_message(&self.request_value(entry).unwrap_or(Value::Null)).into()
         })
+    }
+
+    /// The metadata of an entry's object, as a message of `PartialObjectMetadata`: cut out of the whole object's, where somebody
+    /// has asked for that.
+    pub fn metadata_message(&self, entry: &Entry) -> Bytes {
+        if self.custom().is_none()
+            && self.hooks().field_annotations.is_empty()
+            && let Some(message) = entry.rendered(self.protobuf_form())
+        {
+            return message.slice(..proto::metadata_end(&message));
+        }
+        let (types, body) = (self.form.types(), self.body(entry));
+        let metadata =
+            shape::metadata_of(&self.metadata_of(&body)).and_then(|metadata| serde_json::from_slice::<Value>(metadata).ok());
+        let partial = types.of_kind("meta.k8s.io/v1", "PartialObjectMetadata");
+        partial.map(|ty| proto::message(types, ty, &json!({"metadata": metadata})).into()).unwrap_or_default()
     }
 
     /// An object of the request as a protobuf message.

@@ -2,6 +2,7 @@
 //! From the first byte to the last, without knowing what the messages hold.
 
 use super::PREFIX;
+use super::wire::Reader;
 
 /// What stands after the items of a list: the rest of its envelope, which says nothing.
 pub const LIST_TAIL: &[u8] = &[3 << 3 | BYTES, 0, 4 << 3 | BYTES, 0];
@@ -19,6 +20,16 @@ pub fn envelope(api_version: &str, kind: &str, message: &[u8]) -> Vec<u8> {
     out.extend_from_slice(message);
     out.extend_from_slice(LIST_TAIL);
     out
+}
+
+/// Where the metadata of an object's message ends, which is its first field: up to there it is a message of
+/// `PartialObjectMetadata`.
+pub fn metadata_end(message: &[u8]) -> usize {
+    let mut reader = Reader::new("", message);
+    match (reader.tag(), reader.bytes()) {
+        (Ok(Some(tag)), Ok(_)) if tag.number == u32::from(METADATA) => message.len() - reader.left(),
+        _ => 0,
+    }
 }
 
 /// What stands before the items of a list, which are as many bytes as [`item_bytes`] says of all of them; `meta` is the

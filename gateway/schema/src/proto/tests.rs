@@ -120,6 +120,17 @@ fn a_list_of_ready_messages_is_the_list_written_whole() {
 }
 
 #[test]
+fn an_objects_message_begins_with_its_metadatas() {
+    let pod = json!({"metadata": {"name": "a", "labels": {"b": "c"}}, "spec": {"nodeName": "n"}});
+    let whole = message(&TYPES, of_kind("v1", "Pod"), &pod);
+    let partial = message(&TYPES, of_kind("meta.k8s.io/v1", "PartialObjectMetadata"), &json!({"metadata": pod["metadata"]}));
+    assert_eq!(whole[..metadata_end(&whole)], partial);
+    for other in [&b""[..], &[0xff], &field(2, b"spec"), &[1 << 3 | 2, 9]] {
+        assert_eq!(metadata_end(other), 0);
+    }
+}
+
+#[test]
 fn a_frame_is_a_watch_event_behind_its_length() {
     let object = encode(&TYPES, of_kind("v1", "Pod"), "v1", "Pod", &json!({"metadata": {"name": "p".repeat(200)}}));
     let frame = watch_frame("ADDED", &object).expect("short enough");

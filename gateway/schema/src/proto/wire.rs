@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
         Ok(Some(Tag { number: number.unsigned_abs(), wire }))
     }
 
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -19,13 +19,23 @@ pub(super) fn object(types: &Types, json: &[u8]) -> Option<Bytes> {
     Some(proto::encode(types, ty, api_version, kind, &value).into())
 }
 
-/// A frame of a watch about a stored object as it is.
-pub fn event(row: &Row, kind: &str, entry: &Entry) -> Bytes {
-    framed(kind, &row.envelope(&row.message(entry)))
+/// A stored object as it is, or its metadata.
+pub(super) fn entry(row: &Row, shape: &Shape, entry: &Entry) -> Vec<u8> {
+    match shape {
+        Shape::Partial(version) => {
+            proto::envelope(&format!("meta.k8s.io/{version}"), "PartialObjectMetadata", &row.metadata_message(entry))
+        }
+        _ => row.envelope(&row.message(entry)),
+    }
 }
 
-/// A frame of a watch about an object in another shape, which comes as JSON.
-pub fn converted(types: &Types, kind: &str, json: &[u8]) -> Bytes {
+/// A frame of a watch about a stored object.
+pub fn event(row: &Row, shape: &Shape, kind: &str, of: &Entry) -> Bytes {
+    framed(kind, &entry(row, shape, of))
+}
+
+/// A frame of a watch about what comes as JSON.
+fn converted(types: &Types, kind: &str, json: &[u8]) -> Bytes {
     framed(kind, &object(types, json).unwrap_or_default())
 }
 

@@ -240,18 +240,27 @@ impl Listing {
         iter::once(text(head)).chain(separated).chain(tail)
     }
 
-    /// The answer as protobuf in its parts. Its head tells how long all of it is, so every item is rendered before the first
-    /// byte goes out; the renderings are those that the cache keeps.
-    pub(crate) fn messages(self, types: &Types) -> impl Iterator<Item = Part> + Send + use<> {
+    /// The answer as protobuf in its parts, plain or as partial metadata. Its head tells how long all of it is, so every item is
+    /// rendered before the first byte goes out; the renderings are those that the cache keeps.
+    pub(crate) fn messages(self, types: &Types, shape: &Shape) -> impl Iterator<Item = Part> + Send + use<> {
         let Self { row, meta, mut source } = self;
-        let items: Vec<_> = iter::from_fn(|| source.next()).map(|entry| (row.message(&entry), entry)).collect();
+        let partial = match shape {
+            Shape::Partial(version) => Some(format!("meta.k8s.io/{version}")),
+            _ => None,
+        };
+        let message = if partial.is_some() { Row::metadata_message } else { Row::message };
+        let items: Vec<_> = iter::from_fn(|| source.next()).map(|entry| (message(&row, &entry), entry)).collect();
         let items_bytes = items.iter().map(|(message, _)| proto::item_bytes(message.len())).sum();
         let meta = types.by_name(LIST_META).map(|ty| proto::message(types, ty, &meta.to_value())).unwrap_or_default();
-        let head = proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes);
+        let head = match &partial {
+            Some(api_version) => proto::list_head(api_version, "PartialObjectMetadataList", &meta, items_bytes),
+            None => proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes),
+        };
         let form = row.protobuf_form().compressed();
-        let items = items
-            .into_iter()
-            .flat_map(move |(message, entry)| [text(proto::item_head(message.len())), Part::Object(message, entry, form)]);
+        let items = items.into_iter().flat_map(move |(message, entry)| {
+            let head = text(proto::item_head(message.len()));
+            [head, if partial.is_some() { text(message.into()) } else { Part::Object(message, entry, form) }]
+        });
         iter::once(text(head)).chain(items).chain([Part::Text(Cow::Borrowed(proto::LIST_TAIL))])
     }
 }

@@ -118,7 +118,7 @@ impl Frames {
         };
         match (self.media, form) {
             (Media::Protobuf, _) if self.shape == Shape::Plain => {
-                let frame = |kind: Kind, entry: &Entry| protobuf::event(&self.row, kind.as_str(), entry);
+                let frame = |kind: Kind, entry: &Entry| protobuf::event(&self.row, &self.shape, kind.as_str(), entry);
                 out.extend_from_slice(&event.frame(self.row.protobuf_form(), frame));
             }
             (Media::Json, Some(form)) => out.extend_from_slice(&event.json_frame(form, &self.type_meta)),
@@ -128,21 +128,12 @@ impl Frames {
 
     fn write(&mut self, kind: Kind, entry: &Entry, out: &mut Vec<u8>) {
         if self.media == Media::Protobuf {
-            return out.extend_from_slice(&self.protobuf(kind, entry));
+            return out.extend_from_slice(&protobuf::event(&self.row, &self.shape, kind.as_str(), entry));
         }
         let first = std::mem::take(&mut self.first);
         out.extend_from_slice(&shape::event_head(kind.as_str()));
         self.shape.event_object(&self.row, entry, self.clock.now(), first, out);
         out.extend_from_slice(shape::EVENT_TAIL);
-    }
-
-    fn protobuf(&self, kind: Kind, entry: &Entry) -> Bytes {
-        if self.shape == Shape::Plain {
-            return protobuf::event(&self.row, kind.as_str(), entry);
-        }
-        let mut json = Vec::new();
-        self.shape.event_object(&self.row, entry, self.clock.now(), true, &mut json);
-        protobuf::converted(self.row.form().types(), kind.as_str(), &json)
     }
 
     fn bookmark(&self, revision: Revision, end: BookmarkEnd) -> Bytes {

@@ -196,6 +196,9 @@ async fn partial_metadata_is_protobuf_too() {
     assert_eq!((kind.as_str(), &one["metadata"]["labels"], one.get("data")), ("PartialObjectMetadata", &json!({"b": "c"}), None));
     let (kind, list) = get_as(&server, path, &accept("PartialObjectMetadataList"), 200).await;
     assert_eq!((kind.as_str(), &list["items"][0]), ("PartialObjectMetadataList", &one));
+    get_as(&server, path, "application/vnd.kubernetes.protobuf", 200).await;
+    let cut_out = get_as(&server, path, &accept("PartialObjectMetadataList"), 200).await.1;
+    assert_eq!(cut_out, list, "of objects that are kept as protobuf");
     let mut seen = watched(&server, &accept("PartialObjectMetadata")).await;
     seen.truncate(2);
     let partial = || "PartialObjectMetadata".to_owned();
