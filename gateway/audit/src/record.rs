@@ -44,6 +44,8 @@ struct Open {
     event: Event,
     credentials: bool,
     started: bool,
+    /// What is written when the answer is out.
+    last: Stage,
 }
 
 impl Record {
@@ -78,8 +80,13 @@ impl Record {
             received: arrival.received,
             ..Event::default()
         };
-        let open = Open { shared: shared.clone(), verdict, event, credentials: carries_credentials(request), started: false };
-        open.write(Stage::RequestReceived, arrival.received);
+        // Of whom nobody knows there is one event, and its stage is that of an answer that begins.
+        let last = if arrival.user.is_some() { Stage::ResponseComplete } else { Stage::ResponseStarted };
+        let open =
+            Open { shared: shared.clone(), verdict, event, credentials: carries_credentials(request), started: false, last };
+        if arrival.user.is_some() {
+            open.write(Stage::RequestReceived, arrival.received);
+        }
         Self(Some(Box::new(open)))
     }
 
@@ -188,7 +195,7 @@ impl Record {
         if let Some(mut open) = self.0.take() {
             open.set_code(code);
             let shared = open.shared.clone();
-            open.write(Stage::ResponseComplete, now);
+            open.write(open.last, now);
             shared.wait_for_room().await;
         }
     }
@@ -211,7 +218,7 @@ impl Drop for Record {
                 open.write(Stage::ResponseStarted, now);
             }
         }
-        open.write(Stage::ResponseComplete, now);
+        open.write(open.last, now);
     }
 }
 

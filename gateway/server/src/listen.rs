@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -54,6 +54,20 @@ pub struct Peer {
     pub address: SocketAddr,
     /// What it showed in the handshake.
     pub certificates: Certificates,
+    /// Told when the connection shall carry nothing more.
+    leaving: Notify,
+}
+
+impl Peer {
+    /// Of a connection that has just begun.
+    pub fn new(address: SocketAddr, certificates: Certificates) -> Self {
+        Self { address, certificates, leaving: Notify::new() }
+    }
+
+    /// Ends a connection of HTTP/2 once it is through with what it carries; one of HTTP/1.1 costs no more than its requests.
+    pub fn end_connection(&self) {
+        self.leaving.notify_one();
+    }
 }
 
 /// How connections are served.
@@ -170,7 +184,7 @@ async fn handshake(
     };
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let certificates = Certificates::new(chain.iter().map(|der| der.clone().into_owned()).collect());
-    Some((Arc::new(Peer { address, certificates }), stream))
+    Some((Arc::new(Peer::new(address, certificates)), stream))
 }
 
 async fn connection<S, F, B>(peer: Arc<Peer>, stream: TlsStream<TcpStream>, settings: Settings, lifecycle: Lifecycle, service: S)
@@ -181,7 +195,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let address = peer.address;
+    let (address, other) = (peer.address, peer.clone());
     let answer = service_fn(move |request| {
         let answer = service(peer.clone(), request);
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
@@ -190,9 +204,15 @@ where
     let io = TokioIo::new(stream);
     let ended = if http2 {
         let mut connection = pin!(http2_builder(&settings).serve_connection(io, answer));
+        let leaving = async {
+            tokio::select! {
+                () = draining => {}
+                () = other.leaving.notified() => {}
+            }
+        };
         tokio::select! {
             ended = connection.as_mut() => ended,
-            () = draining => {
+            () = leaving => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -9,7 +9,8 @@ use authn::impersonation::{self, Check};
 use flow::{Class, Seat};
 use futures::FutureExt;
 use http::{Request, Response};
-use model::{Attributes, Decision, Status, Verb};
+use model::user::{ANONYMOUS, UNAUTHENTICATED};
+use model::{Attributes, Decision, Status, User, Verb};
 use tracing::{error, info};
 
 use crate::answer::Answer;
@@ -127,6 +128,9 @@ fn authenticate(gate: &Arc<Gate>, peer: &Peer, call: &mut Call) -> Result<(), St
     match gate.authn.authenticate(&credentials) {
         Ok(identity) => {
             call.user = identity.user;
+            if is_anonymous(&call.user) {
+                peer.end_connection();
+            }
             call.headers.remove(http::header::AUTHORIZATION);
             gate.authn.clear(&mut call.headers);
             gate.metrics.authentications.inc();
@@ -138,9 +142,15 @@ fn authenticate(gate: &Arc<Gate>, peer: &Peer, call: &mut Call) -> Result<(), St
         Err(refused) => {
             info!(address = %peer.address, reason = %refused, "authentication failed");
             gate.metrics.authentication_failures.inc();
+            peer.end_connection();
             Err(Status::unauthorized())
         }
     }
+}
+
+/// HTTP/2 is easily abused: whom nobody knows has a connection for one request, as upstream has it.
+fn is_anonymous(user: &User) -> bool {
+    user.name == ANONYMOUS || user.in_group(UNAUTHENTICATED)
 }
 
 fn open_audit_record(gate: &Gate, peer: &Peer, call: &mut Call) {

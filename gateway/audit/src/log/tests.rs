@@ -99,6 +99,22 @@ async fn bodies_that_carry_credentials_never_reach_the_file() {
 }
 
 #[tokio::test]
+async fn whom_nobody_knows_leaves_one_event() {
+    let written = Written::new(POLICY);
+    let request = request("configmaps", "");
+    let mut record = written.log.record(&Arrival { user: None, ..arrival(&request, &User::default()) });
+    record.failed(&Status::unauthorized());
+    record.close(401, Timestamp::UNIX_EPOCH).await;
+    let events = written.events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!((&events[0]["stage"], &events[0]["user"]), (&json!("ResponseStarted"), &json!({})));
+    assert_eq!(
+        (&events[0]["responseStatus"]["code"], &events[0]["responseStatus"]["message"]),
+        (&json!(401), &json!("Unauthorized"))
+    );
+}
+
+#[tokio::test]
 async fn a_record_nobody_closes_writes_itself() {
     let written = Written::new(POLICY);
     let (request, user) = (request("configmaps", ""), User::new("alice", &[]));

@@ -135,7 +135,7 @@ impl Server {
         }
         let request = request.body(body::full(body)).expect("the request is well-formed");
         let address: SocketAddr = "127.0.0.1:1".parse().expect("an address");
-        let peer = Arc::new(Peer { address, certificates: authn::Certificates::default() });
+        let peer = Arc::new(Peer::new(address, authn::Certificates::default()));
         server::path::run(self.0.clone(), peer, request).await
     }
 
