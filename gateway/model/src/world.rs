@@ -42,11 +42,13 @@ pub struct DeleteOptions {
     pub grace_period_seconds: Option<i64>,
     /// What happens to dependants.
     pub propagation: Propagation,
+    /// Whether admission has no say: what is deleted goes with something else, of whose deletion it was asked.
+    pub unasked: bool,
 }
 
 impl Default for DeleteOptions {
     fn default() -> Self {
-        Self { uid: None, resource_version: None, grace_period_seconds: None, propagation: Propagation::Default }
+        Self { uid: None, resource_version: None, grace_period_seconds: None, propagation: Propagation::Default, unasked: false }
     }
 }
 

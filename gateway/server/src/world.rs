@@ -301,8 +301,8 @@ impl World for LocalWorld {
         }
         let row = self.row(&gate, resource, "").await?;
         let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
-        delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options), delete::Admission::Asked)
-            .await?;
+        let admission = if options.unasked { delete::Admission::Passed } else { delete::Admission::Asked };
+        delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options), admission).await?;
         Ok(())
     }
 

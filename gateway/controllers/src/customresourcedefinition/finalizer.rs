@@ -124,7 +124,7 @@ async fn delete_instances(world: &dyn World, definition: &Value) -> Instances {
     };
     let mut refused = Vec::new();
     for object in before.iter().filter(|object| meta::deletion_timestamp(object).is_none()) {
-        let options = DeleteOptions { propagation: Propagation::Default, ..DeleteOptions::default() };
+        let options = DeleteOptions { propagation: Propagation::Default, unasked: true, ..DeleteOptions::default() };
         match world.delete(&resource, meta::namespace(object), meta::name(object), options).await {
             Err(status) if status.code != 404 => refused.push(status.message),
             _ => {}
