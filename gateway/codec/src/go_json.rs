@@ -105,6 +105,51 @@ pub fn write_sorted(value: &Value, out: &mut Vec<u8>) {
     write_ordered(value, Order::Sorted, out);
 }
 
+/// Appends any value, the keys of its maps in their own order, and its numbers as a text spelt them at their paths.
+pub fn write_spelt(value: &Value, spelling: &dyn Fn(&str) -> Option<String>, out: &mut Vec<u8>) {
+    spelt_at(value, &mut String::new(), spelling, out);
+}
+
+fn spelt_at(value: &Value, path: &mut String, spelling: &dyn Fn(&str) -> Option<String>, out: &mut Vec<u8>) {
+    let length = path.len();
+    match value {
+        Value::Number(number) => match spelling(path) {
+            Some(text) => out.extend_from_slice(text.as_bytes()),
+            None => write_number(number, out),
+        },
+        Value::Array(items) => {
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                path.push_str(&format!("[{i}]"));
+                spelt_at(item, path, spelling, out);
+                path.truncate(length);
+            }
+            out.push(b']');
+        }
+        Value::Object(map) => {
+            out.push(b'{');
+            for (i, (key, member)) in map.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_string(key, out);
+                out.push(b':');
+                if length > 0 {
+                    path.push('.');
+                }
+                path.push_str(key);
+                spelt_at(member, path, spelling, out);
+                path.truncate(length);
+            }
+            out.push(b'}');
+        }
+        other => write(other, out),
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Order {
     Kept,

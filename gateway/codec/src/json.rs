@@ -3,6 +3,7 @@
 //! Does not know which fields exist (`schema`).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use model::json::{Map, Number, Value};
@@ -70,12 +71,28 @@ pub fn parse_joining(bytes: &[u8], join: Join<'_>) -> Result<Value, Error> {
     reader.whole()
 }
 
-/// The first number at a path (`spec.containers[0].x`) as the text spells it.
-pub fn spelling(bytes: &[u8], path: &str) -> Option<String> {
-    let mut reader = Reader { sought: Some(Sought { path, found: None }), ..Reader::new(bytes) };
-    // It was read before.
-    drop(reader.whole());
-    reader.sought?.found
+/// The numbers of a text that it spells otherwise than they are printed: `1e2`, `1.50`, `-0`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spellings(HashMap<String, String>);
+
+impl Spellings {
+    /// Looks through a text that was read before.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut reader = Reader { spelt: Some(Self::default()), ..Reader::new(bytes) };
+        drop(reader.whole());
+        reader.spelt.unwrap_or_default()
+    }
+
+    /// How the number at a path (`spec.containers[0].x`) is spelt, where that is not how it is printed.
+    pub fn at(&self, path: &str) -> Option<&str> {
+        self.0.get(path).map(String::as_str)
+    }
+
+    fn note(&mut self, path: &str, text: &str) {
+        if text == "-0" || text.parse::<i64>().is_err() {
+            self.0.insert(path.to_owned(), text.to_owned());
+        }
+    }
 }
 
 /// `apiVersion` and `kind` of a body. Fails with upstream's words when they are no strings or the body is no object.
@@ -130,8 +147,8 @@ struct Reader<'a> {
     met: Option<Vec<String>>,
     /// What becomes of fields that come again, where not the last one stays.
     repeats: Option<Repeats<'a>>,
-    /// The number whose spelling is asked for.
-    sought: Option<Sought<'a>>,
+    /// Numbers that are spelt oddly; only where somebody asks.
+    spelt: Option<Spellings>,
 }
 
 struct Repeats<'a> {
@@ -140,15 +157,10 @@ struct Repeats<'a> {
     steps: Vec<String>,
 }
 
-struct Sought<'a> {
-    path: &'a str,
-    found: Option<String>,
-}
-
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         let scanner = Scanner::new(bytes);
-        Self { scanner, path: String::new(), duplicates: Vec::new(), depth: 0, met: None, repeats: None, sought: None }
+        Self { scanner, path: String::new(), duplicates: Vec::new(), depth: 0, met: None, repeats: None, spelt: None }
     }
 
     fn whole(&mut self) -> Result<Value, Error> {
@@ -172,8 +184,8 @@ impl<'a> Reader<'a> {
             Some(b'n') => self.scanner.literal("null").map(|()| Value::Null),
             Some(b'-' | b'0'..=b'9') => {
                 let text = self.scanner.number()?;
-                if let Some(sought) = self.sought.as_mut().filter(|sought| sought.path == self.path && sought.found.is_none()) {
-                    sought.found = Some(text.to_owned());
+                if let Some(spelt) = &mut self.spelt {
+                    spelt.note(&self.path, text);
                 }
                 number(text)
             }

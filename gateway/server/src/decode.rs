@@ -50,7 +50,8 @@ pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<
         let value = parse(media, body).map_err(Status::bad_request)?.value;
         let (_, kind) = json::interpret(&value).map_err(Status::bad_request)?;
         if matches!(kind, "" | "DeleteOptions") {
-            let spelling = |path: &str| if media == Media::Json { json::spelling(body, path) } else { None };
+            let spelt = if media == Media::Json { json::Spellings::of(body) } else { json::Spellings::default() };
+            let spelling = |path: &str| spelt.at(path).map(str::to_owned);
             let (mut judged, unknown) = (value.clone(), &mut Vec::new());
             schema::normal::decode_spelt(types, ty, &mut judged, (unknown, &spelling)).map_err(Status::bad_request)?;
         }

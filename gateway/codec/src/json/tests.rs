@@ -123,9 +123,16 @@ fn what_comes_again_is_joined_with_what_it_held() {
 
 #[test]
 fn numbers_are_spelt_as_the_text_spells_them() {
-    let text = br#"{"a":[{"n":1e2},{"n":1.50}],"n":-0,"a":1}"#;
-    for (path, spelt) in [("a[0].n", Some("1e2")), ("a[1].n", Some("1.50")), ("n", Some("-0")), ("a", Some("1")), ("a[0]", None)]
-    {
-        assert_eq!(spelling(text, path).as_deref(), spelt, "{path}");
+    let spelt = Spellings::of(br#"{"a":[{"n":1e2},{"n":1.50}],"n":-0,"a.b":1e3,"a.b":1E3,"i":1,"b":18446744073709551616}"#);
+    for (path, text) in [
+        ("a[0].n", Some("1e2")),
+        ("a[1].n", Some("1.50")),
+        ("n", Some("-0")),
+        ("a.b", Some("1E3")),
+        ("b", Some("18446744073709551616")),
+        ("i", None),
+        ("a[0]", None),
+    ] {
+        assert_eq!(spelt.at(path), text, "{path}");
     }
 }

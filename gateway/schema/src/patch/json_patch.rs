@@ -6,7 +6,7 @@ use model::Status;
 use model::field::quote;
 use model::json::{Map, Value};
 
-use super::{document, rejected};
+use super::{Text, document, rejected};
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +30,7 @@ struct Operation {
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPatch {
     operations: Vec<Operation>,
+    text: Text,
     /// Duplicate and unknown fields of the operations, for strict decoding.
     pub strict: Vec<String>,
 }
@@ -44,6 +45,15 @@ impl JsonPatch {
         for path in self.operations.iter().flat_map(|operation| [&operation.path, &operation.from]).flatten() {
             sort_way(target, path);
         }
+    }
+
+    /// How a number of a changed object is spelt, where an operation brought it and spells it otherwise than it is printed.
+    pub fn spelling(&self, path: &str) -> Option<String> {
+        let mut latest_first = self.operations.iter().enumerate().rev();
+        latest_first.find_map(|(i, operation)| {
+            let within = below(path, operation.path.as_deref()?)?;
+            self.text.spelling(&format!("[{i}].value{within}"))
+        })
     }
 
     /// Reads a body. Fails with 400 when it is no list of operations, with 413 when they are too many.
@@ -69,7 +79,7 @@ impl JsonPatch {
         for (i, item) in items.into_iter().enumerate() {
             operations.push(operation(item, i, &mut strict).map_err(|why| bad(&why))?);
         }
-        Ok(Self { operations, strict })
+        Ok(Self { operations, text: Text::new(body), strict })
     }
 
     /// Reads what a webhook sends, and gives its operations as Go shows them: their own fields sorted. Fails with the words of
@@ -101,7 +111,7 @@ impl JsonPatch {
             });
             shown.push(Value::Object(map));
         }
-        Ok((Self { operations, strict: Vec::new() }, Value::Array(shown)))
+        Ok((Self { operations, text: Text::default(), strict: Vec::new() }, Value::Array(shown)))
     }
 
     /// Whether there is nothing to do.
@@ -141,6 +151,18 @@ fn operation(item: Value, index: usize, strict: &mut Vec<String>) -> Result<Oper
         strict.push(format!("json patch unknown field {}", quote(&format!("[{index}].{key}"))));
     }
     Ok(Operation { op: op.unwrap_or_else(|| "unknown".to_owned()), path, from, value })
+}
+
+/// What a path (`spec.containers[0].x`) says beyond where a pointer ends, when it leads there.
+fn below<'a>(path: &'a str, pointer: &str) -> Option<&'a str> {
+    pointer.split('/').skip(1).try_fold(path, |rest, part| {
+        let ends = |rest: &&str| rest.is_empty() || rest.starts_with(['.', '[']);
+        if let Some(index) = rest.strip_prefix('[') {
+            let (index, rest) = index.split_once(']')?;
+            return (part == "-" || part == index).then_some(rest);
+        }
+        rest.strip_prefix('.').unwrap_or(rest).strip_prefix(decode(part).as_str()).filter(ends)
+    })
 }
 
 /// Sorts the maps on the way to where a pointer ends.

@@ -3,12 +3,13 @@
 use model::Status;
 use model::json::{Map, Value};
 
-use super::object;
+use super::{Text, object};
 
 /// A merge patch, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergePatch {
     patch: Map,
+    text: Text,
     /// Duplicate fields of the patch itself, for strict decoding.
     pub duplicates: Vec<String>,
 }
@@ -20,12 +21,17 @@ impl MergePatch {
             return Err(Status::bad_request("Invalid JSON Patch"));
         }
         let (patch, duplicates) = object(body, "error decoding patch: ")?;
-        Ok(Self { patch, duplicates })
+        Ok(Self { patch, text: Text::new(body), duplicates })
     }
 
     /// Changes an object.
     pub fn apply(&self, target: &mut Value) {
         merge(target, &self.patch);
+    }
+
+    /// How a number of a changed object is spelt, where the patch brought it and spells it otherwise than it is printed.
+    pub fn spelling(&self, path: &str) -> Option<String> {
+        self.text.spelling(path)
     }
 
     /// Sorts the maps of a changed object as upstream's library writes them: those that the patch went through, and all that
@@ -121,6 +127,13 @@ mod tests {
         ] {
             assert_eq!(merged(target, &patch), result, "{patch}");
         }
+    }
+
+    #[test]
+    fn numbers_keep_their_spelling() {
+        let patch = MergePatch::parse(br#"{"a":{"b":[1e2,1]}}"#).expect("an object");
+        assert_eq!(patch.spelling("a.b[0]").as_deref(), Some("1e2"));
+        assert_eq!(patch.spelling("a.b[1]"), None);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The kind and type of a request's body: what it must be, and how it gets into normal form.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use catalog::{Catalog, facts};
+use codec::json::Spellings;
 use model::field::quote;
 use model::gvk::split_api_version;
 use model::{GroupVersionKind, Status, Value};
 use schema::Shape;
-use schema::normal::Encode;
+use schema::normal::{Encode, Spelling};
 use schema::patch::StrategicPatch;
 use schema::types::Types;
 
@@ -94,8 +96,15 @@ impl Form {
 
     /// The same for what came as JSON: faults name numbers as it spells them.
     pub fn decode_json(&self, body: &[u8], value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
+        let spelt = OnceCell::new();
+        let spelling = |path: &str| spelt.get_or_init(|| Spellings::of(body)).at(path).map(str::to_owned);
+        self.decode_spelt(value, unknown, &spelling)
+    }
+
+    /// The same for what a text led to that `spelling` knows.
+    pub fn decode_spelt(&self, value: &mut Value, unknown: &mut Vec<String>, spelling: Spelling<'_>) -> Result<(), String> {
         schema::apply::keep_reset(value);
-        self.shape.decode_spelt(self.types(), value, unknown, &|path| codec::json::spelling(body, path))
+        self.shape.decode_spelt(self.types(), value, unknown, spelling)
     }
 
     /// What a JSON body holds of which fields come again: of objects that Go keeps in structs each adds to what came before.
@@ -195,7 +204,8 @@ impl Form {
             Some(said) => said.as_str(),
         };
         let kind = text("kind")?;
-        if self.is_free() || text("apiVersion") != Some("") || !(kind.is_empty() || kind == &*self.kind.kind) {
+        // A slash alone is no version.
+        if self.is_free() || !matches!(text("apiVersion"), Some("" | "/")) || !(kind.is_empty() || kind == &*self.kind.kind) {
             return None;
         }
         let members = value.as_object()?;

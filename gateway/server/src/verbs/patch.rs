@@ -132,7 +132,7 @@ impl Change {
                 } else {
                     form.imply_kind(&mut object);
                     form.check_kind(&object).map_err(&refused)?;
-                    form.decode(&mut object, &mut unknown).map_err(&refused)?;
+                    form.decode_spelt(&mut object, &mut unknown, &|path| self.spelling(path)).map_err(&refused)?;
                 }
             }
         }
@@ -160,8 +160,17 @@ impl Change {
             }
         }
         let mut out = Vec::new();
-        codec::go_json::write(&object, &mut out);
+        codec::go_json::write_spelt(&object, &|path| self.spelling(path), &mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// How a number of the changed object is spelt, where the patch brought it as text and spells it otherwise than it is printed.
+    fn spelling(&self, path: &str) -> Option<String> {
+        match self {
+            Self::Json(patch) => patch.spelling(path),
+            Self::Merge(patch) => patch.spelling(path),
+            Self::Strategic(_) => None,
+        }
     }
 
     fn duplicates(&self) -> &[String] {
