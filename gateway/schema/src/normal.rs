@@ -30,6 +30,11 @@ fn is_omitted(types: &Types, field: &Field, value: &Value) -> bool {
     }
 }
 
+/// Go's zero time, which only a pointer tells from none: it is kept as a text and written as a null.
+pub(crate) fn zero_time(kind: &Kind) -> &'static str {
+    if *kind == Kind::MicroTime { "0001-01-01T00:00:00.000000Z" } else { "0001-01-01T00:00:00Z" }
+}
+
 /// What Go writes for a field that was never set; nothing when it leaves it out. A struct comes without its own fields.
 pub(crate) fn unset(types: &Types, field: &Field) -> Option<Value> {
     if is_omitted(types, field, &Value::Null) {

@@ -7,6 +7,9 @@ use model::json::{Map, Value};
 use model::meta;
 use model::name::{Prefix, is_qualified_name, is_valid_label_value, name_is_dns_label};
 
+use crate::normal::zero_time;
+use crate::types::Kind;
+
 #[cfg(test)]
 mod tests;
 
@@ -91,14 +94,18 @@ pub fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     if meta::generation(new) < meta::generation(old) {
         errors.invalid(&path.child("generation"), meta::generation(new), "must not be decremented");
     }
-    for field in ["name", "namespace", "uid"] {
+    for field in ["name", "namespace"] {
         if meta::text(new, field) != meta::text(old, field) {
             errors.invalid(&path.child(field), meta::text(new, field), IMMUTABLE);
         }
     }
+    if meta::uid(new) != meta::uid(old) {
+        errors.invalid_named(&path.child("uid"), meta::uid(new), IMMUTABLE);
+    }
     for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         if raw(new, field) != raw(old, field) {
-            errors.invalid(&path.child(field), raw(new, field).clone(), IMMUTABLE);
+            let shown = Some(raw(new, field)).filter(|value| value.as_str() != Some(zero_time(&Kind::Time))).cloned();
+            errors.invalid(&path.child(field), shown.unwrap_or(Value::Null), IMMUTABLE);
         }
     }
     validate_labels(member(new, "labels"), &path.child("labels"), errors);

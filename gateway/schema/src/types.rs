@@ -144,6 +144,11 @@ impl Field {
         self.proto_in.get(level).copied().unwrap_or(self.proto)
     }
 
+    /// Whether it points at a time, which may be there and be Go's zero time.
+    pub(crate) fn is_time_pointer(&self) -> bool {
+        self.pointer && matches!(self.kind, Kind::Time | Kind::MicroTime)
+    }
+
     /// Whether objects in it are of the struct that has it: CustomResourceDefinition's schemas below `items` and its like,
     /// which JSON writes as one thing or another.
     pub(crate) fn holds_schemas(&self) -> bool {

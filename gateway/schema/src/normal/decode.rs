@@ -10,7 +10,7 @@ use model::field::quote;
 use model::json::{Map, Number, Value};
 use model::time::{Precision, canonical, format_duration, parse_duration};
 
-use super::is_omitted;
+use super::{is_omitted, zero_time};
 use crate::types::{Field, Kind, TypeId, Types};
 
 /// Decodes `value` in place. Unknown fields are dropped and told in document order as `unknown field "spec.foo"`.
@@ -108,10 +108,18 @@ impl<'a> Walk<'a> {
                 self.tell_unknown(key);
                 return false;
             };
+            let said = !value.is_null();
             if outcome.is_ok() {
                 outcome = if field.holds_schemas() { self.schemas(ty, field, value) } else { self.field(field, value) };
             }
-            !value.is_null() && (!is_omitted(types, field, value) || field.tells_empty)
+            if value.is_null() {
+                let zero = said && field.is_time_pointer();
+                if zero {
+                    *value = zero_time(&field.kind).into();
+                }
+                return zero;
+            }
+            !is_omitted(types, field, value) || field.tells_empty
         });
         // Kept on a fault, for its message.
         if outcome.is_ok() {

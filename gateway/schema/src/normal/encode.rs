@@ -5,7 +5,7 @@
 use codec::go_json::{write, write_map, write_number, write_sorted, write_string};
 use model::json::{Map, Value};
 
-use super::is_omitted;
+use super::{is_omitted, zero_time};
 use crate::types::{Field, Kind, TypeId, Types};
 
 /// What stands around and in an encoded object.
@@ -154,8 +154,9 @@ impl Writer<'_> {
     }
 
     fn field(&mut self, owner: TypeId, field: &Field, value: Option<&Value>, comma: &mut bool) {
+        let zero_time = value.is_some_and(Value::is_null) && field.is_time_pointer();
         let value = value.unwrap_or(&Value::Null);
-        if is_omitted(self.types, field, value) {
+        if is_omitted(self.types, field, value) && !zero_time {
             return;
         }
         self.key(field.json, comma);
@@ -189,6 +190,7 @@ impl Writer<'_> {
                 write_map(map, self.out, |value, out| Writer { types, out, revision_at: None }.value(inner, value));
             }
             (kind, Value::Null) => self.zero(kind),
+            (Kind::Time | Kind::MicroTime, Value::String(text)) if text == zero_time(kind) => self.zero(kind),
             (_, Value::String(text)) => write_string(text, self.out),
             (_, Value::Number(number)) => write_number(number, self.out),
             (_, value) => write(value, self.out),

@@ -144,6 +144,15 @@ fn values_become_canonical() {
 }
 
 #[test]
+fn a_pointer_to_the_zero_time_is_a_null_that_is_written() {
+    let text = r#"{"metadata":{"creationTimestamp":"0001-01-01T00:00:00Z","deletionTimestamp":"0001-01-01T00:00:00Z"},"status":{"startTime":null}}"#;
+    let (value, _) = decoded("Pod", text).expect("times");
+    assert_eq!(value, json!({"metadata": {"deletionTimestamp": "0001-01-01T00:00:00Z"}, "status": {}}));
+    let written = encoded("v1", "Pod", &value);
+    assert!(written.contains(r#""metadata":{"deletionTimestamp":null}"#) && !written.contains("startTime"), "{written}");
+}
+
+#[test]
 fn zero_values_are_written_where_go_writes_them() {
     assert_eq!(
         encoded("v1", "Pod", &json!({})),

@@ -38,6 +38,13 @@ fn names_and_namespaces() {
 }
 
 #[test]
+fn a_deletion_at_the_zero_time_is_one() {
+    let (old, new) = (json!({"name": "a", "resourceVersion": "1"}), json!({"name": "a", "resourceVersion": "1", "deletionTimestamp": "0001-01-01T00:00:00Z"}));
+    assert_eq!(updated(new.clone(), old), ["metadata.deletionTimestamp: Invalid value: null: field is immutable"]);
+    assert_eq!(updated(new.clone(), new), Vec::<String>::new());
+}
+
+#[test]
 fn labels_annotations_owners_finalizers() {
     let wrong = created(
         json!({"name": "a", "labels": {"a/b/c": "x y"}, "annotations": {"UPPER.example.com/Key": "any thing", "a b": ""},

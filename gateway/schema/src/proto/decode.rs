@@ -228,14 +228,14 @@ fn leaf(kind: &Kind, raw: &[u8]) -> Result<Value, String> {
                 _ => "0".into(),
             }
         }
-        Kind::Time if raw.is_empty() => Value::Null,
-        Kind::MicroTime if raw.is_empty() => Value::Null,
+        // Where nothing points at it, normal form leaves it out.
+        Kind::Time | Kind::MicroTime if raw.is_empty() => normal::zero_time(kind).into(),
         Kind::Time | Kind::MicroTime => {
             let [seconds, nanos] = parts("Timestamp", raw, [(Wire::Varint, "Seconds"), (Wire::Varint, "Nanos")])?;
             let (seconds, nanos) = (seconds.number() as i64, nanos.number() as i32);
             // Upstream drops the fraction of a `metav1.Time`.
             let known = if *kind == Kind::Time { (0, Precision::Seconds) } else { (nanos / 1000 * 1000, Precision::Micro) };
-            from_unix(seconds, known.0, known.1)?.map_or(Value::Null, Value::String)
+            from_unix(seconds, known.0, known.1)?.map_or_else(|| normal::zero_time(kind).into(), Value::String)
         }
         Kind::Duration => {
             let [nanos] = parts("Duration", raw, [(Wire::Varint, "Duration")])?;

@@ -11,6 +11,7 @@ use model::time::{Precision, parse_duration, to_unix};
 use super::schema_or::SchemaOr;
 use super::wire::Wire;
 use super::{envelope, is_list_message};
+use crate::normal::zero_time;
 use crate::types::{Field, Kind, TypeId, Types};
 
 /// A whole body: the envelope and in it the object.
@@ -94,7 +95,8 @@ impl<'t> Writer<'t> {
                 self.level((ty, level + 1), known, map);
                 self.close(first.proto_at(level), mark);
             } else {
-                let value = map.and_then(|map| map.get(first.json)).filter(|value| !value.is_null());
+                let said = |value: &&Value| !value.is_null() || first.is_time_pointer();
+                let value = map.and_then(|map| map.get(first.json)).filter(said);
                 self.field(ty, first, value);
             }
         }
@@ -194,7 +196,7 @@ impl<'t> Writer<'t> {
                 let nanos = text.and_then(|text| parse_duration(text).ok()).unwrap_or(0);
                 self.varint_field(1, nanos as u64);
             }
-            (Kind::Time | Kind::MicroTime, Some(text)) => {
+            (Kind::Time | Kind::MicroTime, Some(text)) if text != zero_time(kind) => {
                 let precision = if *kind == Kind::Time { Precision::Seconds } else { Precision::Micro };
                 if let Ok((seconds, nanos)) = to_unix(text, precision) {
                     self.varint_field(2, nanos as u64);

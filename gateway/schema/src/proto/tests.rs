@@ -155,3 +155,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_pointer_to_the_zero_time_is_an_empty_message() {
+    let (ty, zero) = (of_kind("v1", "Pod"), json!({"metadata": {"deletionTimestamp": "0001-01-01T00:00:00Z"}}));
+    let written = message(&TYPES, ty, &zero);
+    assert_eq!(written, message(&TYPES, ty, &json!({"metadata": {"deletionTimestamp": null}})));
+    let read = decode(&TYPES, ty, &written).expect("what was written");
+    assert_eq!(read["metadata"]["deletionTimestamp"], zero["metadata"]["deletionTimestamp"]);
+}
