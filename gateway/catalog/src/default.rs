@@ -8,8 +8,14 @@ use schema::{Field, Kind, TypeId, Types};
 const HOOKED: &[&str] = &["v1.StatefulSetUpdateStrategy"];
 
 /// Lists that upstream's defaulting or validation asks whether they are nil, where it mostly asks for no elements, or that
-/// its messages show.
+/// its messages show, or that its strategy counts generation by.
 const TOLD_EMPTY: &[(&str, &str)] = &[
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "matchConditions"),
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "rules"),
+    ("io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration", "webhooks"),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhook", "matchConditions"),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhook", "rules"),
+    ("io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration", "webhooks"),
     ("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),
     ("io.k8s.api.batch.v1.UncountedTerminatedPods", "failed"),
     ("io.k8s.api.batch.v1.UncountedTerminatedPods", "succeeded"),
@@ -18,6 +24,12 @@ const TOLD_EMPTY: &[(&str, &str)] = &[
     ("io.k8s.api.core.v1.EphemeralContainer", "restartPolicyRules"),
     ("io.k8s.api.core.v1.ResourceQuotaSpec", "scopes"),
     ("io.k8s.api.networking.v1.IngressSpec", "rules"),
+    ("io.k8s.api.networking.v1.NetworkPolicyEgressRule", "ports"),
+    ("io.k8s.api.networking.v1.NetworkPolicyEgressRule", "to"),
+    ("io.k8s.api.networking.v1.NetworkPolicyIngressRule", "from"),
+    ("io.k8s.api.networking.v1.NetworkPolicyIngressRule", "ports"),
+    ("io.k8s.api.networking.v1.NetworkPolicySpec", "egress"),
+    ("io.k8s.api.networking.v1.NetworkPolicySpec", "ingress"),
     ("io.k8s.api.resource.v1.ResourceSliceSpec", "devices"),
     ("io.k8s.api.resource.v1.ResourceSliceSpec", "sharedCounters"),
 ];

@@ -148,6 +148,8 @@ pub struct Hooks {
     pub closing: Option<fn(&mut Value, now: Timestamp)>,
     /// Whether generation counts what the author sent, before `prepare_update` takes some of that away.
     pub counts_unprepared: bool,
+    /// Whether generation counts an empty list or map in the place of an absent one.
+    pub counts_empty: bool,
     /// Whether what is found twice is told twice: upstream validates the kind by hand alone, and nothing sorts its errors out.
     pub tells_again: bool,
     /// Whether upstream keeps no watch cache of the kind, whose words a get then has from the storage itself.
@@ -185,6 +187,7 @@ impl Hooks {
         deleting: None,
         closing: None,
         counts_unprepared: false,
+        counts_empty: false,
         tells_again: false,
         uncached: false,
     };

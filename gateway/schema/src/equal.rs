@@ -6,14 +6,29 @@ use model::json::{Map, Value};
 
 use crate::types::{Field, Kind, TypeId, Types};
 
+/// Whether an empty list or map is an absent one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// As `apiequality.Semantic` has it.
+    IsAbsent,
+    /// As `reflect.DeepEqual` has it, which a few strategies count generation by.
+    Counts,
+}
+
 /// Whether two values of a struct type mean the same.
 pub fn semantic(types: &Types, ty: TypeId, a: &Value, b: &Value) -> bool {
-    values(types, &Kind::Struct(ty), a, b)
+    Comparison { types, empty: Empty::IsAbsent }.values(&Kind::Struct(ty), a, b)
 }
 
 /// Whether two values of a field mean the same; a field within fields is named with dots. `None` where the type has no such
 /// field.
-pub fn member(types: &Types, ty: TypeId, path: &str, a: Option<&Value>, b: Option<&Value>) -> Option<bool> {
+pub fn member(
+    types: &Types,
+    ty: TypeId,
+    path: &str,
+    (a, b): (Option<&Value>, Option<&Value>),
+    empty: Empty,
+) -> Option<bool> {
     let (first, last) = path.rsplit_once('.').map_or(("", path), |(holder, last)| (holder, last));
     let mut holder = ty;
     for name in first.split('.').filter(|name| !name.is_empty()) {
@@ -21,54 +36,71 @@ pub fn member(types: &Types, ty: TypeId, path: &str, a: Option<&Value>, b: Optio
         holder = *inner;
     }
     let (field, null) = (types[holder].field(last)?, &Value::Null);
-    Some(a == b || fields(types, field, a.unwrap_or(null), b.unwrap_or(null)))
+    Some(a == b || Comparison { types, empty }.fields(field, a.unwrap_or(null), b.unwrap_or(null)))
 }
 
-fn values(types: &Types, kind: &Kind, a: &Value, b: &Value) -> bool {
-    match (kind, a, b) {
-        (Kind::Struct(id), Value::Object(a), Value::Object(b)) => {
-            types[*id].fields.iter().all(|field| fields(types, field, of(a, field.json), of(b, field.json)))
+#[derive(Clone, Copy)]
+struct Comparison<'t> {
+    types: &'t Types,
+    empty: Empty,
+}
+
+impl Comparison<'_> {
+    fn values(self, kind: &Kind, a: &Value, b: &Value) -> bool {
+        let holds = matches!(kind, Kind::List(_) | Kind::Map(_));
+        if holds && self.empty == Empty::Counts && a.is_null() != b.is_null() {
+            return false;
         }
-        (Kind::List(inner), a, b) => match (items(a), items(b)) {
-            (a, b) if a.len() == b.len() => a.iter().zip(b).all(|(a, b)| values(types, inner, a, b)),
-            _ => false,
-        },
-        (Kind::Map(inner), a, b) => match (a.as_object(), b.as_object()) {
-            (Some(a), Some(b)) => {
-                a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| values(types, inner, a, b)))
+        match (kind, a, b) {
+            (Kind::Struct(id), Value::Object(a), Value::Object(b)) => self.structs(*id, a, b),
+            (Kind::List(inner), a, b) => match (items(a), items(b)) {
+                (a, b) if a.len() == b.len() => a.iter().zip(b).all(|(a, b)| self.values(inner, a, b)),
+                _ => false,
+            },
+            (Kind::Map(inner), a, b) => match (a.as_object(), b.as_object()) {
+                (Some(a), Some(b)) => {
+                    a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| self.values(inner, a, b)))
+                }
+                (a, b) => a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty),
+            },
+            (Kind::Quantity, Value::String(a), Value::String(b)) => {
+                a == b || Quantity::parse(a).is_ok_and(|a| Quantity::parse(b) == Ok(a))
             }
-            (a, b) => a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty),
-        },
-        (Kind::Quantity, Value::String(a), Value::String(b)) => {
-            a == b || Quantity::parse(a).is_ok_and(|a| Quantity::parse(b) == Ok(a))
+            (_, a, b) => a == b,
         }
-        (_, a, b) => a == b,
     }
-}
 
-/// An absent field that is no pointer has its zero value.
-fn fields(types: &Types, field: &Field, a: &Value, b: &Value) -> bool {
-    if field.pointer || a.is_null() == b.is_null() {
-        return values(types, &field.kind, a, b);
+    fn structs(self, ty: TypeId, a: &Map, b: &Map) -> bool {
+        self.types[ty].fields.iter().all(|field| {
+            let both = !field.is_time_pointer() || a.contains_key(field.json) == b.contains_key(field.json);
+            both && self.fields(field, of(a, field.json), of(b, field.json))
+        })
     }
-    let present = if a.is_null() { b } else { a };
-    is_zero(types, &field.kind, present)
-}
 
-fn is_zero(types: &Types, kind: &Kind, value: &Value) -> bool {
-    match (kind, value) {
-        (_, Value::Null) => true,
-        (Kind::Struct(id), Value::Object(map)) => {
-            map.iter().all(|(key, value)| types[*id].field(key).is_none_or(|f| !f.pointer && is_zero(types, &f.kind, value)))
+    /// An absent field that is no pointer has its zero value.
+    fn fields(self, field: &Field, a: &Value, b: &Value) -> bool {
+        if field.pointer || a.is_null() == b.is_null() {
+            return self.values(&field.kind, a, b);
         }
-        (Kind::List(_), Value::Array(items)) => items.is_empty(),
-        (Kind::Map(_), Value::Object(map)) => map.is_empty(),
-        (Kind::Quantity, Value::String(text)) => Quantity::parse(text).is_ok_and(|q| q.is_zero()),
-        (Kind::Duration, Value::String(text)) => text == "0s",
-        (_, Value::String(text)) => text.is_empty(),
-        (_, Value::Bool(is)) => !is,
-        (_, Value::Number(number)) => number.as_f64() == Some(0.0),
-        _ => false,
+        let present = if a.is_null() { b } else { a };
+        self.is_zero(&field.kind, present)
+    }
+
+    fn is_zero(self, kind: &Kind, value: &Value) -> bool {
+        match (kind, value) {
+            (_, Value::Null) => true,
+            (Kind::Struct(id), Value::Object(map)) => map
+                .iter()
+                .all(|(key, value)| self.types[*id].field(key).is_none_or(|f| !f.pointer && self.is_zero(&f.kind, value))),
+            (Kind::List(_), Value::Array(items)) => items.is_empty() && self.empty == Empty::IsAbsent,
+            (Kind::Map(_), Value::Object(map)) => map.is_empty() && self.empty == Empty::IsAbsent,
+            (Kind::Quantity, Value::String(text)) => Quantity::parse(text).is_ok_and(|q| q.is_zero()),
+            (Kind::Duration, Value::String(text)) => text == "0s",
+            (_, Value::String(text)) => text.is_empty(),
+            (_, Value::Bool(is)) => !is,
+            (_, Value::Number(number)) => number.as_f64() == Some(0.0),
+            _ => false,
+        }
     }
 }
 
@@ -103,10 +135,16 @@ mod tests {
             assert!(semantic(&types, pod, a, b) && semantic(&types, pod, b, a), "{a} {b}");
         }
         let (one, other) = (json!({"volumes": null, "hostNetwork": false}), json!({}));
-        assert_eq!(member(&types, pod, "spec", Some(&one), Some(&other)), Some(true));
-        assert_eq!(member(&types, pod, "metadata.labels", None, Some(&json!({"a": ""}))), Some(false));
-        assert_eq!(member(&types, pod, "spec.unheard", None, None), None);
+        let same = |path: &str, a: Option<&Value>, b: Option<&Value>| member(&types, pod, path, (a, b), Empty::IsAbsent);
+        assert_eq!(same("spec", Some(&one), Some(&other)), Some(true));
+        assert_eq!(same("metadata.labels", None, Some(&json!({"a": ""}))), Some(false));
+        assert_eq!(same("spec.unheard", None, None), None);
+        let exactly = |a: Value, b: Value| member(&types, pod, "spec", (Some(&a), Some(&b)), Empty::Counts);
+        assert_eq!(exactly(json!({"volumes": []}), json!({})), Some(false));
+        assert_eq!(exactly(json!({}), json!({"nodeSelector": {}})), Some(false));
+        assert_eq!(exactly(json!({"hostNetwork": false, "volumes": []}), json!({"volumes": []})), Some(true));
         let different = [
+            (json!({"metadata": {"deletionTimestamp": null}}), json!({"metadata": {}})),
             (limits("1"), limits("2")),
             (json!({"spec": {"priority": 0}}), json!({"spec": {}})),
             (json!({"spec": {"securityContext": {}}}), json!({"spec": {}})),

@@ -23,6 +23,7 @@ use model::name::Prefix;
 use model::world::ResourceFacts;
 use model::{GroupResource, GroupVersionKind, GroupVersionResource, RequestInfo, Status, Value, Verb, meta};
 use schema::Shape;
+use schema::equal::Empty;
 use schema::normal::Encode;
 use schema::object_meta::Scope;
 use schema::proto;
@@ -312,9 +313,10 @@ impl Row {
     /// Counts generation; after the hooks.
     pub fn count_generation(&self, new: &mut Value, old: &Value) {
         if self.is_whole() {
+            let empty = if self.hooks().counts_empty { Empty::Counts } else { Empty::IsAbsent };
             self.strategy().count(new, old, &|field, a, b| {
                 let by_type = match self.stored_shape() {
-                    Shape::Struct(ty) => schema::equal::member(self.form.types(), *ty, field, a, b),
+                    Shape::Struct(ty) => schema::equal::member(self.form.types(), *ty, field, (a, b), empty),
                     Shape::Structural(_) => None,
                 };
                 by_type.unwrap_or_else(|| a == b)

@@ -3,6 +3,7 @@
 
 use model::Value;
 use model::field::{Error, Errors, Fault, Path, Spelling};
+use schema::equal::Empty;
 use schema::{Kind, TypeId, Types};
 
 use super::read::{Match, Member, Presence, Rule, Shape, Step, Table};
@@ -77,7 +78,7 @@ impl Walk<'_> {
     fn unchanged(&self, pair: Pair<'_>, name: &str) -> bool {
         let Some(old) = pair.old.filter(|_| self.updates) else { return false };
         let (new, old) = (pair.new.get(name), old.get(name));
-        let by_type = pair.ty.and_then(|ty| schema::equal::member(self.types, ty, name, new, old));
+        let by_type = pair.ty.and_then(|ty| schema::equal::member(self.types, ty, name, (new, old), Empty::IsAbsent));
         by_type.unwrap_or_else(|| same(new.unwrap_or(&Value::Null), old.unwrap_or(&Value::Null)))
     }
 

@@ -13,6 +13,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
     validate: Some(|object, errors| validate_spec(get::at(object, "spec"), Values::Strict, &[], errors)),
     validate_update: Some(validate_update),
+    counts_empty: true,
     ..Hooks::NONE
 };
 

@@ -24,6 +24,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     }),
     validate_update: Some(|new, old, errors| validate(new, &Kept::by(old, new), errors)),
     warnings: Some(warnings),
+    counts_empty: true,
     ..Hooks::NONE
 };
 
