@@ -92,6 +92,8 @@ pub struct Hooks {
     pub default: Option<fn(&mut Value)>,
     /// Defaults that are the time of the request, in its version; before anybody becomes owner of fields.
     pub default_now: Option<fn(&mut Value, now: &str)>,
+    /// A default that is another part of the object; after all others.
+    pub shared: Option<Shared>,
     /// The rule of `metadata.name`, where the strategy row says that it is the kind's own.
     pub name: Option<OwnName>,
     /// Makes a name of `metadata.generateName`, where that is not done by a random suffix.
@@ -161,6 +163,7 @@ impl Hooks {
     pub const NONE: Hooks = Hooks {
         default: None,
         default_now: None,
+        shared: None,
         name: None,
         generate_name: None,
         prepare_create: None,
@@ -191,6 +194,15 @@ impl Hooks {
         tells_again: false,
         uncached: false,
     };
+}
+
+/// A default that is another part of the object. Upstream holds both as one, so that what is added to the other part of a new
+/// object is added to this one as well; and fills it in whenever it reads an object.
+pub struct Shared {
+    /// Fills it in, and says whether it was missing.
+    pub fill: fn(&mut Value) -> bool,
+    /// Adds what `prepare_create` added to the other part.
+    pub join: fn(&mut Value),
 }
 
 /// A field that a field selector may name.

@@ -43,8 +43,9 @@ struct Answer {
 /// The time that stands for the one of the request.
 const NOW: &str = "2000-01-01T00:00:00Z";
 
-/// As the write path does it: decoded and defaulted in the version of the request, then in the version that is stored.
-fn prepared(catalog: &Catalog, resource: &Resource, mut object: Value) -> Value {
+/// As the write path does it: decoded and defaulted in the version of the request, then in the version that is stored. Says as
+/// well whether a default was another part of it.
+fn prepared(catalog: &Catalog, resource: &Resource, mut object: Value) -> (Value, bool) {
     resource.shape.decode(&catalog.types, &mut object, &mut Vec::new()).expect("cases decode");
     catalog.fill_in(&resource.shape, &mut object);
     let stored = resource.storage.as_ref().map(|storage| &storage.gvk);
@@ -52,23 +53,25 @@ fn prepared(catalog: &Catalog, resource: &Resource, mut object: Value) -> Value 
         default(&mut object);
     }
     resource.hooks.default_now.inspect(|default| default(&mut object, NOW));
+    let shared = resource.hooks.shared.as_ref().is_some_and(|shared| (shared.fill)(&mut object));
     if let Some(conversion) = convert::of(&resource.gvk) {
         (conversion.to_storage)(&mut object);
     }
     meta::set(&mut object, "uid", "u1");
     meta::set(&mut object, "resourceVersion", "1");
-    object
+    (object, shared)
 }
 
 fn answer(catalog: &Catalog, resource: &Arc<Resource>, what: &str, new: Value, old: Option<Value>) -> Answer {
     let (hooks, strategy) = (resource.hooks, &resource.strategy);
-    let mut new = prepared(catalog, resource, new);
-    let old = old.map(|old| prepared(catalog, resource, old));
+    let (mut new, shared) = prepared(catalog, resource, new);
+    let old = old.map(|old| prepared(catalog, resource, old).0);
     let (mut errors, mut warnings) = (Errors::new(), Vec::new());
     match (what, &old) {
         ("create", None) => {
             strategy.prepare_create(&mut new);
             hooks.prepare_create.inspect(|prepare| prepare(&mut new));
+            hooks.shared.as_ref().filter(|_| shared).inspect(|shared| (shared.join)(&mut new));
             hooks.author.inspect(|author| author(&mut new, &User::new("somebody", &["system:authenticated"])));
             hooks.stamp.inspect(|stamp| stamp(&mut new, None, NOW));
             hooks.name.inspect(|own| validate_names(&new, &|name, prefix| own(&new, name, prefix), &mut errors));

@@ -30,6 +30,9 @@ fn defaulted(catalog: &Catalog, resource: &catalog::Resource, mut object: Value)
     if let Some(default) = resource.hooks.default {
         default(&mut object);
     }
+    if let Some(shared) = &resource.hooks.shared {
+        (shared.fill)(&mut object);
+    }
     written(catalog, &resource.shape, &object)
 }
 

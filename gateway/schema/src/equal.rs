@@ -22,13 +22,7 @@ pub fn semantic(types: &Types, ty: TypeId, a: &Value, b: &Value) -> bool {
 
 /// Whether two values of a field mean the same; a field within fields is named with dots. `None` where the type has no such
 /// field.
-pub fn member(
-    types: &Types,
-    ty: TypeId,
-    path: &str,
-    (a, b): (Option<&Value>, Option<&Value>),
-    empty: Empty,
-) -> Option<bool> {
+pub fn member(types: &Types, ty: TypeId, path: &str, (a, b): (Option<&Value>, Option<&Value>), empty: Empty) -> Option<bool> {
     let (first, last) = path.rsplit_once('.').map_or(("", path), |(holder, last)| (holder, last));
     let mut holder = ty;
     for name in first.split('.').filter(|name| !name.is_empty()) {

@@ -126,6 +126,9 @@ impl Transcode {
         if let Some(default) = resource.hooks.default {
             default(&mut object);
         }
+        if let Some(shared) = &resource.hooks.shared {
+            (shared.fill)(&mut object);
+        }
         let fields = resource.hooks.selectable.iter().map(|field| (field.field, (field.value)(&object))).collect();
         let header = Header { labels: meta::labels(&object).collect(), fields };
         let mut body = Vec::with_capacity(stored.len() * 2);

@@ -156,6 +156,8 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
 async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, owners: Owners) -> Result<Attempt, Status> {
     let mut object = drafted(call, write, None)?;
     prepare::wipe(&mut object);
+    // A name is generated for a copy, of which nothing is held once for two parts.
+    let shared = fill_shared(write.row, &mut object) && !meta::name(&object).is_empty();
     write.row.refuse_create(meta::name(&object))?;
     managed::track(write, owners, call, None, &mut object);
     let review = Review::new(write, Operation::Create, None);
@@ -166,7 +168,7 @@ async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, owners: Ow
     loop {
         left -= 1;
         let next = if left > 0 { object.clone() } else { std::mem::take(&mut object) };
-        match put_new(gate, call, write, &review, next).await? {
+        match put_new(gate, call, write, &review, next, shared).await? {
             Some(stored) => return Ok(Attempt::Done(Written { stored, created: true })),
             None if left == 0 => return Ok(Attempt::Overtaken),
             None => {}
@@ -181,12 +183,16 @@ async fn put_new(
     write: &Write<'_>,
     review: &Review<'_>,
     object: Value,
+    shared: bool,
 ) -> Result<Option<Stored>, Status> {
     let mut new = write.row.to_storage(object)?;
     permit(gate, call, write, &new, None)?;
     let unprepared = write.row.hooks().warnings_unprepared.map(|warnings| warnings(&new));
     unprepared.into_iter().flatten().for_each(|warning| call.notes.warn(warning));
     prepare::create(write, &mut new, &call.user, call.now);
+    if let Some(shared) = write.row.hooks().shared.as_ref().filter(|_| shared) {
+        (shared.join)(&mut new);
+    }
     let begun = commit::begin(gate, write, &mut new, None).await?;
     let stored = match judge_new(gate, call, write, review, &mut new).await {
         Ok(()) => commit::create(gate, write, &new).await,
@@ -210,6 +216,7 @@ async fn judge_new(
     write.row.settle(new);
     judge(gate, call, review, write, new).await?;
     write.row.default_status(new);
+    fill_shared(write.row, new);
     Ok(())
 }
 
@@ -222,6 +229,7 @@ async fn update(
 ) -> Result<Attempt, Status> {
     let old = write.row.draft_view(&current.value)?;
     let mut object = drafted(call, write, Some(&*old))?;
+    fill_shared(write.row, &mut object);
     rules::uid(write, &object, current)?;
     managed::track(write, owners, call, Some(&*old), &mut object);
     let review = Review::new(write, Operation::Update, Some(&*old));
@@ -267,6 +275,11 @@ fn drafted(call: &mut Call, write: &Write<'_>, old: Option<&Value>) -> Result<Va
         default(&mut object, &rfc3339(call.now));
     }
     Ok(object)
+}
+
+/// Fills in what an object has of another part of it, and says whether it was missing.
+fn fill_shared(row: &Row, object: &mut Value) -> bool {
+    row.hooks().shared.as_ref().is_some_and(|shared| (shared.fill)(object))
 }
 
 /// The second half of authorization, which needs the object: nobody grants more than they hold.

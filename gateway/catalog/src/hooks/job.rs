@@ -13,11 +13,12 @@ use super::podspec::Options;
 use super::rules::labels::{self, Values};
 use super::rules::number::{IMMUTABLE, immutable, immutable_struct, nonnegative};
 use super::rules::{equal, get, internal, text};
-use super::{Hooks, Selectable, pod_template, workload};
+use super::{Hooks, Selectable, Shared, pod_template, workload};
 
 /// The hooks of Jobs.
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
+    shared: Some(Shared { fill: labels_from_template, join: join_labels }),
     prepare_create: Some(prepare_create),
     prepare_update: Some(|job, _| drop_disabled(job, "spec")),
     validate: Some(validate_create),
@@ -46,14 +47,11 @@ const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 const OLD_CONTROLLER_UID: &str = "controller-uid";
 const OLD_JOB_NAME: &str = "job-name";
+/// The labels that a template gets with a selector.
+const MADE_LABELS: [&str; 4] = [OLD_JOB_NAME, JOB_NAME, OLD_CONTROLLER_UID, CONTROLLER_UID];
 
 fn default(job: &mut Value) {
     pod_template::default(job, "spec.template");
-    // A Job that still gets its selector gets these labels with it, so that they are all of the template's.
-    let labels = get::at(job, "spec.template.metadata.labels");
-    if labels.get(CONTROLLER_UID).is_some() || get::is(get::at(job, "spec"), "manualSelector") {
-        labels_from_template(job);
-    }
     let Some(spec) = job.get_mut("spec") else { return };
     // Jobs get these; the templates of CronJobs, which have the same type, do not.
     get::default_pointer(spec, "completionMode", "NonIndexed");
@@ -82,17 +80,29 @@ fn prepare_create(job: &mut Value) {
     if !get::is(get::at(job, "spec"), "manualSelector") {
         generate_selector(job);
     }
-    labels_from_template(job);
     drop_disabled(job, "spec");
 }
 
 /// A Job without labels has those of its template.
-fn labels_from_template(job: &mut Value) {
-    let labels = get::at(job, "spec.template.metadata.labels").clone();
-    if let Some(metadata) = job.get_mut("metadata").filter(|metadata| get::entries(metadata, "labels").next().is_none())
-        && labels.is_object()
-    {
-        get::set(metadata, "labels", labels);
+fn labels_from_template(job: &mut Value) -> bool {
+    if get::entries(get::at(job, "metadata"), "labels").next().is_some() {
+        return false;
+    }
+    let labels = get::at(job, "spec.template.metadata.labels");
+    let Some(labels) = labels.is_object().then(|| labels.clone()) else { return false };
+    job.get_mut("metadata").map(|metadata| get::set(metadata, "labels", labels)).is_some()
+}
+
+/// The labels by which a Job's pods are known are its own where it has its template's.
+fn join_labels(job: &mut Value) {
+    let made: Vec<(&str, Value)> = {
+        let labels = get::at(job, "spec.template.metadata.labels");
+        MADE_LABELS.into_iter().filter_map(|key| Some((key, labels.get(key)?.clone()))).collect()
+    };
+    if let Some(labels) = job.get_mut("metadata").and_then(|metadata| get::object_mut(metadata, "labels")) {
+        for (key, value) in made {
+            labels.entry(key).or_insert(value);
+        }
     }
 }
 

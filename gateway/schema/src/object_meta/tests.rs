@@ -39,7 +39,10 @@ fn names_and_namespaces() {
 
 #[test]
 fn a_deletion_at_the_zero_time_is_one() {
-    let (old, new) = (json!({"name": "a", "resourceVersion": "1"}), json!({"name": "a", "resourceVersion": "1", "deletionTimestamp": "0001-01-01T00:00:00Z"}));
+    let (old, new) = (
+        json!({"name": "a", "resourceVersion": "1"}),
+        json!({"name": "a", "resourceVersion": "1", "deletionTimestamp": "0001-01-01T00:00:00Z"}),
+    );
     assert_eq!(updated(new.clone(), old), ["metadata.deletionTimestamp: Invalid value: null: field is immutable"]);
     assert_eq!(updated(new.clone(), new), Vec::<String>::new());
 }

@@ -14,7 +14,9 @@ fn valid() -> Value {
         "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": pod}},
     });
     default(&mut job);
+    assert!(labels_from_template(&mut job));
     prepare_create(&mut job);
+    join_labels(&mut job);
     job
 }
 
@@ -61,6 +63,16 @@ fn defaults_and_selectors() {
     assert_eq!(of(json!({"parallelism": 3}))["completions"], Value::Null);
     assert_eq!(of(json!({"backoffLimitPerIndex": 1}))["backoffLimit"], json!(2147483647));
     assert_eq!(of(json!({"podFailurePolicy": {}}))["podReplacementPolicy"], json!("Failed"));
+}
+
+#[test]
+fn labels_of_the_template() {
+    let filled = |mut job: Value| (labels_from_template(&mut job), job["metadata"]["labels"].take());
+    let template = json!({"template": {"metadata": {"labels": {"a": "b"}}}});
+    assert_eq!(filled(json!({"metadata": {}, "spec": template})), (true, json!({"a": "b"})));
+    assert_eq!(filled(json!({"metadata": {"labels": {}}, "spec": template})), (true, json!({"a": "b"})));
+    assert_eq!(filled(json!({"metadata": {"labels": {"c": "d"}}, "spec": template})), (false, json!({"c": "d"})));
+    assert_eq!(filled(json!({"metadata": {}, "spec": {"template": {}}})), (false, Value::Null));
 }
 
 #[test]

@@ -15,7 +15,9 @@ fn patched(mut target: Value, operations: &Value) -> Result<Value, String> {
 fn numbers_keep_their_spelling() {
     let body = br#"[{"op":"add","path":"/a/-","value":{"n":1e2}},{"op":"replace","path":"/m/x~1y.z","value":[1.50,1]},{"op":"add","path":"/n","value":1e3}]"#;
     let patch = JsonPatch::parse(body).expect("a patch");
-    for (path, spelt) in [("a[3].n", Some("1e2")), ("m.x/y.z[0]", Some("1.50")), ("m.x/y.z[1]", None), ("n", Some("1e3")), ("nn", None)] {
+    for (path, spelt) in
+        [("a[3].n", Some("1e2")), ("m.x/y.z[0]", Some("1.50")), ("m.x/y.z[1]", None), ("n", Some("1e3")), ("nn", None)]
+    {
         assert_eq!(patch.spelling(path).as_deref(), spelt, "{path}");
     }
 }
