@@ -222,13 +222,26 @@ impl ResourceCache {
         Snapshot::new(published.max(state.revision), state)
     }
 
-    /// The resource as it was at a revision, if that is still known: because nothing has changed since, or pinned.
+    /// The resource as it was at a revision, if that is still known: because nothing has changed since, pinned, or by the log.
     pub fn snapshot_at(&self, revision: Revision) -> Option<Snapshot> {
         let now = self.snapshot();
         if now.state().revision <= revision && revision <= now.revision() {
             return Some(Snapshot::new(revision, now.state().clone()));
         }
-        self.pins.lock().get(revision, Instant::now(), &self.shared.limits)
+        let pinned = self.pins.lock().get(revision, Instant::now(), &self.shared.limits);
+        pinned.or_else(|| self.undone(revision))
+    }
+
+    /// The resource as it was, by taking back what changed since; nothing where the log does not reach, and for the future.
+    fn undone(&self, revision: Revision) -> Option<Snapshot> {
+        let log = self.log.read();
+        let state = self.state.load_full();
+        if revision >= state.revision {
+            return None;
+        }
+        let changes = log.since(revision, Instant::now(), &self.shared.limits)?;
+        drop(log);
+        Some(Snapshot::new(revision, Arc::new(state.before(revision, &changes))))
     }
 
     /// Keeps a snapshot for a while, for the next page of a list; bounded in time, number and bytes (see [`Limits`]).
@@ -292,15 +305,16 @@ impl ResourceCache {
                 None => state.remove(change.key.as_str()),
             }
         }
-        // The state first: who hears of a change and then reads must find it.
+        // Under one lock, for whoever takes changes back; the state first: who hears of a change and then reads must find it.
+        let mut log = self.log.write();
         self.state.store(Arc::new(state));
         self.pins.lock().replaced(replaced_bytes, Instant::now(), &self.shared.limits);
         self.shared.metrics.events.fetch_add(changes.len() as u64, Ordering::Relaxed);
         if unread {
             // Nobody can be shown what became of it, so whoever watches must begin anew: upstream ends these watches too.
-            return self.log.write().restart(last.revision);
+            return log.restart(last.revision);
         }
-        self.log.write().append(changes, &self.shared.limits)
+        log.append(changes, &self.shared.limits)
     }
 
     /// Puts in place what can be read now, unless it has changed since. Gives whom to wake.

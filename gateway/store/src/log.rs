@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use model::Revision;
 use tokio::sync::Notify;
@@ -29,6 +30,9 @@ pub(crate) enum Index {
 
 const INDEXES: usize = 4;
 
+/// How exactly the age of a revision is known.
+const MARK_EVERY: Duration = Duration::from_secs(5);
+
 /// A watcher's place: `None` for those who watch the whole resource.
 pub(crate) type Place = Option<(Index, Box<str>)>;
 
@@ -43,6 +47,8 @@ pub(crate) struct Log {
     /// The log is complete for revisions above this one.
     oldest: Revision,
     cost_bytes: usize,
+    /// When it was at which revision, once in a while: how old what was before that is.
+    marks: VecDeque<(Instant, Revision)>,
     everyone: Group,
     groups: [HashMap<Box<str>, Group>; INDEXES],
     watcher_id: u64,
@@ -69,6 +75,7 @@ impl Log {
             first_seq: 0,
             oldest,
             cost_bytes: 0,
+            marks: VecDeque::new(),
             everyone: Group::default(),
             groups: Default::default(),
             watcher_id: 0,
@@ -103,7 +110,31 @@ impl Log {
             }
             self.trim(limits);
         }
+        self.mark(Instant::now(), limits);
         wake
+    }
+
+    /// Notes how far the log is, and forgets marks that tell nothing that a younger one does not.
+    fn mark(&mut self, now: Instant, limits: &Limits) {
+        if self.marks.back().is_some_and(|(at, _)| now.saturating_duration_since(*at) < MARK_EVERY) {
+            return;
+        }
+        let Some(last) = self.changes.back() else { return };
+        self.marks.push_back((now, last.revision));
+        while self.marks.get(1).is_some_and(|mark| is_past(mark, now, limits)) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// What changed after a revision, the newest first; nothing when that is not remembered, or was not the truth for so long
+    /// that a pin of it would have been let go.
+    pub(crate) fn since(&self, revision: Revision, now: Instant, limits: &Limits) -> Option<Vec<Arc<Change>>> {
+        let gone = self.marks.iter().rev().find(|mark| is_past(mark, now, limits)).map_or(0, |(_, revision)| *revision);
+        if revision < self.oldest || revision < gone {
+            return None;
+        }
+        let first = self.changes.partition_point(|change| change.revision <= revision);
+        Some(self.changes.range(first..).rev().cloned().collect())
     }
 
     fn trim(&mut self, limits: &Limits) {
@@ -200,6 +231,7 @@ impl Log {
         // One beyond every cursor.
         self.first_seq = self.next_seq() + 1;
         self.changes.clear();
+        self.marks.clear();
         self.cost_bytes = 0;
         self.oldest = oldest;
         for group in self.groups.iter_mut().flat_map(|groups| groups.values_mut()) {
@@ -251,6 +283,11 @@ impl Group {
         }
         waiting.is_empty()
     }
+}
+
+/// Whether what was replaced at a mark is longer gone than pins are kept.
+fn is_past((at, _): &(Instant, Revision), now: Instant, limits: &Limits) -> bool {
+    now.saturating_duration_since(*at) > Duration::from_secs(limits.pin_s_max)
 }
 
 /// Every place a change concerns. A pod that moves between nodes concerns both; the same place may come twice.

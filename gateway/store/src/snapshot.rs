@@ -8,6 +8,7 @@ use imbl::ordmap::DiffItem;
 use model::Revision;
 
 use crate::Entry;
+use crate::change::Change;
 
 /// What is published, swapped as one.
 #[derive(Debug, Default)]
@@ -23,6 +24,18 @@ impl State {
     /// The same at a later revision, to be changed.
     pub(crate) fn next(&self, revision: Revision) -> Self {
         Self { revision, entries: self.entries.clone(), unread: self.unread.clone() }
+    }
+
+    /// As it was before some changes, the newest of which comes first.
+    pub(crate) fn before<'a>(&self, revision: Revision, changes: impl IntoIterator<Item = &'a Arc<Change>>) -> Self {
+        let mut state = self.next(revision);
+        for change in changes {
+            match &change.old {
+                Some(old) => state.insert(old.clone()),
+                None => state.remove(change.key.as_str()),
+            }
+        }
+        state
     }
 
     /// Puts an entry in the place of what was there.

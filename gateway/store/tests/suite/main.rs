@@ -50,6 +50,7 @@ macro_rules! every_engine {
             read::pages_join_to_the_whole,
             read::pinned_for_the_next_page,
             read::what_has_not_changed_needs_no_pin,
+            read::what_the_log_remembers_needs_no_pin,
             watch::ordered_unique_and_resumable,
             watch::previous_state_is_right,
             watch::deleted_carries_the_last_body_and_the_new_revision,

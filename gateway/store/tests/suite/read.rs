@@ -1,6 +1,6 @@
 //! Snapshots, ranges, pages and pins.
 
-use store::{Entry, Expect, Key, Limits};
+use store::{Entry, Expect, Key, Limits, Snapshot};
 
 use crate::bed::{Bed, PODS, body, draft, pod};
 
@@ -54,7 +54,7 @@ pub async fn pages_join_to_the_whole(bed: Bed) {
 }
 
 pub async fn pinned_for_the_next_page(bed: Bed) {
-    let bed = bed.limited(Limits { pin_bytes_max: 10_000, ..Limits::default() }).await;
+    let bed = bed.limited(Limits { pin_bytes_max: 10_000, log_events_max: 8, ..Limits::default() }).await;
     bed.set("default/a", "one").await;
     let (pods, then) = (bed.pods(), bed.pods().snapshot());
     pods.pin(&then);
@@ -64,13 +64,33 @@ pub async fn pinned_for_the_next_page(bed: Bed) {
         pinned.get(&pod("default/a")).map(|entry| entry.revision),
         then.get(&pod("default/a")).map(|entry| entry.revision)
     );
-    assert!(pods.snapshot_at(then.revision() - 1).is_none(), "never pinned");
     assert!(pods.snapshot_at(pods.snapshot().revision() + 1).is_none(), "the future");
     for _ in 0..100 {
         bed.set("default/a", "what each write replaces is charged to the pin").await;
     }
     assert!(pods.snapshot_at(then.revision()).is_none(), "too dear");
     assert_eq!(pods.pins(), 0);
+}
+
+pub async fn what_the_log_remembers_needs_no_pin(bed: Bed) {
+    let bed = bed.limited(Limits { log_events_max: 5, ..Limits::default() }).await;
+    let mut past = vec![bed.pods().snapshot()];
+    for (name, text) in
+        [("a", Some("one")), ("b", Some("one")), ("a", Some("two")), ("b", None), ("c", Some("one")), ("b", Some("two"))]
+    {
+        match text {
+            Some(text) => bed.set(&format!("default/{name}"), text).await.revision,
+            None => bed.unset(&format!("default/{name}")).await.revision,
+        };
+        past.push(bed.pods().snapshot());
+    }
+    let seen = |snapshot: &Snapshot| snapshot.iter().map(|entry| (entry.key.clone(), entry.revision)).collect::<Vec<_>>();
+    for then in &past[1..] {
+        let again = bed.pods().snapshot_at(then.revision()).expect("in the log");
+        assert_eq!((again.revision(), seen(&again)), (then.revision(), seen(then)));
+    }
+    assert!(bed.pods().snapshot_at(past[0].revision()).is_none(), "before the log");
+    assert_eq!(bed.pods().pins(), 0);
 }
 
 pub async fn what_has_not_changed_needs_no_pin(bed: Bed) {
