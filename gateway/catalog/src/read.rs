@@ -72,16 +72,32 @@ pub(crate) fn columns(table: &'static str) -> Result<Columns, ReadError> {
 
 /// The columns of a kind without its own: Name and Created At.
 pub(crate) fn default_columns() -> Arc<[Column]> {
-    let column = |name: &str, kind: &str, format: &str, field: &str| Column {
+    let [name, created] = of_metadata("Created At");
+    [name, created].into()
+}
+
+/// The columns of a custom resource's Scale, of which upstream says more than of a built-in kind's.
+pub(crate) fn scale_columns() -> Arc<[Column]> {
+    let number = |name: &str, description: &str| Column {
+        name: name.into(),
+        kind: "integer".into(),
+        format: "".into(),
+        description: description.into(),
+        priority: 0,
+    };
+    let [name, age] = of_metadata("Age");
+    [name, number("Desired", "Number of desired replicas"), number("Available", "Number of actual replicas"), age].into()
+}
+
+/// The name, and the time of creation under a name of its own.
+fn of_metadata(created: &str) -> [Column; 2] {
+    [("Name", "string", "name", "name"), (created, "date", "", "creationTimestamp")].map(|(name, kind, format, field)| Column {
         name: name.into(),
         kind: kind.into(),
         format: format.into(),
-        description: description(field),
+        description: description(&format!("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta/{field}")),
         priority: 0,
-    };
-    let meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-    let created = column("Created At", "date", "", &format!("{meta}/creationTimestamp"));
-    [column("Name", "string", "name", &format!("{meta}/name")), created].into()
+    })
 }
 
 /// The description of a field that a column borrows, as `<struct>/<field>`; empty for none. The build script took them from

@@ -162,7 +162,8 @@ fn resource(
     if scale.is_some() {
         let kind = GroupVersionKind::new("autoscaling", "v1", "Scale");
         let ty = types.of_kind("autoscaling/v1", "Scale").ok_or("the type tables lack Scale")?;
-        parts.push(Subresource { foreign: true, ..subresource("scale", kind, Shape::Struct(ty)) });
+        let table = crate::columns::of("autoscaling", "Scale").map(|cells| (crate::read::scale_columns(), cells));
+        parts.push(Subresource { foreign: true, table, ..subresource("scale", kind, Shape::Struct(ty)) });
     }
     Ok(Resource {
         gvr: GroupVersionResource { group: names.group.clone(), version: name.into(), resource: names.plural.clone() },
