@@ -28,8 +28,9 @@ pub(super) fn create(write: &Write<'_>, new: &Value, mut errors: Errors, notes: 
     }
     row.declared(new, None, &mut errors)?;
     refuse(write, new, errors)?;
-    // It is the store that refuses, which a dry run does not reach.
-    if write.absent == Absent::Create && !write.options.dry_run && !meta::resource_version(new).is_empty() {
+    // It is the store that refuses, which a dry run does not reach; to it, what is no number says nothing.
+    let names_revision = || meta::resource_version(new).parse::<Revision>().is_ok_and(|revision| revision != 0);
+    if write.absent == Absent::Create && !write.options.dry_run && names_revision() {
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     Ok(())
