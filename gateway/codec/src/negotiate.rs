@@ -138,11 +138,14 @@ pub fn output(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
     choose(accept, endpoint).ok_or_else(|| Status::not_acceptable(&spoken()))
 }
 
-/// Chooses how to answer a watch, which YAML cannot frame. Fails with 406.
-pub fn stream(accept: &str, endpoint: Endpoint) -> Result<Output, Status> {
-    choose(accept, endpoint).filter(|output| output.media != Media::Yaml).ok_or_else(|| {
-        Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"])
-    })
+/// That what was chosen can frame the events of a watch. Fails with 406, which upstream says when a watch begins.
+pub fn streamed(output: &Output) -> Result<(), Status> {
+    match output.media {
+        Media::Yaml => {
+            Err(Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]))
+        }
+        Media::Json | Media::Protobuf => Ok(()),
+    }
 }
 
 /// Chooses how to write a page about the process; `None` is text, which `*/*` and no header at all mean too. Fails with 406.

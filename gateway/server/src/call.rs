@@ -139,10 +139,7 @@ impl Call {
         if !self.is_connected() && endpoint != Endpoint::Custom {
             negotiate::route(accept, &negotiate::STREAMED[..if streams { 5 } else { 3 }])?;
         }
-        self.output = match self.info.verb {
-            model::Verb::Watch => negotiate::stream(accept, endpoint)?,
-            _ => negotiate::output(accept, endpoint)?,
-        };
+        self.output = negotiate::output(accept, endpoint)?;
         if self.output.convert.as_ref().is_some_and(|convert| convert.is_meta("Table")) {
             self.include = IncludeObject::parse(&self.query)?;
         }

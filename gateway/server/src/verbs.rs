@@ -57,7 +57,12 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
     if let Some(warning) = row.deprecation() {
         call.notes.warn(warning);
     }
-    call.negotiate(row.endpoint())?;
+    let negotiated = call.negotiate(row.endpoint());
+    if call.info.verb == Verb::Patch {
+        // What a patch cannot be is told before how an answer cannot be written.
+        patch::kind(call, &row)?;
+    }
+    negotiated?;
     catch_up(gate, call, &row).await?;
     row.warnings().for_each(|warning| call.notes.warn(warning));
     if let Some(serve) = subresources::of(&row) {

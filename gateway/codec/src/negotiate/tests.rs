@@ -66,7 +66,7 @@ fn refusals_list_what_is_spoken() {
             "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf"
         )
     );
-    let refused = stream("application/yaml", Endpoint::Resource).expect_err("406");
+    let refused = streamed(&output("application/yaml", Endpoint::Resource).expect("YAML")).expect_err("406");
     assert_eq!(
         refused.message,
         "only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"

@@ -23,7 +23,7 @@ pub struct ListOptions {
     pub labels: label::Selector,
     /// Which fields, as the request spells them until [`ListOptions::convert_fields`].
     pub fields: field::Selector,
-    /// Follow changes.
+    /// Follow changes: as the query says it, which the older paths of watches need not do and are read as lists then.
     pub watch: bool,
     /// Bookmarks are welcome.
     pub allow_bookmarks: bool,
@@ -49,7 +49,7 @@ impl ListOptions {
         let mut options = Self {
             labels: label::Selector::parse(query.text("labelSelector")).map_err(Status::bad_request)?,
             fields: field::Selector::parse(query.text("fieldSelector")).map_err(Status::bad_request)?,
-            watch: query.flag("watch").unwrap_or(false) || info.verb == model::Verb::Watch,
+            watch: query.flag("watch").unwrap_or(false),
             allow_bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),
             resource_version: query.text("resourceVersion").to_owned(),
             timeout_s: timeout.map(|seconds| seconds.unsigned_abs()).filter(|_| timeout.is_some_and(|seconds| seconds > 0)),

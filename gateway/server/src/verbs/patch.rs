@@ -33,12 +33,7 @@ enum Change {
 
 /// Serves a patch, of an object or of one of its subresources.
 pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let offered: Vec<Patch> = OFFERED.into_iter().filter(|kind| row.takes(*kind)).collect();
-    let kind = negotiate::patch(call.header("content-type"), &offered).map_err(|refused| match row.endpoint() {
-        // Custom resources are served past the router.
-        Endpoint::Custom => refused,
-        _ => negotiate::unrouted(),
-    })?;
+    let kind = kind(call, row)?;
     if kind == Patch::Apply {
         return super::apply::run(gate, call, row, body).await;
     }
@@ -54,6 +49,16 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     call.record.request_patch(&bytes);
     let written = apply(gate, call, row, (&namespace, &name), change, &options).await?;
     Ok(answer(row, if written.created { 201 } else { 200 }, written.stored))
+}
+
+/// What the body is. Fails with 415.
+pub(super) fn kind(call: &Call, row: &Row) -> Result<Patch, Status> {
+    let offered: Vec<Patch> = OFFERED.into_iter().filter(|kind| row.takes(*kind)).collect();
+    negotiate::patch(call.header("content-type"), &offered).map_err(|refused| match row.endpoint() {
+        // Custom resources are served past the router.
+        Endpoint::Custom => refused,
+        _ => negotiate::unrouted(),
+    })
 }
 
 /// That there is no object to patch, when there is none.

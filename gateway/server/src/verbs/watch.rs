@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use codec::negotiate::Media;
+use codec::negotiate::{self, Media};
 use codec::shape;
 use model::{Clock, Revision, Status};
 use rand::Rng;
@@ -38,7 +38,6 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Serves a watch. An answer of 200 begins at once, so whatever goes wrong later is an event.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<Answer, Status> {
     let mut options = ListOptions::parse(&call.query, &call.info)?;
-    options.watch = true;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let from = storage_revision(&options.resource_version)?;
     let resource = gate.store_of(row).resource(row.prefix());
@@ -46,6 +45,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
     if options.send_initial_events == Some(true) {
         super::arrival(gate, &resource, from).await;
     }
+    negotiate::streamed(&call.output)?;
     let frames = Frames::new(row, Shape::of(call), call.output.media, gate);
     let converter = row.asks_converter().then(|| (gate.clone(), row.clone()));
     let content_type = frames.content_type();
@@ -73,7 +73,8 @@ struct Opened {
 
 fn open(resource: &Arc<ResourceCache>, selection: Selection, options: &ListOptions, from: Revision) -> Result<Opened, Status> {
     let snapshot = resource.snapshot();
-    let present = options.send_initial_events.unwrap_or(false);
+    // A zero that is spelt otherwise, and the older paths: what is there comes, and nothing marks its end.
+    let present = options.send_initial_events.unwrap_or(from == 0);
     if present && from > snapshot.revision() {
         return Err(Status::too_large_revision(from, snapshot.revision()));
     }
