@@ -51,8 +51,6 @@ pub struct Details {
     pub causes: Vec<Cause>,
     /// When to try again; 0 when unsaid.
     pub retry_after_seconds: i32,
-    /// Where an expired list may go on, at the price of consistency; stands in the Status' own `metadata.continue`.
-    pub continue_token: String,
 }
 
 /// One cause of a failure.
@@ -263,6 +261,13 @@ impl Status {
         self
     }
 
+    /// The same failure, with where an expired list may go on at the price of consistency.
+    pub fn with_continuation(mut self, token: String) -> Self {
+        let metadata = Map::from_iter([("continue".to_owned(), token.into())]);
+        self.foreign = Some(Box::new(Foreign { metadata, status: String::new() }));
+        self
+    }
+
     /// The same failure with one more cause.
     pub fn with_cause(mut self, cause: Cause) -> Self {
         self.details.get_or_insert_default().causes.push(cause);
@@ -301,9 +306,6 @@ impl Status {
             object["reason"] = (*self.reason).into();
         }
         if let Some(details) = &self.details {
-            if !details.continue_token.is_empty() {
-                object["metadata"]["continue"] = details.continue_token.as_str().into();
-            }
             object["details"] = details.to_object();
         }
         object["code"] = self.code.into();
@@ -342,7 +344,6 @@ impl Details {
             uid: text(object, "uid"),
             causes: causes.map(Cause::from_object).collect(),
             retry_after_seconds: number(object, "retryAfterSeconds").and_then(|s| i32::try_from(s).ok()).unwrap_or(0),
-            continue_token: String::new(),
         }
     }
 

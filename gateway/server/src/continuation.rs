@@ -6,6 +6,8 @@ use base64::{DecodeError, Engine};
 use model::json::json;
 use model::{Revision, Status, Value};
 
+use crate::options::go_kind;
+
 const VERSION: &str = "meta.k8s.io/v1";
 /// Upstream's words for a token whose revision is gone while another one may take its place.
 const INCONSISTENT: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
@@ -21,12 +23,15 @@ pub struct Continuation {
 
 /// The token for what follows `last_key`.
 pub fn after(last_key: &str, prefix: &str, revision: Option<Revision>) -> String {
-    encode(&format!("{last_key}\0"), prefix, revision)
+    // Upstream's cache gives it a prefix that ends before the slash.
+    encode(&format!("/{}\0", rest(last_key, prefix)), revision)
 }
 
-fn encode(key: &str, prefix: &str, revision: Option<Revision>) -> String {
-    // Upstream's prefixes end before the slash.
-    let start = format!("/{}", key.strip_prefix(prefix).unwrap_or(key));
+fn rest<'a>(key: &'a str, prefix: &str) -> &'a str {
+    key.strip_prefix(prefix).unwrap_or(key)
+}
+
+fn encode(start: &str, revision: Option<Revision>) -> String {
     let revision = revision.map_or(json!(-1), |revision| json!(revision));
     let token = json!({"v": VERSION, "rv": revision, "start": start});
     URL_SAFE_NO_PAD.encode(token.to_string())
@@ -41,6 +46,9 @@ fn read(token: &str, prefix: &str) -> Result<Continuation, String> {
     const INVALID: &str = "continue key is not valid";
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| format!("{INVALID}: {}", corrupt(&error, token)))?;
     let token = codec::json::parse(&bytes).map_err(|error| format!("{INVALID}: {error}"))?.value;
+    if let Some(why) = no_token(&token) {
+        return Err(format!("{INVALID}: json: cannot unmarshal {why}"));
+    }
     let version = token.get("v").and_then(Value::as_str).unwrap_or("");
     if version != VERSION {
         return Err(format!("{INVALID}: server does not recognize this encoded version {version}"));
@@ -61,6 +69,18 @@ fn read(token: &str, prefix: &str) -> Result<Continuation, String> {
     Ok(Continuation { revision: Revision::try_from(revision).ok(), key: format!("{prefix}{}", start.trim_start_matches('/')) })
 }
 
+/// The words of Go for a value that is not the token's type.
+fn no_token(token: &Value) -> Option<String> {
+    if !token.is_object() && !token.is_null() {
+        return Some(format!("{} into Go value of type storage.continueToken", go_kind(token)));
+    }
+    [("v", "string"), ("rv", "int64"), ("start", "string")].into_iter().find_map(|(field, wanted)| {
+        let value = token.get(field).filter(|value| !value.is_null())?;
+        let fits = if wanted == "int64" { value.as_i64().is_some() } else { value.is_string() };
+        (!fits).then(|| format!("{} into Go struct field continueToken.{field} of type {wanted}", go_kind(value)))
+    })
+}
+
 /// The words of Go's decoder, which counts bytes.
 fn corrupt(error: &DecodeError, token: &str) -> String {
     let at = match error {
@@ -72,8 +92,8 @@ fn corrupt(error: &DecodeError, token: &str) -> String {
 
 /// 410 for a token whose revision is gone, with the token that goes on at the latest one.
 pub fn expired(continuation: &Continuation, prefix: &str) -> Status {
-    let continue_token = encode(&continuation.key, prefix, None);
-    Status::expired(INCONSISTENT).with_details(model::status::Details { continue_token, ..Default::default() })
+    // It is upstream's storage that says so, whose prefix ends with the slash.
+    Status::expired(INCONSISTENT).with_continuation(encode(rest(&continuation.key, prefix), None))
 }
 
 #[cfg(test)]
@@ -88,9 +108,12 @@ mod tests {
         let want = Continuation { revision: Some(7), key: "/registry/pods/a/b\0".to_owned() };
         assert_eq!(decode(&token, "/registry/pods/").unwrap(), want);
         let status = expired(&want, "/registry/pods/");
-        let again = &status.details.as_ref().unwrap().continue_token;
-        assert_eq!(decode(again, "/registry/pods/").unwrap().revision, None);
-        assert_eq!(status.to_object()["metadata"]["continue"], again.as_str());
+        let shown = status.to_object();
+        let again = shown["metadata"]["continue"].as_str().unwrap();
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(again).unwrap()).unwrap();
+        assert_eq!(text, "{\"v\":\"meta.k8s.io/v1\",\"rv\":-1,\"start\":\"a/b\\u0000\"}");
+        assert_eq!(decode(again, "/registry/pods/").unwrap(), Continuation { revision: None, ..want });
+        assert_eq!(shown.get("details"), None);
     }
 
     #[test]
@@ -106,7 +129,7 @@ mod tests {
                 let start = read.key.strip_prefix(PREFIX).expect("below the resource");
                 assert!(start.split('/').all(|segment| !matches!(segment, "" | "." | "..")), "{start}");
                 assert!(read.revision.is_none_or(|revision| i64::try_from(revision).is_ok_and(|revision| revision > 0)));
-                assert_eq!(decode(&encode(&read.key, PREFIX, read.revision), PREFIX), Ok(read));
+                assert_eq!(decode(&encode(start, read.revision), PREFIX).as_ref(), Ok(&read));
             }
         });
     }
@@ -115,6 +138,15 @@ mod tests {
     fn refuses_what_upstream_refuses() {
         let token = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let message = |token: &str| decode(token, "/registry/pods/").unwrap_err().message;
+        for (text, why) in [
+            ("[]", "array into Go value of type storage.continueToken"),
+            (r#"{"v":"meta.k8s.io/v1","rv":"1","start":"a"}"#, "string into Go struct field continueToken.rv of type int64"),
+        ] {
+            assert_eq!(
+                message(&token(text)),
+                format!("invalid continue token: continue key is not valid: json: cannot unmarshal {why}")
+            );
+        }
         assert!(message("%").starts_with("invalid continue token: continue key is not valid: "));
         assert_eq!(
             message(&token(r#"{"v":"v2","rv":1,"start":"a"}"#)),

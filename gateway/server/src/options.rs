@@ -146,7 +146,8 @@ fn wrong_type(field: &str, value: &Value, wanted: &str) -> String {
     format!("json: cannot unmarshal {} into Go struct field DeleteOptions.{field} of type {wanted}", go_kind(value))
 }
 
-fn go_kind(value: &Value) -> String {
+/// What Go's reader calls a value.
+pub fn go_kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "bool".to_owned(),
@@ -172,7 +173,9 @@ fn revision(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
-    text.parse().map_err(|_| {
+    // What reads numbers here takes a sign, and Go's does not.
+    let read = text.strip_prefix('+').map_or_else(|| text.parse().ok(), |_| None);
+    read.ok_or_else(|| {
         let why = if text.bytes().all(|b| b.is_ascii_digit()) { "value out of range" } else { "invalid syntax" };
         let text = quote(text);
         format!("resourceVersion: Invalid value: {text}: strconv.ParseUint: parsing {text}: {why}")

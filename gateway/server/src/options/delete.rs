@@ -26,6 +26,8 @@ pub struct DeleteOptions {
     pub ignore_read_error: bool,
 }
 
+/// Kinds that every reader of upstream's knows, whatever it is about.
+const UNVERSIONED: [&str; 5] = ["Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList"];
 /// The name that says at once what it may lead to.
 const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
@@ -33,13 +35,16 @@ impl DeleteOptions {
     /// From the query. Fails with upstream's 400 and 422.
     pub fn from_query(query: &Query) -> Result<Self, Status> {
         let dry_run: Vec<&str> = query.all("dryRun").collect();
+        // Preconditions, which upstream names in none of its documents.
+        let precondition = |name: &str| query.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
         let options = Self {
             dry_run: !dry_run.is_empty(),
             grace_period_seconds: query.number("gracePeriodSeconds").map_err(Status::bad_request)?,
             orphan_dependents: query.flag("orphanDependents"),
             propagation_policy: query.get("propagationPolicy").map(str::to_owned),
             ignore_read_error: query.flag(IGNORE_READ_ERROR) == Some(true),
-            ..Self::default()
+            uid: precondition("uid"),
+            resource_version: precondition("resourceVersion"),
         };
         options.validate(&dry_run)?;
         Ok(options)
@@ -50,6 +55,9 @@ impl DeleteOptions {
         match object.get("kind").and_then(Value::as_str) {
             None | Some("" | "DeleteOptions") => {}
             Some(kind) => {
+                if UNVERSIONED.contains(&kind) {
+                    return Err(Status::bad_request(format!("converting (v1.{kind}) to (v1.DeleteOptions): unknown conversion")));
+                }
                 let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or("");
                 return Err(Status::bad_request(format!(
                     "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:31\""
@@ -200,6 +208,10 @@ mod tests {
         let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 5, "propagationPolicy": "Orphan"});
         let query = Query::parse("gracePeriodSeconds=5&propagationPolicy=Orphan");
         assert_eq!(DeleteOptions::from_object(&body).unwrap(), DeleteOptions::from_query(&query).unwrap());
+        let body = json!({"preconditions": {"uid": "u", "resourceVersion": "7"}});
+        let query = Query::parse("uid=u&resourceVersion=7");
+        assert_eq!(DeleteOptions::from_object(&body).unwrap(), DeleteOptions::from_query(&query).unwrap());
+        assert_eq!(DeleteOptions::from_query(&Query::parse("uid=&resourceVersion=")).unwrap(), DeleteOptions::default());
         let body = json!({"preconditions": {"uid": "u"}, "dryRun": ["All"]});
         let options = DeleteOptions::from_object(&body).unwrap();
         assert_eq!((options.uid.as_deref(), options.dry_run), (Some("u"), true));
@@ -221,6 +233,8 @@ mod tests {
                 "{invalid}propagationPolicy: Invalid value: \"Orphan\": orphanDependents and deletionPropagation cannot be both set"
             )
         );
+        let status = DeleteOptions::from_object(&json!({"kind": "Status", "apiVersion": "v1"})).unwrap_err();
+        assert_eq!(status.message, "converting (v1.Status) to (v1.DeleteOptions): unknown conversion");
         let wrong = DeleteOptions::from_object(&json!({"gracePeriodSeconds": "x"})).unwrap_err();
         assert_eq!(wrong.code, 400);
         assert_eq!(

@@ -7,6 +7,7 @@ use model::Status;
 use store::Entry;
 
 use super::delete::{self, Admission};
+use super::list;
 use crate::answer::{Answer, Content};
 use crate::body::Body;
 use crate::call::Call;
@@ -15,8 +16,6 @@ use crate::options::delete::DeleteOptions;
 use crate::options::list::ListOptions;
 use crate::row::Row;
 use crate::select::Selection;
-use crate::unread;
-use crate::verbs::list::Listing;
 
 /// Deletes under way at once: enough to fill a commit of the store.
 const CONCURRENT_MAX: usize = 32;
@@ -28,17 +27,13 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let delete = delete::read(gate, call, body).await?;
     delete.check_for_many()?;
     delete::warn_unsaid(call, row, &delete);
-    let snapshot = gate.store.resource(row.prefix()).snapshot();
-    unread::refuse_page(&row.group_resource(), snapshot.range("", &selection.under))?;
-    let limit = if options.limit == 0 { usize::MAX } else { options.limit };
-    let selected: Vec<Arc<Entry>> =
-        snapshot.range("", &selection.under).filter(|entry| selection.matches(entry)).take(limit).cloned().collect();
+    let (selected, listing) = list::chosen(gate, row, &selection, &options).await?;
     let calls: Vec<(Call, Arc<Entry>)> = selected.iter().map(|entry| (one(call, entry), entry.clone())).collect();
     stream::iter(calls.into_iter().map(|(call, entry)| delete_one(gate, row, call, entry, &delete)))
         .buffer_unordered(CONCURRENT_MAX)
         .try_collect::<Vec<()>>()
         .await?;
-    Ok(Answer::new(200, Content::List(Box::new(Listing::chosen(row, selected, snapshot.revision())))))
+    Ok(Answer::new(200, Content::List(Box::new(listing))))
 }
 
 /// The call of one of the deletes, for admission.

@@ -55,17 +55,39 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &Call, row: &Row) -> Result<Answ
     let mut options = ListOptions::parse(&call.query, &call.info)?;
     let selection = Selection::new(row, &call.info.namespace, &mut options)?;
     let resource = gate.store_of(row).resource(row.prefix());
-    if options.continue_token.is_empty() && !is_exact(&options) {
-        super::arrival(gate, &resource, parse_revision(&options.resource_version)?).await;
-    }
     let start = start(gate, row, &resource, &selection, &options).await?;
-    // A list from any revision is served from memory, which upstream's cache does not cut into pages.
-    let whole = options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty();
+    let whole = is_whole(&options);
     if start.snapshot.unread().next().is_some() {
         start.refuse_unread(row, &selection, &options, whole)?;
     }
-    let listing = if whole { start.all(row, selection) } else { start.page(row, &selection, &options, &resource) };
+    let listing = if whole {
+        start.all(row, selection)
+    } else {
+        let (meta, page) = start.page(row, &selection, &options, &resource);
+        Listing { row: row.clone(), meta, source: Source::Chosen(page.into_iter()) }
+    };
     Ok(Answer::new(200, Content::List(Box::new(listing))))
+}
+
+/// The objects that a delete of many is about, and the answer that shows them: upstream lists, and deletes what it has seen.
+pub(super) async fn chosen(
+    gate: &Gate,
+    row: &Row,
+    selection: &Selection,
+    options: &ListOptions,
+) -> Result<(Vec<Arc<Entry>>, Listing), Status> {
+    let resource = gate.store_of(row).resource(row.prefix());
+    let start = start(gate, row, &resource, selection, options).await?;
+    unread::refuse_page(&row.group_resource(), start.snapshot.range("", &selection.under))?;
+    let options = ListOptions { limit: if is_whole(options) { usize::MAX } else { options.limit }, ..options.clone() };
+    let (meta, page) = start.page(row, selection, &options, &resource);
+    Ok((page.clone(), Listing { row: row.clone(), meta, source: Source::Chosen(page.into_iter()) }))
+}
+
+/// Whether everything is shown at once. A list from any revision is served from memory, which upstream's cache does not cut into
+/// pages.
+fn is_whole(options: &ListOptions) -> bool {
+    options.limit == 0 || options.resource_version == "0" && options.continue_token.is_empty()
 }
 
 /// From where a list is read.
@@ -87,18 +109,19 @@ async fn start(
     if !options.continue_token.is_empty() {
         return resume(gate, row, resource, selection, options).await;
     }
-    let mut latest = resource.snapshot();
-    let wanted = parse_revision(&options.resource_version)?;
-    if wanted > latest.revision() && is_exact(options) {
-        // Another server may have told it, on the same storage.
-        let failed = |error| gate.store_failed(&row.group_resource(), "list", &error);
-        gate.store_of(row).fresh(resource.prefix()).await.map_err(failed)?;
-        latest = resource.snapshot();
+    if !is_exact(options) {
+        super::arrival(gate, resource, parse_revision(&options.resource_version)?).await;
     }
+    let wanted = parse_revision(&options.resource_version)?;
+    if is_exact(options) {
+        told(gate, row, resource, wanted).await?;
+    }
+    let latest = resource.snapshot();
     if wanted > latest.revision() {
         return Err(Status::too_large_revision(wanted, latest.revision()));
     }
-    let snapshot = if is_exact(options) {
+    // A zero that is spelt otherwise passes for a revision, and names none.
+    let snapshot = if is_exact(options) && wanted > 0 {
         let expired = || Status::expired("The resourceVersion for the provided list is too old.");
         past(gate, row, resource, wanted).await?.ok_or_else(expired)?
     } else {
@@ -106,6 +129,16 @@ async fn start(
     };
     let pinned = Some(snapshot.revision());
     Ok(Start { snapshot, key: String::new(), pinned })
+}
+
+/// That a revision is one that somebody can have been told: by another server perhaps, on the same storage.
+async fn told(gate: &Gate, row: &Row, resource: &ResourceCache, wanted: Revision) -> Result<(), Status> {
+    if wanted > resource.revision() {
+        let failed = |error| gate.store_failed(&row.group_resource(), "list", &error);
+        gate.store_of(row).fresh(resource.prefix()).await.map_err(failed)?;
+    }
+    let latest = resource.revision();
+    if wanted > latest { Err(Status::too_large_revision(wanted, latest)) } else { Ok(()) }
 }
 
 /// Whether the list is wanted as it was at one revision. Before `resourceVersionMatch` a limited list with a revision meant that.
@@ -135,6 +168,7 @@ async fn resume(
     let snapshot = match continuation.revision {
         None => resource.snapshot(),
         Some(revision) => {
+            told(gate, row, resource, revision).await?;
             let expired = || continuation::expired(&continuation, &selection.under);
             past(gate, row, resource, revision).await?.ok_or_else(expired)?
         }
@@ -167,7 +201,14 @@ impl Start {
         unread::refuse_page(&row.group_resource(), page)
     }
 
-    fn page(self, row: &Row, selection: &Selection, options: &ListOptions, resource: &ResourceCache) -> Listing {
+    /// A page and what is said of it.
+    fn page(
+        self,
+        row: &Row,
+        selection: &Selection,
+        options: &ListOptions,
+        resource: &ResourceCache,
+    ) -> (ListMeta, Vec<Arc<Entry>>) {
         let mut rest = self.snapshot.range(&self.key, &selection.under);
         let chosen: Vec<Arc<Entry>> =
             rest.by_ref().filter(|entry| selection.matches(entry)).take(options.limit).cloned().collect();
@@ -182,17 +223,11 @@ impl Start {
             meta.remaining = selection.everything.then(|| 1 + rest.count() as i64);
             resource.pin(&self.snapshot);
         }
-        Listing { row: row.clone(), meta, source: Source::Chosen(chosen.into_iter()) }
+        (meta, chosen)
     }
 }
 
 impl Listing {
-    /// Objects that were chosen otherwise, shown as of a revision.
-    pub(crate) fn chosen(row: &Row, entries: Vec<Arc<Entry>>, revision: Revision) -> Self {
-        let meta = ListMeta { resource_version: revision.to_string(), ..ListMeta::default() };
-        Self { row: row.clone(), meta, source: Source::Chosen(entries.into_iter()) }
-    }
-
     /// The same with objects in the version of the request, where somebody must be asked to convert them.
     pub(crate) async fn converted(mut self, gate: &Gate) -> Result<Self, Status> {
         if !self.row.asks_converter() {
