@@ -71,9 +71,16 @@ pub fn parse_joining(bytes: &[u8], join: Join<'_>) -> Result<Value, Error> {
     reader.whole()
 }
 
+/// Bytes that paths and spellings may take up. Each number has its whole path, so that a text of long names and many numbers would
+/// take up many times its own size; beyond it numbers are told of as they are printed.
+const SPELLINGS_BYTES_MAX: usize = 1 << 20;
+
 /// The numbers of a text that it spells otherwise than they are printed: `1e2`, `1.50`, `-0`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spellings(HashMap<String, String>);
+pub struct Spellings {
+    at: HashMap<String, String>,
+    bytes: usize,
+}
 
 impl Spellings {
     /// Looks through a text that was read before.
@@ -85,12 +92,14 @@ impl Spellings {
 
     /// How the number at a path (`spec.containers[0].x`) is spelt, where that is not how it is printed.
     pub fn at(&self, path: &str) -> Option<&str> {
-        self.0.get(path).map(String::as_str)
+        self.at.get(path).map(String::as_str)
     }
 
     fn note(&mut self, path: &str, text: &str) {
-        if text == "-0" || text.parse::<i64>().is_err() {
-            self.0.insert(path.to_owned(), text.to_owned());
+        let bytes = self.bytes + path.len() + text.len();
+        if bytes <= SPELLINGS_BYTES_MAX && (text == "-0" || text.parse::<i64>().is_err()) {
+            self.at.insert(path.to_owned(), text.to_owned());
+            self.bytes = bytes;
         }
     }
 }

@@ -135,4 +135,7 @@ fn numbers_are_spelt_as_the_text_spells_them() {
     ] {
         assert_eq!(spelt.at(path), text, "{path}");
     }
+    let long = format!(r#"{{"{}":[{}1e2]}}"#, "k".repeat(100 << 10), "1e2,".repeat(1_000));
+    let spelt = Spellings::of(long.as_bytes());
+    assert!(spelt.at.len() < 12, "{} numbers of 100 KiB each are kept", spelt.at.len());
 }

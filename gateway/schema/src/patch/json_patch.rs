@@ -13,6 +13,8 @@ mod tests;
 
 /// Most operations of one patch; upstream's `maxJSONPatchOperations`.
 pub const OPERATIONS_MAX: usize = 10_000;
+/// Operations, of the last ones, in which the spelling of a number is looked for: each number of an object may be asked about.
+const SPELT_OPERATIONS_MAX: usize = 64;
 
 /// How many bytes an object may reach while a patch is applied: `copy` can double it with every operation. Twice what a
 /// request body may hold, so that no honest patch meets it.
@@ -49,7 +51,7 @@ impl JsonPatch {
 
     /// How a number of a changed object is spelt, where an operation brought it and spells it otherwise than it is printed.
     pub fn spelling(&self, path: &str) -> Option<String> {
-        let mut latest_first = self.operations.iter().enumerate().rev();
+        let mut latest_first = self.operations.iter().enumerate().rev().take(SPELT_OPERATIONS_MAX);
         latest_first.find_map(|(i, operation)| {
             let within = below(path, operation.path.as_deref()?)?;
             self.text.spelling(&format!("[{i}].value{within}"))
