@@ -8,7 +8,9 @@ use model::json::{Value, json};
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 async fn with_maps(count: usize) -> Server {
-    let server = server();
+    // What is no more than one change old can be told from the log; what is older is gone, unless pinned.
+    let server =
+        server_with(Setup { store: store::Limits { log_events_max: 1, ..store::Limits::default() }, ..Setup::default() });
     for at in 0..count {
         let object = json!({"metadata": {"name": format!("m{at:03}"), "labels": {"even": (at % 2 == 0).to_string()}}});
         server.post(MAPS, object).await.ok(201);
