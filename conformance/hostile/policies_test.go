@@ -30,7 +30,7 @@ var harms = []struct {
 	{"recursion", 5_000, "it wanted more memory than 32 MiB|it trapped"},
 	{"memory", 5_000, "it wanted more memory than 32 MiB|it trapped"},
 	{"answer", 5_000, "its answer cannot be used"},
-	{"questions", 5_000, "a call may not ask so much"},
+	{"questions", 5_000, "a call may ask 64 times and read 8 MiB in all"},
 }
 
 const (
