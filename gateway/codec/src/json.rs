@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use model::json::{Map, Number, Value};
 
@@ -75,24 +76,38 @@ pub fn parse_joining(bytes: &[u8], join: Join<'_>) -> Result<Value, Error> {
 /// take up many times its own size; beyond it numbers are told of as they are printed.
 const SPELLINGS_BYTES_MAX: usize = 1 << 20;
 
-/// The numbers of a text that it spells otherwise than they are printed: `1e2`, `1.50`, `-0`.
+/// The numbers of a text that it spells otherwise than they are printed: `1e2`, `1.50`, `-0`. It is looked through when somebody
+/// first asks: hardly anybody does.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spellings {
+pub struct Spellings<'a> {
+    text: Cow<'a, [u8]>,
+    found: OnceLock<Spelt>,
+}
+
+impl<'a> Spellings<'a> {
+    /// Of a text that was read before.
+    pub fn of(text: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self { text: text.into(), found: OnceLock::new() }
+    }
+
+    /// How the number at a path (`spec.containers[0].x`) is spelt, where that is not how it is printed.
+    pub fn at(&self, path: &str) -> Option<String> {
+        self.found.get_or_init(|| Spelt::of(&self.text)).at.get(path).cloned()
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Spelt {
     at: HashMap<String, String>,
     bytes: usize,
 }
 
-impl Spellings {
-    /// Looks through a text that was read before.
-    pub fn of(bytes: &[u8]) -> Self {
-        let mut reader = Reader { spelt: Some(Self::default()), ..Reader::new(bytes) };
+impl Spelt {
+    fn of(text: &[u8]) -> Self {
+        let mut reader = Reader { spelt: Some(Self::default()), ..Reader::new(text) };
         drop(reader.whole());
         reader.spelt.unwrap_or_default()
-    }
-
-    /// How the number at a path (`spec.containers[0].x`) is spelt, where that is not how it is printed.
-    pub fn at(&self, path: &str) -> Option<&str> {
-        self.at.get(path).map(String::as_str)
     }
 
     fn note(&mut self, path: &str, text: &str) {
@@ -157,7 +172,7 @@ struct Reader<'a> {
     /// What becomes of fields that come again, where not the last one stays.
     repeats: Option<Repeats<'a>>,
     /// Numbers that are spelt oddly; only where somebody asks.
-    spelt: Option<Spellings>,
+    spelt: Option<Spelt>,
 }
 
 struct Repeats<'a> {

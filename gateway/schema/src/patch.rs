@@ -2,10 +2,8 @@
 //! Each is read once from the body and applied, again after a conflict, to the object in its wire form. Do not decode or
 //! validate what comes out (`normal`).
 
-use std::sync::OnceLock;
-
 use codec::go_json::general;
-use codec::json::{self, Parsed, Spellings, type_word};
+use codec::json::{self, Parsed, type_word};
 use model::Status;
 use model::json::{Key, Map, Value};
 use model::status::Details;
@@ -17,24 +15,6 @@ mod strategic;
 pub use json_patch::{JsonPatch, OPERATIONS_MAX};
 pub use merge::MergePatch;
 pub use strategic::StrategicPatch;
-
-/// The text of a patch, which says how it spells its numbers. Upstream's library merges texts, not what they mean.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Text {
-    bytes: Vec<u8>,
-    spelt: OnceLock<Spellings>,
-}
-
-impl Text {
-    fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), spelt: OnceLock::new() }
-    }
-
-    /// How the number at a path of the patch itself is spelt, where that is not how it is printed.
-    fn spelling(&self, path: &str) -> Option<String> {
-        self.spelt.get_or_init(|| Spellings::of(&self.bytes)).at(path).map(str::to_owned)
-    }
-}
 
 /// 422 as upstream answers a patch that does not fit the object: it keeps the reason to itself.
 fn rejected() -> Status {

@@ -2,8 +2,6 @@
 //! Follows `k8s.io/apimachinery/pkg/runtime/serializer` and `apiserver/pkg/endpoints/handlers/rest.go` for the wording.
 //! Does not change what the client said beyond that (`write`).
 
-use std::cell::OnceCell;
-
 use admission::Notes;
 use codec::negotiate::{self, Media};
 use codec::{json, yaml};
@@ -52,9 +50,8 @@ pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<
         let value = parse(media, body).map_err(Status::bad_request)?.value;
         let (_, kind) = json::interpret(&value).map_err(Status::bad_request)?;
         if matches!(kind, "" | "DeleteOptions") {
-            let spelt = OnceCell::new();
-            let of_text = || if media == Media::Json { json::Spellings::of(body) } else { json::Spellings::default() };
-            let spelling = |path: &str| spelt.get_or_init(of_text).at(path).map(str::to_owned);
+            let spelt = if media == Media::Json { json::Spellings::of(body) } else { json::Spellings::default() };
+            let spelling = |path: &str| spelt.at(path);
             let (mut judged, unknown) = (value.clone(), &mut Vec::new());
             schema::normal::decode_spelt(types, ty, &mut judged, (unknown, &spelling)).map_err(Status::bad_request)?;
         }

@@ -1,12 +1,12 @@
 //! JSON patch, RFC 6902, with the liberties of the library that upstream uses (`evanphx/json-patch` v4): negative
 //! indices, `replace` of a field that is absent, `copy` of a field that is absent.
 
-use codec::json::{DEPTH_MAX, STRICT_ERRORS_MAX, type_word};
+use codec::json::{DEPTH_MAX, STRICT_ERRORS_MAX, Spellings, type_word};
 use model::Status;
 use model::field::quote;
 use model::json::{Map, Value};
 
-use super::{Text, document, rejected};
+use super::{document, rejected};
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +32,8 @@ struct Operation {
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPatch {
     operations: Vec<Operation>,
-    text: Text,
+    /// Upstream's library merges texts, not what they mean.
+    spelt: Spellings<'static>,
     /// Duplicate and unknown fields of the operations, for strict decoding.
     pub strict: Vec<String>,
 }
@@ -54,7 +55,7 @@ impl JsonPatch {
         let mut latest_first = self.operations.iter().enumerate().rev().take(SPELT_OPERATIONS_MAX);
         latest_first.find_map(|(i, operation)| {
             let within = below(path, operation.path.as_deref()?)?;
-            self.text.spelling(&format!("[{i}].value{within}"))
+            self.spelt.at(&format!("[{i}].value{within}"))
         })
     }
 
@@ -81,7 +82,7 @@ impl JsonPatch {
         for (i, item) in items.into_iter().enumerate() {
             operations.push(operation(item, i, &mut strict).map_err(|why| bad(&why))?);
         }
-        Ok(Self { operations, text: Text::new(body), strict })
+        Ok(Self { operations, spelt: Spellings::of(body.to_vec()), strict })
     }
 
     /// Reads what a webhook sends, and gives its operations as Go shows them: their own fields sorted. Fails with the words of
@@ -113,7 +114,7 @@ impl JsonPatch {
             });
             shown.push(Value::Object(map));
         }
-        Ok((Self { operations, text: Text::default(), strict: Vec::new() }, Value::Array(shown)))
+        Ok((Self { operations, spelt: Spellings::default(), strict: Vec::new() }, Value::Array(shown)))
     }
 
     /// Whether there is nothing to do.

@@ -1,15 +1,17 @@
 //! JSON merge patch, RFC 7386: maps merge, null removes, everything else replaces.
 
+use codec::json::Spellings;
 use model::Status;
 use model::json::{Map, Value};
 
-use super::{Text, object};
+use super::object;
 
 /// A merge patch, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergePatch {
     patch: Map,
-    text: Text,
+    /// Upstream's library merges texts, not what they mean.
+    spelt: Spellings<'static>,
     /// Duplicate fields of the patch itself, for strict decoding.
     pub duplicates: Vec<String>,
 }
@@ -21,7 +23,7 @@ impl MergePatch {
             return Err(Status::bad_request("Invalid JSON Patch"));
         }
         let (patch, duplicates) = object(body, "error decoding patch: ")?;
-        Ok(Self { patch, text: Text::new(body), duplicates })
+        Ok(Self { patch, spelt: Spellings::of(body.to_vec()), duplicates })
     }
 
     /// Changes an object.
@@ -31,7 +33,7 @@ impl MergePatch {
 
     /// How a number of a changed object is spelt, where the patch brought it and spells it otherwise than it is printed.
     pub fn spelling(&self, path: &str) -> Option<String> {
-        self.text.spelling(path)
+        self.spelt.at(path)
     }
 
     /// Sorts the maps of a changed object as upstream's library writes them: those that the patch went through, and all that

@@ -60,15 +60,22 @@ impl Shape {
         out.into()
     }
 
+    /// The version and kind of a list of objects, whole or partial.
+    pub(crate) fn list_type<'a>(&self, row: &'a Row) -> (String, &'a str) {
+        match self {
+            Self::Partial(version) => (format!("meta.k8s.io/{version}"), "PartialObjectMetadataList"),
+            _ => (row.kind().api_version(), row.list_kind()),
+        }
+    }
+
     /// What stands before the items of a list.
     pub fn list_head(&self, row: &Row, meta: &ListMeta) -> Vec<u8> {
-        match self {
-            Self::Plain => shape::list_head(&row.kind().api_version(), row.list_kind(), meta, row.order()),
-            Self::Partial(version) => {
-                shape::list_head(&format!("meta.k8s.io/{version}"), "PartialObjectMetadataList", meta, Order::Struct)
-            }
-            Self::Table(version, _) => shape::table_head(version, meta, Some(&row.columns())),
+        if let Self::Table(version, _) = self {
+            return shape::table_head(version, meta, Some(&row.columns()));
         }
+        let order = if *self == Self::Plain { row.order() } else { Order::Struct };
+        let (api_version, kind) = self.list_type(row);
+        shape::list_head(&api_version, kind, meta, order)
     }
 
     /// Closes a list without items, whose head is in `out`: partial metadata has Go's nil where others have an empty list.

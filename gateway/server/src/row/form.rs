@@ -1,6 +1,5 @@
 //! The kind and type of a request's body: what it must be, and how it gets into normal form.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use catalog::{Catalog, facts};
@@ -96,8 +95,8 @@ impl Form {
 
     /// The same for what came as JSON: faults name numbers as it spells them.
     pub fn decode_json(&self, body: &[u8], value: &mut Value, unknown: &mut Vec<String>) -> Result<(), String> {
-        let spelt = OnceCell::new();
-        let spelling = |path: &str| spelt.get_or_init(|| Spellings::of(body)).at(path).map(str::to_owned);
+        let spelt = Spellings::of(body);
+        let spelling = |path: &str| spelt.at(path);
         self.decode_spelt(value, unknown, &spelling)
     }
 

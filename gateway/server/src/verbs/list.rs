@@ -279,22 +279,17 @@ impl Listing {
     /// rendered before the first byte goes out; the renderings are those that the cache keeps.
     pub(crate) fn messages(self, types: &Types, shape: &Shape) -> impl Iterator<Item = Part> + Send + use<> {
         let Self { row, meta, mut source } = self;
-        let partial = match shape {
-            Shape::Partial(version) => Some(format!("meta.k8s.io/{version}")),
-            _ => None,
-        };
-        let message = if partial.is_some() { Row::metadata_message } else { Row::message };
+        let is_partial = matches!(shape, Shape::Partial(_));
+        let message = if is_partial { Row::metadata_message } else { Row::message };
         let items: Vec<_> = iter::from_fn(|| source.next()).map(|entry| (message(&row, &entry), entry)).collect();
         let items_bytes = items.iter().map(|(message, _)| proto::item_bytes(message.len())).sum();
         let meta = types.by_name(LIST_META).map(|ty| proto::message(types, ty, &meta.to_value())).unwrap_or_default();
-        let head = match &partial {
-            Some(api_version) => proto::list_head(api_version, "PartialObjectMetadataList", &meta, items_bytes),
-            None => proto::list_head(&row.kind().api_version(), row.list_kind(), &meta, items_bytes),
-        };
+        let (api_version, kind) = shape.list_type(&row);
+        let head = proto::list_head(&api_version, kind, &meta, items_bytes);
         let form = row.protobuf_form().compressed();
         let items = items.into_iter().flat_map(move |(message, entry)| {
             let head = text(proto::item_head(message.len()));
-            [head, if partial.is_some() { text(message.into()) } else { Part::Object(message, entry, form) }]
+            [head, if is_partial { text(message.into()) } else { Part::Object(message, entry, form) }]
         });
         iter::once(text(head)).chain(items).chain([Part::Text(Cow::Borrowed(proto::LIST_TAIL))])
     }
