@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::user::MASTERS;
 use model::{Attributes, Authorizer, Decision, GroupResource, Status, User};
 
+use crate::node::Nodes;
 use crate::rbac::{Rbac, Rules};
 use crate::rule::PolicyRule;
 
@@ -18,7 +19,7 @@ pub enum Mode {
     AlwaysDeny,
     /// Roles and their bindings.
     Rbac,
-    /// Nodes reach what their pods need. Accepted, has no opinion yet: nodes need an RBAC binding.
+    /// Nodes reach what their pods need.
     Node,
 }
 
@@ -64,12 +65,19 @@ impl Mode {
 pub struct Chain {
     modes: Vec<Mode>,
     rbac: Arc<Rbac>,
+    nodes: Option<Nodes>,
 }
 
 impl Chain {
     /// Asks in the order given. `rbac` is needed in any mode: escalation is judged by the roles held.
     pub fn new(modes: &[Mode], rbac: Arc<Rbac>) -> Self {
-        Self { modes: modes.to_vec(), rbac }
+        Self { modes: modes.to_vec(), rbac, nodes: None }
+    }
+
+    /// The same with somebody to ask in the mode `Node`, which has no opinion otherwise.
+    #[must_use]
+    pub fn with_nodes(self, nodes: Nodes) -> Self {
+        Self { nodes: Some(nodes), ..self }
     }
 
     /// The RBAC authorizer, asked or not.
@@ -100,7 +108,7 @@ impl Chain {
             Mode::AlwaysAllow => Decision::Allow(String::new()),
             Mode::AlwaysDeny => Decision::NoOpinion("Everything is forbidden.".to_owned()),
             Mode::Rbac => self.rbac.decide(asked),
-            Mode::Node => Decision::NoOpinion(String::new()),
+            Mode::Node => self.nodes.as_ref().map_or_else(|| Decision::NoOpinion(String::new()), |nodes| nodes.decide(asked)),
         }
     }
 
@@ -117,7 +125,7 @@ impl Chain {
                     all.rules.extend(found.rules);
                     all.errors.extend(found.errors);
                 }
-                Mode::Node if is_node(user) => {
+                Mode::Node if user.node().is_some() => {
                     incomplete = Incomplete(true);
                     all.errors.push("node authorizer does not support user rule resolution".to_owned());
                 }
@@ -131,11 +139,6 @@ impl Chain {
 /// Whether a list of rules lacks what an authorizer cannot list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incomplete(pub bool);
-
-/// Whether a user is a kubelet: upstream's `NodeIdentity`.
-fn is_node(user: &User) -> bool {
-    user.name.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes")
-}
 
 pub(crate) fn everything() -> [PolicyRule; 2] {
     let star = || vec!["*".to_owned()];

@@ -1,8 +1,9 @@
-//! RBAC objects straight from the store's cache: what changed is found by comparing two snapshots, so that nothing is
-//! watched and nothing is missed. Does not judge them.
+//! Objects straight from the store's cache, those of RBAC and others: what changed is found by comparing two snapshots, so that
+//! nothing is watched and nothing is missed. Does not judge them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use model::Value;
 use store::{Entry, ResourceCache, Snapshot, Store};
 
 use crate::index::Kind;
@@ -10,16 +11,13 @@ use crate::rbac::{Change, Source};
 
 /// The four resources in a store.
 pub struct Live {
-    resources: [(Kind, Arc<ResourceCache>); 4],
-    /// What was reported last, in the same order.
-    seen: Mutex<[Option<Snapshot>; 4]>,
+    resources: [(Kind, Followed); 4],
 }
 
 impl Live {
     /// Follows the objects under `/registry/roles/` and its siblings.
     pub fn new(store: &Store) -> Self {
-        let resources = Kind::ALL.map(|kind| (kind, store.resource(&format!("/registry/{}/", kind.resource()))));
-        Self { resources, seen: Mutex::default() }
+        Self { resources: Kind::ALL.map(|kind| (kind, Followed::new(store, &format!("/registry/{}/", kind.resource())))) }
     }
 }
 
@@ -30,34 +28,66 @@ impl Source for Live {
     }
 
     fn drain(&self) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((kind, resource), seen) in self.resources.iter().zip(seen.iter_mut()) {
-            let now = resource.snapshot();
-            match seen {
-                Some(older) => changes.extend(now.changes_since(older).map(|(key, entry)| change(*kind, resource, key, entry))),
-                None => changes.extend(now.iter().map(|entry| change(*kind, resource, entry.key.as_str(), Some(entry)))),
-            }
-            *seen = Some(now);
-        }
-        changes
+        let told = |(kind, resource): &(Kind, Followed)| {
+            let kind = *kind;
+            resource.drain().into_iter().map(move |changed| match changed.object {
+                Some(object) => Change::Put(kind, object),
+                None => Change::Remove(kind, changed.namespace, changed.name),
+            })
+        };
+        self.resources.iter().flat_map(told).collect()
     }
 }
 
-fn change(kind: Kind, resource: &ResourceCache, key: &str, entry: Option<&Arc<Entry>>) -> Change {
-    let object = entry.and_then(|entry| match serde_json::from_slice(&entry.body) {
-        Ok(object) => Some(object),
-        Err(error) => {
-            // A role or binding that cannot be read grants nothing.
-            tracing::error!(key, %error, "unreadable rbac object");
-            None
-        }
-    });
-    let place = key.strip_prefix(resource.prefix()).unwrap_or(key);
-    let (namespace, name) = place.rsplit_once('/').unwrap_or(("", place));
-    match object {
-        Some(object) => Change::Put(kind, object),
-        None => Change::Remove(kind, namespace.to_owned(), name.to_owned()),
+/// One resource in a store, and what of it was told.
+pub(crate) struct Followed {
+    resource: Arc<ResourceCache>,
+    /// What was told last.
+    seen: Mutex<Option<Snapshot>>,
+}
+
+/// One object that changed: what it is now, nothing when it is gone.
+pub(crate) struct Changed {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) object: Option<Value>,
+}
+
+impl Followed {
+    /// Follows the objects under a prefix.
+    pub(crate) fn new(store: &Store, prefix: &str) -> Self {
+        Self { resource: store.resource(prefix), seen: Mutex::default() }
+    }
+
+    /// Rises with every change.
+    pub(crate) fn version(&self) -> u64 {
+        self.resource.version()
+    }
+
+    /// What changed since the last call; the first call tells every object.
+    pub(crate) fn drain(&self) -> Vec<Changed> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.resource.snapshot();
+        let changes = match seen.as_ref() {
+            Some(older) => now.changes_since(older).map(|(key, entry)| self.changed(key, entry)).collect(),
+            None => now.iter().map(|entry| self.changed(entry.key.as_str(), Some(entry))).collect(),
+        };
+        *seen = Some(now);
+        changes
+    }
+
+    fn changed(&self, key: &str, entry: Option<&Arc<Entry>>) -> Changed {
+        let object = entry.and_then(|entry| match serde_json::from_slice(&entry.body) {
+            Ok(object) => Some(object),
+            Err(error) => {
+                // What cannot be read grants nothing.
+                tracing::error!(key, %error, "unreadable object");
+                None
+            }
+        });
+        let place = key.strip_prefix(self.resource.prefix()).unwrap_or(key);
+        let (namespace, name) = place.rsplit_once('/').unwrap_or(("", place));
+        Changed { namespace: namespace.to_owned(), name: name.to_owned(), object }
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn gate(config: &Config, parts: Parts) -> Result<Arc<Gate>, Box<dyn E
     let gate = Arc::new(Gate {
         served: Served::new(catalog, clock.now()),
         components: if controllers::runs_any(&config.controllers) { &["controller-manager"] } else { &[] },
-        authz: Arc::new(authz::Chain::new(&config.authorization, rbac)),
+        authz: Arc::new(authorizers(config, &store, rbac)),
         admission: admission::Chain::new(plugins(config, &slot, &policies, &clock, webhooks, admission_policies, settings)?),
         client: server::client::Client::routed(config.identity.routing),
         aggregation: Aggregation::new(shown, config.identity.redirects),
@@ -152,6 +152,17 @@ pub(crate) fn check(gate: &Arc<Gate>) -> controllers::apiservice::Check {
 }
 
 /// The server, as plugins see it.
+/// Who is asked whether a user may do something. What nodes may do is what upstream's role for them says at the beginning.
+fn authorizers(config: &Config, store: &Store, rbac: Arc<authz::Rbac>) -> authz::Chain {
+    let chain = authz::Chain::new(&config.authorization, rbac);
+    if !config.authorization.contains(&authz::Mode::Node) {
+        return chain;
+    }
+    let roles = catalog::bootstrap::objects(catalog::bootstrap::RBAC, "clusterRoles");
+    let role = roles.iter().find(|role| model::meta::name(role) == "system:node");
+    chain.with_nodes(authz::Nodes::new(store, role.map(authz::PolicyRule::of_role).unwrap_or_default()))
+}
+
 fn cluster(slot: &Slot) -> Cluster {
     Cluster {
         world: Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback())),

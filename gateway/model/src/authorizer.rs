@@ -2,6 +2,7 @@
 //! Does not answer it (`authz`).
 
 use crate::User;
+use crate::selector::field::Requirement;
 
 /// What is being asked, as upstream's `authorizer.Attributes`.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Attributes {
     pub resource_request: bool,
     /// URL path of a path request.
     pub path: String,
+    /// What a list, watch or deletecollection selects by fields; none when the selector cannot be read.
+    pub fields: Vec<Requirement>,
 }
 
 /// The answer, with a reason for people where there is one.

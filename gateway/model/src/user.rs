@@ -12,6 +12,10 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// The user name of those who did not.
 pub const ANONYMOUS: &str = "system:anonymous";
+/// What a kubelet's user name begins with, before the node's.
+pub const NODE_PREFIX: &str = "system:node:";
+/// The group of kubelets.
+pub const NODES: &str = "system:nodes";
 
 /// An identity as `authentication.k8s.io` UserInfo carries it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +51,11 @@ impl User {
         self.name.strip_prefix("system:serviceaccount:")?.split_once(':')
     }
 
+    /// The node when the user is a kubelet, empty when it does not say which: upstream's `NodeIdentity`.
+    pub fn node(&self) -> Option<&str> {
+        self.name.strip_prefix(NODE_PREFIX).filter(|_| self.in_group(NODES))
+    }
+
     /// The identity as a `UserInfo` object, without what is empty.
     pub fn to_info(&self) -> Value {
         let mut info = json!({});
@@ -66,6 +75,14 @@ impl User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kubelet_is_known_by_its_name_and_its_group() {
+        assert_eq!(User::new("system:node:a", &["system:nodes"]).node(), Some("a"));
+        assert_eq!(User::new("system:node:", &["system:nodes"]).node(), Some(""));
+        assert_eq!(User::new("system:node:a", &["other"]).node(), None);
+        assert_eq!(User::new("jane", &["system:nodes"]).node(), None);
+    }
 
     #[test]
     fn what_is_empty_is_left_out() {

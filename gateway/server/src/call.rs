@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use hyper::upgrade::OnUpgrade;
 use jiff::Timestamp;
 use model::field::quote;
+use model::selector::field::Selector;
 use model::{Attributes, Query, RequestInfo, Status, User};
 
 use crate::options::table::IncludeObject;
@@ -175,6 +176,7 @@ impl Call {
             name: info.name.clone(),
             resource_request: info.resource_request,
             path: info.path.clone(),
+            fields: Selector::parse(&info.field_selector).map_or_else(|_| Vec::new(), |selector| selector.requirements),
         }
     }
 }

@@ -9,13 +9,11 @@ mod token;
 use std::collections::BTreeMap;
 
 use model::field::quote;
-use model::{GroupVersionResource, Status, User, Value, meta};
+use model::{GroupVersionResource, Status, Value, meta};
 
 use crate::builtin::{forbidden, is};
 use crate::{Cluster, Notes, Operation, Plugin, Review};
 
-const USER_PREFIX: &str = "system:node:";
-const GROUP: &str = "system:nodes";
 const CERTIFICATES: &str = "certificates.k8s.io";
 
 pub(super) struct NodeRestriction(pub(super) Cluster);
@@ -29,14 +27,9 @@ struct Asked<'a> {
     node: &'a str,
 }
 
-/// The node that a user is.
-fn node_of(user: &User) -> Option<&str> {
-    user.name.strip_prefix(USER_PREFIX).filter(|_| user.groups.iter().any(|group| group == GROUP))
-}
-
 impl NodeRestriction {
     async fn judge(&self, review: &Review<'_>, object: Option<&Value>) -> Result<(), Status> {
-        let Some(node) = node_of(review.user) else { return Ok(()) };
+        let Some(node) = review.user.node() else { return Ok(()) };
         let asked = Asked { cluster: &self.0, review, object, node };
         if node.is_empty() {
             return asked.refuse(format_args!("could not determine node from user {}", quote(&review.user.name)));

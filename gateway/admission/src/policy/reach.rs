@@ -188,6 +188,6 @@ fn attributes(user: User, verb: &str, of: &GroupVersionResource, subresource: &s
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         resource_request: true,
-        path: String::new(),
+        ..Attributes::default()
     }
 }

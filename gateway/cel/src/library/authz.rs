@@ -6,6 +6,7 @@ use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use model::authorizer::{Attributes, Decision};
+use model::selector::field::{Requirement, Selector};
 use model::{User, name};
 
 use super::opaque::Opaque;
@@ -92,8 +93,9 @@ pub(super) fn code(function: &str) -> Option<Code> {
         "subresource" => |args| narrow(args, |asked, text| asked.subresource = text),
         "namespace" => |args| narrow(args, |asked, text| asked.namespace = text),
         "name" => |args| narrow(args, |asked, text| asked.name = text),
-        // No authorizer here looks at selectors.
-        "fieldSelector" | "labelSelector" => |args| narrow(args, |_, _| {}),
+        "fieldSelector" => |args| narrow(args, |asked, text| asked.fields = fields(&text)),
+        // No authorizer here looks at labels.
+        "labelSelector" => |args| narrow(args, |_, _| {}),
         "check" => |args| match of(args)? {
             (Authz::Path(caller, path), [Value::String(verb)]) => {
                 let asked = Attributes { path: path.to_string(), ..Attributes::default() };
@@ -151,6 +153,11 @@ fn narrow<'a>(args: &[Value<'a>], set: fn(&mut Attributes, String)) -> Option<Ou
     let mut asked = (**asked).clone();
     set(&mut asked, (**text).to_owned());
     some(made(Authz::Resource(caller.clone(), Box::new(asked))))
+}
+
+/// What a selector that can be read selects.
+fn fields(text: &str) -> Vec<Requirement> {
+    Selector::parse(text).map_or_else(|_| Vec::new(), |selector| selector.requirements)
 }
 
 fn ask(caller: &Caller, asked: Attributes, verb: &str) -> Decision {

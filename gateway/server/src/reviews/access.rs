@@ -95,6 +95,7 @@ fn question(spec: &Value, user: User) -> Attributes {
         name: text(resource, "name").to_owned(),
         resource_request: true,
         path: String::new(),
+        fields: selector::fields(resource),
     }
 }
 

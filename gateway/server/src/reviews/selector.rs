@@ -1,5 +1,5 @@
-//! The selectors of an access review: what they must look like, and what of them could not be understood. No authorizer here
-//! decides by them; a review says so only where upstream does.
+//! The selectors of an access review: what they must look like, and what of them could not be understood. Of the authorizers here
+//! only that of nodes decides by them, and by fields alone.
 //! Follows `pkg/apis/authorization/validation` and `pkg/registry/authorization/util`.
 
 use model::field::{Errors, Path};
@@ -83,6 +83,25 @@ pub(super) fn unheard(resource: &Value) -> String {
         Some(format!("spec.resourceAttributes.{field} {how} due to parse error"))
     });
     told.collect::<Vec<_>>().join("; ")
+}
+
+/// What is selected by fields, as far as it is understood.
+pub(super) fn fields(resource: &Value) -> Vec<field::Requirement> {
+    let Some(selector) = object(resource, "fieldSelector") else { return Vec::new() };
+    let requirements = items(selector, "requirements");
+    if requirements.is_empty() {
+        return field::Selector::parse(text(selector, "rawSelector")).map_or_else(|_| Vec::new(), |parsed| parsed.requirements);
+    }
+    let one = |requirement: &Value| {
+        let [value] = items(requirement, "values") else { return None };
+        let equal = match text(requirement, "operator") {
+            "In" => true,
+            "NotIn" => false,
+            _ => return None,
+        };
+        Some(field::Requirement { field: text(requirement, "key").to_owned(), equal, value: value.as_str()?.to_owned() })
+    };
+    requirements.iter().filter_map(one).collect()
 }
 
 enum Understood {

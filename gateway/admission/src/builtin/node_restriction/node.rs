@@ -2,9 +2,10 @@
 
 use catalog::hooks::certificatesigningrequest::common_name;
 use model::field::quote;
+use model::user::NODE_PREFIX;
 use model::{Status, Value, meta};
 
-use super::{Asked, USER_PREFIX, at, labels, part};
+use super::{Asked, at, labels, part};
 use crate::Operation;
 
 const LEASES: &str = "kube-node-lease";
@@ -128,8 +129,8 @@ pub(super) fn judge_signing_request(asked: &Asked<'_>) -> Result<(), Status> {
     let created = asked.object.filter(|_| asked.review.operation == Operation::Create);
     let Some(request) = created.filter(|request| SIGNERS.contains(&at(request, "/spec/signerName"))) else { return Ok(()) };
     let named = common_name(request).map_err(|why| asked.forbidden(format_args!("unable to parse csr: {why}")))?;
-    if named.strip_prefix(USER_PREFIX) == Some(asked.node) {
+    if named.strip_prefix(NODE_PREFIX) == Some(asked.node) {
         return Ok(());
     }
-    asked.refuse(format_args!("can only create a node CSR with CN={USER_PREFIX}{}", asked.node))
+    asked.refuse(format_args!("can only create a node CSR with CN={NODE_PREFIX}{}", asked.node))
 }
