@@ -73,15 +73,29 @@ impl Endpoints {
         const JSON: &str = "application/json";
         match path {
             "/version" | "/version/" => Some(routed(call, JSON).map(|()| response(StatusCode::OK, JSON, self.version.clone()))),
-            "/metrics" => Some(Ok(self.metrics(metrics))),
+            "/metrics" => Some(Ok(self.metrics(metrics.text()))),
+            "/metrics/slis" if call.method == Method::DELETE => {
+                self.health.reset_slis();
+                Some(Ok(response(StatusCode::OK, PLAIN, Bytes::from_static(b"metrics reset\n"))))
+            }
+            "/metrics/slis" => Some(Ok(self.metrics((self.health.slis() + &self.start_time()).into_bytes()))),
             discovery::CONFIGURATION_PATH => self.verifying(call, JSON, &self.tokens.configuration),
             discovery::JWKS_PATH => self.verifying(call, discovery::JWKS_MEDIA_TYPE, &self.tokens.jwks),
             _ => None,
         }
     }
 
-    fn metrics(&self, metrics: &Metrics) -> Response<Bytes> {
-        let mut answer = response(StatusCode::OK, METRICS, metrics.text().into());
+    /// When the process began, as a metric.
+    fn start_time(&self) -> String {
+        const NAME: &str = "process_start_time_seconds";
+        let seconds = self.process.started.as_duration().as_secs_f64();
+        format!(
+            "# HELP {NAME} [ALPHA] Start time of the process since unix epoch in seconds.\n# TYPE {NAME} gauge\n{NAME} {seconds}\n"
+        )
+    }
+
+    fn metrics(&self, text: Vec<u8>) -> Response<Bytes> {
+        let mut answer = response(StatusCode::OK, METRICS, text.into());
         answer.headers_mut().insert(PROCESS_START, HeaderValue::from(self.process.started.as_second()));
         answer
     }

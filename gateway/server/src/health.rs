@@ -1,6 +1,8 @@
 //! `/livez`, `/readyz`, `/healthz`: the checks, and the texts upstream answers with.
 //! Follows `k8s.io/apiserver/pkg/server/healthz`. Knows no socket.
 
+mod slis;
+
 use std::borrow::Cow;
 
 use crate::lifecycle::{Lifecycle, Stage};
@@ -92,7 +94,7 @@ impl Check {
 
 /// The checks of a server.
 pub struct Health {
-    checks: Vec<Check>,
+    checks: Vec<(Check, slis::Tally)>,
 }
 
 /// An answer in plain text.
@@ -117,7 +119,7 @@ impl Health {
             _ => Err("process is shutting down".to_owned()),
         };
         all.push(Check::new("shutdown", Scope::Ready, shutdown));
-        Self { checks: all }
+        Self { checks: all.into_iter().map(|check| (check, slis::Tally::default())).collect() }
     }
 
     /// Answers a path such as `/readyz` or `/livez/ping`; `None` when no check lies there.
@@ -126,11 +128,21 @@ impl Health {
         if !matches!(endpoint, "livez" | "readyz" | "healthz") {
             return None;
         }
-        let mut checks = self.checks.iter().filter(|check| check.scope.holds(endpoint));
+        let mut checks = self.checks.iter().filter(|(check, _)| check.scope.holds(endpoint));
         match check {
             None => Some(all(endpoint, checks, query)),
-            Some(name) => checks.find(|check| check.name == name).map(single),
+            Some(name) => checks.find(|(check, _)| check.name == name).map(|(check, _)| single(check)),
         }
+    }
+
+    /// How the checks ended so far: `/metrics/slis`.
+    pub fn slis(&self) -> String {
+        slis::text(self.checks.iter().map(|(check, tally)| (&*check.name, tally)))
+    }
+
+    /// Forgets how they ended.
+    pub fn reset_slis(&self) {
+        self.checks.iter().for_each(|(_, tally)| tally.reset());
     }
 }
 
@@ -141,12 +153,12 @@ fn single(check: &Check) -> Text {
     }
 }
 
-fn all<'c>(endpoint: &str, checks: impl Iterator<Item = &'c Check>, query: &str) -> Text {
+fn all<'c>(endpoint: &str, checks: impl Iterator<Item = &'c (Check, slis::Tally)>, query: &str) -> Text {
     let (verbose, mut unknown) = parse(query);
     let excluded = unknown.clone();
     let mut lines = String::new();
     let mut failed = 0;
-    for check in checks {
+    for (check, tally) in checks {
         let name = &*check.name;
         if excluded.iter().any(|excluded| excluded == name) {
             unknown.retain(|excluded| excluded != name);
@@ -155,11 +167,13 @@ fn all<'c>(endpoint: &str, checks: impl Iterator<Item = &'c Check>, query: &str)
             unknown.retain(|excluded| excluded != group);
             lines.push_str(&format!("[+]{name} excluded with {group}: ok\n"));
         } else if let Err(error) = (check.run)() {
+            tally.observe(endpoint, false);
             tracing::warn!(check = name, endpoint, error, "health check failed");
             failed += 1;
             // Anybody may read this: the reason stands in the log.
             lines.push_str(&format!("[-]{name} failed: reason withheld\n"));
         } else {
+            tally.observe(endpoint, true);
             lines.push_str(&format!("[+]{name} ok\n"));
         }
     }
@@ -271,6 +285,38 @@ mod tests {
         assert_eq!(answer(&health, "/healthz", "verbose&exclude=etcd"), text(200, &more));
         assert_eq!(answer(&health, "/livez/kms-providers", ""), None);
         assert_eq!(answer(&health, "/readyz/kms-providers", ""), text(200, "ok"));
+    }
+
+    #[test]
+    fn results_are_told_by_check_and_endpoint() {
+        let health = health(Err("disk is full".to_owned()));
+        assert_eq!(health.slis(), "", "nobody has asked");
+        for (endpoint, query) in [("/livez", ""), ("/livez", ""), ("/readyz", "exclude=storage"), ("/readyz/ping", "")] {
+            health.answer(endpoint, query);
+        }
+        let told: Vec<String> = health
+            .slis()
+            .lines()
+            .filter(|line| ["# ", "=\"ping\"", "=\"storage\""].iter().any(|of| line.contains(of)))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "# HELP kubernetes_healthcheck [STABLE] This metric records the result of a single healthcheck.",
+                "# TYPE kubernetes_healthcheck gauge",
+                "kubernetes_healthcheck{name=\"ping\",type=\"livez\"} 1",
+                "kubernetes_healthcheck{name=\"ping\",type=\"readyz\"} 1",
+                "kubernetes_healthcheck{name=\"storage\",type=\"livez\"} 0",
+                "# HELP kubernetes_healthchecks_total [STABLE] This metric records the results of all healthcheck.",
+                "# TYPE kubernetes_healthchecks_total counter",
+                "kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"livez\"} 2",
+                "kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"readyz\"} 1",
+                "kubernetes_healthchecks_total{name=\"storage\",status=\"error\",type=\"livez\"} 2",
+            ]
+        );
+        health.reset_slis();
+        assert_eq!(health.slis(), "");
     }
 
     #[test]

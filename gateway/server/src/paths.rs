@@ -96,8 +96,19 @@ fn paths(served: &Snapshot) -> Vec<String> {
         paths.extend(group.versions.iter().map(|version| format!("/apis/{}", group.api_version(version))));
     }
     paths.extend(
-        ["/flagz", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/statusz", "/version"]
-            .map(str::to_owned),
+        [
+            "/flagz",
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/metrics/slis",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/readyz",
+            "/statusz",
+            "/version",
+        ]
+        .map(str::to_owned),
     );
     paths.extend(served.discovery.paths_elsewhere());
     paths.sort();

@@ -20,8 +20,7 @@ pub(super) fn edges(of: Of, object: &Value) -> Vec<Edge> {
 /// From an object itself to the node that its spec names.
 fn on_node(of: Of, object: &Value) -> Option<Edge> {
     let node = at(object, "/spec/nodeName");
-    (!node.is_empty())
-        .then(|| (vertex(of, meta::namespace(object), meta::name(object)), vertex(Of::Node, "", node)))
+    (!node.is_empty()).then(|| (vertex(of, meta::namespace(object), meta::name(object)), vertex(Of::Node, "", node)))
 }
 
 fn pod(object: &Value) -> Vec<Edge> {
