@@ -153,9 +153,20 @@ fn load(source: &Source) -> Result<Loaded, Error> {
         (true, Some((_, leaf))) => pki::subject_names(&leaf),
         _ => source.names.clone(),
     };
-    let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-        .map_err(|e| Error::Key { path: source.certificate.clone(), source: e })?;
+    let key = pair(chain, key).map_err(|e| Error::Key { path: source.certificate.clone(), source: e })?;
     Ok(Loaded { names, key: Arc::new(key) })
+}
+
+/// A certificate and the key that must be its own. rustls, which could compare them, reads no certificates of version 1; these
+/// are what `openssl x509 -req` makes where nobody asks for extensions, and Go takes them.
+pub(crate) fn pair(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<CertifiedKey, rustls::Error> {
+    let key = ring::default_provider().key_provider.load_private_key(key)?;
+    let leaf = chain.first().and_then(|der| X509Certificate::from_der(der).ok());
+    let (_, leaf) = leaf.ok_or(rustls::CertificateError::BadEncoding)?;
+    match key.public_key() {
+        Some(own) if own.as_ref() != leaf.public_key().raw => Err(rustls::InconsistentKeys::KeyMismatch.into()),
+        _ => Ok(CertifiedKey::new(chain, key)),
+    }
 }
 
 /// Reads a bundle of authorities.
@@ -204,6 +215,7 @@ pub fn server_config(settings: Settings) -> Result<Arc<ServerConfig>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use x509_parser::asn1_rs::Any;
 
     #[test]
     fn a_replaced_certificate_is_taken_and_a_broken_one_is_not() {
@@ -232,6 +244,49 @@ mod tests {
         pki.ensure_admin(now).unwrap();
         let source = Source { certificate: pki.path("apiserver.crt"), key: pki.path("admin.key"), names: Vec::new() };
         assert!(matches!(Certificates::load(vec![source]), Err(Error::Key { .. })));
+    }
+
+    /// The elements of a sequence's content.
+    fn elements(mut content: &[u8]) -> Vec<&[u8]> {
+        let mut all = Vec::new();
+        while !content.is_empty() {
+            let rest = Any::from_der(content).unwrap().0;
+            all.push(&content[..content.len() - rest.len()]);
+            content = rest;
+        }
+        all
+    }
+
+    /// The content of a sequence.
+    fn content(sequence: &[u8]) -> &[u8] {
+        Any::from_der(sequence).unwrap().1.data
+    }
+
+    fn sequence(elements: &[&[u8]]) -> Vec<u8> {
+        let content = elements.concat();
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[0x30, 0x82, high, low][..], &content].concat()
+    }
+
+    /// The same certificate without the marks of version 3: its number and its extensions. Its signature no longer holds.
+    fn version_1(certificate: &[u8]) -> Vec<u8> {
+        let parts = elements(content(certificate));
+        let kept: Vec<&[u8]> = elements(content(parts[0])).into_iter().filter(|part| !matches!(part[0], 0xa0 | 0xa3)).collect();
+        sequence(&[&sequence(&kept), parts[1], parts[2]])
+    }
+
+    #[test]
+    fn a_certificate_of_version_1_goes_with_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = pki::Pki::new(folder.path());
+        let now = jiff::Timestamp::now();
+        pki.ensure_serving(&[], now).unwrap();
+        pki.ensure_admin(now).unwrap();
+        let old = CertificateDer::from(version_1(&CertificateDer::from_pem_file(pki.path("apiserver.crt")).unwrap()));
+        assert_eq!(X509Certificate::from_der(&old).unwrap().1.version().0, 0);
+        let key = |name| PrivateKeyDer::from_pem_file(pki.path(name)).unwrap();
+        assert!(pair(vec![old.clone()], key("apiserver.key")).is_ok());
+        assert!(pair(vec![old], key("admin.key")).is_err());
     }
 
     #[test]

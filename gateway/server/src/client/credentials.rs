@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
 use model::Value;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::SingleCertAndKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -126,7 +126,7 @@ impl User<'_> {
         let told = |error: &dyn fmt::Display| format!("client certificate: {error}");
         let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>().map_err(|error| told(&error))?;
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| told(&error))?;
-        let pair = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map_err(|error| told(&error))?;
+        let pair = crate::tls::pair(chain, key).map_err(|error| told(&error))?;
         Ok(Some(Arc::new(SingleCertAndKey::from(pair))))
     }
 
