@@ -53,6 +53,7 @@ var shown = [][2]reflect.Type{
 	pair[core.PersistentVolumeSource, corev1.PersistentVolumeSource](),
 	pair[core.PodIP, corev1.PodIP](),
 	pair[core.PodTemplateSpec, corev1.PodTemplateSpec](),
+	pair[core.ScopeSelector, corev1.ScopeSelector](),
 	pair[core.ServicePort, corev1.ServicePort](),
 	pair[core.Taint, corev1.Taint](),
 	pair[core.VolumeNodeAffinity, corev1.VolumeNodeAffinity](),

@@ -281,13 +281,13 @@ impl Errors {
 
     /// A text of a type of its own, or behind a pointer, has the wrong form.
     pub fn invalid_named(&mut self, field: &Path, value: impl Into<Value>, detail: impl Into<String>) {
-        let before = self.0.len();
-        self.invalid(field, value, detail);
-        self.spell_from(before, Spelling::Json);
+        self.spelt(Spelling::Json, |errors| errors.invalid(field, value, detail));
     }
 
-    /// The faults from this one on show texts that are spelt like this.
-    pub fn spell_from(&mut self, first: usize, spelling: Spelling) {
+    /// What is told shows texts that are spelt like this.
+    pub fn spelt(&mut self, spelling: Spelling, tell: impl FnOnce(&mut Self)) {
+        let first = self.0.len();
+        tell(self);
         self.0.iter_mut().skip(first).for_each(|error| error.spelling = spelling);
     }
 
@@ -299,6 +299,11 @@ impl Errors {
     /// A value must be unique.
     pub fn duplicate(&mut self, field: &Path, value: impl Into<Value>) {
         self.push(Fault::Duplicate, field, Some(value.into()), "");
+    }
+
+    /// The same of a text of a type of its own, or behind a pointer.
+    pub fn duplicate_named(&mut self, field: &Path, value: impl Into<Value>) {
+        self.spelt(Spelling::Json, |errors| errors.duplicate(field, value));
     }
 
     /// A value is not permitted here.
@@ -329,17 +334,13 @@ impl Errors {
             let quoted: Vec<String> = supported.iter().map(|s| quote(s)).collect();
             format!("supported values: {}", quoted.join(", "))
         };
-        let before = self.0.len();
-        self.push(Fault::NotSupported, field, Some(value.into()), detail);
         // What is chosen from a few texts is mostly of a type of its own.
-        self.spell_from(before, Spelling::Json);
+        self.spelt(Spelling::Json, |errors| errors.push(Fault::NotSupported, field, Some(value.into()), detail));
     }
 
     /// The same of what upstream keeps as a plain string.
     pub fn not_supported_plain(&mut self, field: &Path, value: impl Into<Value>, supported: &[&str]) {
-        let before = self.0.len();
-        self.not_supported(field, value, supported);
-        self.spell_from(before, Spelling::Go);
+        self.spelt(Spelling::Go, |errors| errors.not_supported(field, value, supported));
     }
 
     /// A value has more than `max` bytes.
@@ -376,6 +377,26 @@ mod tests {
         assert_eq!(
             quote("a\"\\\n\u{1}\u{7f}é\u{a0}\u{200b}\u{2028}\u{feff}😀\u{e0001}"),
             r#""a\"\\\n\x01\x7fé\u00a0\u200b\u2028\ufeff😀\U000e0001""#
+        );
+    }
+
+    #[test]
+    fn a_text_is_spelt_by_its_type() {
+        let mut errors = Errors::new();
+        let path = Path::new("a");
+        errors.duplicate(&path, "<\u{1}");
+        errors.duplicate_named(&path, "<\u{1}");
+        errors.not_supported(&path, "<", &["b"]);
+        errors.not_supported_plain(&path, "<", &["b"]);
+        let told: Vec<String> = errors.0.iter().map(Error::body).collect();
+        assert_eq!(
+            told,
+            [
+                r#"Duplicate value: "<\x01""#,
+                r#"Duplicate value: "\u003c\u0001""#,
+                r#"Unsupported value: "\u003c": supported values: "b""#,
+                r#"Unsupported value: "<": supported values: "b""#
+            ]
         );
     }
 

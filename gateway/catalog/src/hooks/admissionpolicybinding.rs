@@ -53,7 +53,7 @@ fn validate_validating(binding: &Value, errors: &mut Errors) {
     for (i, action) in actions.iter().enumerate() {
         text::one_of(action, ACTIONS, &at.index(i), errors);
         if actions[..i].contains(action) {
-            errors.duplicate(&at.index(i), *action);
+            errors.duplicate_named(&at.index(i), *action);
         }
     }
     if actions.contains(&"Deny") && actions.contains(&"Warn") {

@@ -133,7 +133,8 @@ fn validate(object: &Value, kept: Kept, errors: &mut Errors) {
     let (spec, path) = (get::at(object, "spec"), Path::new("spec"));
     let request = get::text(spec, "request");
     if let Some(fault) = request_fault(request) {
-        errors.invalid(&path.child("request"), request, fault);
+        // Bytes that are not there are none.
+        errors.invalid(&path.child("request"), get::raw(spec, "request"), fault);
     }
     validate_usages(spec, kept, &path.child("usages"), errors);
     let name = get::text(spec, "signerName");
@@ -234,7 +235,7 @@ fn validate_usages(spec: &Value, kept: Kept, list: &Path, errors: &mut Errors) {
     }
     for (at, usage) in usages.iter().enumerate().filter(|_| !kept.repeated_usages) {
         if usages[..at].contains(usage) {
-            errors.duplicate(&list.index(at), *usage);
+            errors.duplicate_named(&list.index(at), *usage);
         }
     }
 }
@@ -338,7 +339,7 @@ fn conditions(object: &Value, kept: Kept, errors: &mut Errors) {
             errors.invalid(&list, kind, "Approved and Denied conditions are mutually exclusive");
         }
         if !kept.repeated_conditions && conditions[..at].iter().any(|earlier| get::text(earlier, "type") == kind) {
-            errors.duplicate(&path.child("type"), kind);
+            errors.duplicate_named(&path.child("type"), kind);
         }
     }
 }

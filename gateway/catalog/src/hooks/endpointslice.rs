@@ -24,7 +24,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|object, errors| validate(object, None, errors)),
     validate_update: Some(|new, old, errors| {
         validate(new, Some(old), errors);
-        number::immutable_text(new, old, "addressType", &Path::default(), errors);
+        number::immutable_named(new, old, "addressType", &Path::default(), errors);
     }),
     warnings: Some(warnings),
     counts_unprepared: true,
@@ -80,7 +80,7 @@ fn validate_ports(ports: &[Value], path: &Path, errors: &mut Errors) {
             text::dns_label(given, &path.child("name"), errors);
         }
         if !names.insert(given) {
-            errors.duplicate(&path.child("name"), given);
+            errors.duplicate_named(&path.child("name"), given);
         }
         match get::string(port, "protocol") {
             None => errors.required(&path.child("protocol"), ""),

@@ -196,7 +196,7 @@ pub(super) fn validate_status(object: &Value, errors: &mut Errors) {
     for (i, condition) in conditions.iter().enumerate() {
         let (kind, path) = (get::text(condition, "type"), path.index(i));
         if conditions[..i].iter().any(|earlier| get::text(earlier, "type") == kind) {
-            errors.duplicate(&path.child("type"), kind);
+            errors.duplicate_named(&path.child("type"), kind);
         }
         text::required(kind, &path.child("type"), errors);
     }

@@ -43,7 +43,7 @@ fn validate_scope(parameters: &Value, path: &Path, errors: &mut Errors) {
         (Some("Namespace"), Some(namespace)) => text::invalid_each(namespace, name::is_dns1123_label(namespace), &field, errors),
         (Some("Cluster"), Some(_)) => errors.forbidden(&field, "`parameters.scope` is set to 'Cluster'"),
         (Some("Cluster"), None) => {}
-        (Some(scope), _) => errors.not_supported(&path.child("scope"), scope, &["Cluster", "Namespace"]),
+        (Some(scope), _) => errors.not_supported_plain(&path.child("scope"), scope, &["Cluster", "Namespace"]),
     }
 }
 

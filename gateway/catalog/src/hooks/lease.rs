@@ -1,7 +1,7 @@
 //! Lease. Upstream: `pkg/apis/coordination/validation`, `pkg/registry/coordination/lease/strategy.go`.
 
 use model::Value;
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 
 use super::Hooks;
 use super::rules::{get, text};
@@ -37,7 +37,7 @@ fn validate(object: &Value, errors: &mut Errors) {
     if let Some(strategy) = strategy {
         // A strategy with a slash is somebody else's and only has to be qualified.
         if strategy.contains('/') {
-            text::qualified_name(strategy, &path.child("strategy"), errors);
+            errors.spelt(Spelling::Json, |errors| text::qualified_name(strategy, &path.child("strategy"), errors));
         } else {
             text::one_of(strategy, &["OldestEmulationVersion"], &path.child("strategy"), errors);
         }

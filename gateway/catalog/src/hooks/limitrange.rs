@@ -52,7 +52,7 @@ fn validate(object: &Value, errors: &mut Errors) {
         let kind = get::text(item, "type");
         validate_type(kind, &path.child("type"), errors);
         if !types.insert(kind) {
-            errors.duplicate(&path.child("type"), kind);
+            errors.duplicate_named(&path.child("type"), kind);
         }
         validate_item(item, kind, &path, errors);
     }

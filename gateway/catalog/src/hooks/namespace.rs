@@ -94,7 +94,7 @@ fn validate_status(new: &Value, _old: &Value, errors: &mut Errors) {
     };
     if phase != right {
         // Upstream spells the field with a capital here.
-        errors.invalid(&Path::new("status.Phase"), phase, why);
+        errors.invalid_named(&Path::new("status.Phase"), phase, why);
     }
 }
 

@@ -4,8 +4,8 @@ mod status;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::field::{Errors, Path};
-use model::{Value, name};
+use model::Value;
+use model::field::{Errors, Path, Spelling};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -59,7 +59,9 @@ fn validate(spec: &Value, errors: &mut Errors) {
     for kind in ["pod", "serviceAccount", "node"] {
         let (named, uid) = (format!("{kind}Name"), format!("{kind}UID"));
         let (name, id) = (get::text(spec, &named), get::text(spec, &uid));
-        text::invalid_each(name, name::is_dns1123_subdomain(name), &path.child(&named), errors);
+        // Of the three only the node's is of a type of its own.
+        let spelling = if kind == "node" { Spelling::Json } else { Spelling::Go };
+        errors.spelt(spelling, |errors| text::dns_subdomain(name, &path.child(&named), errors));
         if id.is_empty() {
             errors.invalid(&path.child(&uid), id, "must not be empty");
         }

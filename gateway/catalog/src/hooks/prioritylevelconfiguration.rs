@@ -36,7 +36,7 @@ fn validate(level: &Value, errors: &mut Errors) {
 fn validate_spec(spec: &Value, called: &str, path: &Path, errors: &mut Errors) {
     let kind = get::text(spec, "type");
     if (called == EXEMPT) != (kind == "Exempt") {
-        errors.invalid(&path.child("type"), kind, "must be 'Exempt' if and only if `name` is 'exempt'");
+        errors.invalid_named(&path.child("type"), kind, "must be 'Exempt' if and only if `name` is 'exempt'");
     }
     let (limited, exempt) = (get::object(spec, "limited"), get::object(spec, "exempt"));
     match kind {

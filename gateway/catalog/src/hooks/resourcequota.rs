@@ -7,7 +7,7 @@ use model::Value;
 use model::field::{Errors, Path};
 
 use super::Hooks;
-use super::rules::{get, number, resource};
+use super::rules::{get, internal, number, resource};
 
 pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
@@ -104,10 +104,10 @@ fn validate_selector(selector: &Value, spec: &Value, errors: &mut Errors) {
     for requirement in get::list(selector, "matchExpressions") {
         let scope = get::text(requirement, "scopeName");
         if !SCOPES.contains(&scope) {
-            errors.invalid(&path.child("scopeName"), scope, "unsupported scope");
+            errors.invalid_named(&path.child("scopeName"), scope, "unsupported scope");
         }
         for _ in unfit(scope, spec) {
-            errors.invalid(&path, selector.clone(), "unsupported scope applied to resource");
+            errors.invalid(&path, internal::show(selector, internal::SCOPE_SELECTOR), "unsupported scope applied to resource");
         }
         validate_requirement(requirement, scope, &path, errors);
         scopes.push(scope);
@@ -119,7 +119,7 @@ fn validate_requirement(requirement: &Value, scope: &str, path: &Path, errors: &
     let operator = get::text(requirement, "operator");
     let exists_only = !matches!(scope, "PriorityClass" | "VolumeAttributesClass") && SCOPES.contains(&scope);
     if exists_only && operator != "Exists" {
-        errors.invalid(
+        errors.invalid_named(
             &path.child("operator"),
             operator,
             "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, \

@@ -62,7 +62,7 @@ fn validate(slice: &Value, old: Option<&Value>, errors: &mut Errors) {
         number::immutable_text(get::at(spec, "pool"), get::at(old, "pool"), "name", &path.child("pool"), errors);
         number::immutable_text(spec, old, "driver", &path, errors);
         if get::string(spec, "nodeName") != get::string(old, "nodeName") {
-            errors.invalid(&path.child("nodeName"), get::raw(spec, "nodeName"), number::IMMUTABLE);
+            errors.invalid_named(&path.child("nodeName"), get::raw(spec, "nodeName"), number::IMMUTABLE);
         }
     }
     validate_place(spec, &path, errors);

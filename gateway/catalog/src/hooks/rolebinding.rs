@@ -29,7 +29,12 @@ pub(super) fn default(binding: &mut Value) {
 
 /// `roles` are the kinds that may be granted; a binding that may grant a Role is a namespaced one.
 pub(super) fn validate(binding: &Value, roles: &[&str], errors: &mut Errors) {
-    let (role, path, before) = (get::at(binding, "roleRef"), Path::new("roleRef"), errors.0.len());
+    // Nothing here is of a type of its own.
+    errors.spelt(Spelling::Go, |errors| validate_texts(binding, roles, errors));
+}
+
+fn validate_texts(binding: &Value, roles: &[&str], errors: &mut Errors) {
+    let (role, path) = (get::at(binding, "roleRef"), Path::new("roleRef"));
     text::one_of(get::text(role, "apiGroup"), &[GROUP], &path.child("apiGroup"), errors);
     text::one_of(get::text(role, "kind"), roles, &path.child("kind"), errors);
     let granted = get::text(role, "name");
@@ -45,8 +50,6 @@ pub(super) fn validate(binding: &Value, roles: &[&str], errors: &mut Errors) {
         text::required(get::text(one, "name"), &subjects.index(i).child("name"), errors);
     }
     text::required(granted, &path.child("name"), errors);
-    // Nothing here is of a type of its own.
-    errors.spell_from(before, Spelling::Go);
 }
 
 fn subject(subject: &Value, is_namespaced: bool, path: &Path, errors: &mut Errors) {

@@ -161,7 +161,7 @@ fn private_key(pem: &str) -> Result<Vec<u8>, String> {
 }
 
 fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
-    number::immutable_text(new, old, "type", &Path::default(), errors);
+    number::immutable_named(new, old, "type", &Path::default(), errors);
     bag::immutable(new, old, &["data"], errors);
     validate(new, errors);
 }

@@ -2,7 +2,7 @@
 //! that is off.
 
 use model::Value;
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 use model::json::json;
 
 use super::podspec::{Options, annotations};
@@ -198,7 +198,8 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
                 ("serviceName", None) => "".into(),
                 (_, value) => value.cloned().unwrap_or(Value::Null),
             };
-            errors.invalid(&path.child(field), shown, IMMUTABLE);
+            let spelling = if field == "podManagementPolicy" { Spelling::Json } else { Spelling::Go };
+            errors.spelt(spelling, |errors| errors.invalid(&path.child(field), shown, IMMUTABLE));
         }
     }
 }

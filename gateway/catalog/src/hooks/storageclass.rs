@@ -18,7 +18,9 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_update: Some(|new, old, errors| {
         validate(new, errors);
-        for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        number::immutable(new, old, "parameters", &Path::default(), errors);
+        number::immutable_text(new, old, "provisioner", &Path::default(), errors);
+        for field in ["reclaimPolicy", "volumeBindingMode"] {
             number::immutable(new, old, field, &Path::default(), errors);
         }
     }),

@@ -48,7 +48,7 @@ fn map_type(schema: &Value, path: &Path<'_>, errors: &mut Errors) {
     let Some(map_type) = get::string(schema, MAP_TYPE) else { return };
     wrong_type(schema, "object", MAP_TYPE, path, errors);
     if !matches!(map_type, "atomic" | "granular") {
-        errors.not_supported(&path.child(MAP_TYPE), map_type, &["atomic", "granular"]);
+        errors.not_supported_plain(&path.child(MAP_TYPE), map_type, &["atomic", "granular"]);
     }
 }
 
@@ -59,10 +59,10 @@ fn list_type(schema: &Value, demands: &Demands, path: &Path<'_>, errors: &mut Er
         let keyword = if get::text(item, "type") == "array" { LIST_TYPE } else { MAP_TYPE };
         // Upstream shows the list type in both cases.
         let detail = "must be atomic as item of a list with x-kubernetes-list-type=set";
-        errors.invalid(&path.child("items").child(keyword), get::raw(item, LIST_TYPE), detail);
+        errors.invalid_named(&path.child("items").child(keyword), get::raw(item, LIST_TYPE), detail);
     }
     if !matches!(list_type, "atomic" | "set" | "map") {
-        errors.not_supported(&path.child(LIST_TYPE), list_type, &["atomic", "set", "map"]);
+        errors.not_supported_plain(&path.child(LIST_TYPE), list_type, &["atomic", "set", "map"]);
     }
 }
 

@@ -90,7 +90,7 @@ fn uncounted(status: &Value, path: &Path, errors: &mut Errors) {
             if uid.is_empty() {
                 errors.invalid(&list.index(i), uid, "must not be empty");
             } else if !seen.insert(uid) {
-                errors.duplicate(&list.index(i), uid);
+                errors.duplicate_named(&list.index(i), uid);
             }
         }
     }
@@ -172,7 +172,7 @@ fn index_sets(change: &Change<'_>, path: &Path, errors: &mut Errors) {
     if let (Some(completions), Some(failed), true) = (completions, failed, failed_changed && per_index)
         && let Err(why) = indexes::count(failed, completions)
     {
-        errors.invalid(&failed_at, failed, format!("error parsing failedIndexes: {why}"));
+        errors.invalid_named(&failed_at, failed, format!("error parsing failedIndexes: {why}"));
     }
     if completed_changed && !completed.is_empty() && !is_indexed(change.spec) {
         errors.invalid(&completed_at, completed, "cannot set non-empty completedIndexes when non-indexed completion mode");

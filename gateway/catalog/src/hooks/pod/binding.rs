@@ -12,7 +12,7 @@ pub fn validate(binding: &Value, errors: &mut Errors) {
     let path = Path::new("target");
     let is_node = kind.is_empty() || kind == "Node";
     if !is_node {
-        errors.not_supported(&path.child("kind"), kind, &["Node", "<empty>"]);
+        errors.not_supported_plain(&path.child("kind"), kind, &["Node", "<empty>"]);
     }
     if name.is_empty() {
         errors.required(&path.child("name"), "");

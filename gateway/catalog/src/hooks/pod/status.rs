@@ -2,7 +2,7 @@
 //! Follows `podStatusStrategy` and `ValidatePodStatusUpdate`.
 
 use model::Value;
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 use model::name;
 
 use super::super::podspec::resources::amount;
@@ -80,7 +80,7 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
         );
     }
     if get::text(status, "qosClass") != get::text(before, "qosClass") {
-        errors.invalid(&path.child("qosClass"), get::text(status, "qosClass"), number::IMMUTABLE);
+        errors.invalid_named(&path.child("qosClass"), get::text(status, "qosClass"), number::IMMUTABLE);
     }
     for (field, list) in [
         ("containerStatuses", Some("containers")),
@@ -200,7 +200,7 @@ fn claim_statuses(status: &Value, spec: &Value, list: &Path, errors: &mut Errors
             errors.duplicate(&path.child("name"), name);
         }
         if let Some(claim) = get::string(entry, "resourceClaimName") {
-            text::dns_subdomain(claim, &path.child("resourceClaimName"), errors);
+            errors.spelt(Spelling::Json, |errors| text::dns_subdomain(claim, &path.child("resourceClaimName"), errors));
         }
     }
 }
@@ -329,7 +329,7 @@ fn allocated(status: &Value, field: &str, containers: &[Value], list: &Path, err
             let path = resources.index(j);
             let name = get::text(resource, "name");
             if let Some(detail) = container.and_then(|container| unknown_resource(name, container, status)) {
-                errors.invalid(&path.child("name"), name, detail);
+                errors.invalid_named(&path.child("name"), name, detail);
             }
             health(resource, &path.child("resources"), errors);
         }
@@ -377,7 +377,7 @@ fn health(resource: &Value, list: &Path, errors: &mut Errors) {
         }
         let id = get::text(device, "resourceID");
         if devices[..k].iter().any(|earlier| get::text(earlier, "resourceID") == id) {
-            errors.duplicate(&path.child("resourceID"), id);
+            errors.duplicate_named(&path.child("resourceID"), id);
         }
     }
 }

@@ -58,7 +58,7 @@ fn decisions(status: &Value, path: &Path, errors: &mut Errors) {
         let path = path.child(&index);
         let kind = get::text(condition, "type");
         if !DECISIONS.contains(&kind) {
-            errors.not_supported(&path.child("type"), kind, &DECISIONS);
+            errors.not_supported_plain(&path.child("type"), kind, &DECISIONS);
             continue;
         }
         if decided {

@@ -174,12 +174,12 @@ fn resize_policy(container: &Value, scope: &Scope<'_>, path: &Path, errors: &mut
     for (i, policy) in policies.iter().enumerate() {
         let (resource, restart) = (get::text(policy, "resourceName"), get::text(policy, "restartPolicy"));
         if policies[..i].iter().any(|earlier| get::text(earlier, "resourceName") == resource) {
-            errors.duplicate(&path.index(i), resource);
+            errors.duplicate_named(&path.index(i), resource);
         }
         text::required_one_of(resource, &["cpu", "memory"], &path, errors);
         text::required_one_of(restart, &["NotRequired", "RestartContainer"], &path, errors);
         if scope.restart_policy == "Never" && restart != "NotRequired" {
-            errors.invalid(&path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
+            errors.invalid_named(&path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
         }
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn field_selector(selector: &Value, allowed: &[&str], path: &Path, er
         Some((whole, _)) => errors.invalid(path, whole, "does not support subscript"),
         None => {
             let field = if field == "spec.host" { "spec.nodeName" } else { field };
-            text::one_of(field, allowed, &path.child("fieldPath"), errors);
+            text::plain_one_of(field, allowed, &path.child("fieldPath"), errors);
         }
     }
 }
@@ -152,7 +152,7 @@ pub(super) fn resource_field_selector(selector: &Value, container: Container, pa
     } else if resource.is_empty() {
         errors.required(&path.child("resource"), "");
     } else if !is_hugepages(resource) {
-        text::one_of(resource, RESOURCES, &path.child("resource"), errors);
+        text::plain_one_of(resource, RESOURCES, &path.child("resource"), errors);
     }
     divisor(resource, get::text(selector, "divisor"), path, errors);
 }

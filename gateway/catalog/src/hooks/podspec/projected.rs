@@ -150,7 +150,7 @@ fn pod_certificate<'a>(walk: &mut Walk<'a, '_>, source: &'a Value, path: &Path, 
     let signer_name = get::text(source, "signerName");
     signer::name(signer_name, &path.child("signerName"), errors);
     user_annotations(source, path, errors);
-    text::one_of(get::text(source, "keyType"), KEY_TYPES, &path.child("keyType"), errors);
+    text::plain_one_of(get::text(source, "keyType"), KEY_TYPES, &path.child("keyType"), errors);
     if let Some(seconds) = get::int(source, "maxExpirationSeconds") {
         let max = if signer::is_kubernetes(signer_name) {
             KUBERNETES_CERTIFICATE_EXPIRATION_S_MAX

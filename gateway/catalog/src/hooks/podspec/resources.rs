@@ -90,8 +90,7 @@ pub(crate) fn amount(value: &Value) -> Quantity {
 /// `validateResourceName`. Returns whether the name is good.
 pub(crate) fn resource_name(name: &str, path: &Path, errors: &mut Errors) -> bool {
     let before = errors.0.len();
-    text::qualified_name(name, path, errors);
-    errors.spell_from(before, Spelling::Json);
+    errors.spelt(Spelling::Json, |errors| text::qualified_name(name, path, errors));
     if errors.0.len() == before && !name.contains('/') && !is_standard(name) {
         errors.invalid_named(path, name, "must be a standard resource type or fully qualified");
     }

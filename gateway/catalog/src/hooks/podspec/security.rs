@@ -207,7 +207,7 @@ pub(crate) fn apparmor_profile(profile: &Value, path: &Path, errors: &mut Errors
             }
         }
         ("RuntimeDefault" | "Unconfined", Some(local)) => {
-            errors.invalid(&at, local, "can only be set when AppArmor type is Localhost");
+            errors.invalid_named(&at, local, "can only be set when AppArmor type is Localhost");
         }
         ("RuntimeDefault" | "Unconfined", None) => {}
         ("", _) => errors.required(&path.child("type"), "type is required when appArmorProfile is set"),
@@ -222,9 +222,7 @@ fn windows_options(context: &Value, path: &Path, errors: &mut Errors) {
     let Some(options) = get::object(context, "windowsOptions") else { return };
     let path = path.child("windowsOptions");
     if let Some(name) = get::string(options, "gmsaCredentialSpecName") {
-        let before = errors.0.len();
-        text::dns_subdomain(name, &path.child("gmsaCredentialSpecName"), errors);
-        errors.spell_from(before, Spelling::Json);
+        errors.spelt(Spelling::Json, |errors| text::dns_subdomain(name, &path.child("gmsaCredentialSpecName"), errors));
     }
     if let Some(spec) = get::string(options, "gmsaCredentialSpec") {
         if spec.is_empty() {

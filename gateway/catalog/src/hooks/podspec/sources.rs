@@ -231,10 +231,10 @@ pub(crate) fn azure_disk(source: &Value, _: &Scope<'_>, path: &Path, errors: &mu
     text::one_of(kind, &["Dedicated", "Managed", "Shared"], &path.child("kind"), errors);
     let uri = get::text(source, "diskURI");
     if kind == "Managed" && !uri.starts_with("/subscriptions/") {
-        errors.not_supported(&path.child("diskURI"), uri, MANAGED);
+        errors.not_supported_plain(&path.child("diskURI"), uri, MANAGED);
     }
     if kind != "Managed" && !uri.starts_with("https://") {
-        errors.not_supported(&path.child("diskURI"), uri, BLOB);
+        errors.not_supported_plain(&path.child("diskURI"), uri, BLOB);
     }
 }
 

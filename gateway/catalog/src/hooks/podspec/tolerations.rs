@@ -21,10 +21,10 @@ fn one(toleration: &Value, path: &Path, errors: &mut Errors) {
         text::qualified_name(key, &path.child("key"), errors);
     } else if operator != "Exists" {
         let detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
-        errors.invalid(&path.child("operator"), operator, detail);
+        errors.invalid_named(&path.child("operator"), operator, detail);
     }
     if get::int(toleration, "tolerationSeconds").is_some() && effect != "NoExecute" {
-        errors.invalid(&path.child("effect"), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
+        errors.invalid_named(&path.child("effect"), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
     }
     match operator {
         "Equal" | "" => {

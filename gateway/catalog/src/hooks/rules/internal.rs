@@ -42,6 +42,7 @@ pub(crate) const POD_SPEC: Type = "core.PodSpec";
 pub(crate) const POD_TEMPLATE: Type = "core.PodTemplateSpec";
 /// `core.AppArmorProfile` has the same fields.
 pub(crate) const PROFILE: Type = "core.SeccompProfile";
+pub(crate) const SCOPE_SELECTOR: Type = "core.ScopeSelector";
 pub(crate) const SECURITY_CONTEXT: Type = "core.SecurityContext";
 pub(crate) const SERVICE_PORT: Type = "core.ServicePort";
 pub(crate) const TAINT: Type = "core.Taint";
@@ -124,11 +125,19 @@ pub(crate) fn show(value: &Value, of: Type) -> Value {
     let mut shown = Map::new();
     for member in TYPES.get(of).into_iter().flatten() {
         let given = get::at(value, member.path);
-        if !(member.omit && given.is_null()) {
+        if !(member.omit && is_empty(&member.shape, given)) {
             shown.insert(member.name.to_owned(), show_as(&member.shape, given));
         }
     }
     Value::Object(shown)
+}
+
+fn is_empty(shape: &Shape, value: &Value) -> bool {
+    match (shape, value) {
+        (Shape::List(_), Value::Array(items)) => items.is_empty(),
+        (Shape::Map(_), Value::Object(map)) => map.is_empty(),
+        (_, value) => value.is_null(),
+    }
 }
 
 fn show_as(shape: &Shape, given: &Value) -> Value {
@@ -215,5 +224,7 @@ mod tests {
         let selector = json!({"matchExpressions": [{"values": ["x"], "key": "k", "operator": "In"}]});
         let expected = r#"{"matchExpressions":[{"key":"k","operator":"In","values":["x"]}]}"#;
         assert_eq!(label_selector(&selector).to_string(), expected);
+        let empty = json!({"matchLabels": {}, "matchExpressions": []});
+        assert_eq!(label_selector(&empty).to_string(), "{}");
     }
 }

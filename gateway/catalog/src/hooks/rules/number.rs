@@ -1,7 +1,7 @@
 //! Numbers in fields, and fields that may not change.
 
 use model::Value;
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 
 use super::{equal, get, internal};
 
@@ -33,11 +33,11 @@ pub(crate) fn positive(value: i64, path: &Path, errors: &mut Errors) {
     }
 }
 
-/// `ValidateImmutableField` of one field of a struct.
+/// `ValidateImmutableField` of one field of a struct; of a text that is behind a pointer.
 pub(crate) fn immutable(new: &Value, old: &Value, field: &str, path: &Path, errors: &mut Errors) {
     let (old, value) = (old.get(field), new.get(field));
     if !equal::semantic(field, old, value) {
-        errors.invalid(&path.child(field), value.cloned().unwrap_or(Value::Null), IMMUTABLE);
+        errors.invalid_named(&path.child(field), value.cloned().unwrap_or(Value::Null), IMMUTABLE);
     }
 }
 
@@ -46,6 +46,11 @@ pub(crate) fn immutable_text(new: &Value, old: &Value, field: &str, path: &Path,
     if get::text(new, field) != get::text(old, field) {
         errors.invalid(&path.child(field), get::text(new, field), IMMUTABLE);
     }
+}
+
+/// The same of one that is of a type of its own.
+pub(crate) fn immutable_named(new: &Value, old: &Value, field: &str, path: &Path, errors: &mut Errors) {
+    errors.spelt(Spelling::Json, |errors| immutable_text(new, old, field, path, errors));
 }
 
 /// The same of a struct that Go holds by value, shown as one of its internal types.

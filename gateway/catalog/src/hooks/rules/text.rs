@@ -1,6 +1,6 @@
 //! Strings in fields: what [`model::name`] finds wrong becomes errors of a field. Sorts out no field itself.
 
-use model::field::{Errors, Path};
+use model::field::{Errors, Path, Spelling};
 use model::name;
 
 /// Every message is one `Invalid` error of the field.
@@ -64,6 +64,13 @@ pub(crate) fn required_one_of(value: &str, supported: &[&str], path: &Path, erro
     } else {
         one_of(value, supported, path, errors);
     }
+}
+
+/// One of a few texts that upstream keeps as plain strings.
+pub(crate) fn plain_one_of(value: &str, supported: &[&str], path: &Path, errors: &mut Errors) {
+    errors.spelt(Spelling::Go, |errors| {
+        one_of(value, supported, path, errors);
+    });
 }
 
 /// A string that must not be empty.

@@ -92,10 +92,10 @@ fn agree(new: &Value, old: Option<&Value>, errors: &mut Errors) {
     let Some(old) = old else { return };
     let reduced = |new: usize, old: usize| new != 0 && new < old;
     if reduced(cluster_ips(new).len(), cluster_ips(old).len()) {
-        errors.invalid(&path, policy, "must be 'SingleStack' to release the secondary cluster IP");
+        errors.invalid_named(&path, policy, "must be 'SingleStack' to release the secondary cluster IP");
     }
     if reduced(ip_families(new).len(), ip_families(old).len()) {
-        errors.invalid(&path, policy, "must be 'SingleStack' to release the secondary IP family");
+        errors.invalid_named(&path, policy, "must be 'SingleStack' to release the secondary IP family");
     }
 }
 
@@ -138,7 +138,7 @@ fn complete(
         }
         let path = Path::new("spec.ipFamilies");
         for (i, family) in families.iter().enumerate().filter(|(_, family)| !configured.contains(&family.as_str())) {
-            errors.invalid(&path.index(i), family.as_str(), "not configured on this cluster");
+            errors.invalid_named(&path.index(i), family.as_str(), "not configured on this cluster");
         }
     }
     if families.is_empty() {

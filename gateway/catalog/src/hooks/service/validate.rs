@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::field::{Errors, Path, Spelling};
+use model::field::{Errors, Path};
 use model::{Value, meta};
 
 use super::super::rules::{cidr, get, internal, ip, labels, number, text};
@@ -32,7 +32,7 @@ pub(super) fn update(new: &Value, old: &Value, errors: &mut Errors) {
     let (path, field) = (Path::new("spec"), "loadBalancerClass");
     let class = |service| get::string(spec(service), field);
     if kind_of(new) == "LoadBalancer" && kind_of(old) == "LoadBalancer" && class(new) != class(old) {
-        errors.invalid(&path.child(field), get::raw(spec(new), field), ONCE_SET);
+        errors.invalid_named(&path.child(field), get::raw(spec(new), field), ONCE_SET);
     }
     // Upstream checks the class here and with the rest of the object.
     balancer_class(new, errors);
@@ -77,9 +77,7 @@ fn whole(service: &Value, old: Option<&Value>, errors: &mut Errors) {
     internal_policy(service, errors);
     let field = path.child("trafficDistribution");
     if let Some(distribution) = get::string(spec(service), "trafficDistribution") {
-        let before = errors.0.len();
-        text::one_of(distribution, &["PreferClose", "PreferSameZone", "PreferSameNode"], &field, errors);
-        errors.spell_from(before, Spelling::Go);
+        text::plain_one_of(distribution, &["PreferClose", "PreferSameZone", "PreferSameNode"], &field, errors);
     }
 }
 
@@ -199,7 +197,7 @@ fn families(service: &Value, errors: &mut Errors) {
     for (i, family) in ip_families(service).into_iter().enumerate() {
         text::one_of(family, &["IPv4", "IPv6"], &path.index(i), errors);
         if !seen.insert(family) {
-            errors.duplicate(&path.index(i), family);
+            errors.duplicate_named(&path.index(i), family);
         }
     }
     if let Some(policy) = get::string(spec(service), "ipFamilyPolicy") {
@@ -397,7 +395,7 @@ fn ip_families_change(new: &Value, old: &Value, errors: &mut Errors) {
 fn single_stack_to_release(new: &Value, before: usize, after: usize, what: &str, errors: &mut Errors) {
     if before > after && after == 1 && get::text(spec(new), "ipFamilyPolicy") != "SingleStack" {
         let message = format!("must be set to 'SingleStack' when releasing the secondary {what}");
-        errors.invalid(&Path::new("spec.ipFamilyPolicy"), get::raw(spec(new), "ipFamilyPolicy"), message);
+        errors.invalid_named(&Path::new("spec.ipFamilyPolicy"), get::raw(spec(new), "ipFamilyPolicy"), message);
     }
 }
 
