@@ -6,7 +6,7 @@ use model::json::{Map, Value};
 
 use crate::types::{Field, Kind, TypeId, Types};
 
-/// Whether an empty list or map is an absent one.
+/// Whether an empty list or map, or no bytes at all, is an absent one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Empty {
     /// As `apiequality.Semantic` has it.
@@ -88,6 +88,7 @@ impl Comparison<'_> {
                 .all(|(key, value)| self.types[*id].field(key).is_none_or(|f| !f.pointer && self.is_zero(&f.kind, value))),
             (Kind::List(_), Value::Array(items)) => items.is_empty() && self.empty == Empty::IsAbsent,
             (Kind::Map(_), Value::Object(map)) => map.is_empty() && self.empty == Empty::IsAbsent,
+            (Kind::Bytes, Value::String(text)) => text.is_empty() && self.empty == Empty::IsAbsent,
             (Kind::Quantity, Value::String(text)) => Quantity::parse(text).is_ok_and(|q| q.is_zero()),
             (Kind::Duration, Value::String(text)) => text == "0s",
             (_, Value::String(text)) => text.is_empty(),
@@ -137,6 +138,11 @@ mod tests {
         assert_eq!(exactly(json!({"volumes": []}), json!({})), Some(false));
         assert_eq!(exactly(json!({}), json!({"nodeSelector": {}})), Some(false));
         assert_eq!(exactly(json!({"hostNetwork": false, "volumes": []}), json!({"volumes": []})), Some(true));
+        let signed = types.of_kind("certificates.k8s.io/v1", "CertificateSigningRequest").expect("known");
+        for (empty, same) in [(Empty::IsAbsent, true), (Empty::Counts, false)] {
+            let bytes = (Some(&json!({"request": ""})), Some(&json!({})));
+            assert_eq!(member(&types, signed, "spec", bytes, empty), Some(same));
+        }
         let different = [
             (json!({"metadata": {"deletionTimestamp": null}}), json!({"metadata": {}})),
             (limits("1"), limits("2")),

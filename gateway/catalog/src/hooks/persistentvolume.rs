@@ -96,7 +96,7 @@ fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
     // Upstream judges it once more.
     judge(new, values, errors);
     let (is, before) = (sources::of(spec, was), sources::of(was, was));
-    if is != before {
+    if !equal::structs(&is, &before) {
         let diff =
             diff::unified(&internal::show(&before, internal::VOLUME_SOURCE), &internal::show(&is, internal::VOLUME_SOURCE));
         let why = format!("spec.persistentvolumesource is immutable after creation\n{diff}");

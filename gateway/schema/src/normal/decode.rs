@@ -176,7 +176,13 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, kind: &'a Kind, named: Named<'a>, value: &mut Value) -> Result<(), String> {
         match (kind, &mut *value) {
-            (Kind::String, Value::String(_)) | (Kind::Bool, Value::Bool(_)) | (Kind::Float64, Value::Number(_)) => Ok(()),
+            (Kind::String, Value::String(_)) | (Kind::Bool, Value::Bool(_)) => Ok(()),
+            (Kind::Float64, Value::Number(number)) => {
+                if let Some(nearest) = nearest(number) {
+                    *value = nearest.into();
+                }
+                Ok(())
+            }
             (Kind::RawExtension | Kind::FieldsV1 | Kind::Json, _) => Ok(()),
             (Kind::Int64, Value::Number(number)) if number.is_i64() => Ok(()),
             (Kind::Int32, Value::Number(number)) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => Ok(()),
@@ -327,6 +333,11 @@ impl<'a> Walk<'a> {
         }
         format!("json: cannot unmarshal {what} into Go struct field {}.{} of type {type_name}", self.owner, self.fields.join("."))
     }
+}
+
+/// The whole number that 64 bits of floating point make of another one, where they cannot tell it.
+fn nearest(number: &Number) -> Option<i64> {
+    number.as_i64().map(|exact| (exact, exact as f64 as i64)).filter(|(exact, nearest)| exact != nearest).map(|pair| pair.1)
 }
 
 /// What a null becomes as an element of a list or a map.

@@ -102,7 +102,16 @@ impl<'a> Walk<'a> {
             },
             (Kind::List(_) | Kind::Bytes, _) => Err(format!("cannot restore slice from {}", kind_of(value))),
             (Kind::Map(_), _) => Err(format!("cannot restore map from {}", kind_of(value))),
-            (Kind::Quantity | Kind::Time | Kind::MicroTime | Kind::Duration | Kind::IntOrString, _) => {
+            // Go's zero time stays what was said, for decoding to tell from none.
+            (Kind::Time | Kind::MicroTime, _) => {
+                let mut read = value.clone();
+                decode::alone(types, kind, &mut read)?;
+                if !read.is_null() {
+                    *value = read;
+                }
+                Ok(())
+            }
+            (Kind::Quantity | Kind::Duration | Kind::IntOrString, _) => {
                 write_out(value);
                 decode::alone(types, kind, value)
             }
@@ -229,6 +238,17 @@ mod tests {
             restore(&types, ty, &mut object, &mut Vec::new()).expect("they fit");
             assert_eq!(object["spec"], kept, "{sent}");
         }
+    }
+
+    #[test]
+    fn a_pointer_to_gos_zero_time_is_no_absent_one() {
+        let types = Types::parse(&[include_str!("../../../catalog/data/types.txt")]).expect("the committed table is readable");
+        let ty = types.of_kind("v1", "Pod").expect("known");
+        let zero = "0001-01-01T00:00:00Z";
+        let mut object = json!({"metadata": {"deletionTimestamp": zero, "creationTimestamp": zero}});
+        restore(&types, ty, &mut object, &mut Vec::new()).expect("they fit");
+        decode::decode(&types, ty, &mut object, &mut Vec::new()).expect("they fit");
+        assert_eq!(object, json!({"metadata": {"deletionTimestamp": zero}}));
     }
 
     #[test]

@@ -158,8 +158,8 @@ fn keyword_shown(written: &Value, keyword: &str, held: Held) -> Value {
         (Held::OrBool, Some(inner)) => json!({"Allows": true, "Schema": schema(inner)}),
         (Held::OrArray, Some(inner)) => schema_or_array(inner),
         (Held::Schema, Some(inner)) => schema(inner),
-        (Held::Schemas, Some(_)) => list(get::list(written, keyword), schema),
-        (Held::Rules, Some(_)) => list(get::list(written, keyword), rule),
+        (Held::Schemas, Some(_)) => get::list(written, keyword).iter().map(schema).collect(),
+        (Held::Rules, Some(_)) => get::list(written, keyword).iter().map(rule).collect(),
         (Held::Named, Some(_)) => {
             let mut named: Vec<_> =
                 get::entries(written, keyword).map(|(name, inner)| (name.to_owned(), schema(inner))).collect();

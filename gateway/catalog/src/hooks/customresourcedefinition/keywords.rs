@@ -23,7 +23,10 @@ pub(super) fn validate(schema: &Value, place: &Place<'_>, valid_types: bool, pat
         errors.forbidden(&path.child("default"), format!("must not be set {reason}"));
     }
     for keyword in UNSUPPORTED {
-        if schema.get(keyword).is_some_and(|value| !value.is_null()) {
+        // Of these two upstream asks whether they hold something, of dependencies whether they are there.
+        let is_map = matches!(keyword, "patternProperties" | "definitions");
+        let says = |value: &Value| if is_map { value.as_object().is_some_and(|map| !map.is_empty()) } else { !value.is_null() };
+        if schema.get(keyword).is_some_and(says) {
             errors.forbidden(&path.child(keyword), format!("{keyword} is not supported"));
         }
     }

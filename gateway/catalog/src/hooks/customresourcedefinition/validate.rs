@@ -204,9 +204,10 @@ fn shared_selectable(spec: &Spec<'_>, demands: &Demands, path: &Path<'_>, errors
 
 fn selectable_of(fields: &[Value], schema: &Value, demands: &Demands, version: &str, path: &Path<'_>, errors: &mut Errors) {
     if let Err(fault) = supported(schema) {
-        return errors.invalid(&path.child("schema.openAPIV3Schema"), "", fault);
+        errors.invalid(&path.child("schema.openAPIV3Schema"), "", fault);
     }
-    if let Ok(parsed) = Structural::parse(schema) {
+    // The paths are read all the same; in no schema there is no field to which they lead.
+    if let Ok(parsed) = Structural::parse(schema).or_else(|_| Structural::parse(&Value::Null)) {
         selectable::validate(fields, &parsed, demands, version, &path.child("selectableFields"), errors);
     }
 }
@@ -214,17 +215,17 @@ fn selectable_of(fields: &[Value], schema: &Value, demands: &Demands, version: &
 fn deprecation(version: &Value, path: &Path<'_>, errors: &mut Errors) {
     let Some(warning) = get::string(version, "deprecationWarning") else { return };
     if !get::is(version, "deprecated") {
-        return errors.invalid(path, warning, "can only be set for deprecated versions");
+        return errors.invalid_named(path, warning, "can only be set for deprecated versions");
     }
     if warning.len() > WARNING_BYTES_MAX {
-        errors.invalid(path, warning, "must be <= 256 characters long");
+        errors.invalid_named(path, warning, "must be <= 256 characters long");
     }
     if warning.is_empty() {
         errors.invalid(path, warning, "must not be an empty string");
     }
     if let Some((at, _)) = warning.char_indices().find(|(_, c)| !is_printable(*c)) {
         let detail = format!("must only contain printable UTF-8 characters; non-printable character found at index {at}");
-        errors.invalid(path, warning, detail);
+        errors.invalid_named(path, warning, detail);
     }
 }
 

@@ -159,7 +159,8 @@ fn same(field: &str, a: &Value, b: &Value) -> bool {
             x.iter().all(|(key, value)| semantic(key, Some(value), y.get(key)))
                 && y.iter().all(|(key, value)| x.contains_key(key) || is_nothing(key, value))
         }
-        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same(field, a, b)),
+        // What the elements of a list are its name does not say: `requests` is a map elsewhere.
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same("", a, b)),
         (Value::String(x), Value::String(y)) => x == y || is_in(AMOUNTS, field) && same_amount(x, y),
         _ => a == b,
     }
@@ -191,5 +192,6 @@ mod tests {
         assert!(!same(json!({"labels": {"a": ""}}), json!({"labels": {}})));
         assert!(same(json!({"limits": {"memory": "1Gi"}}), json!({"limits": {"memory": "1073741824"}})));
         assert!(!same(json!({"image": "1"}), json!({"image": "1000m"})));
+        assert!(same(json!({"requests": [{"tolerations": []}]}), json!({"requests": [{}]})));
     }
 }

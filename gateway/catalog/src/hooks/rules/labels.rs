@@ -68,7 +68,8 @@ pub(crate) fn template_metadata(metadata: &Value, path: &Path, errors: &mut Erro
         let set = match metadata.get(field) {
             None | Some(Value::Null) => false,
             Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Number(number)) => number.as_i64() != Some(0),
+            // The seconds are a pointer.
+            Some(Value::Number(number)) => field == "deletionGracePeriodSeconds" || number.as_i64() != Some(0),
             Some(_) => true,
         };
         if set {
