@@ -154,6 +154,8 @@ pub struct Hooks {
     pub counts_empty: bool,
     /// Whether what is found twice is told twice: upstream validates the kind by hand alone, and nothing sorts its errors out.
     pub tells_again: bool,
+    /// Whether upstream's rules for a new object leave out its metadata, which is then judged only where they find nothing.
+    pub metadata_last: bool,
     /// Whether upstream keeps no watch cache of the kind, whose words a get then has from the storage itself.
     pub uncached: bool,
 }
@@ -192,6 +194,7 @@ impl Hooks {
         counts_unprepared: false,
         counts_empty: false,
         tells_again: false,
+        metadata_last: false,
         uncached: false,
     };
 }

@@ -267,7 +267,8 @@ fn name_rule(names: &str, generated: &str) -> Result<NameRule, String> {
             Prefix::Yes => Vec::new(),
         },
         ("label", "") => name::name_is_dns_label,
-        ("path", "") => name::name_is_path_segment,
+        // Only kinds of RBAC, whose rule does not care whether something will be appended.
+        ("path", "") => |text, _| name::is_valid_path_segment_name(text),
         // Names that follow from the spec are the hook's to judge.
         ("any" | "own" | "", "") => |_, _| Vec::new(),
         other => return Err(format!("unknown name rule {other:?}")),

@@ -160,7 +160,7 @@ impl Checker<'_> {
         if let Some(found) = self.env.find(name) {
             return Some((found.clone(), Reference::Variable));
         }
-        let named = type_named(name)?;
+        let named = type_named(name).or_else(|| self.env.object(name).map(Type::Object))?;
         Some((Type::Type(Some(Arc::new(named.clone()))), Reference::Type(named)))
     }
 

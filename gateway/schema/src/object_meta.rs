@@ -179,12 +179,7 @@ fn validate_owner_references(object: &Value, errors: &mut Errors) {
             None => controller = Some(current),
             Some(first) => errors.invalid(
                 &path,
-                raw(object, "ownerReferences")
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|owner| in_order(owner, &OWNER))
-                    .collect::<Value>(),
+                raw(object, "ownerReferences").as_array().into_iter().flatten().map(owner_shown).collect::<Value>(),
                 format!(
                     "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {current}"
                 ),
@@ -215,7 +210,18 @@ const METADATA: [&str; 15] = [
 
 /// An object's metadata as a message shows it.
 pub fn shown(metadata: &Value) -> Value {
-    in_order(metadata, &METADATA)
+    let mut shown = in_order(metadata, &METADATA);
+    if let Some(owners) = shown.get_mut("ownerReferences").and_then(Value::as_array_mut) {
+        owners.iter_mut().for_each(|owner| *owner = owner_shown(owner));
+    }
+    shown
+}
+
+/// An owner as Go writes it: its texts always, flags where they are set.
+fn owner_shown(owner: &Value) -> Value {
+    let texts = OWNER[..4].iter().map(|name| (*name, text(owner, name).into()));
+    let flags = OWNER[4..].iter().filter_map(|name| Some((*name, owner.get(*name)?.clone())));
+    Value::Object(texts.chain(flags).map(|(name, member)| (name.to_owned(), member)).collect())
 }
 
 fn in_order(value: &Value, names: &[&str]) -> Value {

@@ -79,8 +79,11 @@ impl Plugin for ServiceAccount {
     }
 
     async fn mutate(&self, review: &Review<'_>, pod: &mut Value, _notes: &mut Notes) -> Result<(), Status> {
-        if review.operation != Operation::Create || is_mirror(pod) {
+        if review.operation != Operation::Create {
             return Ok(());
+        }
+        if is_mirror(pod) {
+            return mirror(review, pod);
         }
         let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return Ok(()) };
         if spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("").is_empty() {
@@ -104,10 +107,15 @@ impl Plugin for ServiceAccount {
     async fn validate(&self, review: &Review<'_>, object: Option<&Value>, _notes: &mut Notes) -> Result<(), Status> {
         let Some(pod) = object else { return Ok(()) };
         if review.operation == Operation::Create && is_mirror(pod) {
-            return secrets::mirror_refusal(pod).map_or(Ok(()), |why| Err(forbidden(review, Some(pod), why)));
+            return mirror(review, pod);
         }
         self.check(review, pod).await
     }
+}
+
+/// What a mirror pod may not have is refused before anybody judges it, and once more of what others made of it.
+fn mirror(review: &Review<'_>, pod: &Value) -> Result<(), Status> {
+    secrets::mirror_refusal(pod).map_or(Ok(()), |why| Err(forbidden(review, Some(pod), why)))
 }
 
 fn is_mirror(pod: &Value) -> bool {

@@ -2,7 +2,7 @@
 
 use model::field::{Errors, Path, quote};
 use model::json::json;
-use model::name::{Prefix, name_is_path_segment};
+use model::name::Prefix;
 use model::{Value, content, name};
 use schema::object_meta::{self, Scope};
 
@@ -18,7 +18,8 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(validate),
     validate_update: Some(|new, old, errors| {
         object_meta::validate_update(new, old, errors);
-        object_meta::validate(new, Scope::Cluster, &name_is_path_segment, errors);
+        // Names are judged by the kind's own rule already.
+        object_meta::validate(new, Scope::Cluster, &|_, _| Vec::new(), errors);
         validate(new, errors);
     }),
     validate_status: Some(validate_status),
@@ -122,6 +123,15 @@ mod tests {
         assert_eq!(named("v1.example.com"), none);
         assert_eq!(named("v2.example.com"), ["must be `spec.version+\".\"+spec.group`: \"v1.example.com\""]);
         assert_eq!(named("a/b"), ["may not contain '/'"]);
+    }
+
+    #[test]
+    fn names_are_left_to_the_rule_that_is_asked_before() {
+        let service = json!({"metadata": {"name": "a/b", "generateName": "a/b", "resourceVersion": "1", "labels": {"a b": ""}}, "spec": {}});
+        let mut errors = Errors::new();
+        HOOKS.validate_update.expect("there is one")(&service, &service, &mut errors);
+        let told = |field: &str| errors.0.iter().filter(|error| error.field == field).count();
+        assert_eq!([told("metadata.name"), told("metadata.generateName"), told("metadata.labels")], [0, 0, 2]);
     }
 
     #[test]

@@ -94,6 +94,9 @@ fn time_zone(zone: &str, path: &Path, errors: &mut Errors) {
     if !zone.split('/').all(is_part) {
         return errors.invalid_named(path, zone, format!("unknown time zone {zone}"));
     }
+    if zone.contains("..") {
+        return errors.invalid_named(path, zone, "time: invalid location name");
+    }
     if zone.eq_ignore_ascii_case("Local") {
         errors.invalid_named(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
     }

@@ -11,6 +11,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|object, errors| validate(object, Values::Strict, errors)),
     validate_update: Some(validate_update),
     validate_status: Some(validate_status),
+    metadata_last: true,
     ..Hooks::NONE
 };
 

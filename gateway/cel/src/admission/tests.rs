@@ -51,6 +51,9 @@ fn what_an_expression_yields_is_checked() {
     assert_eq!(fault("true", Yields::StringOrNull), "must evaluate to one of [string null_type] but got bool");
     assert_eq!(fault("[1]", Yields::JsonPatch), "must evaluate to list(JSONPatch) but got list(int)");
     assert_eq!(fault("Object.spec{}", Yields::Object), "must evaluate to Object but got Object.spec");
+    assert_eq!(fault("Object.spec", Yields::Object), "must evaluate to Object but got type(Object.spec)");
+    assert!(fault("..", Yields::Object).contains("1:2: Syntax error: no viable alternative at input '..'"));
+    assert!(fault(".", Yields::Object).contains("1:2: Syntax error: no viable alternative at input '.'"));
     assert_eq!(fault("now() - now()", Yields::Bool).lines().count(), 6);
     assert!(fault("request.nothing == ''", Yields::Bool).contains("undefined field 'nothing'"));
     assert!(fault("variables.a", Yields::Bool).contains("undeclared reference to 'variables'"));

@@ -419,6 +419,13 @@ impl<'t> Parser<'t, '_> {
     fn name(&mut self) -> Result<Expr> {
         let first = self.now();
         let dot = self.accept(Is::Dot).is_some();
+        let next = self.now();
+        // As after other dots, cel-go knows the words for constants apart.
+        if dot && !matches!(next.is, Is::Ident | Is::True | Is::False | Is::Null) {
+            let text = if next.is == Is::End { String::new() } else { shown(next.text) };
+            self.syntax(format!("no viable alternative at input '.{text}'"));
+            return Err(Stop);
+        }
         let token = self.expect(Is::Ident)?;
         let prefix = if dot { "." } else { "" };
         let ident: Arc<str> = Arc::from(format!("{prefix}{}", token.text));

@@ -30,6 +30,7 @@ pub(crate) async fn read(call: &mut Call, row: &Row, body: Body) -> Result<(Valu
     let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)?;
     call.record.request_object(&object);
     place(row, &call.info.namespace, &mut object)?;
+    write::dedup_owner_references(&mut object, Moment::Request, &mut call.notes);
     Ok((object, options))
 }
 
@@ -42,10 +43,9 @@ pub(crate) async fn object_into(
     gate: &Arc<Gate>,
     call: &mut Call,
     row: &Row,
-    mut object: Value,
+    object: Value,
     options: &WriteOptions,
 ) -> Result<Written, Status> {
-    write::dedup_owner_references(&mut object, Moment::Request, &mut call.notes);
     let write = Write {
         row,
         namespace: if row.is_namespaced() { meta::namespace(&object).to_owned() } else { String::new() },

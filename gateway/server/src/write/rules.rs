@@ -15,7 +15,9 @@ use crate::row::Discipline;
 /// A new object, and what of it its author may not write. Fails with upstream's 422, and 500 for a revision that cannot be.
 pub(super) fn create(write: &Write<'_>, new: &Value, mut errors: Errors, notes: &mut Notes) -> Result<(), Status> {
     let row = write.row;
-    object_meta::validate(new, row.scope(), &|name, prefix| row.name_faults(new, name, prefix), &mut errors);
+    if !row.hooks().metadata_last {
+        object_meta::validate(new, row.scope(), &|name, prefix| row.name_faults(new, name, prefix), &mut errors);
+    }
     if row.qualifies_finalizers() {
         object_meta::validate_kube_finalizers(new, &mut errors);
     }

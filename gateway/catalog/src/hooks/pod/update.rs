@@ -121,10 +121,12 @@ fn only_added_tolerations(new: &Value, old: &Value, path: &Path, errors: &mut Er
 }
 
 fn only_deleted_gates(new: &Value, old: &Value, path: &Path, errors: &mut Errors) {
-    let old = get::list(old, "schedulingGates");
-    for (i, gate) in get::list(new, "schedulingGates").iter().enumerate() {
+    let (gates, old) = (get::list(new, "schedulingGates"), get::list(old, "schedulingGates"));
+    for (i, gate) in gates.iter().enumerate() {
         let name = get::text(gate, "name");
-        if !old.iter().any(|old| get::text(old, "name") == name) {
+        let named = |other: &Value| get::text(other, "name") == name;
+        // Of gates with one name the last is told.
+        if !old.iter().any(named) && !gates[i + 1..].iter().any(named) {
             errors.forbidden(
                 &path.index(i).child("name"),
                 format!("only deletion is allowed, but found new scheduling gate '{name}'"),

@@ -58,7 +58,6 @@ fn is_set(field: &str, value: Option<&Value>) -> bool {
         None | Some(Value::Null) => false,
         // These are no pointer.
         Some(Value::Object(map)) => field != "resources" || !map.is_empty(),
-        Some(Value::String(text)) => !text.is_empty(),
         Some(_) => true,
     }
 }
