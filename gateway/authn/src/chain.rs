@@ -9,6 +9,7 @@ use model::user::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
 use crate::bootstrap;
 use crate::certificate::{Certificates, Use};
 use crate::front_proxy::{self, FrontProxy};
+use crate::impersonation::Last;
 use crate::roots::Roots;
 use crate::service_account::verify::Accepted;
 use crate::service_account::{Legacy, Verifier};
@@ -69,6 +70,8 @@ pub struct Chain {
     pub audiences: Vec<String>,
     /// What happens without any credential.
     pub anonymous: Anonymous,
+    /// How those who act as others did it last.
+    pub impersonated: Last,
 }
 
 impl Chain {

@@ -1,11 +1,16 @@
 //! Acting as another user: what the `Impersonate-*` headers ask for, and what must be allowed for it.
 //! Follows `k8s.io/apiserver/pkg/endpoints/filters/impersonation`, constrained modes included. Asks no authorizer itself.
 
+mod last;
+
 use http::HeaderMap;
+use model::field::{Errors, Path};
+use model::name;
 use model::user::{ANONYMOUS, AUTHENTICATED, MASTERS, UNAUTHENTICATED};
 use model::{Attributes, Status, User};
 
 use crate::front_proxy::{all, prefixed, remove_prefixed};
+pub use last::Last;
 
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
@@ -37,7 +42,7 @@ pub enum Check {
     /// The authorizer must allow the first, or else every one of the others.
     Either(Box<Attributes>, Vec<Attributes>),
     /// Never allowed, with the reason.
-    Never(Box<Attributes>, &'static str),
+    Never(Box<Attributes>, String),
 }
 
 /// Reads the headers. `None` when nobody is to be impersonated; 400 when other facts are given without a user name.
@@ -145,12 +150,15 @@ fn fields(wanted: &User, requestor: &User, verb: &str, mode: Mode) -> Vec<Check>
     }
     if mode == Mode::Constrained {
         if wanted.groups.iter().any(String::is_empty) {
-            checks.push(Check::Never(Box::new(about(home, "groups", "")), "impersonating the empty string group is not allowed"));
+            checks.push(Check::Never(
+                Box::new(about(home, "groups", "")),
+                "impersonating the empty string group is not allowed".to_owned(),
+            ));
         }
         if wanted.in_group(MASTERS) {
             checks.push(Check::Never(
                 Box::new(about(home, "groups", MASTERS)),
-                "impersonating the system:masters group is not allowed",
+                "impersonating the system:masters group is not allowed".to_owned(),
             ));
         }
     }
@@ -178,12 +186,27 @@ fn many(checks: &mut Vec<Check>, each: Vec<Attributes>, mode: Mode, all: impl Fn
     }
 }
 
-fn bad_extra(wanted: &User) -> Option<&'static str> {
-    wanted.extra.iter().find_map(|(key, values)| match key {
-        _ if key.is_empty() => Some("impersonating the empty string key in extra is not allowed"),
-        _ if !domain_prefixed(key) => Some("impersonating an invalid key in extra is not allowed"),
-        _ if values.iter().any(String::is_empty) => Some("impersonating the empty string value in extra is not allowed"),
-        _ => None,
+/// Of several odd keys upstream tells of one at random, here it is the first in the alphabet.
+fn bad_extra(wanted: &User) -> Option<String> {
+    wanted.extra.iter().find_map(|(key, values)| {
+        let mut errors = Errors::new();
+        name::domain_prefixed_path(key, &Path::new("extra").child("key"), &mut errors);
+        let why = match errors.0.as_slice() {
+            _ if key.is_empty() => "impersonating the empty string key in extra is not allowed".to_owned(),
+            [] if key.chars().any(char::is_uppercase) => {
+                format!("impersonating a non-lowercase key in extra is not allowed: {}", model::field::quote(key))
+            }
+            [] if values.iter().any(String::is_empty) => {
+                "impersonating the empty string value in extra is not allowed".to_owned()
+            }
+            [] => return None,
+            [one] => format!("impersonating an invalid key in extra is not allowed: {one}"),
+            several => {
+                let told: Vec<String> = several.iter().map(ToString::to_string).collect();
+                format!("impersonating an invalid key in extra is not allowed: [{}]", told.join(", "))
+            }
+        };
+        Some(why)
     })
 }
 
@@ -229,10 +252,6 @@ fn label(text: &str) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
     edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
-}
-
-fn domain_prefixed(key: &str) -> bool {
-    key.split_once('/').is_some_and(|(domain, path)| dns_subdomain(domain) && !path.is_empty())
 }
 
 /// The wanted user as Go's `%#v` prints it, which upstream's message holds.

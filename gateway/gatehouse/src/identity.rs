@@ -91,6 +91,7 @@ impl Identity {
             audiences: settings.audiences.clone(),
             anonymous: if settings.anonymous { authn::chain::Anonymous::Allowed } else { authn::chain::Anonymous::Refused },
             front_proxy: Some(proxy),
+            impersonated: authn::impersonation::Last::default(),
         };
         let jwks_uri = settings
             .jwks_uri

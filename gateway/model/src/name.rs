@@ -7,6 +7,7 @@ pub use crate::content::{
     LABEL_BYTES_MAX, SUBDOMAIN_BYTES_MAX, label_key as is_qualified_name, label_value as is_valid_label_value,
     path_segment_name as is_valid_path_segment_name, path_segment_prefix as is_valid_path_segment_prefix, pattern as regex_error,
 };
+use crate::field::{Errors, Path};
 
 /// Longest port name in bytes (RFC 6335).
 const PORT_NAME_BYTES_MAX: usize = 15;
@@ -56,6 +57,21 @@ fn masked(name: &str, prefix: Prefix) -> String {
     match prefix {
         Prefix::Yes => mask_trailing_dash(name),
         Prefix::No => name.to_owned(),
+    }
+}
+
+/// `IsDomainPrefixedPath`: `acme.io/foo`. The only rule here that names parts of a value, so that it tells of a field.
+pub fn domain_prefixed_path(value: &str, path: &Path, errors: &mut Errors) {
+    if value.is_empty() {
+        return errors.required(path, "");
+    }
+    let Some((host, rest)) = value.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty()) else {
+        return errors.invalid(path, value, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+    };
+    is_dns1123_subdomain(host).into_iter().for_each(|message| errors.invalid(path, host, message));
+    const FORMAT: &str = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+    if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b)) {
+        errors.invalid(path, rest, regex_error("Invalid path", FORMAT, &[]));
     }
 }
 

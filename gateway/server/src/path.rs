@@ -95,6 +95,10 @@ async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> R
     }
     let seat = take_seat(gate, call).await?;
     authorize(gate, call, &asked)?;
+    if call.info.path.starts_with("//") {
+        // Who asks is told what he may do of what stands behind the slashes, but upstream's mux knows no such path.
+        return Ok(Answer::not_found().holding(seat));
+    }
     let answer = match gate.aggregation.route(&call.info) {
         // Boxed, for the future of every request would have the room for it.
         Some(route) => Box::pin(aggregation::pass_on(gate, peer, call, (route, body))).await?,
@@ -175,12 +179,15 @@ fn impersonate(gate: &Gate, call: &mut Call) -> Result<(), Status> {
     call.denied = wanted.is_err();
     let Some(wanted) = wanted? else { return Ok(()) };
     let mut first_refusal = None;
-    for attempt in impersonation::attempts(&wanted, &call.attributes()) {
+    let mut attempts = impersonation::attempts(&wanted, &call.attributes());
+    gate.authn.impersonated.first(&call.user.name, &mut attempts);
+    for attempt in attempts {
         match attempt.checks.iter().find_map(|check| refusal(gate, check)) {
             Some(refused) => {
                 first_refusal.get_or_insert(refused);
             }
             None => {
+                gate.authn.impersonated.succeeded(&call.user.name, &attempt);
                 call.record.impersonate(&attempt.user, attempt.constraint);
                 call.user = attempt.user;
                 impersonation::clear(&mut call.headers);

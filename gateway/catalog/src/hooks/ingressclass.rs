@@ -28,7 +28,7 @@ fn validate(object: &Value, errors: &mut Errors) {
     if controller.len() > CONTROLLER_BYTES_MAX {
         errors.too_long(&path.child("controller"), CONTROLLER_BYTES_MAX);
     }
-    text::domain_prefixed_path(controller, &path.child("controller"), errors);
+    name::domain_prefixed_path(controller, &path.child("controller"), errors);
     let Some(parameters) = get::object(spec, "parameters") else { return };
     let path = path.child("parameters");
     validate_reference(parameters, &path, errors);

@@ -190,7 +190,7 @@ pub(super) fn validate_spec(spec: &Value, options: &Options, path: &Path, errors
         }
     }
     if let Some(manager) = get::string(spec, "managedBy") {
-        text::domain_prefixed_path(manager, &path.child("managedBy"), errors);
+        name::domain_prefixed_path(manager, &path.child("managedBy"), errors);
         if manager.len() > MANAGED_BY_BYTES_MAX {
             errors.too_long(&path.child("managedBy"), MANAGED_BY_BYTES_MAX);
         }

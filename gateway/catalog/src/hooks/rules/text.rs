@@ -80,21 +80,6 @@ pub(crate) fn required(value: &str, path: &Path, errors: &mut Errors) {
     }
 }
 
-/// `IsDomainPrefixedPath`: `acme.io/foo`.
-pub(crate) fn domain_prefixed_path(value: &str, path: &Path, errors: &mut Errors) {
-    if value.is_empty() {
-        return errors.required(path, "");
-    }
-    let Some((host, rest)) = value.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty()) else {
-        return errors.invalid(path, value, "must be a domain-prefixed path (such as \"acme.io/foo\")");
-    };
-    dns_subdomain(host, path, errors);
-    const FORMAT: &str = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
-    if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b)) {
-        errors.invalid(path, rest, name::regex_error("Invalid path", FORMAT, &[]));
-    }
-}
-
 /// `IsDomainPrefixedKey`: `acme.io/foo`.
 pub(crate) fn domain_prefixed_key(value: &str, path: &Path, errors: &mut Errors) {
     if value.is_empty() {
