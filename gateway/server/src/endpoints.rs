@@ -18,6 +18,7 @@ use crate::pages::Process;
 use crate::version;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 const PROCESS_START: HeaderName = HeaderName::from_static("process-start-time-unix");
 
@@ -70,7 +71,6 @@ impl Endpoints {
             }
             return Some(Ok(answer));
         }
-        const JSON: &str = "application/json";
         match path {
             "/version" | "/version/" => Some(routed(call, JSON).map(|()| response(StatusCode::OK, JSON, self.version.clone()))),
             "/metrics" => Some(Ok(self.metrics(metrics.text()))),
@@ -79,10 +79,18 @@ impl Endpoints {
                 Some(Ok(response(StatusCode::OK, PLAIN, Bytes::from_static(b"metrics reset\n"))))
             }
             "/metrics/slis" => Some(Ok(self.metrics((self.health.slis() + &self.start_time()).into_bytes()))),
-            discovery::CONFIGURATION_PATH => self.verifying(call, JSON, &self.tokens.configuration),
-            discovery::JWKS_PATH => self.verifying(call, discovery::JWKS_MEDIA_TYPE, &self.tokens.jwks),
-            _ => None,
+            _ if path.starts_with("/version/") => Some(Err(Status::page_not_found())),
+            _ => self.verifying(call, path),
         }
+    }
+
+    /// The paths that lie here, sorted.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = self.health.paths();
+        paths.extend(["/metrics", "/metrics/slis", "/version"].map(str::to_owned));
+        paths.extend(self.documents().map(|(path, ..)| path.to_owned()));
+        paths.sort();
+        paths
     }
 
     /// When the process began, as a metric.
@@ -100,13 +108,27 @@ impl Endpoints {
         answer
     }
 
-    fn verifying(&self, call: &Call, media_type: &'static str, body: &Bytes) -> Option<Result<Response<Bytes>, Status>> {
-        (!body.is_empty()).then(|| {
-            routed(call, media_type)?;
-            let mut answer = response(StatusCode::OK, media_type, body.clone());
-            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(discovery::CACHE_CONTROL));
-            Ok(answer)
-        })
+    /// The documents by which others verify our tokens, as far as they are served.
+    fn documents(&self) -> impl Iterator<Item = (&'static str, &'static str, &Bytes)> {
+        let all = [
+            (discovery::CONFIGURATION_PATH, JSON, &self.tokens.configuration),
+            (discovery::JWKS_PATH, discovery::JWKS_MEDIA_TYPE, &self.tokens.jwks),
+        ];
+        all.into_iter().filter(|(.., body)| !body.is_empty())
+    }
+
+    /// Upstream's router has these, and says itself that nothing lies below them.
+    fn verifying(&self, call: &Call, path: &str) -> Option<Result<Response<Bytes>, Status>> {
+        let (below, (_, media_type, body)) =
+            self.documents().find_map(|document| Some((path.strip_prefix(document.0)?, document)))?;
+        match below {
+            "" | "/" => Some(routed(call, media_type).map(|()| {
+                let mut answer = response(StatusCode::OK, media_type, body.clone());
+                answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(discovery::CACHE_CONTROL));
+                answer
+            })),
+            below => below.starts_with('/').then(|| Err(Status::page_not_found())),
+        }
     }
 }
 

@@ -42,6 +42,9 @@ const BEGUN: &[&str] = &[
     "poststarthook/apiservice-openapiv3-controller",
 ];
 
+/// Where checks are asked.
+const ENDPOINTS: [&str; 3] = ["livez", "readyz", "healthz"];
+
 /// One thing that must be well.
 pub struct Check {
     /// Its name in paths and lists.
@@ -122,10 +125,19 @@ impl Health {
         Self { checks: all.into_iter().map(|check| (check, slis::Tally::default())).collect() }
     }
 
+    /// Every path that is answered.
+    pub fn paths(&self) -> Vec<String> {
+        let below = |endpoint: &'static str| {
+            let checks = self.checks.iter().map(|(check, _)| check).filter(move |check| check.scope.holds(endpoint));
+            checks.map(move |check| format!("/{endpoint}/{}", check.name)).chain([format!("/{endpoint}")])
+        };
+        ENDPOINTS.into_iter().flat_map(below).collect()
+    }
+
     /// Answers a path such as `/readyz` or `/livez/ping`; `None` when no check lies there.
     pub fn answer(&self, path: &str, query: &str) -> Option<Text> {
         let (endpoint, check) = path.strip_prefix('/')?.split_once('/').map_or((&path[1..], None), |(e, c)| (e, Some(c)));
-        if !matches!(endpoint, "livez" | "readyz" | "healthz") {
+        if !ENDPOINTS.contains(&endpoint) {
             return None;
         }
         let mut checks = self.checks.iter().filter(|(check, _)| check.scope.holds(endpoint));

@@ -23,14 +23,16 @@ pub async fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
         return Ok(Answer::new(response.status().as_u16(), Content::Response(response)));
     }
     let served = gate.served.snapshot();
-    if let Some(answer) = gate.endpoints.process.answer(call, || paths(&served)) {
+    if let Some(answer) = gate.endpoints.process.answer(call, || paths(gate, &served)) {
         return answer;
     }
+    if matches!(&*call.info.path, "" | "/" | "/index.html") {
+        return Ok(index(gate, &served));
+    }
     let path = call.info.path.trim_matches('/').to_owned();
-    let segments: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
+    let segments: Vec<&str> = path.split('/').collect();
     let discovery = &served.discovery;
     let document = match segments[..] {
-        [] => Some(index(&served)),
         ["openapi", ..] => return openapi::run(&served, call).await,
         ["api"] => {
             let versions = discovery.core_versions(gate.endpoints.address(call));
@@ -45,7 +47,7 @@ pub async fn run(gate: &Gate, call: &mut Call) -> Result<Answer, Status> {
         _ => None,
     };
     let Some(document) = document else { return crate::verbs::nothing_served(&served.catalog, &call.info.path) };
-    if !matches!(segments[..], [] | ["apis", _]) {
+    if !matches!(segments[..], ["apis", _]) {
         routed(call)?;
     }
     plain(call, document)
@@ -84,32 +86,22 @@ fn tagged(call: &Call, body: Bytes, document: &Document, content_type: &str) -> 
     response
 }
 
-/// `/`: every path there is.
-fn index(served: &Snapshot) -> Bytes {
-    crate::respond::line(&json!({"paths": paths(served)}))
+/// `/`: every path there is, indented, whatever is asked for.
+fn index(gate: &Gate, served: &Snapshot) -> Answer {
+    let text = format!("{:#}", json!({"paths": paths(gate, served)}));
+    let mut response = Response::new(Bytes::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Answer::new(200, Content::Response(response))
 }
 
-fn paths(served: &Snapshot) -> Vec<String> {
+fn paths(gate: &Gate, served: &Snapshot) -> Vec<String> {
     let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
     for group in served.catalog.groups().iter().filter(|group| !group.name.is_empty()) {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|version| format!("/apis/{}", group.api_version(version))));
     }
-    paths.extend(
-        [
-            "/flagz",
-            "/healthz",
-            "/livez",
-            "/metrics",
-            "/metrics/slis",
-            "/openapi/v2",
-            "/openapi/v3",
-            "/readyz",
-            "/statusz",
-            "/version",
-        ]
-        .map(str::to_owned),
-    );
+    paths.extend(["/flagz", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/statusz"].map(str::to_owned));
+    paths.extend(gate.endpoints.paths());
     paths.extend(served.discovery.paths_elsewhere());
     paths.sort();
     paths.dedup();

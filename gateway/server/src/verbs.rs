@@ -38,8 +38,15 @@ pub async fn run(gate: &Arc<Gate>, call: &mut Call, body: Body) -> Result<Answer
         // A namespaced object without its namespace, or the other way round; a verb of objects on a collection, or the other
         // way round.
         // Objects of all namespaces have a path where they can be listed.
-        let is_routed = row.serves(Verb::List) && (call.info.name.is_empty() || call.info.verb == Verb::Create);
-        return if is_routed { Err(method_not_allowed()) } else { nothing_served(&served.catalog, &call.info.path) };
+        let (named, creates) = (!call.info.name.is_empty(), call.info.verb == Verb::Create);
+        let is_collection = row.serves(Verb::List) && (!named || creates);
+        // What can only be created lies in its namespace alone.
+        let is_created = row.serves(Verb::Create) && !named && row.is_namespaced() != call.info.namespace.is_empty();
+        return if is_collection || is_created {
+            Err(method_not_allowed())
+        } else {
+            nothing_served(&served.catalog, &call.info.path)
+        };
     }
     if call.info.verb == Verb::Watch && !row.serves(Verb::Watch) && row.serves(Verb::List) {
         // The route of lists takes it, and finds out.
