@@ -45,9 +45,18 @@ pub struct Parsed {
 
 /// Reads one JSON value and nothing after it. Fails with Go's words.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, Error> {
+    match parse_past_numbers(bytes)? {
+        (parsed, None) => Ok(parsed),
+        (_, Some(beyond)) => Err(beyond),
+    }
+}
+
+/// The same, and what is wrong with the first number that no float holds: where no type is known yet, Go reads past it. In its
+/// place stands the largest float.
+pub fn parse_past_numbers(bytes: &[u8]) -> Result<(Parsed, Option<Error>), Error> {
     let mut reader = Reader::new(bytes);
     let value = reader.whole()?;
-    Ok(Parsed { value, duplicates: reader.duplicates })
+    Ok((Parsed { value, duplicates: reader.duplicates }, reader.beyond))
 }
 
 /// Strict errors about a text, of duplicate and of unknown fields, in the order in which a reader meets their causes.
@@ -133,12 +142,43 @@ pub fn interpret(value: &Value) -> Result<(&str, &str), String> {
             )));
         }
     };
-    let text = |field: &str| match map.get(field) {
-        None | Some(Value::Null) => Ok(""),
-        Some(Value::String(text)) => Ok(text.as_str()),
-        Some(other) => Err(fault(&format!("{} into Go struct field .{field} of type string", type_word(other)))),
+    let (mut api_version, mut kind) = ("", "");
+    for (name, value) in map {
+        let (field, said) = match folded(name) {
+            Some(Said::ApiVersion) => ("apiVersion", &mut api_version),
+            Some(Said::Kind) => ("kind", &mut kind),
+            None => continue,
+        };
+        match value {
+            Value::Null => {}
+            Value::String(text) => *said = text.as_str(),
+            other => return Err(fault(&format!("{} into Go struct field .{field} of type string", type_word(other)))),
+        }
+    }
+    Ok((api_version, kind))
+}
+
+enum Said {
+    ApiVersion,
+    Kind,
+}
+
+/// Which of the two a name is to Go, whose library of JSON takes letters of either case for this, and signs that fold to them.
+fn folded(name: &str) -> Option<Said> {
+    let is = |field: &str| {
+        let mut letters = name.chars().map(|c| match c {
+            '\u{212a}' => 'k',
+            '\u{17f}' => 's',
+            c => c.to_ascii_lowercase(),
+        });
+        field.chars().all(|c| letters.next() == Some(c)) && letters.next().is_none()
     };
-    Ok((text("apiVersion")?, text("kind")?))
+    // The longest spelling of a letter has three bytes.
+    match name.len() {
+        4..=6 if is("kind") => Some(Said::Kind),
+        10..=11 if is("apiversion") => Some(Said::ApiVersion),
+        _ => None,
+    }
 }
 
 /// Go's word for the type of a JSON value.
@@ -166,6 +206,8 @@ struct Reader<'a> {
     /// Where the reader is, as strict errors spell it: `spec.containers[0]`.
     path: String,
     duplicates: Vec<String>,
+    /// What is wrong with the first number that no float holds.
+    beyond: Option<Error>,
     depth: usize,
     /// Every fault that strict decoding may find, in the order of the text; only where somebody asks.
     met: Option<Vec<String>>,
@@ -184,7 +226,16 @@ struct Repeats<'a> {
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         let scanner = Scanner::new(bytes);
-        Self { scanner, path: String::new(), duplicates: Vec::new(), depth: 0, met: None, repeats: None, spelt: None }
+        Self {
+            scanner,
+            path: String::new(),
+            duplicates: Vec::new(),
+            beyond: None,
+            depth: 0,
+            met: None,
+            repeats: None,
+            spelt: None,
+        }
     }
 
     fn whole(&mut self) -> Result<Value, Error> {
@@ -211,7 +262,11 @@ impl<'a> Reader<'a> {
                 if let Some(spelt) = &mut self.spelt {
                     spelt.note(&self.path, text);
                 }
-                number(text)
+                Ok(number(text).unwrap_or_else(|| {
+                    let why = || Error(format!("json: cannot unmarshal number {text} into Go value of type float64"));
+                    self.beyond.get_or_insert_with(why);
+                    f64::MAX.into()
+                }))
             }
             Some(b) => Err(invalid(b, "looking for beginning of value")),
         }
@@ -330,15 +385,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An integer where the text is one and fits 64 bits, else a float; one that no float holds fails as in Go. Integers that
+/// An integer where the text is one and fits 64 bits, else a float; nothing for one that no float holds. Integers that
 /// only fit unsigned are kept for the messages that name them, and written as the floats that Go makes of them.
-fn number(text: &str) -> Result<Value, Error> {
+fn number(text: &str) -> Option<Value> {
     if let Ok(int) = text.parse::<i64>() {
-        return Ok(int.into());
+        return Some(int.into());
     }
     if let Ok(int) = text.parse::<u64>() {
-        return Ok(int.into());
+        return Some(int.into());
     }
-    let float = text.parse::<f64>().ok().and_then(Number::from_f64);
-    float.map(Value::Number).ok_or_else(|| Error(format!("json: cannot unmarshal number {text} into Go value of type float64")))
+    text.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number)
 }

@@ -75,9 +75,26 @@ fn a_nesting_bomb_is_refused() {
 }
 
 #[test]
+fn numbers_beyond_floats_are_told_of_after_everything_else() {
+    let (parsed, beyond) = parse_past_numbers(br#"{"kind":"A","a":[1e400,2e400],"a":1}"#).expect("JSON");
+    assert_eq!(interpret(&parsed.value), Ok(("", "A")));
+    assert_eq!(
+        beyond.map(|why| why.to_string()).as_deref(),
+        Some("json: cannot unmarshal number 1e400 into Go value of type float64")
+    );
+    assert_eq!(error(r#"{"a":1e400,}"#), "invalid character '}' looking for beginning of object key string");
+}
+
+#[test]
 fn version_and_kind() {
     assert_eq!(interpret(&json!({"kind": "Pod", "apiVersion": "v1"})), Ok(("v1", "Pod")));
     assert_eq!(interpret(&json!({})), Ok(("", "")));
+    // Of several spellings the last one holds, and a null says nothing.
+    assert_eq!(interpret(&json!({"kind": "Pod", "KIND": "Node", "\u{212a}ind": null, "apiverſion": "v2"})), Ok(("v2", "Node")));
+    assert!(
+        interpret(&json!({"kind": "Pod", "Kind": 5}))
+            .is_err_and(|e| e.ends_with("number into Go struct field .kind of type string"))
+    );
     assert_eq!(
         interpret(&json!({"kind": 5})),
         Err("couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string".to_owned())

@@ -11,15 +11,17 @@ use crate::types::{Field, Kind, TypeId, Types};
 pub fn join(types: &Types, ty: TypeId, steps: &[String], earlier: Value, later: Value) -> Value {
     match find(types, ty, steps) {
         Some(Found::Field(field)) => of_field(types, field, earlier, later),
+        // The first fault is the one that is told.
+        Some(Found::Entry(kind)) if !fits(kind, &earlier) => earlier,
         // Go makes each entry of a map anew.
-        Some(Found::Entry) | None => later,
+        Some(Found::Entry(_)) | None => later,
     }
 }
 
 /// What a way leads to.
 enum Found<'a> {
     Field(&'a Field),
-    Entry,
+    Entry(&'a Kind),
 }
 
 fn find<'a>(types: &'a Types, ty: TypeId, steps: &[String]) -> Option<Found<'a>> {
@@ -36,7 +38,7 @@ fn find<'a>(types: &'a Types, ty: TypeId, steps: &[String]) -> Option<Found<'a>>
             Kind::List(inner) | Kind::Map(inner) => {
                 rest = rest.split_first()?.1;
                 if rest.is_empty() {
-                    return Some(Found::Entry);
+                    return Some(Found::Entry(inner));
                 }
                 kind = inner;
             }
@@ -101,6 +103,7 @@ fn fits(kind: &Kind, value: &Value) -> bool {
         Kind::Float64 => value.is_number(),
         Kind::Struct(_) | Kind::Map(_) => value.is_object(),
         Kind::List(_) => value.is_array(),
+        Kind::IntOrString => value.is_string() || fits(&Kind::Int32, value),
         _ => true,
     }
 }

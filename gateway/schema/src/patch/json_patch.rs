@@ -1,6 +1,7 @@
 //! JSON patch, RFC 6902, with the liberties of the library that upstream uses (`evanphx/json-patch` v4): negative
 //! indices, `replace` of a field that is absent, `copy` of a field that is absent.
 
+use crate::normal::strict_faults;
 use codec::json::{DEPTH_MAX, STRICT_ERRORS_MAX, Spellings, type_word};
 use model::Status;
 use model::field::quote;
@@ -77,11 +78,16 @@ impl JsonPatch {
                 "The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {count}"
             )));
         }
-        let mut strict: Vec<String> = parsed.duplicates.iter().map(|d| format!("json patch {d}")).collect();
+        let mut unknown = Vec::new();
         let mut operations = Vec::with_capacity(items.len());
         for (i, item) in items.into_iter().enumerate() {
-            operations.push(operation(item, i, &mut strict).map_err(|why| bad(&why))?);
+            operations.push(operation(item, i, &mut unknown).map_err(|why| bad(&why))?);
         }
+        let mut faults = strict_faults(&parsed.duplicates, &unknown);
+        if !parsed.duplicates.is_empty() && !unknown.is_empty() {
+            faults = codec::json::in_document_order(body, &faults);
+        }
+        let strict = faults.into_iter().map(|fault| format!("json patch {fault}")).collect();
         Ok(Self { operations, spelt: Spellings::of(body.to_vec()), strict })
     }
 
@@ -135,7 +141,7 @@ impl JsonPatch {
     }
 }
 
-fn operation(item: Value, index: usize, strict: &mut Vec<String>) -> Result<Operation, String> {
+fn operation(item: Value, index: usize, unknown: &mut Vec<String>) -> Result<Operation, String> {
     let mut map = match item {
         Value::Object(map) => map,
         Value::Null => Map::new(),
@@ -150,8 +156,8 @@ fn operation(item: Value, index: usize, strict: &mut Vec<String>) -> Result<Oper
     };
     let (op, path, from) = (text("op")?, text("path")?, text("from")?);
     let value = map.shift_remove("value").unwrap_or(Value::Null);
-    for key in map.keys().take(STRICT_ERRORS_MAX.saturating_sub(strict.len())) {
-        strict.push(format!("json patch unknown field {}", quote(&format!("[{index}].{key}"))));
+    for key in map.keys().take(STRICT_ERRORS_MAX.saturating_sub(unknown.len())) {
+        unknown.push(format!("unknown field {}", quote(&format!("[{index}].{key}"))));
     }
     Ok(Operation { op: op.unwrap_or_else(|| "unknown".to_owned()), path, from, value })
 }

@@ -119,7 +119,9 @@ fn bodies_that_are_no_patch() {
 fn strict_errors_name_the_operation() {
     let patch =
         JsonPatch::parse(br#"[{"op":"test","path":"/a","foo":1},{"op":"add","op":"test","path":"/a"}]"#).expect("a patch");
-    assert_eq!(patch.strict, [r#"json patch duplicate field "[1].op""#, r#"json patch unknown field "[0].foo""#]);
+    assert_eq!(patch.strict, [r#"json patch unknown field "[0].foo""#, r#"json patch duplicate field "[1].op""#]);
+    let twice = JsonPatch::parse(br#"[{"op":"test","path":"/a","foo":1,"foo":2}]"#).expect("a patch");
+    assert_eq!(twice.strict, [r#"json patch unknown field "[0].foo""#]);
 }
 
 #[test]
