@@ -174,6 +174,11 @@ impl Structural {
         default::run(self, object);
     }
 
+    /// Fills in defaults alone: a null that may not be stays, and is told of.
+    pub fn default_keeping_nulls(&self, object: &mut Value) {
+        default::fill(self, object);
+    }
+
     /// `format`, as the schema spells it; empty where it does not count.
     fn format_as_written(&self) -> &str {
         self.values.as_ref().and_then(|values| values.format.as_ref()).map_or("", |format| &format.name)

@@ -17,8 +17,6 @@ use crate::row::Form;
 
 /// How much of a body that cannot be read is shown, in bytes, as upstream.
 const SUMMARY_BYTES_MAX: usize = 30;
-/// Where upstream's scheme lies, which stands in its messages.
-const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 
 /// The type of the options of a delete in every group.
 const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
@@ -28,18 +26,22 @@ struct Parsed {
     value: Value,
     /// What strict decoding holds against the text itself.
     duplicates: Vec<String>,
+    /// What is wrong with a number, which is told when it is known what the text is.
+    beyond: Option<String>,
+}
+
+fn unread(error: &dyn std::fmt::Display) -> String {
+    format!("couldn't get version/kind; json parse error: {error}")
 }
 
 /// Parses a body that is text. Fails with the parser's words.
 fn parse(media: Media, body: &[u8]) -> Result<Parsed, String> {
-    let (value, duplicates) = if media == Media::Yaml {
+    if media == Media::Yaml {
         let parsed = yaml::parse(body).map_err(|error| error.to_string())?;
-        (parsed.value, parsed.duplicates)
-    } else {
-        let parsed = json::parse(body).map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?;
-        (parsed.value, parsed.duplicates)
-    };
-    Ok(Parsed { value, duplicates })
+        return Ok(Parsed { value: parsed.value, duplicates: parsed.duplicates, beyond: None });
+    }
+    let (parsed, beyond) = json::parse_past_numbers(body).map_err(|error| unread(&error))?;
+    Ok(Parsed { value: parsed.value, duplicates: parsed.duplicates, beyond: beyond.map(|error| error.to_string()) })
 }
 
 /// Reads the options of a delete, of whatever API version, unchecked. Fails with upstream's 415 and 400.
@@ -47,7 +49,10 @@ pub fn delete_options(types: &Types, content_type: &str, body: &[u8]) -> Result<
     let media = negotiate::input(content_type)?;
     let ty = types.by_name(DELETE_OPTIONS).ok_or_else(|| Status::internal(format!("the type tables lack {DELETE_OPTIONS}")))?;
     if media != Media::Protobuf {
-        let value = parse(media, body).map_err(Status::bad_request)?.value;
+        let Parsed { value, beyond, .. } = parse(media, body).map_err(Status::bad_request)?;
+        if let Some(why) = beyond {
+            return Err(Status::bad_request(unread(&why)));
+        }
         let (_, kind) = json::interpret(&value).map_err(Status::bad_request)?;
         if matches!(kind, "" | "DeleteOptions") {
             let spelt = if media == Media::Json { json::Spellings::of(body) } else { json::Spellings::default() };
@@ -98,24 +103,27 @@ fn text(
     validation: FieldValidation,
     notes: &mut Notes,
 ) -> Result<(GroupVersionKind, Value), Status> {
-    let unread = |why: String| unrecognized(form, &why, body);
-    let Parsed { mut value, duplicates } = parse(media, body).map_err(unread)?;
-    let (api_version, kind) = json::interpret(&value).map_err(unread)?;
+    let refused = |why: String| unrecognized(form, &why, body);
+    let Parsed { mut value, duplicates, beyond } = parse(media, body).map_err(refused)?;
+    let (api_version, kind) = json::interpret(&value).map_err(refused)?;
     if api_version.matches('/').count() > 1 {
-        return Err(unread(format!("unexpected GroupVersion string: {api_version}")));
+        return Err(refused(format!("unexpected GroupVersion string: {api_version}")));
+    }
+    if let (true, Some(why)) = (form.is_free(), &beyond) {
+        return Err(cannot_be_handled(&said(&form.kind, api_version, kind), &form.kind, why));
     }
     let said = if form.is_free() {
         if kind.is_empty() {
             // What a custom resource leaves unsaid is not made up.
             let shown = if media == Media::Yaml { form.show(&value) } else { String::from_utf8_lossy(body).into_owned() };
-            return Err(unread(format!("Object 'Kind' is missing in '{shown}'")));
+            return Err(refused(format!("Object 'Kind' is missing in '{shown}'")));
         }
         GroupVersionKind::from_api_version(api_version, kind)
     } else {
         expected(form, api_version, kind)?
     };
     if media == Media::Json && !duplicates.is_empty() {
-        value = form.join(body, value).map_err(unread)?;
+        value = form.join(body, value).map_err(refused)?;
     }
     let mut unknown = form.unknown_in_other_version(&said, &value);
     let decoded = match media {
@@ -123,6 +131,10 @@ fn text(
         _ => form.decode(&mut value, &mut unknown),
     };
     decoded.map_err(|why| cannot_be_handled(&said, &form.kind, &why))?;
+    if let Some(why) = beyond {
+        // No type had anything against it: it stands where any JSON may.
+        return Err(refused(unread(&why)));
+    }
     let mut faults = strict_faults(&duplicates, &unknown);
     if media == Media::Json && !duplicates.is_empty() && !unknown.is_empty() {
         faults = json::in_document_order(body, &faults);
@@ -149,7 +161,7 @@ fn unrecognized(form: &Form, why: &str, body: &[u8]) -> Status {
 fn expected(form: &Form, api_version: &str, kind: &str) -> Result<GroupVersionKind, Status> {
     let said = said(&form.kind, api_version, kind);
     if *said.kind != *form.kind.kind || !form.knows(&said) {
-        return Err(cannot_be_handled(&said, &form.kind, &foreign(form, &said)));
+        return Err(cannot_be_handled(&said, &form.kind, &form.foreign(&said)));
     }
     Ok(said)
 }
@@ -164,16 +176,6 @@ fn said(expected: &GroupVersionKind, api_version: &str, kind: &str) -> GroupVers
     let (group, version) = split_api_version(api_version);
     let version = if version.is_empty() && group == &*expected.group { &expected.version } else { version };
     GroupVersionKind::new(group, version, kind)
-}
-
-/// Why a body of another kind cannot be taken.
-fn foreign(form: &Form, said: &GroupVersionKind) -> String {
-    if form.knows(said) {
-        let package = |kind: &GroupVersionKind| format!("{}.{}", kind.version, kind.kind);
-        let group = if form.kind.group.is_empty() { "core" } else { form.kind.group.split('.').next().unwrap_or("") };
-        return format!("converting ({}) to ({group}.{}): unknown conversion", package(said), form.kind.kind);
-    }
-    format!("no kind {} is registered for version {} in scheme {}", quote(&said.kind), quote(&said.api_version()), quote(SCHEME))
 }
 
 fn cannot_be_handled(said: &GroupVersionKind, expected: &GroupVersionKind, why: &str) -> Status {

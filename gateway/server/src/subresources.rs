@@ -41,6 +41,8 @@ pub struct Facet {
     pub part: Option<Part>,
     /// The owners of what the client sees of the stored object, where they are others than the object's.
     pub managers: Option<fn(&Resource, &Value) -> Option<Value>>,
+    /// What is said of every body that cannot be read, where upstream fails to tell what is wrong with it.
+    pub unread: Option<&'static str>,
 }
 
 /// What a kind does about a write of one part of it.

@@ -33,7 +33,7 @@ pub(super) fn prune_nulls(schema: Option<&Structural>, value: &mut Value) {
     }
 }
 
-fn fill(schema: &Structural, value: &mut Value) {
+pub(super) fn fill(schema: &Structural, value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, property) in &schema.properties {

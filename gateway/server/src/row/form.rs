@@ -129,10 +129,23 @@ impl Form {
 
     /// Says what the object is and fills in defaults.
     pub fn complete(&self, value: &mut Value) {
+        self.complete_by(value, |value| self.fill_in(&self.shape, value));
+    }
+
+    /// The same for what an apply patch was merged into. No text is read there, so that nulls which a schema does not allow are not
+    /// taken for absent.
+    pub fn complete_merged(&self, value: &mut Value) {
+        self.complete_by(value, |value| match &self.shape {
+            Shape::Structural(schema) => schema.default_keeping_nulls(value),
+            shape => self.fill_in(shape, value),
+        });
+    }
+
+    fn complete_by(&self, value: &mut Value, fill_in: impl FnOnce(&mut Value)) {
         if !self.is_free() || value.get("kind").is_none() {
             say_kind(value, &self.kind);
         }
-        self.fill_in(&self.shape, value);
+        fill_in(value);
         if let Some(default) = self.default {
             default(value);
         }
@@ -153,7 +166,9 @@ impl Form {
     /// Whether [`Form::normalize`] would change nothing.
     pub(crate) fn is_normal(&self, value: &Value) -> bool {
         let mut again = value.clone();
-        self.normalize(&mut again).is_ok() && again == *value
+        let decoded = self.decode(&mut again, &mut Vec::new());
+        self.complete_merged(&mut again);
+        decoded.is_ok() && again == *value
     }
 
     /// Applies a strategic merge patch.
@@ -245,11 +260,18 @@ impl Form {
             // It is read as what it says it is before that is held against it.
             schema::normal::decode(self.types(), ty, &mut value.clone(), &mut Vec::new())?;
         }
-        if self.knows(&said) {
-            return Err(format!("unable to decode {} into {}", said.kind, self.kind.kind));
+        Err(self.foreign(&said))
+    }
+
+    /// Why an object of another kind cannot be taken for one of this.
+    pub fn foreign(&self, said: &GroupVersionKind) -> String {
+        if self.knows(said) {
+            let group = if self.kind.group.is_empty() { "core" } else { self.kind.group.split('.').next().unwrap_or("") };
+            let (said, kind) = (format!("{}.{}", said.version, said.kind), &self.kind.kind);
+            return format!("converting ({said}) to ({group}.{kind}): unknown conversion");
         }
-        let (kind, version) = (quote(kind), quote(&said.api_version()));
-        Err(format!("no kind {kind} is registered for version {version} in scheme {SCHEME}"))
+        let (kind, version) = (quote(&said.kind), quote(&said.api_version()));
+        format!("no kind {kind} is registered for version {version} in scheme {SCHEME}")
     }
 }
 

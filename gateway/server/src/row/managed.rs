@@ -67,7 +67,7 @@ impl Row {
             let converted = self.form().restore(into, &mut Vec::new()).and_then(|()| self.form().decode(into, &mut Vec::new()));
             converted.map_err(|why| self.unconverted(patch, &why))?;
         }
-        self.form().complete(&mut object);
+        self.form().complete_merged(&mut object);
         Ok(object)
     }
 

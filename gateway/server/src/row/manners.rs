@@ -24,6 +24,11 @@ impl Row {
         format!("*{package}.{}{suffix}", self.resource.gvk.kind)
     }
 
+    /// What is said of every body that cannot be read, where upstream fails to tell what is wrong with it.
+    pub fn unread(&self) -> Option<&'static str> {
+        self.facet?.unread
+    }
+
     /// What every answer warns of, when clients should leave the resource.
     pub fn deprecation(&self) -> Option<&'static str> {
         facts::deprecation(&self.resource.gvr.group, self.plural())

@@ -15,4 +15,5 @@ pub(super) static FACET: Facet = Facet {
         validate: certificatesigningrequest::validate_approval,
     }),
     managers: None,
+    unread: None,
 };

@@ -12,4 +12,5 @@ pub(super) static FACET: Facet = Facet {
     discipline: Discipline::Part,
     part: Some(Part { prepare: ephemeral_containers::prepare, validate: ephemeral_containers::validate }),
     managers: None,
+    unread: None,
 };

@@ -12,4 +12,5 @@ pub(super) static FACET: Facet = Facet {
     discipline: Discipline::Part,
     part: Some(Part { prepare: namespace::prepare_finalize, validate: namespace::validate_finalize }),
     managers: None,
+    unread: None,
 };

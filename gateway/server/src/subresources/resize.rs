@@ -12,4 +12,5 @@ pub(super) static FACET: Facet = Facet {
     discipline: Discipline::Part,
     part: Some(Part { prepare: resize::prepare, validate: resize::validate }),
     managers: None,
+    unread: None,
 };

@@ -19,14 +19,24 @@ pub(super) static FACET: Facet = Facet {
     discipline: Discipline::Whole,
     part: None,
     managers: Some(|_, object| managers(object)),
+    unread: None,
 };
 
 /// Where every built-in kind that is scaled has its number.
 const REPLICAS: &str = "spec.replicas";
 
 /// Of custom resources, whose definitions say where the numbers are.
-pub(super) static CUSTOM: Facet =
-    Facet { view: view_custom, merge: merge_custom, discipline: Discipline::Whole, part: None, managers: Some(managers_custom) };
+pub(super) static CUSTOM: Facet = Facet {
+    view: view_custom,
+    merge: merge_custom,
+    discipline: Discipline::Whole,
+    part: None,
+    managers: Some(managers_custom),
+    unread: Some(UNREAD),
+};
+
+/// Upstream looks the type of a Scale up in a scheme that does not have it.
+const UNREAD: &str = "no kind is registered for the type v1.Scale in scheme \"k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781\"";
 
 fn metadata(object: &Value) -> Value {
     let mut metadata = json!({});

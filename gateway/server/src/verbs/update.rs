@@ -19,12 +19,21 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     let bytes = body::read(body, call.limit).await?;
     let options = super::create::options(&call.query, Flavor::Update)?;
     let content_type = call.header("content-type").to_owned();
-    let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)?;
+    let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)
+        .map_err(|refused| unread(row, refused))?;
     call.record.request_object(&object);
     place(row, &call.info.namespace, &mut object)?;
     check_name(&object, &call.info.name, &call.info.namespace)?;
     let written = object_into(gate, call, row, object, &options).await?;
     Ok(answer(row, if written.created { 201 } else { 200 }, written.stored))
+}
+
+/// What is said of a body that cannot be read.
+fn unread(row: &Row, refused: Status) -> Status {
+    match row.unread() {
+        Some(why) if refused.code == 400 => Status::bad_request(why),
+        _ => refused,
+    }
 }
 
 /// Replaces an object by one that is in normal form, in the version of the request.
