@@ -158,6 +158,8 @@ pub struct Hooks {
     pub metadata_last: bool,
     /// Whether upstream keeps no watch cache of the kind, whose words a get then has from the storage itself.
     pub uncached: bool,
+    /// Whether upstream has nobody who deletes an object of the kind that cannot be read, and says so of every such request.
+    pub without_unsafe_delete: bool,
 }
 
 impl Hooks {
@@ -196,6 +198,7 @@ impl Hooks {
         tells_again: false,
         metadata_last: false,
         uncached: false,
+        without_unsafe_delete: false,
     };
 }
 

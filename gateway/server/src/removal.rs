@@ -169,6 +169,10 @@ fn raise_generation(object: &mut Value) {
 /// Sets the finalizers that the options ask for, then decides whether anything is left to wait for.
 fn settle(mut next: Value, options: &DeleteOptions, manner: Manner, now: Timestamp, graceful: bool) -> Removal {
     let finalizers = finalizers(&next, options, manner.garbage);
+    if finalizers.is_empty() && manner.grace.is_none() {
+        // Its end is told as it was, with finalizers that the options took from it.
+        return Removal::Now(next);
+    }
     set_finalizers(&mut next, &finalizers);
     if graceful {
         return Removal::Mark(next);

@@ -11,6 +11,7 @@ use super::rules::{get, labels};
 pub(super) const HOOKS: Hooks = Hooks {
     validate: Some(|new, errors| validate(new, labels::Values::Strict, errors)),
     validate_update: Some(validate_update),
+    without_unsafe_delete: true,
     ..Hooks::NONE
 };
 

@@ -7,5 +7,6 @@ pub(super) const HOOKS: Hooks = Hooks {
     default: Some(rolebinding::default),
     validate: Some(|new, errors| rolebinding::validate(new, &["ClusterRole"], errors)),
     validate_update: Some(|new, old, errors| rolebinding::validate_update(new, old, &["ClusterRole"], errors)),
+    without_unsafe_delete: true,
     ..Hooks::NONE
 };

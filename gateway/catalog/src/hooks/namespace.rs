@@ -21,6 +21,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     deleting: Some(deleting),
     selects_no_namespace: true,
     selectable: &[Selectable { field: "status.phase", value: |object| get::text(get::at(object, "status"), "phase").to_owned() }],
+    without_unsafe_delete: true,
     ..Hooks::NONE
 };
 

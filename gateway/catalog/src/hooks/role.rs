@@ -7,8 +7,12 @@ use model::field::{Errors, Path};
 use super::Hooks;
 use super::rules::get;
 
-pub(super) const HOOKS: Hooks =
-    Hooks { validate: Some(validate), validate_update: Some(|new, _, errors| validate(new, errors)), ..Hooks::NONE };
+pub(super) const HOOKS: Hooks = Hooks {
+    validate: Some(validate),
+    validate_update: Some(|new, _, errors| validate(new, errors)),
+    without_unsafe_delete: true,
+    ..Hooks::NONE
+};
 
 /// Where a rule stands: only cluster-wide ones may name URL paths.
 #[derive(Clone, Copy, PartialEq)]

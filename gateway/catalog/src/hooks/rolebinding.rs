@@ -13,6 +13,7 @@ pub(super) const HOOKS: Hooks = Hooks {
     default: Some(default),
     validate: Some(|new, errors| validate(new, &["Role", "ClusterRole"], errors)),
     validate_update: Some(|new, old, errors| validate_update(new, old, &["Role", "ClusterRole"], errors)),
+    without_unsafe_delete: true,
     ..Hooks::NONE
 };
 

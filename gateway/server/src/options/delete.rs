@@ -29,7 +29,7 @@ pub struct DeleteOptions {
 /// Kinds that every reader of upstream's knows, whatever it is about.
 const UNVERSIONED: [&str; 5] = ["Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList"];
 /// The name that says at once what it may lead to.
-const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
+pub(crate) const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 impl DeleteOptions {
     /// From the query. Fails with upstream's 400 and 422.

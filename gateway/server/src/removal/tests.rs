@@ -30,6 +30,14 @@ fn a_plain_object_goes_at_once() {
 }
 
 #[test]
+fn what_goes_is_told_as_it_was_where_there_is_no_grace() {
+    let object = json!({"metadata": {"name": "a", "finalizers": ["orphan"]}});
+    assert_eq!(decide(&object, &options(Some("Background"), None), PLAIN, now()), Removal::Now(object.clone()));
+    let Removal::Now(told) = decide(&object, &options(Some("Background"), Some(0)), GRACEFUL, now()) else { panic!("it stays") };
+    assert_eq!(told["metadata"].get("finalizers"), None);
+}
+
+#[test]
 fn finalizers_keep_it() {
     let object = json!({"metadata": {"name": "a", "finalizers": ["x/y"], "generation": 3}});
     let marked = json!({"metadata": {"name": "a", "finalizers": ["x/y"], "generation": 4,

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::clock::rfc3339;
+use model::field::{Errors, Path};
 use model::json::json;
-use model::{Status, Value, meta};
+use model::{GroupKind, Query, Status, Value, meta};
 
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::WriteOptions;
-use crate::options::delete::DeleteOptions;
+use crate::options::delete::{DeleteOptions, IGNORE_READ_ERROR};
 use crate::removal::{self, Told};
 use crate::row::Row;
 use crate::verbs::{create, delete};
@@ -40,7 +41,7 @@ pub(super) fn serve<'a>(
         if meta::name(&eviction) != name {
             return Err(Status::bad_request("name in URL does not match name in Eviction object"));
         }
-        let wanted = delete_options(&eviction, &options)?;
+        let wanted = delete_options(&eviction, &options, &call.query)?;
         review.validate(gate, call, &eviction).await?;
         evict(gate, call, (&namespace, &name), &wanted).await?;
         Ok(Answer::done())
@@ -48,10 +49,18 @@ pub(super) fn serve<'a>(
     .boxed()
 }
 
-fn delete_options(eviction: &Value, options: &WriteOptions) -> Result<DeleteOptions, Status> {
+/// What the eviction says of the delete, and the query of whether anything is done.
+fn delete_options(eviction: &Value, options: &WriteOptions, query: &Query) -> Result<DeleteOptions, Status> {
     let mut wanted = match eviction.get("deleteOptions") {
         Some(said) if said.is_object() => {
             let mut said = said.clone();
+            if said[IGNORE_READ_ERROR] == true {
+                let mut errors = Errors::new();
+                let why = "can not be set for pod eviction, try after removing the option";
+                errors.invalid(&Path::new("deleteOptions").child(IGNORE_READ_ERROR), true, why);
+                return Err(Status::invalid(&kind(), meta::name(eviction), &errors));
+            }
+            agree_on_dry_run(&said, query)?;
             // Whatever version the body calls them, they are the same options.
             if let Some(map) = said.as_object_mut() {
                 map.shift_remove("kind");
@@ -62,6 +71,21 @@ fn delete_options(eviction: &Value, options: &WriteOptions) -> Result<DeleteOpti
     };
     wanted.dry_run |= options.dry_run;
     Ok(wanted)
+}
+
+fn kind() -> GroupKind {
+    GroupKind { group: "policy".into(), kind: "Eviction".into() }
+}
+
+/// Where both speak of it, the query and the body must say the same.
+fn agree_on_dry_run(said: &Value, query: &Query) -> Result<(), Status> {
+    let inside: Vec<&str> = said["dryRun"].as_array().into_iter().flatten().map(|stage| stage.as_str().unwrap_or("")).collect();
+    let asked: Vec<&str> = query.all("dryRun").collect();
+    if inside.is_empty() || asked.is_empty() || inside == asked {
+        return Ok(());
+    }
+    let (asked, inside) = (asked.join(" "), inside.join(" "));
+    Err(Status::new(500, "", format!("Non-matching dry-run options in request and content: [{asked}] and [{inside}]")))
 }
 
 async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str), wanted: &DeleteOptions) -> Result<(), Status> {
@@ -145,4 +169,21 @@ async fn remove(
     }
     delete::object(gate, call, pods, place, &options, delete::Admission::Passed).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_and_the_body_agree_on_dry_runs() {
+        let agree = |inside: Value, query: &str| {
+            agree_on_dry_run(&json!({"dryRun": inside}), &Query::parse(query)).map_err(|s| s.message)
+        };
+        assert_eq!(agree(json!(["All"]), "dryRun=All"), Ok(()));
+        assert_eq!(agree(json!(["All"]), ""), Ok(()));
+        assert_eq!(agree(json!([]), "dryRun=All"), Ok(()));
+        let refused = "Non-matching dry-run options in request and content: [All] and [All All]";
+        assert_eq!(agree(json!(["All", "All"]), "dryRun=All"), Err(refused.to_owned()));
+    }
 }

@@ -50,14 +50,24 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
 async fn unsafely(gate: &Arc<Gate>, call: &mut Call, row: &Row, options: &DeleteOptions) -> Result<Answer, Status> {
     call.record.annotate("apiserver.k8s.io/unsafe-delete-ignore-read-error", "");
     let (resource, name) = (row.group_resource(), call.info.name.clone());
+    let key = super::key(row, &call.info.namespace, &name)?;
+    let entry = gate.store.resource(row.prefix()).get(key.as_str());
+    let readable = match &entry {
+        Some(entry) => row.stored_value(gate, entry).await.is_ok(),
+        None => true,
+    };
+    if readable && row.hooks().without_unsafe_delete {
+        // What cannot be read is deleted all the same: nobody else could, in a store of our own.
+        let why = "no unsafe deleter provided, can not honor ignoreStoreReadErrorWithClusterBreakingPotential";
+        return Err(Status::internal(why));
+    }
     let asked = Attributes { verb: UNSAFE.to_owned(), ..call.attributes() };
     if let refused @ (Decision::Deny(_) | Decision::NoOpinion(_)) = gate.authz.decide(&asked) {
         let why = format!("not permitted to do {}, reason: {}", model::field::quote(UNSAFE), refused.reason());
         return Err(Status::forbidden(&resource, &name, why));
     }
-    let key = super::key(row, &call.info.namespace, &name)?;
-    let entry = gate.store.resource(row.prefix()).get(key.as_str()).ok_or_else(|| Status::not_found(&resource, &name))?;
-    if row.stored_value(gate, &entry).await.is_ok() {
+    let entry = entry.ok_or_else(|| Status::not_found(&resource, &name))?;
+    if readable {
         let why = "unsafe deletion is not allowed because the object is decodable from storage";
         let why = format!(
             "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: {why}",
