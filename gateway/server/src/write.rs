@@ -265,7 +265,9 @@ async fn judge_next(
     rules::update(write, new, old, refused, &mut call.notes)?;
     warn(write.row, new, Some(old), &mut call.notes);
     write.row.settle(new);
-    judge(gate, call, review, write, new).await
+    judge(gate, call, review, write, new).await?;
+    fill_shared(write.row, new);
+    Ok(())
 }
 
 /// What the caller makes of the object, with the defaults that are the time.

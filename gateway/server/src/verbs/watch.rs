@@ -46,7 +46,8 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
         super::arrival(gate, &resource, from).await;
     }
     negotiate::streamed(&call.output)?;
-    let frames = Frames::new(row, Shape::of(call), call.output.media, gate);
+    let mut frames = Frames::new(row, Shape::of(call), call.output.media, gate);
+    frames.of_lists = call.output.convert.as_ref().is_some_and(|convert| convert.is_meta("PartialObjectMetadataList"));
     let converter = row.asks_converter().then(|| (gate.clone(), row.clone()));
     let content_type = frames.content_type();
     let opened = open(&resource, selection, &options, from);
@@ -98,12 +99,14 @@ struct Frames {
     media: Media,
     clock: Arc<dyn Clock>,
     first: bool,
+    /// Whether events should be lists, which none of them can be: the watch ends at the first one, without a word, as upstream's.
+    of_lists: bool,
 }
 
 impl Frames {
     fn new(row: &Row, shape: Shape, media: Media, gate: &Gate) -> Self {
         let row = if row.asks_converter() { row.of_converted() } else { row.clone() };
-        Self { type_meta: row.type_meta(), row, shape, media, clock: gate.clock.clone(), first: true }
+        Self { type_meta: row.type_meta(), row, shape, media, clock: gate.clock.clone(), first: true, of_lists: false }
     }
 
     fn content_type(&self) -> &'static str {
@@ -234,6 +237,15 @@ impl Watching {
         if self.done {
             return None;
         }
+        let piece = self.frame().await;
+        if self.frames.of_lists && !self.done {
+            self.done = true;
+            return None;
+        }
+        piece
+    }
+
+    async fn frame(&mut self) -> Option<Bytes> {
         if let Some(piece) = self.next_present().await {
             return Some(piece);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use admission::Notes;
 use catalog::hooks::{Begun, Change};
 use model::{Status, User, Value, meta};
 use store::{Draft, Error, Expect, Op};
@@ -142,7 +143,12 @@ pub(super) async fn conflict(gate: &Gate, write: &Write<'_>) -> Status {
     if write.name.is_empty() {
         return Status::generate_name_conflict(&resource, "");
     }
-    let mut status = Status::already_exists(&resource, &write.name);
+    let drafted = (write.draft)(None, &mut Notes::default()).unwrap_or_default();
+    let mut status = match meta::text(&drafted, "generateName") {
+        "" => Status::already_exists(&resource, &write.name),
+        // Whoever names an object is told so too, if he says how it might have been called.
+        _ => Status::generate_name_conflict(&resource, &write.name),
+    };
     let current = gate.store.resource(row.prefix()).get(row.key(&write.namespace, &write.name).as_str());
     let deleting = match current {
         Some(entry) => row.stored_value(gate, &entry).await.is_ok_and(|o| meta::deletion_timestamp(&o).is_some()),
