@@ -220,7 +220,7 @@ func (s *Server) request(ctx context.Context, scenario *Scenario, step Step) (*h
 		request.Header.Set("Authorization", "Bearer "+cmpOr(step.As, "admin")+"-token")
 	}
 	for name, value := range step.Headers {
-		request.Header.Set(name, scenario.expand(value))
+		request.Header[http.CanonicalHeaderKey(name)] = strings.Split(scenario.expand(value), "\n")
 	}
 	return request, nil
 }

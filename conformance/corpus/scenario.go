@@ -42,7 +42,8 @@ type Step struct {
 	// Fill puts a string of so many bytes in place of `$fill`.
 	Fill int `json:"fill,omitempty"`
 	// Accept is the media type asked for, by its short name or in full.
-	Accept  string            `json:"accept,omitempty"`
+	Accept string `json:"accept,omitempty"`
+	// Headers win over those of the step's own; each line of a value is a header of that name.
 	Headers map[string]string `json:"headers,omitempty"`
 	// As is who asks: admin unless told otherwise, nobody for no credential.
 	As string `json:"as,omitempty"`
