@@ -34,6 +34,8 @@ pub enum Removal {
     Mark(Value),
     /// Nothing: it is being deleted already.
     Pending,
+    /// Nothing, for it is a dry run of a delete that would take finalizers from it first: upstream then shows an empty object.
+    Untold,
 }
 
 /// Of what a failed precondition tells, and in whose words.
@@ -115,9 +117,19 @@ fn empty_first(mut next: Value, options: &DeleteOptions, garbage: Garbage, delet
     }
     meta::set(&mut next, "deletionTimestamp", rfc3339(now));
     deleting(&mut next);
-    let finalizers = finalizers(&next, options, garbage);
+    let finalizers = finalizers(&next, &as_foreground(options), garbage);
     set_finalizers(&mut next, &finalizers);
     Removal::Mark(next)
+}
+
+/// Where its contents end first, who does not want dependants orphaned has them deleted before.
+fn as_foreground(options: &DeleteOptions) -> DeleteOptions {
+    match options.orphan_dependents {
+        Some(false) => {
+            DeleteOptions { orphan_dependents: None, propagation_policy: Some("Foreground".to_owned()), ..options.clone() }
+        }
+        _ => options.clone(),
+    }
 }
 
 fn set_finalizers(object: &mut Value, finalizers: &[String]) {
@@ -171,7 +183,8 @@ fn settle(mut next: Value, options: &DeleteOptions, manner: Manner, now: Timesta
     let finalizers = finalizers(&next, options, manner.garbage);
     if finalizers.is_empty() && manner.grace.is_none() {
         // Its end is told as it was, with finalizers that the options took from it.
-        return Removal::Now(next);
+        let taken = !meta::finalizers(&next).is_empty();
+        return if taken && options.dry_run { Removal::Untold } else { Removal::Now(next) };
     }
     set_finalizers(&mut next, &finalizers);
     if graceful {
@@ -213,7 +226,9 @@ fn finalizers(object: &Value, options: &DeleteOptions, garbage: Garbage) -> Vec<
     if !policy.is_empty() {
         kept.push(policy.to_owned());
     }
-    kept
+    let same = kept.len() == present.len() && present.iter().all(|before| kept.iter().any(|after| after == before));
+    // The same ones stay in their order.
+    if same { present.into_iter().map(str::to_owned).collect() } else { kept }
 }
 
 #[cfg(test)]

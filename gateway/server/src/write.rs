@@ -155,7 +155,10 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
 
 async fn create(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>, owners: Owners) -> Result<Attempt, Status> {
     let mut object = drafted(call, write, None)?;
-    prepare::wipe(&mut object);
+    if write.absent == Absent::Create {
+        // What a replace creates has an owner of all it says, as upstream counts.
+        prepare::wipe(&mut object);
+    }
     // A name is generated for a copy, of which nothing is held once for two parts.
     let shared = fill_shared(write.row, &mut object) && !meta::name(&object).is_empty();
     write.row.refuse_create(meta::name(&object))?;

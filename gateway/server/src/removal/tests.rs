@@ -33,8 +33,24 @@ fn a_plain_object_goes_at_once() {
 fn what_goes_is_told_as_it_was_where_there_is_no_grace() {
     let object = json!({"metadata": {"name": "a", "finalizers": ["orphan"]}});
     assert_eq!(decide(&object, &options(Some("Background"), None), PLAIN, now()), Removal::Now(object.clone()));
+    let dry = DeleteOptions { dry_run: true, ..options(Some("Background"), None) };
+    assert_eq!(decide(&object, &dry, PLAIN, now()), Removal::Untold);
     let Removal::Now(told) = decide(&object, &options(Some("Background"), Some(0)), GRACEFUL, now()) else { panic!("it stays") };
     assert_eq!(told["metadata"].get("finalizers"), None);
+}
+
+#[test]
+fn finalizers_that_stay_the_same_stay_in_their_order() {
+    let object = json!({"metadata": {"name": "a", "finalizers": ["foregroundDeletion", "x/y"]}});
+    for options in [options(None, None), options(Some("Foreground"), None)] {
+        let Removal::Mark(next) = decide(&object, &options, PLAIN, now()) else { panic!("it goes") };
+        assert_eq!(next["metadata"]["finalizers"], object["metadata"]["finalizers"]);
+    }
+    let manner = Manner { deleting: Some(|_| ()), ..PLAIN };
+    let namespace = json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}});
+    let older = DeleteOptions { orphan_dependents: Some(false), ..DeleteOptions::default() };
+    let Removal::Mark(next) = decide(&namespace, &older, manner, now()) else { panic!("it goes") };
+    assert_eq!(next["metadata"]["finalizers"], json!(["foregroundDeletion"]));
 }
 
 #[test]

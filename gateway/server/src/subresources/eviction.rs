@@ -90,6 +90,7 @@ fn agree_on_dry_run(said: &Value, query: &Query) -> Result<(), Status> {
 
 async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str), wanted: &DeleteOptions) -> Result<(), Status> {
     let pods = super::pods(gate)?;
+    let mut overtaken = None;
     for _ in 0..ATTEMPTS_MAX {
         let pod = find(gate, &pods, namespace, name)?;
         if !needs_budget(&pod) {
@@ -99,13 +100,16 @@ async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str
                 options.resource_version = Some(meta::resource_version(&pod).to_owned());
             }
             match remove(gate, call, &pods, (namespace, name), options).await {
-                Err(status) if status.code == 409 && wanted.resource_version.is_none() => continue,
+                Err(status) if status.code == 409 && wanted.resource_version.is_none() => {
+                    overtaken = Some(status);
+                    continue;
+                }
                 done => return done,
             }
         }
         return within_budget(gate, call, &pods, &pod, wanted).await;
     }
-    Err(Status::modified(&pods.group_resource(), name))
+    Err(overtaken.unwrap_or_else(|| Status::modified(&pods.group_resource(), name)))
 }
 
 async fn within_budget(gate: &Arc<Gate>, call: &mut Call, pods: &Row, pod: &Value, wanted: &DeleteOptions) -> Result<(), Status> {

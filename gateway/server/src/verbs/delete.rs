@@ -173,6 +173,10 @@ async fn carry_out(
         // A mark that it bears already is no write.
         Removal::Mark(next) if next == current => Ok(Some(Deleted { object: current, gone: false, entry: Some(entry.clone()) })),
         Removal::Pending => Ok(Some(Deleted { object: current, gone: false, entry: Some(entry.clone()) })),
+        Removal::Untold => {
+            let object = json!({"apiVersion": current["apiVersion"], "kind": current["kind"], "metadata": {}});
+            Ok(Some(Deleted { object, gone: false, entry: None }))
+        }
         Removal::Mark(next) => mark(gate, row, (key, expect), next, options).await,
         Removal::Now(last) if options.dry_run => Ok(Some(Deleted { object: last, gone: true, entry: None })),
         Removal::Now(mut last) => match write::commit(gate, row, "delete", Op::Delete { key, expect }).await? {
