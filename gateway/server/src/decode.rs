@@ -105,6 +105,9 @@ fn text(
 ) -> Result<(GroupVersionKind, Value), Status> {
     let refused = |why: String| unrecognized(form, &why, body);
     let Parsed { mut value, duplicates, beyond } = parse(media, body).map_err(refused)?;
+    if media == Media::Json && !duplicates.is_empty() {
+        value = form.join(body, value).map_err(refused)?;
+    }
     let (api_version, kind) = json::interpret(&value).map_err(refused)?;
     if api_version.matches('/').count() > 1 {
         return Err(refused(format!("unexpected GroupVersion string: {api_version}")));
@@ -122,9 +125,6 @@ fn text(
     } else {
         expected(form, api_version, kind)?
     };
-    if media == Media::Json && !duplicates.is_empty() {
-        value = form.join(body, value).map_err(refused)?;
-    }
     let mut unknown = form.unknown_in_other_version(&said, &value);
     let decoded = match media {
         Media::Json => form.decode_json(body, &mut value, &mut unknown),

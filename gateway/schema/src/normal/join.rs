@@ -12,7 +12,7 @@ pub fn join(types: &Types, ty: TypeId, steps: &[String], earlier: Value, later: 
     match find(types, ty, steps) {
         Some(Found::Field(field)) => of_field(types, field, earlier, later),
         // The first fault is the one that is told.
-        Some(Found::Entry(kind)) if !fits(kind, &earlier) => earlier,
+        Some(Found::Entry(kind)) if !fits(types, kind, &earlier) => earlier,
         // Go makes each entry of a map anew.
         Some(Found::Entry(_)) | None => later,
     }
@@ -55,7 +55,7 @@ fn of_field(types: &Types, field: &Field, earlier: Value, later: Value) -> Value
 }
 
 fn of_kind(types: &Types, kind: &Kind, earlier: Value, later: Value) -> Value {
-    if !fits(kind, &earlier) {
+    if !fits(types, kind, &earlier) {
         // The first fault is the one that is told.
         return earlier;
     }
@@ -92,19 +92,22 @@ fn elements(types: &Types, inner: &Kind, earlier: Vec<Value>, later: Vec<Value>)
     each.collect()
 }
 
-/// Whether a value is of a type that Go reads into this kind; of what reads itself, any is.
-fn fits(kind: &Kind, value: &Value) -> bool {
+/// Whether a value is of a type that Go reads into this kind; what lies within a list or an object is looked at when that is read.
+fn fits(types: &Types, kind: &Kind, value: &Value) -> bool {
     match kind {
         _ if value.is_null() => true,
+        Kind::Struct(_) | Kind::Map(_) => value.is_object(),
+        Kind::List(_) => value.is_array(),
         Kind::String => value.is_string(),
         Kind::Bool => value.is_boolean(),
         Kind::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
         Kind::Int64 => value.is_i64(),
         Kind::Float64 => value.is_number(),
-        Kind::Struct(_) | Kind::Map(_) => value.is_object(),
-        Kind::List(_) => value.is_array(),
-        Kind::IntOrString => value.is_string() || fits(&Kind::Int32, value),
-        _ => true,
+        Kind::IntOrString | Kind::Quantity | Kind::Duration | Kind::Time | Kind::MicroTime => {
+            super::decode::alone(types, kind, &mut value.clone()).is_ok()
+        }
+        // Of what reads itself, any is.
+        Kind::RawExtension | Kind::FieldsV1 | Kind::Json | Kind::Bytes => true,
     }
 }
 
@@ -158,6 +161,11 @@ mod tests {
             (r#"{"spec":{"priority":1,"priority":null}}"#, r#"{"spec":{"priority":null}}"#),
             (r#"{"spec":{"nodeName":"a"},"spec":null}"#, r#"{"spec":{"nodeName":"a"}}"#),
             (r#"{"spec":{"nodeName":1,"nodeName":"a"}}"#, r#"{"spec":{"nodeName":1}}"#),
+            (r#"{"metadata":{"labels":{"a":{},"a":"1"}}}"#, r#"{"metadata":{"labels":{"a":{}}}}"#),
+            (
+                r#"{"spec":{"containers":[{"resources":{"limits":{"cpu":"x","cpu":"1","memory":"1","memory":"2"}}}]}}"#,
+                r#"{"spec":{"containers":[{"resources":{"limits":{"cpu":"x","memory":"2"}}}]}}"#,
+            ),
             (r#"{"strange":{"a":1},"strange":{"b":1}}"#, r#"{"strange":{"b":1}}"#),
         ] {
             assert_eq!(read(text), json::parse(expected.as_bytes()).expect(expected).value, "{text}");
