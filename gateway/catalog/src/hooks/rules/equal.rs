@@ -17,6 +17,7 @@ const POINTERS: &[&str] = &[
     "completionMode",
     "completions",
     "defaultMode",
+    "deletionGracePeriodSeconds",
     "enableServiceLinks",
     "expirationSeconds",
     "failedIndexes",
