@@ -27,6 +27,8 @@ enum Node {
     Filter(Vec<Node>, String, Vec<Node>),
     /// A text, number or boolean that stands for itself, as in a filter.
     Literal(Value),
+    /// A word alone, such as kubectl's `range`: it can be read, and leads nowhere.
+    Identifier(String),
 }
 
 /// The bounds of a slice, each where it is said.
@@ -116,6 +118,16 @@ mod tests {
             assert!(Path::parse(path).is_err(), "{path}");
         }
         assert!(found(".list[5]", &json!({"list": [1]})).is_err());
+        assert_eq!(found("a", &json!({"a": 1})), Err("unrecognized identifier a".to_owned()));
+        for (path, why) in [
+            ("a\nb", "unclosed action"),
+            ("010.0.0.0/8", "cannot parse number 010.0.0.0"),
+            ("a\tb", "unrecognized character in action: U+0009"),
+            ("[1\n]", "unterminated array"),
+            ("/", "unrecognized character in action: U+002F '/'"),
+        ] {
+            assert_eq!(Path::parse(path), Err(why.to_owned()), "{path}");
+        }
         assert!(found(".a[0]", &json!({"a": "text"})).is_err());
     }
 

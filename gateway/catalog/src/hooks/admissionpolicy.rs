@@ -247,9 +247,7 @@ fn validate_status(new: &Value, _: &Value, errors: &mut Errors) {
         text::required(get::text(warning, "warning"), &at.child("warning"), errors);
         let (field, at) = (get::text(warning, "fieldRef").trim(), at.child("fieldRef"));
         text::required(field, &at, errors);
-        // kubectl's dialect takes a name without a dot in front while it only reads the path.
-        let dotted = if field.starts_with(|c: char| c.is_ascii_alphanumeric()) { format!(".{field}") } else { field.to_owned() };
-        if let Err(why) = jsonpath::Path::parse(&dotted) {
+        if let Err(why) = jsonpath::Path::parse(field) {
             errors.invalid(&at, field, format!("invalid JSONPath: {why}"));
         }
     }

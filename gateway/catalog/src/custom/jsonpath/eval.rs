@@ -21,6 +21,7 @@ fn step(node: &Node, values: &[Value]) -> Result<Vec<Value>, String> {
             Ok(found)
         }
         Node::Literal(value) => Ok(vec![value.clone()]),
+        Node::Identifier(word) => Err(format!("unrecognized identifier {word}")),
         Node::Slice(slice) => {
             let mut found = Vec::new();
             values.iter().filter(|value| !value.is_null()).try_for_each(|value| cut(*slice, value, &mut found))?;

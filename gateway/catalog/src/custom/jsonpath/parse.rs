@@ -1,11 +1,12 @@
 //! Reads a path into its steps.
 
 use model::Value;
+use model::field::is_printable;
 
 use super::{Node, Slice};
 
 /// What ends a name.
-const ENDS: &[char] = &['.', ',', '[', ']', '$', '@', '{', '}', ' '];
+const ENDS: &[char] = &['.', ',', '[', ']', '$', '@', '{', '}', ' ', '\t', '\r', '\n'];
 
 /// The steps of a path.
 pub(super) fn path(text: &str) -> Result<Vec<Node>, String> {
@@ -46,6 +47,8 @@ impl<'a> Reader<'a> {
             }
             '+' | '-' | '0'..='9' => return self.number(),
             c if is_word(c) => return self.identifier(),
+            '\r' | '\n' => return Err("unclosed action".to_owned()),
+            c if !is_printable(c) => return Err(format!("unrecognized character in action: U+{:04X}", c as u32)),
             c => return Err(format!("unrecognized character in action: U+{:04X} '{c}'", c as u32)),
         }
         Ok(())
@@ -80,11 +83,10 @@ impl<'a> Reader<'a> {
         let end = self.rest.find(ENDS).unwrap_or(self.rest.len());
         let word = &self.rest[..end];
         self.skip(end);
-        match word {
-            "true" | "false" => self.nodes.push(Node::Literal((word == "true").into())),
-            // Kubernetes has no use for kubectl's `range` and `end` here.
-            _ => return Err(format!("unrecognized identifier {word}")),
-        }
+        self.nodes.push(match word {
+            "true" | "false" => Node::Literal((word == "true").into()),
+            _ => Node::Identifier(word.to_owned()),
+        });
         Ok(())
     }
 
@@ -116,7 +118,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self) -> Result<(), String> {
-        let end = self.rest.find(']').ok_or("unterminated array")?;
+        let end = self.rest.find([']', '\n']).filter(|end| self.rest[*end..].starts_with(']')).ok_or("unterminated array")?;
         let inside = &self.rest[1..end];
         self.skip(end + 1);
         if inside.contains(',') {
