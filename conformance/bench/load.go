@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +31,13 @@ type outcome struct {
 	span, cpu time.Duration
 	latencies []time.Duration
 	err       error
+}
+
+// add takes in another stretch of the same work.
+func (o *outcome) add(more outcome) {
+	o.count, o.span, o.cpu = o.count+more.count, o.span+more.span, o.cpu+more.cpu
+	o.latencies = append(o.latencies, more.latencies...)
+	o.err = cmp.Or(o.err, more.err)
 }
 
 // figures are what the table shows of an outcome; durations in milliseconds.

@@ -22,10 +22,16 @@ const (
 	asked = 64
 	// effectTimeout bounds the wait until what was written is in force.
 	effectTimeout = 5 * time.Minute
+	// effectPause is longer than it takes until a policy that was removed is not asked any more.
+	effectPause = 2 * time.Second
+	// turns are how often the first policy comes and goes.
+	turns = 4
 
 	modules  = "/apis/policy.gatehouse.dev/v1alpha1/policymodules"
 	bindings = "/apis/policy.gatehouse.dev/v1alpha1/clusterpolicybindings"
 	cel      = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+
+	celBindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 )
 
 // bindingCounts are how many policies judge each Pod.
@@ -38,16 +44,18 @@ type language struct {
 	flags []string
 	// prepare is done once, before the first policy.
 	prepare func(*server) error
-	// add puts the policy of a number in place, and inForce waits for it.
-	add, inForce func(*server, int) error
+	// add puts the policy of a number in place, inForce waits for it, and remove takes it away.
+	add, inForce, remove func(*server, int) error
+	// alike says that what a policy is shown again costs another amount.
+	alike bool
 }
 
 // policies measures what policies cost a Pod's creation: in wasm where the server has that, in its own process and apart, and in
 // CEL; and what those who do harm cost others.
 func (b *bench) policies(ctx context.Context, c contender, program string) error {
-	languages := []language{{"in CEL", nil, func(*server) error { return nil }, (*server).addCEL, (*server).refuses}}
+	languages := []language{{"in CEL", nil, func(*server) error { return nil }, (*server).addCEL, (*server).refuses, (*server).removeCEL, false}}
 	if c.name != "kube-apiserver" {
-		wasm := language{"in wasm", nil, (*server).addModule, (*server).addBinding, (*server).bound}
+		wasm := language{"in wasm", nil, (*server).addModule, (*server).addBinding, (*server).bound, (*server).removeBinding, true}
 		apart := wasm
 		apart.name, apart.flags = "in wasm apart", []string{"--policy-isolation=process"}
 		languages = append(languages, wasm, apart)
@@ -113,8 +121,12 @@ func (b *bench) judged(ctx context.Context, c contender, folder string, l langua
 		return err
 	}
 	var next atomic.Int64
-	create := func(int) error { return s.createPod(int(next.Add(1))) }
-	if err := b.record("create a Pod under no policy, before those "+l.name, s.during(b.span, create)); err != nil {
+	like := func(int) error { return s.createPod(int(next.Add(1))) }
+	unlike := func(int) error {
+		i := int(next.Add(1))
+		return s.post(i, space(i, "pods"), podOf(i, fmt.Sprintf("b%d", i)))
+	}
+	if err := b.first(s, l, unlike); err != nil {
 		return err
 	}
 	for made, i := 0, 0; i < len(bindingCounts); i++ {
@@ -127,20 +139,53 @@ func (b *bench) judged(ctx context.Context, c contender, folder string, l langua
 		if err := l.inForce(s, count-1); err != nil {
 			return err
 		}
-		if err := b.record(fmt.Sprintf("create a Pod under %d policies %s", count, l.name), s.during(b.span, create)); err != nil {
+		name := fmt.Sprintf("create a Pod under %d policies %s", count, l.name)
+		if count > 1 {
+			if err := b.record(name, s.during(b.span, unlike)); err != nil {
+				return err
+			}
+		}
+		if !l.alike {
+			continue
+		}
+		if err := b.record(name+", of Pods like earlier ones", s.during(b.span, like)); err != nil {
 			return err
 		}
 	}
 	if l.name != "in wasm" {
 		return nil
 	}
-	return b.swapped(s, create)
+	return b.swapped(s, unlike)
+}
+
+// first measures under no policy and under one by turns: what is stored meanwhile makes later Pods dearer, by about as much as
+// a policy does.
+func (b *bench) first(s *server, l language, create func(int) error) error {
+	var without, with outcome
+	for range turns {
+		without.add(s.during(b.span, create))
+		if err := l.add(s, 0); err != nil {
+			return err
+		}
+		if err := l.inForce(s, 0); err != nil {
+			return err
+		}
+		with.add(s.during(b.span, create))
+		if err := l.remove(s, 0); err != nil {
+			return err
+		}
+		time.Sleep(effectPause)
+	}
+	if err := b.record("create a Pod under no policy, between those "+l.name, without); err != nil {
+		return err
+	}
+	return b.record("create a Pod under 1 policies "+l.name, with)
 }
 
 // swapped brings revisions of the module into force while Pods are made, of which none may fail.
 func (b *bench) swapped(s *server, create func(int) error) error {
 	for n := 1; n < bindingCounts[len(bindingCounts)-1]; n++ {
-		if err := s.call(n, "DELETE", bindings+"/labels-"+strconv.Itoa(n), "", ""); err != nil {
+		if err := s.removeBinding(n); err != nil {
 			return err
 		}
 	}
@@ -222,8 +267,19 @@ func (s *server) addCEL(n int) error {
 	if err != nil {
 		return err
 	}
-	return s.post(n, cel[:len(cel)-len("policies")]+"policybindings", fmt.Sprintf(`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"labels-%d"},
+	return s.post(n, celBindings, fmt.Sprintf(`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"labels-%d"},
 		"spec":{"policyName":"labels-%d","validationActions":["Deny"]}}`, n, n))
+}
+
+func (s *server) removeBinding(n int) error {
+	return s.call(n, "DELETE", bindings+"/labels-"+strconv.Itoa(n), "", "")
+}
+
+func (s *server) removeCEL(n int) error {
+	if err := s.call(n, "DELETE", celBindings+"/labels-"+strconv.Itoa(n), "", ""); err != nil {
+		return err
+	}
+	return s.call(n, "DELETE", cel+"/labels-"+strconv.Itoa(n), "", "")
 }
 
 // refuses waits until the policy of a number refuses what it alone is against: nothing else tells that it is in force.

@@ -107,14 +107,17 @@ func (s *server) applyMap(i int) error {
 	return s.call(i, "PATCH", space(i%maps, "configmaps/"+name+"?fieldManager=bench&force=true"), "application/apply-patch+yaml", body)
 }
 
-// pod is an object of about 5 KB: two containers with twenty variables each.
-func pod(i int) string {
+// pod is one of which there are others alike but for the name.
+func pod(i int) string { return podOf(i, fmt.Sprintf("a%d", i%50)) }
+
+// podOf is an object of about 5 KB: two containers with twenty variables each.
+func podOf(i int, app string) string {
 	var env []string
 	for n := range 20 {
 		env = append(env, fmt.Sprintf(`{"name":"VARIABLE_%02d","value":"%s"}`, n, strings.Repeat("v", 60)))
 	}
 	container := `{"name":"%s","image":"registry.example.com/team/app:1.2.3","env":[` + strings.Join(env, ",") + `],"resources":{"requests":{"cpu":"100m","memory":"128Mi"}}}`
-	return fmt.Sprintf(`{"metadata":{"name":"pod-%d","labels":{"app":"a%d"}},"spec":{"containers":[%s,%s]}}`, i, i%50, fmt.Sprintf(container, "one"), fmt.Sprintf(container, "two"))
+	return fmt.Sprintf(`{"metadata":{"name":"pod-%d","labels":{"app":"%s"}},"spec":{"containers":[%s,%s]}}`, i, app, fmt.Sprintf(container, "one"), fmt.Sprintf(container, "two"))
 }
 
 // paced lets ten writers patch a hundred times a second each, while ten watches follow. A writer that falls behind does not

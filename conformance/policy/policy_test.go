@@ -74,6 +74,14 @@ func TestPoliciesThatShip(t *testing.T) {
 		t.Errorf("the mutator gave the profile %q", profile)
 	}
 
+	// The same Pod again, and the look at what is stored: the mutator reads nothing by which it could tell them apart.
+	s.OK("", "run", "alike", "--image=nginx:1.29", "--labels=run=plain")
+	harness.Eventually(t, "an answer that is given again", func() bool {
+		metrics := s.OK("", "get", "--raw", "/metrics")
+		return !strings.Contains(metrics, "gatehouse_policy_answers_remembered_total 0\n") &&
+			strings.Contains(metrics, "\ngatehouse_policy_answers_remembered_total ")
+	})
+
 	s.Stop()
 	s.Restart()
 	s.OK("", "run", "after", "--image=nginx:1.29")

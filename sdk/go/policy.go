@@ -23,9 +23,30 @@ type About struct {
 	Writes []string
 	// Rules are what it demands.
 	Rules []Rule
+	// ReadsRequest names what the policy reads of the request beyond where the write goes; the server leaves the rest empty.
+	// Nil means EveryPart. A policy that reads neither RequestUID nor RequestTime and asks for no ability is not called again when it is
+	// shown the same.
+	ReadsRequest []RequestPart
 	// NeedsUser says that there is nothing to judge without a user: a scan of what is stored then says so and does not ask.
 	NeedsUser bool
 }
+
+// RequestPart is a part of a Request that is shown to those policies alone that read it.
+type RequestPart uint8
+
+// The parts, in the order of the contract.
+const (
+	RequestUID RequestPart = iota
+	RequestTime
+	RequestUser
+	RequestOrigin
+	RequestName
+	RequestDryRun
+	RequestOptions
+)
+
+// EveryPart is what a policy reads of the request that does not say.
+var EveryPart = []RequestPart{RequestUID, RequestTime, RequestUser, RequestOrigin, RequestName, RequestDryRun, RequestOptions}
 
 // Rule is one demand, for people who read about it.
 type Rule struct {

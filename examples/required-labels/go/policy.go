@@ -31,10 +31,11 @@ type Object struct {
 func init() {
 	validator.Serve(policy.Validator[Settings, Object]{
 		About: policy.About{
-			Name:        "required-labels",
-			Version:     "0.1.0",
-			Description: "Objects must carry certain labels, with values from a list where one is given.",
-			Reads:       []string{"metadata.labels"},
+			Name:         "required-labels",
+			Version:      "0.1.0",
+			Description:  "Objects must carry certain labels, with values from a list where one is given.",
+			Reads:        []string{"metadata.labels"},
+			ReadsRequest: []policy.RequestPart{},
 			Rules: []policy.Rule{
 				{Name: "label-required", Description: "The label must be there."},
 				{Name: "label-value", Description: "The label must have one of the values listed for it."},

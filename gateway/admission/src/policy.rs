@@ -23,6 +23,7 @@ mod mutate;
 mod provenance;
 mod reach;
 pub mod registry;
+mod remembered;
 pub mod report;
 mod scan;
 mod seen;
@@ -36,6 +37,7 @@ pub mod trial;
 mod validate;
 
 pub use load::{Options, StartError};
+use remembered::Remembered;
 use set::PolicySet;
 
 /// The group of the policy kinds.
@@ -58,6 +60,8 @@ pub struct Policies {
     cluster: OnceLock<Cluster>,
     clock: OnceLock<Arc<dyn Clock>>,
     reports: report::Reports,
+    verdicts: Remembered<wasm::Verdict>,
+    mutations: Remembered<wasm::Mutation>,
     /// Counts the sets that were put in force.
     changes: tokio::sync::watch::Sender<u64>,
     /// Turns to compile.
@@ -84,6 +88,11 @@ impl Policies {
     /// The policies in force now.
     pub fn set(&self) -> Arc<PolicySet> {
         self.set.load_full()
+    }
+
+    /// How many answers were given again, because the policy was shown what it had been shown before.
+    pub fn remembered(&self) -> u64 {
+        self.verdicts.given() + self.mutations.given()
     }
 
     /// What was counted so far.

@@ -38,6 +38,11 @@ impl Grant {
         Self::ALL.iter().copied().find(|grant| grant.as_str() == word)
     }
 
+    /// Whether one of these imports needs it.
+    pub(crate) fn is_needed(self, imports: &[String]) -> bool {
+        imports.iter().any(|import| needed(import) == Some(self))
+    }
+
     /// The interface that it opens.
     fn interface(self) -> &'static str {
         match self {

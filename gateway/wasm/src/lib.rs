@@ -19,13 +19,14 @@ mod pace;
 mod policy;
 mod pool;
 pub mod reach;
+mod shown;
 mod started;
 mod ticker;
 mod wasi;
 
 pub use apart::{Program, serve};
 pub use bindings::validator::gatehouse::policy::types::{
-    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, Rule, Timestamp, User, Verdict,
+    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, RequestPart, Rule, Timestamp, User, Verdict,
     Violation,
 };
 pub use compile::{Compiler, precompile};

@@ -9,13 +9,15 @@ use wasmtime::component::Component;
 
 use crate::apart::Held;
 use crate::artifacts::trusted;
-use crate::bindings::validator::gatehouse::policy::types::Metadata;
+use crate::bindings::validator::gatehouse::policy::types::{Metadata, RequestPart};
 use crate::compile::compile;
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::guest::Time;
+use crate::imports::Grant;
 use crate::limits::MODULE_BYTES_MAX;
 use crate::policy::{Exports, failure};
+use crate::shown::Shown;
 use crate::{guest, imports, reach, wasi};
 
 const VALIDATION: &str = "gatehouse:policy/validation@1.0.0";
@@ -50,6 +52,7 @@ pub struct Module {
     pub world: World,
     /// What it says of itself.
     pub metadata: Metadata,
+    pub(crate) shown: Shown,
     /// `sha256:` and the hash of its bytes.
     pub digest: String,
     /// The interfaces it imports.
@@ -99,9 +102,9 @@ impl Runtime {
             Some(held) => held.describe()?,
             None => describe(self, &component, world)?,
         };
-        check_metadata(&metadata, world).map_err(LoadError::Metadata)?;
-        let runtime = self.clone();
-        Ok(Arc::new(Module { runtime, component, held, world, metadata, digest, imports, bytes: bytes.len(), compile_ms }))
+        check_metadata(&metadata, world, &imports).map_err(LoadError::Metadata)?;
+        let (runtime, shown, bytes) = (self.clone(), Shown::of(&metadata, &imports), bytes.len());
+        Ok(Arc::new(Module { runtime, component, held, world, metadata, shown, digest, imports, bytes, compile_ms }))
     }
 
     /// A module that another process of the same program has loaded, compiled and looked at.
@@ -110,8 +113,8 @@ impl Runtime {
             trusted(&self.engine, code).ok_or_else(|| LoadError::Compiler("what it made cannot be read".to_owned()))?;
         let imports: Vec<String> = component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let metadata = describe(self, &component, world)?;
-        let (runtime, digest) = (self.clone(), String::new());
-        Ok(Arc::new(Module { runtime, component, held: None, world, metadata, digest, imports, bytes: 0, compile_ms: 0 }))
+        let (runtime, shown, digest) = (self.clone(), Shown::of(&metadata, &imports), String::new());
+        Ok(Arc::new(Module { runtime, component, held: None, world, metadata, shown, digest, imports, bytes: 0, compile_ms: 0 }))
     }
 }
 
@@ -153,7 +156,7 @@ fn describe(runtime: &Runtime, component: &Component, world: World) -> Result<Me
     answer.map_err(|error| LoadError::Describe(failure(error, store.data())))
 }
 
-fn check_metadata(metadata: &Metadata, world: World) -> Result<(), String> {
+fn check_metadata(metadata: &Metadata, world: World, imports: &[String]) -> Result<(), String> {
     if metadata.name.is_empty() || metadata.name.len() > 63 {
         return Err("`name` must have 1 to 63 characters".to_owned());
     }
@@ -162,6 +165,14 @@ fn check_metadata(metadata: &Metadata, world: World) -> Result<(), String> {
     }
     if world == World::Mutator && metadata.writes.is_empty() {
         return Err("a mutator must declare what it `writes`".to_owned());
+    }
+    if !metadata.reads_request.contains(&RequestPart::User) {
+        if metadata.needs_user {
+            return Err("`needs-user` without `user` in `reads-request`".to_owned());
+        }
+        if Grant::Authorizer.is_needed(imports) {
+            return Err("an import of the authorizer without `user` in `reads-request`".to_owned());
+        }
     }
     if !metadata.settings_schema.is_empty() {
         let schema: serde_json::Value =

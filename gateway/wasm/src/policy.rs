@@ -1,6 +1,7 @@
 //! A module with its settings and grants, ready to be called; each call on an instance of its own.
 //! Does not decide what an answer means.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -161,8 +162,16 @@ impl Policy {
         }
     }
 
+    /// Takes in everything by which this policy could tell a call from others of its own. False when the answer may be another
+    /// one each time: calls that are told alike otherwise have the same answer, if they have any.
+    pub fn tell(&self, call: &Call<'_>, state: &mut impl Hasher) -> bool {
+        self.module.shown.tell(call, state)
+    }
+
     /// Judges one write. Blocks for as long as the guest runs: it belongs on [`crate::Runtime::pool`], unless it is [brief](Call::briefly).
     pub fn validate(&self, call: &Call<'_>) -> Answer<Verdict> {
+        let request = self.module.shown.request(call.request);
+        let call = &Call { request: &request, ..call.clone() };
         let answer = match &self.run {
             Run::Apart(bound) => bound.validate(call),
             Run::Here(here) => here.call(&self.module.runtime, call, |store, instance| match &here.exports {
@@ -178,7 +187,8 @@ impl Policy {
 
     /// Proposes a change. Blocks for as long as the guest runs: it belongs on [`crate::Runtime::pool`], unless it is [brief](Call::briefly).
     pub fn mutate(&self, call: &Call<'_>) -> Answer<Mutation> {
-        let none = Vec::new();
+        let (none, request) = (Vec::new(), self.module.shown.request(call.request));
+        let call = &Call { request: &request, ..call.clone() };
         let answer = match &self.run {
             Run::Apart(bound) => bound.mutate(call),
             Run::Here(here) => here.call(&self.module.runtime, call, |store, instance| match &here.exports {

@@ -239,6 +239,32 @@ fn wasi_answers_from_the_request_alone() {
 }
 
 #[test]
+fn what_is_not_read_of_a_request_moves_no_clock_and_no_random_number() {
+    let clock = r#"(import "wasi:clocks/wall-clock@0.2.6" "now" (func $now (param i32)))
+        (import "wasi:random/random@0.2.6" "get-random-u64" (func $random (result i64)))"#;
+    let nothing = wasi::State::of(&Request { uid: String::new(), ..request() }).random() as i64;
+    let body = format!(
+        "(call $now (i32.const 3200)) (if (i64.ne (i64.load (i32.const 3200)) (i64.const 0)) (then unreachable))
+         (if (i64.ne (call $random) (i64.const {nothing})) (then unreachable)) (i32.const 2048)"
+    );
+    let guest =
+        component::Guest { foreign: WASI, import: clock, body: &body, reads_request: &[2, 4], ..component::Guest::default() };
+    let module = runtime().load(&guest.build()).unwrap();
+    module.bind(binding(&[])).unwrap().validate(&Call::of(&request(), None)).outcome.unwrap();
+}
+
+#[test]
+fn who_needs_a_user_reads_him() {
+    let guest = component::Guest { needs_user: true, reads_request: &[0], ..component::Guest::default() };
+    let why = runtime().load(&guest.build()).err().unwrap().to_string();
+    assert!(why.contains("`needs-user` without `user` in `reads-request`"), "{why}");
+    let import = r#"(import "gatehouse:policy/authorizer@1.0.0" "check" (func (param i32 i32)))"#;
+    let guest = component::Guest { import, reads_request: &[], ..component::Guest::default() };
+    let why = runtime().load(&guest.build()).err().unwrap().to_string();
+    assert!(why.contains("an import of the authorizer without `user` in `reads-request`"), "{why}");
+}
+
+#[test]
 fn wasi_has_nothing_behind_it() {
     let stdout = r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $stdout (result i32)))
         (import "wasi:io/streams@0.2.6" "[method]output-stream.write" (func $write (param i32 i32 i32) (result i32)))

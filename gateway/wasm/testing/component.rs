@@ -37,6 +37,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) reads: &'a [&'a str],
     /// Fields.
     pub(crate) writes: &'a [&'a str],
+    /// Parts of the request, by their number in the contract.
+    pub(crate) reads_request: &'a [u8],
     /// Whether it says that it needs a user.
     pub(crate) needs_user: bool,
     /// Violations (rule, message, field) that the answer at 2048 holds.
@@ -58,6 +60,7 @@ impl Default for Guest<'_> {
             schema: "",
             reads: &[],
             writes: &[],
+            reads_request: &[0, 1, 2, 3, 4, 5, 6],
             needs_user: false,
             violations: &[],
             patch: None,
@@ -117,7 +120,9 @@ impl Guest<'_> {
         let name = [512, 4];
         let schema = heap.string(self.schema);
         let (reads, writes) = (heap.strings(self.reads), heap.strings(self.writes));
-        let metadata = [name, [0, 0], [0, 0], schema, reads, writes, [0, 0], [self.needs_user.into(), 0]].concat();
+        let reads_request = heap.bytes(self.reads_request);
+        let metadata =
+            [name, [0, 0], [0, 0], schema, reads, writes, [0, 0], reads_request, [self.needs_user.into(), 0]].concat();
         heap.put(1024, &metadata);
         let violations: Vec<u32> = self
             .violations
@@ -155,12 +160,16 @@ impl Heap {
         at
     }
 
-    fn string(&mut self, text: &str) -> [u32; 2] {
+    fn bytes(&mut self, bytes: &[u8]) -> [u32; 2] {
         let at = self.at;
-        let bytes: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
-        let _ = write!(self.text, "(data (i32.const {at}) \"{bytes}\")");
-        self.at = (at + text.len() as u32 + 7) & !7;
-        [at, text.len() as u32]
+        let text: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let _ = write!(self.text, "(data (i32.const {at}) \"{text}\")");
+        self.at = (at + bytes.len() as u32 + 7) & !7;
+        [at, bytes.len() as u32]
+    }
+
+    fn string(&mut self, text: &str) -> [u32; 2] {
+        self.bytes(text.as_bytes())
     }
 
     fn strings(&mut self, texts: &[&str]) -> [u32; 2] {

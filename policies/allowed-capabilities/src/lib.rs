@@ -53,6 +53,7 @@ impl Policy for AllowedCapabilities {
             ("capability-dropped", "The capability must be dropped."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Containers<Container>>;
 }

@@ -35,6 +35,7 @@ impl Policy for AllowedRegistries {
         writes: &[],
         rules: &[("registry-allowed", "The image must lie below one of the registries.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Containers<Container>>;
 

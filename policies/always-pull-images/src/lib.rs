@@ -38,6 +38,7 @@ impl Policy for AlwaysPullImages {
         ],
         rules: &[("pull-always", "Every container pulls its image when it starts.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = NoSettings;
     type Object = Pod;
 }

@@ -40,6 +40,7 @@ impl Policy for DefaultAutomount {
         ],
         rules: &[("automount-default", "What says nothing of tokens mounts none.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Value;
 }

@@ -44,6 +44,7 @@ impl Policy for DefaultJobTtl {
         writes: &["spec.ttlSecondsAfterFinished"],
         rules: &[("ttl-default", "A Job that says nothing is cleared away.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Job;
 }

@@ -38,6 +38,7 @@ impl Policy for DefaultLabels {
         writes: &["metadata.labels"],
         rules: &[("label-default", "An object without the label gets it.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Object;
 

@@ -33,6 +33,7 @@ impl Policy for DefaultNamespace {
         writes: &[],
         rules: &[("namespace-forbidden", "The object must lie in another namespace.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Nothing;
 }

@@ -64,6 +64,7 @@ impl Policy for DefaultSeccomp {
         writes: &["spec.securityContext.seccompProfile"],
         rules: &[("seccomp-default", "A Pod without a seccomp profile gets one.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Pod;
 }

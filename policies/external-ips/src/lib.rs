@@ -43,6 +43,7 @@ impl Policy for ExternalIps {
         writes: &[],
         rules: &[("external-ip", "The address must lie in one of the networks.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Service;
 

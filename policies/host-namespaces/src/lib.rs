@@ -76,6 +76,7 @@ impl Policy for HostNamespaces {
             ("host-port", "The port of the node must be one that is allowed."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Spec>;
 }

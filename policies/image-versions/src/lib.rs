@@ -44,6 +44,7 @@ impl Policy for ImageVersions {
             ("digest-required", "The image must name its digest."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Containers<Container>>;
 }

@@ -51,6 +51,7 @@ impl Policy for IngressTls {
         writes: &[],
         rules: &[("tls-required", "The host must be named under spec.tls.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Ingress;
 }

@@ -9,6 +9,7 @@ pub struct PodSecurityBaseline;
 
 impl Policy for PodSecurityBaseline {
     const ABOUT: About = pod_security::about("pod-security-baseline", env!("CARGO_PKG_VERSION"), Level::Baseline);
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Pod;
 

@@ -9,6 +9,7 @@ pub struct PodSecurityRestricted;
 
 impl Policy for PodSecurityRestricted {
     const ABOUT: About = pod_security::about("pod-security-restricted", env!("CARGO_PKG_VERSION"), Level::Restricted);
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Pod;
 

@@ -42,6 +42,7 @@ impl Policy for PrivilegedContainers {
             ("privilege-escalation", "The container must forbid its processes to gain rights."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Containers<Container>>;
 }

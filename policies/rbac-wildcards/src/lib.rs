@@ -61,6 +61,7 @@ impl Policy for RbacWildcards {
         writes: &[],
         rules: &[("wildcard", "The list must name what is meant.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Role;
 }

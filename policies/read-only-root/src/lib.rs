@@ -44,6 +44,7 @@ impl Policy for ReadOnlyRoot {
         writes: &[],
         rules: &[("read-only-root", "The root file system must be read-only.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = NoSettings;
     type Object = Workload<Spec>;
 }

@@ -42,6 +42,7 @@ impl Policy for ReplicaBounds {
         writes: &[],
         rules: &[("replicas-minimum", "There must not be fewer."), ("replicas-maximum", "There must not be more.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Scaled;
 

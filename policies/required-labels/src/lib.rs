@@ -53,6 +53,7 @@ impl Policy for RequiredLabels {
             ("label-value", "The label must have one of the values listed for it."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Object;
 

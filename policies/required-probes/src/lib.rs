@@ -58,6 +58,7 @@ impl Policy for RequiredProbes {
         writes: &[],
         rules: &[("probe-required", "The container must have the probe.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Spec>;
 

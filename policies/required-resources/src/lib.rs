@@ -79,6 +79,7 @@ impl Policy for RequiredResources {
             ("limit-maximum", "The limit must not exceed the maximum."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Spec>;
 

@@ -64,6 +64,7 @@ impl Policy for RoleBindingSubjects {
             ("role-forbidden", "The role must not be bound."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Binding;
 }

@@ -61,6 +61,7 @@ impl Policy for RunAsNonRoot {
             ("user-minimum", "The user must not lie below the minimum."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Spec>;
 

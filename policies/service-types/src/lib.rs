@@ -55,6 +55,7 @@ impl Policy for ServiceTypes {
         writes: &[],
         rules: &[("service-type", "The type must be one that is allowed.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Service;
 

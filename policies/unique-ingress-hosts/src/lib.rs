@@ -61,6 +61,7 @@ impl Policy for UniqueIngressHosts {
         writes: &[],
         rules: &[("host-unique", "The host must not be one that another Ingress serves.")],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[RequestPart::Name];
     type Settings = Settings;
     type Object = Ingress;
 }

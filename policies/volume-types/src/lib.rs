@@ -38,6 +38,7 @@ impl Policy for VolumeTypes {
             ("host-path", "The path on the node must lie in a folder that is allowed."),
         ],
     };
+    const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
     type Object = Workload<Spec>;
 }

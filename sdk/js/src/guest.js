@@ -46,7 +46,11 @@ function common(policy) {
   return { exports, settings: () => settings };
 }
 
-function metadata({ name, version, description, settings, reads = [], writes = [], rules = {}, needsUser = false }) {
+// What a policy reads of the request that does not say.
+const EVERY_PART = ["uid", "time", "user", "origin", "name", "dry-run", "options"];
+
+function metadata(policy) {
+  const { name, version, description, settings, reads = [], writes = [], rules = {}, needsUser = false } = policy;
   return {
     name,
     version,
@@ -55,6 +59,7 @@ function metadata({ name, version, description, settings, reads = [], writes = [
     reads,
     writes,
     rules: Object.entries(rules).map(([name, description]) => ({ name, description })),
+    readsRequest: policy.readsRequest ?? EVERY_PART,
     needsUser,
   };
 }

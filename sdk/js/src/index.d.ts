@@ -12,6 +12,11 @@ export interface About<Settings> {
   reads?: string[];
   /** Its rules by name, each with what it demands. */
   rules?: Record<string, string>;
+  /**
+   * What it reads of the request beyond where the write goes; the server leaves the rest empty. All of it when left out. A policy
+   * that reads neither `uid` nor `time` and asks for no ability is not called again when it is shown the same.
+   */
+  readsRequest?: RequestPart[];
   /** Without a user there is nothing to judge: a scan of what is stored then says so and does not ask. */
   needsUser?: boolean;
   /** Adds what a schema cannot say of settings; `field` is relative to the settings. */
@@ -39,6 +44,8 @@ export interface Review<Object> {
   /** The object that the binding names under paramRef. */
   params: unknown;
 }
+
+export type RequestPart = "uid" | "time" | "user" | "origin" | "name" | "dry-run" | "options";
 
 export interface Request {
   uid: string;

@@ -1,6 +1,7 @@
 """What stands for the contract outside of a component, where a policy is tested: its records, and nobody who answers."""
 
 from collections import namedtuple
+from enum import Enum
 from types import SimpleNamespace
 
 
@@ -14,8 +15,9 @@ class Err(Exception):
 
 types = SimpleNamespace(
     GroupVersionResource=namedtuple("GroupVersionResource", "group version resource"),
-    Metadata=namedtuple("Metadata", "name version description settings_schema reads writes rules needs_user"),
+    Metadata=namedtuple("Metadata", "name version description settings_schema reads writes rules reads_request needs_user"),
     Mutation=namedtuple("Mutation", "patch warnings"),
+    RequestPart=Enum("RequestPart", "UID TIME USER ORIGIN NAME DRY_RUN OPTIONS"),
     Rule=namedtuple("Rule", "name description"),
     Verdict=namedtuple("Verdict", "violations warnings"),
     Violation=namedtuple("Violation", "rule message field code"),

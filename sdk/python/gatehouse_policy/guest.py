@@ -18,6 +18,10 @@ from .verdict import Verdict
 _NO_SETTINGS = {"type": "object", "additionalProperties": False}
 
 
+#: The parts of a request that are shown to those policies alone that read them.
+PARTS = ("uid", "time", "user", "origin", "name", "dry_run", "options")
+
+
 @dataclass
 class About:
     """What a policy says of itself."""
@@ -35,6 +39,9 @@ class About:
     rules: dict = field(default_factory=dict)
     #: A JSON schema of the settings; none may be set without it.
     settings: dict = field(default_factory=lambda: _NO_SETTINGS)
+    #: What it reads of the request beyond where the write goes; the server leaves the rest empty. All of it where it does not
+    #: say. A policy that reads neither `uid` nor `time` and asks for no ability is not called again when it is shown the same.
+    reads_request: list = field(default_factory=lambda: [*PARTS])
     #: Without a user there is nothing to judge: a scan of what is stored then says so and does not ask.
     needs_user: bool = False
 
@@ -127,8 +134,9 @@ class _Common:
         about = self.policy.about
         rules = [types.Rule(name, description) for name, description in about.rules.items()]
         schema = json.dumps(about.settings)
+        parts = [types.RequestPart[part.upper()] for part in about.reads_request]
         return types.Metadata(
-            about.name, about.version, about.description, schema, about.reads, about.writes, rules, about.needs_user
+            about.name, about.version, about.description, schema, about.reads, about.writes, rules, parts, about.needs_user
         )
 
     def configure(self, settings):

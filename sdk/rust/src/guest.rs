@@ -24,6 +24,7 @@ pub fn describe<P: Policy>() -> types::Metadata {
             .iter()
             .map(|(name, description)| types::Rule { name: (*name).to_owned(), description: (*description).to_owned() })
             .collect(),
+        reads_request: P::READS_REQUEST.to_vec(),
         needs_user: P::NEEDS_USER,
     }
 }

@@ -18,7 +18,7 @@ pub mod guest;
 pub use ability::{Resource, authorizer, cluster};
 pub use bindings::validator::gatehouse::policy::log::Level;
 pub use bindings::validator::gatehouse::policy::types::{
-    GroupVersionKind, GroupVersionResource, Operation, Origin, Request, Timestamp, User,
+    GroupVersionKind, GroupVersionResource, Operation, Origin, Request, RequestPart, Timestamp, User,
 };
 pub use patch::Patch;
 pub use policy::{About, Mutator, NoSettings, Policy, Review, Validator};
@@ -36,7 +36,7 @@ static MEMORY: arena::Arena = arena::Arena::new();
 
 /// What a policy usually needs.
 pub mod prelude {
-    pub use crate::{About, Mutator, NoSettings, Operation, Patch, Policy, Request, Resource, Review, Validator, Verdict};
+    pub use crate::{About, Mutator, NoSettings, Operation, Patch, Policy, Request, RequestPart, Resource, Review, Validator, Verdict};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::{Value, json};

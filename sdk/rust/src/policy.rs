@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Patch, Request, Verdict};
+use crate::{Patch, Request, RequestPart, Verdict};
 
 /// What a policy says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,18 @@ pub trait Policy {
     type Settings: DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The object, as far as the policy reads it. `serde_json::Value` works; a struct with the few fields is faster.
     type Object: DeserializeOwned;
+
+    /// What it reads of the request beyond where the write goes; the server leaves the rest empty. A policy that reads neither
+    /// [`RequestPart::Uid`] nor [`RequestPart::Time`] and asks for no ability is not called again when it is shown the same.
+    const READS_REQUEST: &'static [RequestPart] = &[
+        RequestPart::Uid,
+        RequestPart::Time,
+        RequestPart::User,
+        RequestPart::Origin,
+        RequestPart::Name,
+        RequestPart::DryRun,
+        RequestPart::Options,
+    ];
 
     /// Without a user there is nothing to judge: a scan of what is stored then says so and does not ask.
     const NEEDS_USER: bool = false;

@@ -9,6 +9,7 @@ class RequiredLabels:
         version="0.1.0",
         description="Objects must carry certain labels, with values from a list where one is given.",
         reads=["metadata.labels"],
+        reads_request=[],
         rules={
             "label-required": "The label must be there.",
             "label-value": "The label must have one of the values listed for it.",

@@ -1,17 +1,19 @@
 //! Calls many validators at once or aside, and one mutator: on the threads for guests, or where the request is when they are
-//! known to be over in a moment. Does not interpret what they answer.
+//! known to be over in a moment; nobody is called who would say again what he said. Does not interpret what they answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{GroupVersionKind, GroupVersionResource, User, Value};
 use tokio::sync::{mpsc, oneshot};
 use wasm::limits::BRIEF;
 use wasm::{Answer, Failure, Grant, Mutation, Reach, Runtime, Verdict};
 
+use super::Policies;
 use super::concern::Concern;
 use super::reach::Live;
+use super::remembered::{Kept, Likeness, Remembered};
 use super::set::Entry;
 use crate::matching::Matched;
 use crate::{Cluster, Operation, Review};
@@ -66,6 +68,11 @@ impl Call {
             reach: self.reach.clone(),
             briefly,
         }
+    }
+
+    /// What it has in common with calls that have the same answer.
+    fn likeness<T: Kept>(&self, remembered: &Remembered<T>) -> Option<Likeness> {
+        self.unfit.is_none().then(|| remembered.likeness(&self.entry, &self.to_wasm(false)))?
     }
 
     /// What the call is expected to take, where that is known. A guest that may ask waits for answers on its thread.
@@ -157,12 +164,46 @@ fn in_version(request: &wasm::Request, matched: &Matched) -> wasm::Request {
 }
 
 /// Calls all validators; answers come in the order of the calls.
-pub(super) async fn validate(runtime: &Runtime, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
-    let mut answers = if are_brief(&calls) { briefly(&calls) } else { Vec::new() };
-    if answers.len() < calls.len() {
-        answers.extend(together(runtime, calls, answers.len()).await);
+pub(super) async fn validate(policies: &Policies, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
+    remembering(&policies.verdicts, calls, async |calls: Vec<Call>| {
+        let mut answers = if are_brief(&calls) { briefly(&calls) } else { Vec::new() };
+        if answers.len() < calls.len() {
+            answers.extend(together(&policies.runtime, calls, answers.len()).await);
+        }
+        answers
+    })
+    .await
+}
+
+/// Makes those of the calls to which nobody knows the answer yet; answers come in the order of the calls.
+async fn remembering<T: Kept>(
+    remembered: &Remembered<T>,
+    calls: Vec<Call>,
+    make: impl AsyncFnOnce(Vec<Call>) -> Vec<Answer<T>>,
+) -> Vec<Answer<T>> {
+    let mut answers = Vec::with_capacity(calls.len());
+    let (mut unknown, mut places) = (Vec::new(), Vec::new());
+    for call in calls {
+        let started = Instant::now();
+        let likeness = call.likeness(remembered);
+        let known = likeness.and_then(|likeness| remembered.get(likeness));
+        if known.is_none() {
+            places.push((answers.len(), likeness));
+            unknown.push(call);
+        }
+        answers.push(known.map(|outcome| Answer { took: started.elapsed(), ..answer(Ok(outcome)) }));
     }
-    answers
+    if unknown.is_empty() {
+        return answers.into_iter().flatten().collect();
+    }
+    for ((place, likeness), answer) in places.into_iter().zip(make(unknown).await) {
+        if let (Some(likeness), Ok(outcome)) = (likeness, &answer.outcome) {
+            remembered.put(likeness, outcome);
+        }
+        answers[place] = Some(answer);
+    }
+    // One is missing only where the server ends meanwhile.
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| failed(Failure::Busy))).collect()
 }
 
 /// Whether all calls are expected to be over in a moment, so that the way to a thread for guests and back, which costs as much
@@ -214,11 +255,15 @@ fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> 
 
 /// Calls validators for which no request waits, one after another, and steps back before each that does; answers come in the
 /// order of the calls.
-pub(super) async fn aside(runtime: &Arc<Runtime>, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
-    let (sender, receiver) = oneshot::channel();
-    go_on(runtime.clone(), Aside { answers: Vec::with_capacity(calls.len()), calls: calls.into_iter(), sender });
-    // It is closed only with the server.
-    receiver.await.unwrap_or_default()
+pub(super) async fn aside(policies: &Policies, calls: Vec<Call>) -> Vec<Answer<Verdict>> {
+    remembering(&policies.verdicts, calls, async |calls: Vec<Call>| {
+        let (sender, receiver) = oneshot::channel();
+        let work = Aside { answers: Vec::with_capacity(calls.len()), calls: calls.into_iter(), sender };
+        go_on(policies.runtime.clone(), work);
+        // It is closed only with the server.
+        receiver.await.unwrap_or_default()
+    })
+    .await
 }
 
 /// Calls that are made aside.
@@ -244,7 +289,16 @@ fn go_on(runtime: Arc<Runtime>, mut work: Aside) {
 }
 
 /// Calls one mutator.
-pub(super) async fn mutate(runtime: &Runtime, call: Call) -> Answer<Mutation> {
+pub(super) async fn mutate(policies: &Policies, call: Call) -> Answer<Mutation> {
+    let make = async |calls: Vec<Call>| match calls.into_iter().next() {
+        Some(call) => vec![mutated(&policies.runtime, call).await],
+        None => Vec::new(),
+    };
+    let mut answers = remembering(&policies.mutations, vec![call], make).await;
+    answers.pop().unwrap_or_else(|| failed(Failure::Busy))
+}
+
+async fn mutated(runtime: &Runtime, call: Call) -> Answer<Mutation> {
     if are_brief(std::slice::from_ref(&call))
         && let Some(answer) = call.make_briefly(wasm::Policy::mutate)
     {
@@ -261,5 +315,10 @@ pub(super) async fn mutate(runtime: &Runtime, call: Call) -> Answer<Mutation> {
 }
 
 fn failed<T>(failure: Failure) -> Answer<T> {
-    Answer { outcome: Err(failure), took: Duration::ZERO, log: Vec::new(), fuel: 0, needs_user: false }
+    answer(Err(failure))
+}
+
+/// What no guest was called for.
+fn answer<T>(outcome: Result<T, Failure>) -> Answer<T> {
+    Answer { outcome, took: Duration::ZERO, log: Vec::new(), fuel: 0, needs_user: false }
 }

@@ -16,6 +16,7 @@ use wasm::Module;
 use super::binding;
 use super::exception::Exception;
 use super::registry::Registry;
+use super::remembered::Remembered;
 use super::set::{Entry, PolicySet};
 use super::shadow::Counted;
 use super::{GROUP, Policies, VERSION};
@@ -107,6 +108,8 @@ impl Policies {
             cluster: std::sync::OnceLock::new(),
             clock: std::sync::OnceLock::new(),
             reports: super::report::Reports::start().map_err(StartError::Reports)?,
+            verdicts: Remembered::default(),
+            mutations: Remembered::default(),
             changes: tokio::sync::watch::Sender::default(),
             compiles: tokio::sync::Semaphore::new(COMPILES_MAX),
         };

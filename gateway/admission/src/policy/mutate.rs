@@ -112,7 +112,7 @@ impl Turn<'_> {
     async fn propose(&self, concern: &Concern, object: &Value) -> (Proposal, Vec<String>, Duration) {
         let cluster = self.policies.cluster.get();
         let call = Call::of(concern, &self.request, self.review, Some(object), cluster);
-        let answer = judge::mutate(&self.policies.runtime, call).await;
+        let answer = judge::mutate(self.policies, call).await;
         seen::log(&concern.entry, self.review, &answer);
         let mutation = match answer.outcome {
             Ok(mutation) => mutation,

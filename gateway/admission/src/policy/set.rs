@@ -2,6 +2,7 @@
 //! Does not load (`load`) and does not judge (`judge`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasm::{Module, Policy, World};
 
@@ -15,6 +16,8 @@ use model::selector::label::Selector;
 
 /// One binding in force.
 pub struct Entry {
+    /// Its own among all that the process has bound.
+    pub(super) number: u64,
     /// As it was written.
     pub binding: Binding,
     /// The module, ready to be called; or why a binding that was in force before cannot be run now.
@@ -72,7 +75,8 @@ impl Entry {
         let writes = Fields::parse(&metadata.writes).map_err(Unfit::Module)?;
         let mut handed = reads.clone();
         handed.join(&writes);
-        Ok(Self { binding, policy: Ok(policy), reads, handed, writes, candidate: None, candidate_wrong: None })
+        let number = number();
+        Ok(Self { number, binding, policy: Ok(policy), reads, handed, writes, candidate: None, candidate_wrong: None })
     }
 
     /// Binds a binding and its candidate; `find` gives modules by name. A candidate that cannot be asked leaves the binding
@@ -98,8 +102,9 @@ impl Entry {
 
     /// A binding that was in force and cannot be run now.
     pub fn broken(binding: Binding, why: String) -> Self {
-        let none = Fields::default;
-        Self { binding, policy: Err(why), reads: none(), handed: none(), writes: none(), candidate: None, candidate_wrong: None }
+        let (none, policy) = (Fields::default, Err(why));
+        let (reads, handed, writes) = (none(), none(), none());
+        Self { number: number(), binding, policy, reads, handed, writes, candidate: None, candidate_wrong: None }
     }
 
     /// An object as the module sees it.
@@ -111,6 +116,12 @@ impl Entry {
     pub fn revision(&self) -> &str {
         self.policy.as_ref().map_or("", |policy| revision(&policy.module))
     }
+}
+
+/// One that nobody has.
+fn number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The first digits of a module's digest.

@@ -18,6 +18,7 @@ mod component;
 mod conditions;
 mod moment;
 mod reach;
+mod remembered;
 mod scan;
 mod scope;
 mod seen;

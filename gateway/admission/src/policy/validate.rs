@@ -29,7 +29,7 @@ pub(super) async fn run(
     let request = Arc::new(judge::request(review));
     let cluster = policies.cluster.get();
     let calls = concerns.iter().map(|concern| Call::of(concern, &request, review, object, cluster)).collect();
-    let mut answers = judge::validate(&policies.runtime, calls).await;
+    let mut answers = judge::validate(policies, calls).await;
     for (concern, answer) in concerns.iter().zip(&mut answers) {
         except(&set, concern, review, object, answer);
         seen::log(&concern.entry, review, answer);

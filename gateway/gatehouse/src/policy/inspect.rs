@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use admission::policy::registry::Artifact;
-use wasm::{Module, Runtime};
+use wasm::{Metadata, Module, RequestPart, Runtime};
 
 use super::arguments::Arguments;
 use super::{Outcome, remote, subject};
@@ -29,6 +29,16 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
+/// What it reads of requests, and what follows for how often it is called.
+pub(super) fn asked(metadata: &Metadata) -> String {
+    let parts: Vec<&str> = metadata.reads_request.iter().map(|part| part.as_str()).collect();
+    match metadata.reads_request.iter().find(|part| matches!(part, RequestPart::Uid | RequestPart::Time)) {
+        Some(_) => format!("reads {}: it is called for each", parts.join(", ")),
+        None if parts.is_empty() => "reads where the write goes alone: it is not called again when it is shown the same".to_owned(),
+        None => format!("reads {}: it is not called again when it is shown the same", parts.join(", ")),
+    }
+}
+
 fn load(runtime: &Arc<Runtime>, component: &[u8]) -> Result<Arc<Module>, String> {
     runtime.load(component).map_err(|error| error.to_string())
 }
@@ -47,6 +57,7 @@ fn tell(module: &Module) {
     let grants = module.imports.iter().filter_map(|import| import.strip_prefix(OURS)?.split('@').next());
     let grants: Vec<&str> = grants.filter(|name| *name != "types").collect();
     println!("grants       {}", or(grants.join(", "), "none"));
+    println!("request      {}", asked(metadata));
     println!("user         {}", if metadata.needs_user { "needed: it judges no scan" } else { "not needed" });
     for rule in &metadata.rules {
         println!("rule         {}: {}", rule.name, rule.description);

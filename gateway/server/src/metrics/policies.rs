@@ -1,32 +1,37 @@
-//! The calls of policies as a histogram: by policy and outcome, in microseconds. Counts nothing itself (`admission`).
+//! The calls of policies as a histogram: by policy and outcome, in microseconds; and for how many nobody was called. Counts nothing itself (`admission`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use admission::policy::Policies;
 use admission::policy::metrics::BUCKETS_US;
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 const NAME: &str = "gatehouse_policy_call_duration_microseconds";
 const HELP: &str = "Calls of policies, by binding and outcome.";
 
+const REMEMBERED: &str = "gatehouse_policy_answers_remembered_total";
+const REMEMBERED_HELP: &str = "Answers of policies that were given again, because they would have been shown the same.";
+
 /// Reads the counts when metrics are read.
 pub(super) struct Calls {
     policies: Arc<Policies>,
-    description: Desc,
+    descriptions: [Desc; 2],
 }
 
 impl Calls {
     pub(super) fn new(policies: Arc<Policies>) -> prometheus::Result<Self> {
         let labels = vec!["policy".to_owned(), "outcome".to_owned()];
-        let description = Desc::new(NAME.to_owned(), HELP.to_owned(), labels, std::collections::HashMap::new())?;
-        Ok(Self { policies, description })
+        let calls = Desc::new(NAME.to_owned(), HELP.to_owned(), labels, HashMap::new())?;
+        let remembered = Desc::new(REMEMBERED.to_owned(), REMEMBERED_HELP.to_owned(), Vec::new(), HashMap::new())?;
+        Ok(Self { policies, descriptions: [calls, remembered] })
     }
 }
 
 impl Collector for Calls {
     fn desc(&self) -> Vec<&Desc> {
-        vec![&self.description]
+        self.descriptions.iter().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -56,8 +61,21 @@ impl Collector for Calls {
         family.set_help(HELP.to_owned());
         family.set_field_type(MetricType::HISTOGRAM);
         family.set_metric(metrics.collect());
-        vec![family]
+        vec![family, remembered(self.policies.remembered())]
     }
+}
+
+fn remembered(count: u64) -> MetricFamily {
+    let mut counter = Counter::default();
+    counter.set_value(count as f64);
+    let mut metric = Metric::default();
+    metric.set_counter(counter);
+    let mut family = MetricFamily::default();
+    family.set_name(REMEMBERED.to_owned());
+    family.set_help(REMEMBERED_HELP.to_owned());
+    family.set_field_type(MetricType::COUNTER);
+    family.set_metric(vec![metric]);
+    family
 }
 
 fn label(name: &str, value: &str) -> LabelPair {

@@ -22,6 +22,11 @@ func Describe(guest *policy.Guest) unsafe.Pointer {
 		w.String(rule.Name)
 		w.String(rule.Description)
 	})
+	parts := about.ReadsRequest
+	if parts == nil {
+		parts = policy.EveryPart
+	}
+	WriteList(w, parts, func(w *Writer, part policy.RequestPart) { w.Byte(uint8(part)) })
 	w.Bool(about.NeedsUser)
 	return w.Done()
 }

@@ -105,7 +105,7 @@ impl<'a> Batch<'a> {
         let calls = std::mem::take(&mut self.calls);
         let mut answers = match calls.is_empty() {
             true => Vec::new(),
-            false => judge::aside(&policies.runtime, calls).await,
+            false => judge::aside(policies, calls).await,
         }
         .into_iter();
         let settled = self.objects.drain(..).map(|Waiting { mut judged, asked, begun }| {
