@@ -22,8 +22,6 @@ const (
 	asked = 64
 	// effectTimeout bounds the wait until what was written is in force.
 	effectTimeout = 5 * time.Minute
-	// effectPause is longer than it takes until a policy that was removed is not asked any more.
-	effectPause = 2 * time.Second
 	// turns are how often the first policy comes and goes.
 	turns = 4
 
@@ -139,6 +137,7 @@ func (b *bench) judged(ctx context.Context, c contender, folder string, l langua
 		if err := l.inForce(s, count-1); err != nil {
 			return err
 		}
+		s.rest()
 		name := fmt.Sprintf("create a Pod under %d policies %s", count, l.name)
 		if count > 1 {
 			if err := b.record(name, s.during(b.span, unlike)); err != nil {
@@ -170,11 +169,12 @@ func (b *bench) first(s *server, l language, create func(int) error) error {
 		if err := l.inForce(s, 0); err != nil {
 			return err
 		}
+		s.rest()
 		with.add(s.during(b.span, create))
 		if err := l.remove(s, 0); err != nil {
 			return err
 		}
-		time.Sleep(effectPause)
+		s.rest()
 	}
 	if err := b.record("create a Pod under no policy, between those "+l.name, without); err != nil {
 		return err
@@ -269,6 +269,19 @@ func (s *server) addCEL(n int) error {
 	}
 	return s.post(n, celBindings, fmt.Sprintf(`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"labels-%d"},
 		"spec":{"policyName":"labels-%d","validationActions":["Deny"]}}`, n, n))
+}
+
+// rest waits until the server has nothing left to do: a policy that comes or goes has it judge everything that is stored, which is
+// not what a Pod costs.
+func (s *server) rest() {
+	const look, busy = time.Second, 30 * time.Millisecond
+	for deadline := time.Now().Add(effectTimeout); time.Now().Before(deadline); {
+		before := s.cpu()
+		time.Sleep(look)
+		if s.cpu()-before < busy {
+			return
+		}
+	}
 }
 
 func (s *server) removeBinding(n int) error {

@@ -26,8 +26,8 @@ mod wasi;
 
 pub use apart::{Program, serve};
 pub use bindings::validator::gatehouse::policy::types::{
-    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, RequestPart, Rule, Timestamp, User, Verdict,
-    Violation,
+    GroupVersionKind, GroupVersionResource, Metadata, Mutation, Operation, Origin, Request, RequestPart, Rule, Timestamp, User,
+    Verdict, Violation,
 };
 pub use compile::{Compiler, precompile};
 pub use engine::{Options, Runtime};

@@ -121,8 +121,7 @@ impl Guest<'_> {
         let schema = heap.string(self.schema);
         let (reads, writes) = (heap.strings(self.reads), heap.strings(self.writes));
         let reads_request = heap.bytes(self.reads_request);
-        let metadata =
-            [name, [0, 0], [0, 0], schema, reads, writes, [0, 0], reads_request, [self.needs_user.into(), 0]].concat();
+        let metadata = [name, [0, 0], [0, 0], schema, reads, writes, [0, 0], reads_request, [self.needs_user.into(), 0]].concat();
         heap.put(1024, &metadata);
         let violations: Vec<u32> = self
             .violations

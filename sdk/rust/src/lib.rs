@@ -36,7 +36,9 @@ static MEMORY: arena::Arena = arena::Arena::new();
 
 /// What a policy usually needs.
 pub mod prelude {
-    pub use crate::{About, Mutator, NoSettings, Operation, Patch, Policy, Request, RequestPart, Resource, Review, Validator, Verdict};
+    pub use crate::{
+        About, Mutator, NoSettings, Operation, Patch, Policy, Request, RequestPart, Resource, Review, Validator, Verdict,
+    };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::{Value, json};

@@ -34,7 +34,9 @@ pub(super) fn asked(metadata: &Metadata) -> String {
     let parts: Vec<&str> = metadata.reads_request.iter().map(|part| part.as_str()).collect();
     match metadata.reads_request.iter().find(|part| matches!(part, RequestPart::Uid | RequestPart::Time)) {
         Some(_) => format!("reads {}: it is called for each", parts.join(", ")),
-        None if parts.is_empty() => "reads where the write goes alone: it is not called again when it is shown the same".to_owned(),
+        None if parts.is_empty() => {
+            "reads where the write goes alone: it is not called again when it is shown the same".to_owned()
+        }
         None => format!("reads {}: it is not called again when it is shown the same", parts.join(", ")),
     }
 }

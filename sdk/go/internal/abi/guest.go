@@ -22,13 +22,22 @@ func Describe(guest *policy.Guest) unsafe.Pointer {
 		w.String(rule.Name)
 		w.String(rule.Description)
 	})
-	parts := about.ReadsRequest
-	if parts == nil {
-		parts = policy.EveryPart
-	}
-	WriteList(w, parts, func(w *Writer, part policy.RequestPart) { w.Byte(uint8(part)) })
+	w.Bytes(parts(about))
 	w.Bool(about.NeedsUser)
 	return w.Done()
+}
+
+// parts are those of a request that the policy reads, by their numbers.
+func parts(about *policy.About) []byte {
+	reads := about.ReadsRequest
+	if reads == nil {
+		reads = policy.EveryPart
+	}
+	numbers := make([]byte, len(reads))
+	for n, part := range reads {
+		numbers[n] = byte(part)
+	}
+	return numbers
 }
 
 // Configure answers configure: nothing, or what is wrong with the settings. Every call begins with it.

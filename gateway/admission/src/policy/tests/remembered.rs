@@ -62,7 +62,8 @@ async fn what_failed_is_tried_again() {
 #[tokio::test]
 async fn another_revision_is_asked_anew() {
     let guest = |body| Guest { reads_request: &[], body, ..refusing() };
-    let (world, policies) = of(vec![module("labels", &guest("(i32.const 2048)"))], vec![binding("deny", "labels", json!({}))]).await;
+    let (world, policies) =
+        of(vec![module("labels", &guest("(i32.const 2048)"))], vec![binding("deny", "labels", json!({}))]).await;
     let before = policies.set().validators[0].revision().to_owned();
     let following = tokio::spawn(policies.clone().follow());
     assert!(validated(&policies, &pod(), "alice").await.is_some());
