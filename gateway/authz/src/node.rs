@@ -8,6 +8,8 @@ mod references;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use model::{Attributes, Decision};
 use store::Store;
 
@@ -19,7 +21,7 @@ const LEASES: &str = "kube-node-lease";
 
 /// Authorizes nodes by what refers to what.
 pub struct Nodes {
-    graph: Graph,
+    graph: Arc<Graph>,
     rules: Vec<PolicyRule>,
 }
 
@@ -34,7 +36,12 @@ impl Nodes {
     /// Follows the objects of a store. `rules` are the role `system:node` as it is when a cluster begins: whoever changes the
     /// role does not change what nodes may do here.
     pub fn new(store: &Store, rules: Vec<PolicyRule>) -> Self {
-        Self { graph: Graph::new(store), rules }
+        let graph = Arc::new(Graph::new(store));
+        // A hundred thousand Pods take seconds to read, for which the first node would wait otherwise. Where no thread is to be
+        // had it does.
+        let first = graph.clone();
+        let _ = std::thread::Builder::new().name("nodes".to_owned()).spawn(move || first.catch_up());
+        Self { graph, rules }
     }
 
     /// Decides about nodes; of others it has no opinion, and it refuses nothing for good.

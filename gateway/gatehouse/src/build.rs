@@ -151,7 +151,6 @@ pub(crate) fn check(gate: &Arc<Gate>) -> controllers::apiservice::Check {
     })
 }
 
-/// The server, as plugins see it.
 /// Who is asked whether a user may do something. What nodes may do is what upstream's role for them says at the beginning.
 fn authorizers(config: &Config, store: &Store, rbac: Arc<authz::Rbac>) -> authz::Chain {
     let chain = authz::Chain::new(&config.authorization, rbac);
@@ -163,6 +162,7 @@ fn authorizers(config: &Config, store: &Store, rbac: Arc<authz::Rbac>) -> authz:
     chain.with_nodes(authz::Nodes::new(store, role.map(authz::PolicyRule::of_role).unwrap_or_default()))
 }
 
+/// The server, as plugins see it.
 fn cluster(slot: &Slot) -> Cluster {
     Cluster {
         world: Arc::new(LocalWorld::of_slot(slot.clone(), User::loopback())),

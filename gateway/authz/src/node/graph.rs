@@ -1,5 +1,5 @@
 //! The edges as the store's cache has them now: brought up to date before an answer that needs them, so that a kubelet may read
-//! what a Pod needs as soon as that is bound, and nothing is read while no node asks.
+//! what a Pod needs as soon as that is bound, and nothing that changes is read while no node asks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +45,8 @@ impl Graph {
         self.edges.load().leads(&vertex(of, namespace, name), &vertex(Of::Node, "", node))
     }
 
-    fn catch_up(&self) {
+    /// Takes in what changed.
+    pub(super) fn catch_up(&self) {
         // A panic while draining left the old edges in place; the next one drains on.
         let _draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
         // Read before draining: a change in between is drained twice at worst, never missed.
