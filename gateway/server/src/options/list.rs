@@ -52,7 +52,8 @@ impl ListOptions {
             watch: query.flag("watch").unwrap_or(false),
             allow_bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),
             resource_version: query.text("resourceVersion").to_owned(),
-            timeout_s: timeout.map(|seconds| seconds.unsigned_abs()).filter(|_| timeout.is_some_and(|seconds| seconds > 0)),
+            // What is over before it began ends at once.
+            timeout_s: timeout.filter(|seconds| *seconds != 0).map(|seconds| u64::try_from(seconds).unwrap_or(0)),
             limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0),
             continue_token: query.text("continue").to_owned(),
             send_initial_events: query.flag("sendInitialEvents"),
@@ -177,6 +178,12 @@ mod tests {
         assert_eq!(parse("watch=1").unwrap().send_initial_events, Some(true));
         assert_eq!(parse("watch=1&resourceVersion=0").unwrap().send_initial_events, Some(true));
         assert_eq!(parse("watch=1&resourceVersion=9").unwrap().send_initial_events, None);
+    }
+
+    #[test]
+    fn a_timeout_below_zero_is_over_and_zero_is_none() {
+        let timeout = |seconds: i64| parse(&format!("watch=1&timeoutSeconds={seconds}")).unwrap().timeout_s;
+        assert_eq!((timeout(7), timeout(0), timeout(-1)), (Some(7), None, Some(0)));
     }
 
     #[test]
