@@ -274,7 +274,7 @@ func (s *server) addCEL(n int) error {
 // rest waits until the server has nothing left to do: a policy that comes or goes has it judge everything that is stored, which is
 // not what a Pod costs.
 func (s *server) rest() {
-	const look, busy = time.Second, 30 * time.Millisecond
+	const look, busy = time.Second, 150 * time.Millisecond
 	for deadline := time.Now().Add(effectTimeout); time.Now().Before(deadline); {
 		before := s.cpu()
 		time.Sleep(look)

@@ -129,7 +129,7 @@ func TestWrongPolicies(t *testing.T) {
 	}
 
 	out, _ = fails("check")
-	harness.Contains(t, out, "FAILED", "binding.yaml")
+	harness.Contains(t, out, "FAILED", "binding.yaml", "warning  it reads uid or time of a request, so that it is called for each")
 
 	if err := os.WriteFile(cases, []byte(strings.Replace(wrongCases, "unchanged: true", "unchnged: true", 1)), 0o600); err != nil {
 		t.Fatal(err)

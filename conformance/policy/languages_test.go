@@ -100,6 +100,9 @@ func TestLanguages(t *testing.T) {
 			gatehouse(t, folder, "policy", "new", "no-latest", "--lang", language.name)
 			template := gatehouse(t, filepath.Join(folder, "no-latest"), "policy", "test")
 			harness.Contains(t, template, "no-latest (validator)", "5 of 5 cases passed")
+			if checked := gatehouse(t, filepath.Join(folder, "no-latest"), "policy", "check"); !strings.Contains(checked, "  ok  ") {
+				t.Errorf("a template is found fault with:\n%s", checked)
+			}
 			natively(t, filepath.Join(folder, "no-latest"), language.runner)
 			same := gatehouse(t, examples, "policy", "test", "required-labels/"+language.name, "--cases", cases)
 			harness.Contains(t, same, "required-labels (validator)", "10 of 10 cases passed")

@@ -39,7 +39,7 @@ impl Grant {
     }
 
     /// Whether one of these imports needs it.
-    pub(crate) fn is_needed(self, imports: &[String]) -> bool {
+    pub fn is_needed(self, imports: &[String]) -> bool {
         imports.iter().any(|import| needed(import) == Some(self))
     }
 

@@ -72,6 +72,13 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     text
 }
 
+impl Module {
+    /// Whether no two of its calls are known to be alike: it reads what is new in each request, or imports an ability.
+    pub fn is_called_each_time(&self) -> bool {
+        self.shown.each_differs()
+    }
+}
+
 impl Runtime {
     /// The digest that [`Runtime::load`] would give these bytes.
     pub fn digest(bytes: &[u8]) -> String {

@@ -57,6 +57,11 @@ impl Shown {
         self.uid && self.time && self.user && self.origin && self.name && self.dry_run && self.options
     }
 
+    /// Whether it could tell any two calls apart, or hears of what does not stand in the call.
+    pub(crate) fn each_differs(self) -> bool {
+        self.uid || self.time || self.asks
+    }
+
     /// The request as the module sees it.
     pub(crate) fn request<'a>(self, request: &'a Request) -> Cow<'a, Request> {
         if self.is_all() {
@@ -79,10 +84,9 @@ impl Shown {
         })
     }
 
-    /// Takes in everything that the module could tell this call by. False when it could tell any two calls apart, or hears of
-    /// what does not stand in the call.
+    /// Takes in everything that the module could tell this call by. False when [each differs](Self::each_differs).
     pub(crate) fn tell(self, call: &Call<'_>, state: &mut impl Hasher) -> bool {
-        if self.uid || self.time || self.asks {
+        if self.each_differs() {
             return false;
         }
         let request = call.request;

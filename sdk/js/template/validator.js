@@ -7,6 +7,8 @@ export const validation = validator({
   version: "0.1.0",
   description: "Images must be named with a tag that says which version they are.",
   reads: ["spec.containers[*].image"],
+  // Of a request: where it goes, and what stands here, such as "user". The rest is empty.
+  readsRequest: [],
   rules: { "tag-forbidden": "The image's tag must not be one of those that the binding forbids." },
   settings: {
     type: "object",

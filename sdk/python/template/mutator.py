@@ -9,6 +9,8 @@ class TYPE:
         version="0.1.0",
         description="Gives Pods the labels that the binding lists, unless they have them already.",
         reads=["metadata.labels"],
+        # Of a request: where it goes, and what stands here, such as "user". The rest is empty.
+        reads_request=[],
         writes=["metadata.labels"],
         rules={"label-default": "A Pod without the label gets it."},
         settings={

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use catalog::Catalog;
 use model::json::Value;
-use wasm::World;
+use wasm::{Grant, World};
 
 use super::arguments::Arguments;
 use super::build::Built;
@@ -104,6 +104,12 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
     }
     if metadata.reads.is_empty() {
         add(Weight::Asked, "it reads whole objects; naming the fields makes calls cheaper".to_owned());
+    }
+    let has_ability = Grant::ALL.iter().any(|grant| grant.is_needed(&built.module.imports));
+    if built.module.is_called_each_time() && !has_ability {
+        let told =
+            "it reads uid or time of a request, so that it is called for each; without them it is not asked the same again";
+        add(Weight::Asked, told.to_owned());
     }
     let schema: Value = serde_json::from_str(&metadata.settings_schema).unwrap_or(Value::Null);
     for setting in undescribed(&schema) {

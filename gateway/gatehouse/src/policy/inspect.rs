@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use admission::policy::registry::Artifact;
-use wasm::{Metadata, Module, RequestPart, Runtime};
+use wasm::{Module, Runtime};
 
 use super::arguments::Arguments;
 use super::{Outcome, remote, subject};
@@ -30,14 +30,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// What it reads of requests, and what follows for how often it is called.
-pub(super) fn asked(metadata: &Metadata) -> String {
-    let parts: Vec<&str> = metadata.reads_request.iter().map(|part| part.as_str()).collect();
-    match metadata.reads_request.iter().find(|part| matches!(part, RequestPart::Uid | RequestPart::Time)) {
-        Some(_) => format!("reads {}: it is called for each", parts.join(", ")),
-        None if parts.is_empty() => {
-            "reads where the write goes alone: it is not called again when it is shown the same".to_owned()
-        }
-        None => format!("reads {}: it is not called again when it is shown the same", parts.join(", ")),
+fn asked(module: &Module) -> String {
+    let parts: Vec<&str> = module.metadata.reads_request.iter().map(|part| part.as_str()).collect();
+    let parts = if parts.is_empty() { "where the write goes alone".to_owned() } else { parts.join(", ") };
+    match module.is_called_each_time() {
+        true => format!("reads {parts}; it is called for each"),
+        false => format!("reads {parts}; it is not called again when it is shown the same"),
     }
 }
 
@@ -59,7 +57,7 @@ fn tell(module: &Module) {
     let grants = module.imports.iter().filter_map(|import| import.strip_prefix(OURS)?.split('@').next());
     let grants: Vec<&str> = grants.filter(|name| *name != "types").collect();
     println!("grants       {}", or(grants.join(", "), "none"));
-    println!("request      {}", asked(metadata));
+    println!("request      {}", asked(module));
     println!("user         {}", if metadata.needs_user { "needed: it judges no scan" } else { "not needed" });
     for rule in &metadata.rules {
         println!("rule         {}: {}", rule.name, rule.description);
