@@ -91,8 +91,8 @@ mod tests {
         let mut object = json!({"a": null, "n": null, "x": null, "m": {"k": null}, "l": [null, 2]});
         Structural::parse(&schema).expect("schema").default(&mut object);
         assert_eq!(object, json!({"a": "A", "n": null, "m": {"k": "M"}, "l": [1, 2], "o": {"p": 5}}));
-        let mut merged = json!({"a": null, "x": null, "o": null});
+        let mut merged = json!({"a": null, "n": null, "x": null, "o": null});
         Structural::parse(&schema).expect("schema").default_keeping_nulls(&mut merged);
-        assert_eq!(merged, json!({"a": "A", "x": null, "o": {"p": 5}}));
+        assert_eq!(merged, json!({"a": "A", "n": null, "x": null, "o": {"p": 5}}));
     }
 }
