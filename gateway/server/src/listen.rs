@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use authn::Certificates;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::lifecycle::{Lifecycle, Stage};
+use linger::Lingering;
 
 /// Connections open at once; each costs some 50 KB, and a cluster of 5,000 nodes holds about three a node.
 pub const CONNECTIONS_MAX: usize = 20_000;
@@ -201,13 +203,13 @@ where
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let draining = lifecycle.reached(Stage::Draining);
-    let io = TokioIo::new(stream);
     let ended = if http2 {
-        let mut connection = pin!(http2_builder(&settings).serve_connection(io, answer));
+        let (stream, linger) = Lingering::new(stream);
+        let mut connection = pin!(http2_builder(&settings).serve_connection(TokioIo::new(stream), answer));
         let leaving = async {
             tokio::select! {
                 () = draining => {}
-                () = other.leaving.notified() => {}
+                () = other.leaving.notified() => linger.store(true, Ordering::Relaxed),
             }
         };
         tokio::select! {
@@ -218,7 +220,7 @@ where
             }
         }
     } else {
-        let mut connection = pin!(http1_builder(&settings).serve_connection(io, answer).with_upgrades());
+        let mut connection = pin!(http1_builder(&settings).serve_connection(TokioIo::new(stream), answer).with_upgrades());
         tokio::select! {
             ended = connection.as_mut() => ended,
             () = draining => {
@@ -256,5 +258,6 @@ fn http1_builder(settings: &Settings) -> hyper::server::conn::http1::Builder {
     builder
 }
 
+mod linger;
 #[cfg(test)]
 mod tests;
