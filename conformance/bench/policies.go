@@ -129,6 +129,10 @@ func (b *bench) judged(ctx context.Context, c contender, folder string, l langua
 	}
 	for made, i := 0, 0; i < len(bindingCounts); i++ {
 		count := bindingCounts[i]
+		// Every policy that comes judges what is stored.
+		if err := s.clear(); err != nil {
+			return err
+		}
 		for ; made < count; made++ {
 			if err := l.add(s, made); err != nil {
 				return err
@@ -282,6 +286,16 @@ func (s *server) rest() {
 			return
 		}
 	}
+}
+
+// clear deletes all Pods.
+func (s *server) clear() error {
+	for n := range namespaces {
+		if err := s.call(n, "DELETE", space(n, "pods"), "", ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *server) removeBinding(n int) error {
