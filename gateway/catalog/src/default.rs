@@ -7,8 +7,8 @@ use schema::{Field, Kind, TypeId, Types};
 /// Structs whose rows a hook applies, because another default hangs on whether the field was given at all.
 const HOOKED: &[&str] = &["v1.StatefulSetUpdateStrategy"];
 
-/// Lists, maps and bytes that upstream's defaulting or validation asks whether they are nil, where it mostly asks for no elements, or that
-/// its messages show, or that its strategy counts generation by.
+/// Lists, maps and bytes that upstream's defaulting or validation asks whether they are nil, where it mostly asks for no elements,
+/// or that its messages show, or that its strategy counts generation by.
 const TOLD_EMPTY: &[(&str, &str)] = &[
     ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "matchConditions"),
     ("io.k8s.api.admissionregistration.v1.MutatingWebhook", "rules"),

@@ -13,6 +13,7 @@ pub mod meta;
 pub mod name;
 pub mod quantity;
 pub mod query;
+pub mod recent;
 pub mod request;
 pub mod selector;
 pub mod status;

@@ -176,7 +176,7 @@ impl Call {
             name: info.name.clone(),
             resource_request: info.resource_request,
             path: info.path.clone(),
-            fields: Selector::parse(&info.field_selector).map_or_else(|_| Vec::new(), |selector| selector.requirements),
+            fields: Selector::heard(&info.field_selector),
         }
     }
 }

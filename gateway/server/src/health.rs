@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::lifecycle::{Lifecycle, Stage};
 use model::field::quote;
+use slis::ENDPOINTS;
 
 /// What upstream begins once it listens, by the names of its checks. Here all of it has begun before anybody can ask, so these hold
 /// whenever they are asked; they are there for those who look for them.
@@ -41,9 +42,6 @@ const BEGUN: &[&str] = &[
     "poststarthook/apiservice-openapi-controller",
     "poststarthook/apiservice-openapiv3-controller",
 ];
-
-/// Where checks are asked.
-const ENDPOINTS: [&str; 3] = ["livez", "readyz", "healthz"];
 
 /// One thing that must be well.
 pub struct Check {

@@ -1,10 +1,10 @@
 //! Answers that policies gave, by all that they were shown: who cannot tell two calls apart is not called twice. Bounded in
 //! bytes, with what was asked for lately kept. Does not know what makes calls alike (`wasm`).
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use model::recent::Recent;
 use parking_lot::Mutex;
 use wasm::{Mutation, Verdict};
 
@@ -52,21 +52,13 @@ fn texts(texts: &[String]) -> usize {
 /// The answers of all policies.
 pub(super) struct Remembered<T> {
     keys: (RandomState, RandomState),
-    parts: [Mutex<Part<T>>; PARTS],
+    parts: [Mutex<Recent<Likeness, T>>; PARTS],
     given: AtomicU64,
 }
 
-/// What was asked for since the last turn, and what was before it. A turn forgets what nobody asked for in between.
-struct Part<T> {
-    lately: HashMap<Likeness, T>,
-    before: HashMap<Likeness, T>,
-    /// Of the first.
-    bytes: usize,
-}
-
-impl<T> Default for Remembered<T> {
+impl<T: Kept> Default for Remembered<T> {
     fn default() -> Self {
-        let part = |_| Mutex::new(Part { lately: HashMap::new(), before: HashMap::new(), bytes: 0 });
+        let part = |_| Mutex::new(Recent::new(BYTES_MAX / PARTS / 2));
         Self { keys: Default::default(), parts: std::array::from_fn(part), given: AtomicU64::new(0) }
     }
 }
@@ -94,36 +86,14 @@ impl<T: Kept> Remembered<T> {
 
     /// Keeps an answer for calls that are alike.
     pub(super) fn put(&self, likeness: Likeness, answer: &T) {
-        if answer.bytes() <= ANSWER_BYTES_MAX {
-            self.part(likeness).lock().put(likeness, answer.clone());
+        let bytes = answer.bytes();
+        if bytes <= ANSWER_BYTES_MAX {
+            self.part(likeness).lock().put(likeness, answer.clone(), PLACE_BYTES + bytes);
         }
     }
 
-    fn part(&self, likeness: Likeness) -> &Mutex<Part<T>> {
+    fn part(&self, likeness: Likeness) -> &Mutex<Recent<Likeness, T>> {
         &self.parts[likeness.1 as usize % PARTS]
-    }
-}
-
-impl<T: Kept> Part<T> {
-    fn get(&mut self, likeness: Likeness) -> Option<T> {
-        if let Some(answer) = self.lately.get(&likeness) {
-            return Some(answer.clone());
-        }
-        let answer = self.before.remove(&likeness)?;
-        self.put(likeness, answer.clone());
-        Some(answer)
-    }
-
-    fn put(&mut self, likeness: Likeness, answer: T) {
-        let bytes = PLACE_BYTES + answer.bytes();
-        if self.bytes + bytes > BYTES_MAX / PARTS / 2 {
-            self.before = std::mem::take(&mut self.lately);
-            self.bytes = 0;
-        }
-        // Where two made the same call at once, one answer is as good as the other.
-        if self.lately.insert(likeness, answer).is_none() {
-            self.bytes += bytes;
-        }
     }
 }
 
@@ -163,12 +133,12 @@ mod tests {
         for n in 1..all {
             remembered.put(Likeness(n, n), &warning(&text));
             assert_eq!(said(&remembered, 0).as_deref(), Some("first"), "asked for all the time");
-            most = most.max(remembered.parts[0].lock().bytes);
+            most = most.max(remembered.parts[0].lock().weight());
         }
         assert!(most <= BYTES_MAX / PARTS / 2);
         assert_eq!(said(&remembered, 1), None, "nobody asked");
         assert!(said(&remembered, all - 1).is_some());
-        let kept: usize = remembered.parts.iter().map(|part| part.lock()).map(|part| part.lately.len() + part.before.len()).sum();
+        let kept: usize = remembered.parts.iter().map(|part| part.lock().len()).sum();
         assert!(kept * text.len() <= BYTES_MAX);
     }
 
@@ -178,8 +148,8 @@ mod tests {
         remembered.put(Likeness(1, 1), &warning(&"x".repeat(ANSWER_BYTES_MAX)));
         assert_eq!(said(&remembered, 1), None);
         remembered.put(Likeness(2, 1), &warning("a"));
-        let once = remembered.parts[1].lock().bytes;
+        let once = remembered.parts[1].lock().weight();
         remembered.put(Likeness(2, 1), &warning("a"));
-        assert_eq!(remembered.parts[1].lock().bytes, once);
+        assert_eq!(remembered.parts[1].lock().weight(), once);
     }
 }

@@ -1,34 +1,33 @@
 //! In which mode somebody last impersonated: that mode is tried first, as upstream does. Clients see it, for the first mode that is
 //! refused gives the refusal its words, and the first that is allowed gives its groups. Asks nobody.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use model::recent::Recent;
 use parking_lot::Mutex;
 
 use super::Attempt;
 
-/// Names that a half remembers: the two together as many as upstream.
+/// Names in each of two generations: together as many as upstream remembers.
 const NAMES_MAX: usize = 5_000;
 
-/// The modes of those who impersonated lately. Who was not seen while the newer half filled up is forgotten.
-#[derive(Default)]
+/// The modes of those who impersonated lately: what constrains an attempt, by the hash of a requestor's name. That two may share
+/// one changes nothing but an order.
 pub struct Last {
     hasher: RandomState,
-    halves: Mutex<Halves>,
+    modes: Mutex<Recent<u64, &'static str>>,
 }
 
-/// What constrains an attempt, by the hash of a requestor's name: that two may share one changes nothing but an order.
-#[derive(Default)]
-struct Halves {
-    newer: HashMap<u64, &'static str>,
-    older: HashMap<u64, &'static str>,
+impl Default for Last {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), modes: Mutex::new(Recent::new(NAMES_MAX)) }
+    }
 }
 
 impl Last {
     /// Puts the attempt in front that succeeded last for this requestor, if it is among them.
     pub fn first(&self, requestor: &str, attempts: &mut [Attempt]) {
-        let Some(mode) = self.of(self.hasher.hash_one(requestor)) else { return };
+        let Some(mode) = self.modes.lock().get(self.hasher.hash_one(requestor)) else { return };
         if let Some(at) = attempts.iter().position(|attempt| attempt.constraint == mode) {
             attempts[..=at].rotate_right(1);
         }
@@ -36,26 +35,7 @@ impl Last {
 
     /// Remembers which attempt succeeded.
     pub fn succeeded(&self, requestor: &str, attempt: &Attempt) {
-        self.halves.lock().put(self.hasher.hash_one(requestor), attempt.constraint);
-    }
-
-    fn of(&self, name: u64) -> Option<&'static str> {
-        let mut halves = self.halves.lock();
-        let known = halves.newer.get(&name).copied();
-        known.or_else(|| {
-            let mode = halves.older.remove(&name)?;
-            halves.put(name, mode);
-            Some(mode)
-        })
-    }
-}
-
-impl Halves {
-    fn put(&mut self, name: u64, mode: &'static str) {
-        if self.newer.len() >= NAMES_MAX && !self.newer.contains_key(&name) {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(name, mode);
+        self.modes.lock().put(self.hasher.hash_one(requestor), attempt.constraint, 1);
     }
 }
 
@@ -94,7 +74,6 @@ mod tests {
             assert_eq!(order(&last, "jane"), ["b", "a", ""]);
         }
         assert_eq!(order(&last, "joe"), ["a", "b", ""]);
-        let halves = last.halves.lock();
-        assert!(halves.newer.len() + halves.older.len() <= 2 * NAMES_MAX);
+        assert!(last.modes.lock().len() <= 2 * NAMES_MAX);
     }
 }

@@ -6,7 +6,7 @@ use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 use model::authorizer::{Attributes, Decision};
-use model::selector::field::{Requirement, Selector};
+use model::selector::field::Selector;
 use model::{User, name};
 
 use super::opaque::Opaque;
@@ -93,7 +93,7 @@ pub(super) fn code(function: &str) -> Option<Code> {
         "subresource" => |args| narrow(args, |asked, text| asked.subresource = text),
         "namespace" => |args| narrow(args, |asked, text| asked.namespace = text),
         "name" => |args| narrow(args, |asked, text| asked.name = text),
-        "fieldSelector" => |args| narrow(args, |asked, text| asked.fields = fields(&text)),
+        "fieldSelector" => |args| narrow(args, |asked, text| asked.fields = Selector::heard(&text)),
         // No authorizer here looks at labels.
         "labelSelector" => |args| narrow(args, |_, _| {}),
         "check" => |args| match of(args)? {
@@ -153,11 +153,6 @@ fn narrow<'a>(args: &[Value<'a>], set: fn(&mut Attributes, String)) -> Option<Ou
     let mut asked = (**asked).clone();
     set(&mut asked, (**text).to_owned());
     some(made(Authz::Resource(caller.clone(), Box::new(asked))))
-}
-
-/// What a selector that can be read selects.
-fn fields(text: &str) -> Vec<Requirement> {
-    Selector::parse(text).map_or_else(|_| Vec::new(), |selector| selector.requirements)
 }
 
 fn ask(caller: &Caller, asked: Attributes, verb: &str) -> Decision {

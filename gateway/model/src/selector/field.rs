@@ -38,6 +38,11 @@ impl Selector {
         Ok(Self { requirements })
     }
 
+    /// What a selector asks for, as authorizers hear of it: nothing where it cannot be read.
+    pub fn heard(text: &str) -> Vec<Requirement> {
+        Self::parse(text).map_or_else(|_| Vec::new(), |selector| selector.requirements)
+    }
+
     /// Whether everything matches.
     pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
@@ -123,6 +128,7 @@ mod tests {
         assert_eq!(selector.exact("status.phase"), None);
         assert!(Selector::parse("").unwrap().is_empty());
         assert_eq!(Selector::parse(r"a=b\,c\=d").unwrap().requirements[0].value, "b,c=d");
+        assert_eq!((Selector::heard("a=b").len(), Selector::heard("a").len()), (1, 0));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where checks are asked for, sorted.
-const ENDPOINTS: [&str; 3] = ["healthz", "livez", "readyz"];
+pub(super) const ENDPOINTS: [&str; 3] = ["healthz", "livez", "readyz"];
 
 /// The results of one check, by endpoint.
 #[derive(Default)]

@@ -1,4 +1,5 @@
-//! The calls of policies as a histogram: by policy and outcome, in microseconds; and for how many nobody was called. Counts nothing itself (`admission`).
+//! The calls of policies as a histogram: by policy and outcome, in microseconds; and for how many nobody was called. Counts
+//! nothing itself (`admission`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,12 +57,8 @@ impl Collector for Calls {
             metric.set_histogram(histogram);
             metric
         });
-        let mut family = MetricFamily::default();
-        family.set_name(NAME.to_owned());
-        family.set_help(HELP.to_owned());
-        family.set_field_type(MetricType::HISTOGRAM);
-        family.set_metric(metrics.collect());
-        vec![family, remembered(self.policies.remembered())]
+        let calls = family((NAME, HELP), MetricType::HISTOGRAM, metrics.collect());
+        vec![calls, remembered(self.policies.remembered())]
     }
 }
 
@@ -70,11 +67,15 @@ fn remembered(count: u64) -> MetricFamily {
     counter.set_value(count as f64);
     let mut metric = Metric::default();
     metric.set_counter(counter);
+    family((REMEMBERED, REMEMBERED_HELP), MetricType::COUNTER, vec![metric])
+}
+
+fn family((name, help): (&str, &str), of: MetricType, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
-    family.set_name(REMEMBERED.to_owned());
-    family.set_help(REMEMBERED_HELP.to_owned());
-    family.set_field_type(MetricType::COUNTER);
-    family.set_metric(vec![metric]);
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(of);
+    family.set_metric(metrics);
     family
 }
 

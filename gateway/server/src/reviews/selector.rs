@@ -90,7 +90,7 @@ pub(super) fn fields(resource: &Value) -> Vec<field::Requirement> {
     let Some(selector) = object(resource, "fieldSelector") else { return Vec::new() };
     let requirements = items(selector, "requirements");
     if requirements.is_empty() {
-        return field::Selector::parse(text(selector, "rawSelector")).map_or_else(|_| Vec::new(), |parsed| parsed.requirements);
+        return field::Selector::heard(text(selector, "rawSelector"));
     }
     let one = |requirement: &Value| {
         let [value] = items(requirement, "values") else { return None };
