@@ -7,6 +7,7 @@ pub mod json;
 pub mod negotiate;
 pub mod partial;
 pub mod shape;
+mod walk;
 pub mod yaml;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Reads a few fields of an object from JSON and skips the rest without building it: for readers that follow many large
+//! Reads a few fields of an object from JSON and passes the rest without building it: for readers that follow many large
 //! objects and need little of each. Not strict: what it reads was encoded by this server (`json` reads bodies of clients).
 
-use std::fmt;
-
 use model::{Map, Value};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::Error as _;
+use serde_json::Error;
+
+use crate::walk::Walk;
 
 /// Which fields to read, as a tree: `metadata`, `spec.volumes`. A list on the way stands for its elements.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,9 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// Everything.
+    pub const ALL: Self = Self { children: Vec::new() };
+
     /// The fields at these paths, names joined by dots. No path at all means everything.
     pub fn new(paths: &[&str]) -> Self {
         let mut root = Self::default();
@@ -36,59 +40,70 @@ impl Fields {
         self.children.is_empty()
     }
 
-    /// Reads these fields. Fails for what is no JSON.
-    pub fn read(&self, json: &[u8]) -> Result<Value, serde_json::Error> {
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let value = self.deserialize(&mut reader)?;
-        reader.end()?;
-        Ok(value)
-    }
-
-    fn child(&self, name: &str) -> Option<&Self> {
-        self.children.iter().find(|(child, _)| **child == *name).map(|(_, below)| below)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for &Fields {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+    /// Reads these fields, and no further than to the last of them. Fails for what is no JSON as far as it is read, and for
+    /// text or a number in the place of an object.
+    pub fn read(&self, json: &[u8]) -> Result<Value, Error> {
         if self.is_whole() {
-            return serde::Deserialize::deserialize(reader);
+            return serde_json::from_slice(json);
         }
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &Fields {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object, or null")
+        let mut walk = Walk::new(json);
+        match walk.peek() {
+            Some(b'{') => self.members(&mut walk).map(Value::Object),
+            _ => self.value(&mut walk),
+        }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut read = Map::new();
-        while let Some(name) = entries.next_key::<std::borrow::Cow<'de, str>>()? {
-            match self.child(&name) {
-                Some(below) => drop(read.insert(name.into_owned(), entries.next_value_seed(below)?)),
-                None => drop(entries.next_value::<IgnoredAny>()?),
-            }
+    fn value(&self, walk: &mut Walk<'_>) -> Result<Value, Error> {
+        let first = walk.peek().ok_or_else(ends)?;
+        if self.is_whole() || first == b'n' {
+            return serde_json::from_slice(walk.pass().ok_or_else(ends)?);
+        }
+        match first {
+            b'[' => self.elements(walk),
+            _ => self.object(walk),
+        }
+    }
+
+    fn object(&self, walk: &mut Walk<'_>) -> Result<Value, Error> {
+        if walk.peek() != Some(b'{') {
+            return Err(Error::custom("expected an object, or null"));
+        }
+        let read = self.members(walk)?;
+        if read.len() == self.children.len() {
+            walk.leave().ok_or_else(ends)?;
         }
         Ok(Value::Object(read))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+    /// Enters an object and reads what is wanted of it; it is left where something of that is not there.
+    fn members(&self, walk: &mut Walk<'_>) -> Result<Map, Error> {
+        let mut read = Map::new();
+        walk.enter();
+        while read.len() < self.children.len() && walk.more().ok_or_else(ends)? {
+            let name = walk.name().ok_or_else(ends)?;
+            match self.children.iter().find(|(child, _)| child.as_bytes() == name) {
+                Some((name, below)) => drop(read.insert(&**name, below.value(walk)?)),
+                None => drop(walk.pass().ok_or_else(ends)?),
+            }
+        }
+        Ok(read)
+    }
+
+    fn elements(&self, walk: &mut Walk<'_>) -> Result<Value, Error> {
         let mut read = Vec::new();
-        while let Some(element) = elements.next_element_seed(self)? {
-            read.push(element);
+        walk.enter();
+        while walk.more().ok_or_else(ends)? {
+            read.push(match walk.peek() {
+                Some(b'n') => serde_json::from_slice(walk.pass().ok_or_else(ends)?)?,
+                _ => self.object(walk)?,
+            });
         }
         Ok(Value::Array(read))
     }
+}
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
+fn ends() -> Error {
+    Error::custom("the text ends too early")
 }
 
 #[cfg(test)]
@@ -112,9 +127,48 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_must_be_json_too() {
-        assert!(Fields::new(&["metadata"]).read(br#"{"spec":{"a":tru},"metadata":{}}"#).is_err());
-        assert!(Fields::new(&["metadata"]).read(br#"{"metadata":{}} x"#).is_err());
-        assert!(Fields::new(&["metadata.name"]).read(br#"{"metadata":7}"#).is_err());
+    fn what_comes_after_and_between_is_passed() {
+        let fields = Fields::new(&["a.b", "c"]);
+        for json in [
+            r#"{"x":"}\\\"","a":{"y":[{"b":1},"]"],"b":2,"z":{"b":[3]}},"c":4,"d":{}}"#,
+            r#" { "x" : [ ] , "a" : { "b" : 2 , "q" : -1e3 } , "c" : 4 } "#,
+            r#"{"c":4,"a":{"b":2}"#,
+        ] {
+            assert_eq!(fields.read(json.as_bytes()).unwrap(), json!({"a": {"b": 2}, "c": 4}), "{json}");
+        }
+        assert_eq!(fields.read(br#"{"a":[{"b":1,"c":2},null,{}]}"#).unwrap(), json!({"a": [{"b": 1}, null, {}]}));
+        assert_eq!(fields.read(b"null").unwrap(), json!(null));
+        assert_eq!(fields.read(b"{}").unwrap(), json!({}));
+    }
+
+    #[test]
+    fn what_is_no_json_where_it_is_read_fails() {
+        for json in [
+            r#"{"a":{"b":tru}}"#,
+            r#"{"a":7}"#,
+            r#"{"a":[7]}"#,
+            r#"{"a":[[]]}"#,
+            "7",
+            "",
+            "{",
+            r#"{"a"#,
+            r#"{"a":"#,
+            r#"{"x":"\"#,
+        ] {
+            assert!(Fields::new(&["a.b", "c"]).read(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let fields = Fields::new(&["metadata.name", "spec.volumes.name", "status.phase"]);
+        for cut in 0..POD.len() {
+            drop(fields.read(&POD[..cut]));
+            let mut other = POD.to_vec();
+            for byte in *b"\"\\{}[],:n1 " {
+                other[cut] = byte;
+                drop(fields.read(&other));
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 use model::json::{Map, Value};
 
 use crate::go_json::{write, write_int, write_string};
+use crate::walk::Walk;
 
 /// Closes a list of built-in kinds, after [`list_head`] and the bodies joined by commas.
 pub const LIST_TAIL: &[u8] = b"]}\n";
@@ -149,56 +150,19 @@ pub fn event_head(kind: &str) -> Vec<u8> {
 
 /// The bytes of an encoded object's `metadata`, found without parsing; `None` when it has none.
 pub fn metadata_of(body: &[u8]) -> Option<&[u8]> {
-    let mut at = skip_space(body, 0);
-    if body.get(at) != Some(&b'{') {
+    let mut walk = Walk::new(body);
+    if walk.peek()? != b'{' {
         return None;
     }
-    loop {
-        at = skip_space(body, at + 1);
-        let key_end = value_end(body, at)?;
-        let colon = skip_space(body, key_end);
-        let start = skip_space(body, colon + 1);
-        let end = value_end(body, start)?;
-        if &body[at..key_end] == b"\"metadata\"" {
-            return Some(&body[start..end]);
-        }
-        at = skip_space(body, end);
-        if body.get(at) != Some(&b',') {
-            return None;
+    walk.enter();
+    while walk.more()? {
+        let name = walk.name()?;
+        let value = walk.pass()?;
+        if name == b"metadata" {
+            return Some(value);
         }
     }
-}
-
-fn skip_space(body: &[u8], mut at: usize) -> usize {
-    while matches!(body.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-        at += 1;
-    }
-    at
-}
-
-/// Where the value that starts at `at` ends.
-fn value_end(body: &[u8], at: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    let mut i = at;
-    loop {
-        match body.get(i)? {
-            b'"' => {
-                i += 1;
-                while *body.get(i)? != b'"' {
-                    i += if body[i] == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' | b',' if depth == 0 => return Some(i),
-            b'}' | b']' => depth -= 1,
-            _ if depth == 0 && matches!(body.get(i + 1), None | Some(b',' | b'}' | b']')) => return Some(i + 1),
-            _ => {}
-        }
-        i += 1;
-        if depth == 0 && matches!(body[i - 1], b'"' | b'}' | b']') {
-            return Some(i);
-        }
-    }
+    None
 }
 
 /// Appends `PartialObjectMetadata` of an encoded object; `version` is `v1` or `v1beta1` of `meta.k8s.io`.
