@@ -3,6 +3,9 @@
 //!
 //! A file has `pub(super) const ALL: Rows = &[("", "Pod", pod), …]` and one line in [`FAMILIES`].
 
+use std::sync::LazyLock;
+
+use codec::partial::Fields;
 use jiff::Timestamp;
 use model::Value;
 
@@ -47,6 +50,16 @@ pub fn conditions(group: &str, kind: &str) -> Option<Conditions> {
     (group.is_empty() && kind == "Pod").then_some(pod::conditions)
 }
 
+/// What the cells and conditions of a kind are made of, where its objects hold far more than that.
+static READS: LazyLock<[(&str, &str, Fields); 2]> =
+    LazyLock::new(|| [("", "Node", Fields::new(core::NODE_READS)), ("", "Pod", Fields::new(pod::READS))]);
+
+/// What must be read of an object for its cells and conditions: of most kinds everything.
+pub fn reads(group: &str, kind: &str) -> &'static Fields {
+    static ALL: Fields = Fields::ALL;
+    READS.iter().find(|(g, k, _)| *g == group && *k == kind).map_or(&ALL, |(_, _, fields)| fields)
+}
+
 /// Of the objects of a list, the name of the one whose name is shown with a mark.
 pub type Mark = fn(&[Value]) -> Option<String>;
 
@@ -58,4 +71,22 @@ pub fn mark(group: &str, kind: &str) -> Option<Mark> {
 /// The cells of a kind, where it has columns of its own; the others show Name and Created At.
 pub fn of(group: &str, kind: &str) -> Option<Cells> {
     FAMILIES.iter().flat_map(|rows| rows.iter()).find(|(g, k, _)| *g == group && *k == kind).map(|(_, _, cells)| *cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::upstream;
+
+    use super::*;
+
+    #[test]
+    fn cells_are_the_same_of_what_is_read_for_them() {
+        let now = Timestamp::UNIX_EPOCH;
+        for (group, kind, fields) in &*READS {
+            let cells = of(group, kind).unwrap();
+            let json = std::fs::read(upstream::round_trip_data().join(format!("core.v1.{kind}.json"))).unwrap();
+            let whole: Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(cells(&fields.read(&json).unwrap(), now), cells(&whole, now), "{group}/{kind}");
+        }
+    }
 }

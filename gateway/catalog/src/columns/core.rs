@@ -95,6 +95,18 @@ fn event_source(object: &Value) -> String {
     }
 }
 
+/// What a Node's cells are made of.
+pub(super) const NODE_READS: &[&str] = &[
+    "metadata.name",
+    "metadata.creationTimestamp",
+    "metadata.labels",
+    "spec.unschedulable",
+    "status.conditions.type",
+    "status.conditions.status",
+    "status.addresses",
+    "status.nodeInfo",
+];
+
 fn node(object: &Value, now: Timestamp) -> Vec<Value> {
     let info = |field: &str| text_or(object, &["status", "nodeInfo", field], UNKNOWN).to_owned();
     let mut kernel = info("kernelVersion");

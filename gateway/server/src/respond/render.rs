@@ -104,7 +104,7 @@ impl Shape {
             Self::Partial(version) => shape::partial(version, &row.metadata_of(&row.body(entry)), out),
             Self::Table(..) => {
                 // A body that cannot be read shows empty cells; one bad object must not fail the list.
-                let value = row.request_value(entry).unwrap_or(Value::Null);
+                let value = row.table_value(entry).unwrap_or(Value::Null);
                 self.table_row(row, &row.body(entry), &value, now, marked, out);
             }
         }
@@ -116,7 +116,7 @@ impl Shape {
             Self::Plain => row.with_type_meta(&row.body(entry), out),
             Self::Partial(version) => shape::partial(version, &row.metadata_of(&row.body(entry)), out),
             Self::Table(version, _) => {
-                let value = row.request_value(entry).unwrap_or(Value::Null);
+                let value = row.table_value(entry).unwrap_or(Value::Null);
                 let meta = ListMeta { resource_version: entry.revision.to_string(), ..ListMeta::default() };
                 let columns = row.columns();
                 out.extend_from_slice(&shape::table_head(version, &meta, first.then_some(&columns[..])));

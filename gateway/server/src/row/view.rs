@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use catalog::columns;
 use codec::partial::Fields;
 use model::{Status, Value, meta};
 use store::Entry;
@@ -43,6 +44,15 @@ impl Row {
         let mut value = fields.read(&entry.body).map_err(|error| unreadable(entry, &error))?;
         form::say_kind(&mut value, self.kind());
         Ok(value)
+    }
+
+    /// What the cells and conditions of an entry are made of.
+    pub fn table_value(&self, entry: &Entry) -> Result<Value, Status> {
+        let reads = columns::reads(&self.resource.gvk.group, &self.resource.gvk.kind);
+        match reads.is_whole() || !self.shows_fields() || self.sub().is_some() {
+            true => self.request_value(entry),
+            false => reads.read(&entry.body).map_err(|error| unreadable(entry, &error)),
+        }
     }
 
     /// The object of an entry as the request sees it.
