@@ -17,10 +17,11 @@ import (
 	podsecurityv1beta1 "k8s.io/pod-security-admission/admission/api/v1beta1"
 )
 
-// configuration is a table of the kinds of files that configure admission. They are registered in schemes that nobody exports.
+// configuration is a table of the kinds of files that configure admission and encryption. They are registered in schemes that nobody exports.
 func configuration(schemas published) string {
 	rows := []kindRow{
 		configurationKind[apiserverv1.AdmissionConfiguration]("apiserver.config.k8s.io/v1", "AdmissionConfiguration"),
+		configurationKind[apiserverv1.EncryptionConfiguration]("apiserver.config.k8s.io/v1", "EncryptionConfiguration"),
 		configurationKind[resourcequotav1.Configuration]("apiserver.config.k8s.io/v1", "ResourceQuotaConfiguration"),
 		configurationKind[webhookadmissionv1.WebhookAdmission]("apiserver.config.k8s.io/v1", "WebhookAdmissionConfiguration"),
 		configurationKind[apiserverv1alpha1.AdmissionConfiguration]("apiserver.k8s.io/v1alpha1", "AdmissionConfiguration"),
@@ -31,6 +32,7 @@ func configuration(schemas published) string {
 		configurationKind[podtolerationrestrictionv1alpha1.Configuration]("podtolerationrestriction.admission.k8s.io/v1alpha1", "Configuration"),
 		configurationKind[resourcequotav1alpha1.Configuration]("resourcequota.admission.k8s.io/v1alpha1", "Configuration"),
 		configurationKind[resourcequotav1beta1.Configuration]("resourcequota.admission.k8s.io/v1beta1", "Configuration"),
+		configurationKind[apiserverv1.EncryptionConfiguration]("v1", "EncryptionConfig"),
 	}
 	types := newTable(schemas)
 	for _, row := range rows {

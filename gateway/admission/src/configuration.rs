@@ -121,16 +121,16 @@ impl File {
 
 /// Whether a field that nobody knows is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Strictness {
+pub enum Strictness {
     /// It is dropped.
     Lenient,
     /// It is refused, and so is one that is there twice.
     Strict,
 }
 
-/// A plugin's configuration in normal form, which has to be of one of these kinds, given with their versions. Fails in the words
-/// of upstream's decoder.
-pub(crate) fn document(text: &str, kinds: &[(&str, &str)], strictness: Strictness) -> Result<Value, String> {
+/// A configuration in normal form, which has to be of one of these kinds, given with their versions: a plugin's, or that of
+/// encryption. Fails in the words of upstream's decoder.
+pub fn document(text: &str, kinds: &[(&str, &str)], strictness: Strictness) -> Result<Value, String> {
     decode(&types()?, text, kinds, strictness).map_err(|fault| fault.why)
 }
 

@@ -1,5 +1,5 @@
 //! What serving must know of a few resources and upstream's tables do not say: which expire, how they speak of unknown
-//! fields; and what the files that configure plugins look like.
+//! fields; and what the files that configure plugins and encryption look like.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ pub fn is_unserved(api_version: &str, kind: &str) -> bool {
     KINDS.contains(&(api_version, kind))
 }
 
-/// The types of files that configure admission.
+/// The types of files that configure admission and encryption.
 ///
 /// # Errors
 /// A committed table that cannot be read.

@@ -3,6 +3,7 @@
 
 pub mod go_base64;
 pub mod go_json;
+pub mod go_url;
 pub mod json;
 pub mod negotiate;
 pub mod partial;

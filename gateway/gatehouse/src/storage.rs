@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use admission::configuration::{Strictness, document};
 use catalog::Catalog;
+use model::field::quote;
 use model::{Clock, Value};
 use server::files::Watched;
 use server::transcode::{Media, Transcode};
@@ -14,6 +16,8 @@ use store::{Encryption, EtcdSettings, Limits, Override, ResourceOf, Store, Trans
 
 use crate::config::{Config, Engine, Etcd, Rereading};
 
+/// What a configuration of encryption may be. The second is one that upstream's documentation once named by mistake.
+const ENCRYPTION: [(&str, &str); 2] = [("apiserver.config.k8s.io/v1", "EncryptionConfiguration"), ("v1", "EncryptionConfig")];
 /// How often the encryption configuration is looked at where it is to be followed: upstream's bound is a minute.
 const REREAD_EVERY: Duration = Duration::from_secs(5);
 /// How seldom one is tried again that cannot be used.
@@ -50,7 +54,7 @@ fn encryption(config: &Config, transcode: &Arc<Transcode>) -> Result<Option<Arc<
     let Some((path, rereading)) = &config.encryption else { return Ok(None) };
     let of = transcode.clone();
     let resource_of: ResourceOf = Arc::new(move |prefix| of.resource_of(prefix));
-    let named = |why: String| format!("--encryption-provider-config {}: {why}", path.display());
+    let named = |why: String| format!("--encryption-provider-config: {why}");
     let encryption = Arc::new(Encryption::new(&read(path).map_err(named)?, resource_of).map_err(named)?);
     if *rereading == Rereading::OnChange {
         tokio::spawn(follow(path.clone(), encryption.clone()));
@@ -92,9 +96,16 @@ pub(crate) fn transformer(config: &Config) -> Result<Option<Arc<dyn Transformer>
     Ok(encryption(config, &Arc::new(transcode))?)
 }
 
+/// The configuration of encryption in a file. Fails in upstream's words.
 fn read(path: &Path) -> Result<Value, String> {
-    let text = std::fs::read(path).map_err(|error| error.to_string())?;
-    Ok(codec::yaml::parse(&text).map_err(|error| error.to_string())?.value)
+    let named = format!("encryption provider configuration file {}", quote(&path.display().to_string()));
+    let fault = |why: String| format!("error while parsing file: {why}");
+    let unread = |error| fault(format!("error while loading file: error reading {named}: {error}"));
+    let text = std::fs::read_to_string(path).map_err(unread)?;
+    if text.is_empty() {
+        return Err(fault(format!("error while loading file: {named} is empty")));
+    }
+    document(&text, &ENCRYPTION, Strictness::Strict).map_err(|why| fault(format!("error decoding {named}: {why}")))
 }
 
 fn settings(etcd: &Etcd, transcode: &Transcode) -> Result<EtcdSettings, String> {

@@ -4,6 +4,7 @@
 
 mod cipher;
 mod kms;
+mod validate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use model::field::quote;
 use model::json::Value;
+use model::time;
 use tokio::time::{Instant, sleep};
 
 use self::cipher::Cipher;
@@ -27,6 +30,9 @@ const KMS: &[u8] = b"k8s:enc:kms:";
 const COLONS: usize = 5;
 /// Upstream's bound on a question to a KMS plugin.
 const KMS_TIMEOUT: Duration = Duration::from_secs(3);
+/// What upstream says of the first version of KMS, which is off there by default.
+const KMS_V1_REFUSED: &str = "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.  \
+    Set --feature-gates=KMSv1=true to use the deprecated KMSv1 feature.";
 /// How long the plugins of a configuration that is to replace another may take to be well, at least: upstream's.
 const WELL_WITHIN_MIN: Duration = Duration::from_secs(10);
 const WELL_ASKED_EVERY: Duration = Duration::from_millis(100);
@@ -60,8 +66,8 @@ struct Provider {
 }
 
 impl Encryption {
-    /// By a configuration of `apiserver.config.k8s.io`, parsed. Connects to KMS plugins, so it needs a runtime. Fails with what
-    /// is wrong with it.
+    /// By a configuration of `apiserver.config.k8s.io` whose fields were read strictly. Connects to KMS plugins, so it needs a
+    /// runtime. Fails with what is wrong with it, in upstream's words.
     pub fn new(configuration: &Value, resource_of: ResourceOf) -> Result<Self, String> {
         Ok(Self { rules: ArcSwap::from_pointee(Rules::read(configuration)?), resource_of })
     }
@@ -122,11 +128,9 @@ impl Transformer for Encryption {
     }
 
     fn mark(&self, bytes: &[u8]) -> u32 {
-        // `k8s:enc:aescbc:v1:key:` and what follows.
-        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1).nth(COLONS - 1);
-        match ends.filter(|_| bytes.starts_with(ENCRYPTED)) {
-            Some(end) if bytes.starts_with(KMS) => marked(&bytes[..end], &kms::key_id(&bytes[end..])),
-            Some(end) => marked(&bytes[..end], ""),
+        match begin(bytes, COLONS).filter(|_| bytes.starts_with(ENCRYPTED)) {
+            Some(begin) if bytes.starts_with(KMS) => marked(begin, &kms::key_id(&bytes[begin.len()..])),
+            Some(begin) => marked(begin, ""),
             None => 0,
         }
     }
@@ -137,9 +141,16 @@ impl Transformer for Encryption {
             None | Some((_, Cipher::Identity)) => mark != 0,
             // Before anything was written with a plugin its present key is not known.
             Some((first, Cipher::Kms(kms))) => kms.key().is_some_and(|key| mark != marked(&first.prefix, &key)),
-            Some((first, _)) => mark != marked(&first.prefix, ""),
+            // A key's name may hold colons, and what is stored does not say where it ends.
+            Some((first, _)) => mark != marked(begin(&first.prefix, COLONS).unwrap_or(&first.prefix), ""),
         }
     }
+}
+
+/// What bytes begin with, up to so many colons: `k8s:enc:aescbc:v1:key:`.
+fn begin(bytes: &[u8], colons: usize) -> Option<&[u8]> {
+    let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1);
+    ends.nth(colons - 1).map(|end| &bytes[..end])
 }
 
 /// Several faults as one, as Go's aggregates print: each once.
@@ -156,8 +167,28 @@ fn aggregate(faults: &[String]) -> String {
 impl Provider {
     /// How what its kind wrote begins, whatever the key; nothing of what is not encrypted.
     fn kind(&self) -> &[u8] {
-        let ends = self.prefix.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at + 1).nth(COLONS - 2);
-        &self.prefix[..ends.unwrap_or(0)]
+        begin(&self.prefix, COLONS - 1).unwrap_or_default()
+    }
+}
+
+impl Pattern {
+    fn of(text: &str) -> Self {
+        let (plural, group) = text.split_once('.').unwrap_or((text, ""));
+        Self::new(group, plural)
+    }
+
+    fn new(group: &str, plural: &str) -> Self {
+        Self { plural: plural.to_owned(), group: group.to_owned() }
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&*self.plural, &*self.group) {
+            ("*", "") => f.write_str("*."),
+            (plural, "") => f.write_str(plural),
+            (plural, group) => write!(f, "{plural}.{group}"),
+        }
     }
 }
 
@@ -170,27 +201,23 @@ fn marked(prefix: &[u8], key_id: &str) -> u32 {
 
 impl Rules {
     fn read(configuration: &Value) -> Result<Self, String> {
-        let text = |field: &str| configuration.get(field).and_then(Value::as_str).unwrap_or("");
-        if text("kind") != "EncryptionConfiguration" || !text("apiVersion").starts_with("apiserver.config.k8s.io/") {
-            return Err("it is no EncryptionConfiguration of apiserver.config.k8s.io/v1".to_owned());
-        }
+        validate::all(configuration).map_err(|faults| format!("error while parsing file: {}", aggregate(&faults)))?;
+        Self::build(configuration).map_err(|why| format!("error while building transformers: {why}"))
+    }
+
+    /// From a configuration that is valid.
+    fn build(configuration: &Value) -> Result<Self, String> {
         let mut rules = Self { providers: Vec::new(), plugins: Vec::new() };
-        let entries = list(configuration, "resources");
-        if entries.is_empty() {
-            return Err("resources: Required value: at least one resource must be specified".to_owned());
-        }
-        for (at, entry) in entries.iter().enumerate() {
-            let place = format!("resources[{at}]");
+        for entry in list(configuration, "resources") {
             let mut providers = Vec::new();
             for provider in list(entry, "providers") {
-                providers.extend(read_provider(provider).map_err(|why| format!("{place}.providers: {why}"))?);
-            }
-            if providers.is_empty() {
-                return Err(format!("{place}.providers: Required value: at least one provider must be specified"));
+                providers.extend(read_provider(provider)?);
             }
             for resource in list(entry, "resources").iter().filter_map(Value::as_str) {
-                let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
-                let pattern = Pattern { plural: plural.to_owned(), group: group.to_owned() };
+                let pattern = Pattern::of(resource);
+                if let Some(earlier) = rules.masking(&pattern) {
+                    return Err(format!("resource {} is masked by earlier rule {}", quoted(&pattern), quoted(&earlier)));
+                }
                 rules.providers.extend(providers.iter().map(|provider| (pattern.clone(), provider.clone())));
             }
             rules.plugins.extend(providers.iter().filter_map(|provider| match &provider.cipher {
@@ -199,6 +226,12 @@ impl Rules {
             }));
         }
         Ok(rules)
+    }
+
+    /// The pattern, come before, that leaves nothing for this one.
+    fn masking(&self, pattern: &Pattern) -> Option<Pattern> {
+        let wide = [Pattern::new(&pattern.group, "*"), Pattern::new("*", "*")];
+        wide.into_iter().find(|wide| self.providers.iter().any(|(earlier, _)| earlier == wide))
     }
 
     /// Waits until all plugins are well, within bounds.
@@ -229,58 +262,53 @@ impl Rules {
     }
 }
 
-/// A provider of the configuration: one for each of its keys.
+/// A provider of a valid configuration: one for each of its keys.
 fn read_provider(provider: &Value) -> Result<Vec<Arc<Provider>>, String> {
-    let members = provider.as_object().ok_or("a provider is no object")?;
+    if let Some(settings) = set(provider, "kms") {
+        return Ok(vec![Arc::new(read_kms(settings)?)]);
+    }
+    if set(provider, "identity").is_some() {
+        return Ok(vec![Arc::new(Provider { prefix: Vec::new(), cipher: Cipher::Identity })]);
+    }
     let mut made = Vec::new();
-    for (kind, settings) in members {
-        match kind.as_str() {
-            "identity" => made.push(Arc::new(Provider { prefix: Vec::new(), cipher: Cipher::Identity })),
-            "aescbc" | "aesgcm" | "secretbox" => {
-                for key in list(settings, "keys") {
-                    let text = |field: &str| key.get(field).and_then(Value::as_str).unwrap_or("");
-                    let prefix = format!("k8s:enc:{kind}:v1:{}:", text("name")).into_bytes();
-                    made.push(Arc::new(Provider { prefix, cipher: Cipher::new(kind, text("secret"))? }));
-                }
-            }
-            "kms" => made.push(Arc::new(read_kms(settings)?)),
-            other => return Err(format!("unknown provider {other:?}")),
+    for kind in ["aesgcm", "aescbc", "secretbox"] {
+        for key in set(provider, kind).map_or(&[][..], |settings| list(settings, "keys")) {
+            let prefix = format!("k8s:enc:{kind}:v1:{}:", text(key, "name")).into_bytes();
+            made.push(Arc::new(Provider { prefix, cipher: Cipher::new(kind, text(key, "secret"))? }));
         }
     }
-    Ok(made)
+    // Who would write with nothing writes in the clear.
+    if made.is_empty() { Err("aes provider has no valid keys".to_owned()) } else { Ok(made) }
 }
 
 fn read_kms(settings: &Value) -> Result<Provider, String> {
-    let text = |field: &str| settings.get(field).and_then(Value::as_str).unwrap_or("");
-    let name = text("name");
-    if text("apiVersion") != "v2" {
-        return Err(format!(
-            "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead; provider {name:?} says apiVersion {:?}",
-            text("apiVersion")
-        ));
+    if text(settings, "apiVersion") != "v2" {
+        return Err(KMS_V1_REFUSED.to_owned());
     }
-    if name.is_empty() || !text("endpoint").starts_with("unix://") {
-        return Err("kms: a name and an endpoint that begins with unix:// are needed".to_owned());
-    }
-    let timeout = match text("timeout") {
-        "" => KMS_TIMEOUT,
-        said => seconds(said).ok_or_else(|| format!("kms.timeout: Invalid value: {said:?}"))?,
-    };
-    let kms = Kms::start(name, text("endpoint"), timeout)?;
+    let (name, timeout) = (text(settings, "name"), kms_timeout(settings)?);
+    let named = |why| format!("could not configure KMSv2-Plugin's probe {}, error: {why}", quoted(name));
+    let kms = Kms::start(name, text(settings, "endpoint"), timeout).map_err(named)?;
     Ok(Provider { prefix: format!("k8s:enc:kms:v2:{name}:").into_bytes(), cipher: Cipher::Kms(kms) })
 }
 
-/// `3s`, `500ms`.
-fn seconds(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
-    let number: f64 = number.parse().ok()?;
-    let unit_s = match unit {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * unit_s).ok().filter(|timeout| !timeout.is_zero())
+/// How long a question to a plugin may take; nothing is not allowed, but left to who validates.
+fn kms_timeout(settings: &Value) -> Result<Duration, String> {
+    let Some(said) = set(settings, "timeout") else { return Ok(KMS_TIMEOUT) };
+    let nanos = time::parse_duration(said.as_str().unwrap_or(""))?;
+    Ok(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
+}
+
+fn quoted(named: impl std::fmt::Display) -> String {
+    quote(&named.to_string())
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or("")
+}
+
+/// A member that is there, be it empty.
+fn set<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
+    value.get(field).filter(|value| !value.is_null())
 }
 
 fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {

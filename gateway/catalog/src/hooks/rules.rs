@@ -18,5 +18,4 @@ pub(crate) mod percent;
 pub(crate) mod resource;
 pub(crate) mod signer;
 pub(crate) mod text;
-pub(crate) mod url;
 pub(crate) mod x509;

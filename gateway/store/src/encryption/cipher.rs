@@ -10,10 +10,15 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use codec::go_base64;
 use crypto_secretbox::XSalsa20Poly1305;
 use rand::RngCore;
 
 use super::kms::Kms;
+
+/// How long secrets may be.
+pub(super) const AES_SECRET_BYTES: &[usize] = &[16, 24, 32];
+pub(super) const SECRETBOX_SECRET_BYTES: &[usize] = &[32];
 
 const BLOCK_BYTES: usize = 16;
 const GCM_NONCE_BYTES: usize = 12;
@@ -46,15 +51,13 @@ pub(super) enum Gcm {
 impl Cipher {
     /// A cipher of a kind with a secret in base64.
     pub(super) fn new(kind: &str, secret: &str) -> Result<Self, String> {
-        let key = STANDARD.decode(secret).map_err(|error| format!("could not obtain secret for named key: {error}"))?;
-        let wrong = |lengths: &str| format!("{kind}: the secret has {} bytes, expected one of {lengths}", key.len());
+        let key = self::secret(secret).ok_or("could not obtain secret for named key")?;
+        let wrong = || format!("{kind}: the secret has {} bytes", key.len());
         match kind {
-            "aescbc" if [16, 24, 32].contains(&key.len()) => Ok(Self::Cbc(key)),
-            "aesgcm" => Ok(Self::Gcm(Box::new(Gcm::new(&key).ok_or_else(|| wrong("[16 24 32]"))?))),
-            "secretbox" => {
-                XSalsa20Poly1305::new_from_slice(&key).map(|key| Self::Secretbox(Box::new(key))).map_err(|_| wrong("[32]"))
-            }
-            _ => Err(wrong("[16 24 32]")),
+            "aescbc" if AES_SECRET_BYTES.contains(&key.len()) => Ok(Self::Cbc(key)),
+            "aesgcm" => Ok(Self::Gcm(Box::new(Gcm::new(&key).ok_or_else(wrong)?))),
+            "secretbox" => XSalsa20Poly1305::new_from_slice(&key).map(|key| Self::Secretbox(Box::new(key))).map_err(|_| wrong()),
+            _ => Err(wrong()),
         }
     }
 
@@ -154,6 +157,11 @@ fn open_cbc(secret: &[u8], iv: &[u8; BLOCK_BYTES], sealed: &[u8]) -> Result<Vec<
         _ => cbc::Decryptor::<aes::Aes256>::new_from_slices(secret, iv).map_err(wrong)?.decrypt_padded_vec_mut::<Pkcs7>(sealed),
     };
     opened.map_err(|_| "invalid padding on input".to_owned())
+}
+
+/// A secret from its base64, as Go reads it: line breaks are passed over, and bits that belong to no byte.
+pub(super) fn secret(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(&*go_base64::canonical(text).ok()?).ok()
 }
 
 /// Bytes that nobody can guess.

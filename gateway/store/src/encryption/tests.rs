@@ -78,7 +78,9 @@ async fn the_first_key_writes_and_all_read() {
     old.replace(&configuration(&["secrets"], &json!([keyed("aesgcm", &[("new", 2, 32)])]))).await.expect("sound");
     assert!(old.read_storage(PREFIX, KEY, stored.into()).await.is_err(), "the old key is gone");
     assert!(old.read_storage(PREFIX, KEY, Bytes::from_static(b"k8s\0clear")).await.is_err(), "nothing in the clear is read");
-    assert!(old.replace(&json!({})).await.is_err());
+    for wrong in [json!({}), configuration(&["secrets"], &json!([{"aescbc": {"keys": []}}, {"identity": {}}]))] {
+        assert!(old.replace(&wrong).await.is_err());
+    }
     assert!(old.read_storage(PREFIX, KEY, again.into()).await.is_ok(), "what is wrong changes nothing");
 }
 
@@ -97,10 +99,10 @@ fn the_nearest_pattern_counts() {
     let named = |name: &str| keyed("aescbc", &[(name, 1, 16)]);
     let rules =
         Rules::read(&json!({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": [
-            {"resources": ["*.*"], "providers": [named("all")]},
-            {"resources": ["*.apps"], "providers": [named("group")]},
             {"resources": ["secrets", "deployments.apps"], "providers": [named("own")]},
+            {"resources": ["*.apps"], "providers": [named("group")]},
             {"resources": ["*."], "providers": [named("core")]},
+            {"resources": ["*.*"], "providers": [named("all")]},
         ]}))
         .expect("sound");
     let first = |group: &str, plural: &str| String::from_utf8(rules.of(group, plural)[0].prefix.clone()).expect("text");
@@ -113,17 +115,52 @@ fn the_nearest_pattern_counts() {
 
 #[test]
 fn what_cannot_be_used_is_refused() {
-    for providers in [
-        json!([]),
-        json!([{"rot13": {}}]),
-        json!([keyed("aescbc", &[("k", 1, 15)])]),
-        json!([keyed("secretbox", &[("k", 1, 16)])]),
-        json!([{"aesgcm": {"keys": [{"name": "k", "secret": "%"}]}}]),
-        json!([{"kms": {"name": "k", "endpoint": "unix:///a"}}]),
-        json!([{"kms": {"apiVersion": "v2", "name": "k", "endpoint": "http://a"}}]),
+    for (providers, why) in [
+        (
+            json!([]),
+            "error while parsing file: resources[0].providers: Required value: at least one resources[0].providers is required",
+        ),
+        (
+            json!([{"aescbc": {}}, {"identity": {}}]),
+            "error while parsing file: resources[0].providers[0].aescbc.keys: Required value: at least one keys is required",
+        ),
+        (
+            json!([{"aesgcm": {"keys": [{}]}}, {"identity": {}}]),
+            "error while parsing file: [resources[0].providers[0].aesgcm.keys[0].name: Required value: name is a mandatory field for a \
+             key, resources[0].providers[0].aesgcm.keys[0].secret: Required value: secret is a mandatory field for a key]",
+        ),
+        (
+            json!([{"kms": {"name": "k", "endpoint": "unix:///a"}}]),
+            "error while building transformers: KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 \
+             instead.  Set --feature-gates=KMSv1=true to use the deprecated KMSv1 feature.",
+        ),
     ] {
-        assert!(Encryption::new(&configuration(&["secrets"], &providers), resource_of()).is_err(), "{providers}");
+        let told = Encryption::new(&configuration(&["secrets"], &providers), resource_of()).err();
+        assert_eq!(told.as_deref(), Some(why), "{providers}");
     }
+}
+
+#[test]
+fn what_an_earlier_rule_leaves_nothing_for_is_refused() {
+    let read = |lists: &[&[&str]]| {
+        let entry = |resources: &&[&str]| json!({"resources": resources, "providers": [{"identity": {}}]});
+        Rules::build(&json!({"resources": lists.iter().map(entry).collect::<Vec<_>>()})).map(drop)
+    };
+    for (lists, masked, by) in [
+        (&[&["configmaps", "*."][..], &["secrets"]][..], "secrets", "*."),
+        (&[&["configmaps", "*."], &["*."]], "*.", "*."),
+        (&[&["configmaps", "*.foo"], &["*.foo", "pods"]], "*.foo", "*.foo"),
+        (&[&["*.*"], &["*.*"]], "*.*", "*.*"),
+        (&[&["configmaps"], &["*."], &["secrets"]], "secrets", "*."),
+        (&[&["*.*"], &["secrets"]], "secrets", "*.*"),
+        (&[&["*.*"], &["*."]], "*.", "*.*"),
+        (&[&["configmaps"], &["*.*"], &["deployments.apps"]], "deployments.apps", "*.*"),
+    ] {
+        let why = format!("resource {masked:?} is masked by earlier rule {by:?}");
+        assert_eq!(read(lists), Err(why));
+    }
+    assert_eq!(read(&[&["configmaps"], &["secrets", "*.apps"], &["*."], &["pandas.bears"], &["*.*"]]), Ok(()));
+    assert_eq!(read(&[&["secrets"], &["secrets"]]), Ok(()), "two lists may add up");
 }
 
 #[tokio::test]
@@ -138,4 +175,7 @@ async fn stale_is_whatever_the_first_key_did_not_write() {
     assert_eq!((one.is_stale(PREFIX, mark), both.is_stale(PREFIX, mark), clear.is_stale(PREFIX, mark)), (false, true, true));
     assert_eq!((one.is_stale(PREFIX, 0), clear.is_stale(PREFIX, 0)), (true, false));
     assert!(one.is_stale("/registry/configmaps/", mark), "nobody speaks of them any more");
+    let colon = encryption(&["secrets"], &json!([keyed("aescbc", &[("a:b", 1, 32)])]));
+    let written = colon.write_storage(PREFIX, KEY, b"x".to_vec()).await.expect("encrypts");
+    assert!(!colon.is_stale(PREFIX, colon.mark(&written)), "a key's name may hold colons");
 }

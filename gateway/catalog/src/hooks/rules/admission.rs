@@ -3,11 +3,12 @@
 
 use cel::admission::{Offered, Yields};
 use cel::{Env, Stage};
+use codec::go_url;
 use model::field::{Errors, Path};
 use model::{Value, content, name};
 
 use super::labels::{self, Values};
-use super::{get, text, url as go_url};
+use super::{get, text};
 
 pub(crate) const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
 pub(crate) const MATCH_POLICIES: &[&str] = &["Equivalent", "Exact"];

@@ -1,9 +1,9 @@
-//! What Go's parser of URLs refuses, in its words. Follows `net/url.Parse` as far as a client can tell; takes nothing apart.
+//! What Go's parser of URLs refuses, in its words. Follows `net/url.Parse` as far as a client can tell; takes nothing but the scheme apart.
 
 use model::field::quote;
 
 /// Why a URL cannot be read: `parse "…": …`.
-pub(crate) fn fault(url: &str) -> Option<String> {
+pub fn fault(url: &str) -> Option<String> {
     let (before, fragment) = url.split_once('#').unwrap_or((url, ""));
     let told = |text: &str, why: String| format!("parse {}: {why}", quote(text));
     whole(before).map(|why| told(before, why)).or_else(|| escapes(fragment, Part::Other).map(|why| told(url, why)))
@@ -42,8 +42,8 @@ fn whole(url: &str) -> Option<String> {
     }
 }
 
-/// The scheme, empty when there is none, and what follows.
-fn scheme(url: &str) -> Result<(&str, &str), &'static str> {
+/// The scheme, empty when there is none, and what follows; fails with Go's words.
+pub fn scheme(url: &str) -> Result<(&str, &str), &'static str> {
     for (i, b) in url.bytes().enumerate() {
         match b {
             b'a'..=b'z' | b'A'..=b'Z' => {}
