@@ -22,6 +22,7 @@ mod listed;
 mod live;
 mod manifest;
 mod new;
+mod pods;
 mod pull;
 mod push;
 mod record;
@@ -32,6 +33,7 @@ mod rollback;
 mod rollout;
 mod run;
 mod scan;
+mod sdk;
 mod sign;
 mod subject;
 mod template;
@@ -85,6 +87,14 @@ const COMMANDS: &[Command] = &[
         run: new::run,
     },
     Command {
+        name: "sdk",
+        words: ("[FOLDER]", 1),
+        what: "puts the SDK of this program into a policy's folder, in place of the one that another release put there",
+        options: &[],
+        examples: &["", "no-latest"],
+        run: sdk::run,
+    },
+    Command {
         name: "build",
         words: ("[FOLDER]", 1),
         what: "builds the policies of a folder to wasm",
@@ -107,8 +117,9 @@ const COMMANDS: &[Command] = &[
         options: &[
             ("output", "human|json|junit", "how the outcome is written to standard output"),
             ("cases", "FOLDER", "cases from there instead of cases/"),
+            ("only", "TEXT", "the cases alone that have this in their name"),
         ],
-        examples: &["", "--output junit", "no-latest --cases more-cases"],
+        examples: &["", "--only \"no tag\"", "--output junit", "no-latest --cases more-cases"],
         run: test::run,
     },
     Command {
@@ -122,7 +133,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "run",
         words: ("[FOLDER|FILE.wasm]", 1),
-        what: "judges one object, a rendered chart (helm template … | gatehouse policy run --object -) or what is live",
+        what: "judges one object, a rendered chart (helm template … | gatehouse policy run --object -) or what is live, and the Pods that workloads among these will have",
         options: &[
             ("object", "FILE", "what to judge: YAML or JSON, several documents or one; - for standard input"),
             ("live", "WORDS", "what to judge, read by kubectl get WORDS, such as \"pod web -n shop\""),

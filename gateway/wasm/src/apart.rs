@@ -160,7 +160,7 @@ impl Held {
     pub(crate) fn describe(&self) -> Result<Metadata, LoadError> {
         let described = self.ticket.apart.with(DESCRIBE_DEADLINE * WALL_FACTOR + SLACK, |talk| talk.load(self));
         described.map_err(LoadError::Describe)?.map_err(|refusal| match refusal {
-            Refusal::NoWorld(why) => LoadError::NoWorld(why),
+            Refusal::OtherState(why) => LoadError::OtherState(why),
             Refusal::Link(why) => LoadError::Compile(wasmtime::Error::msg(why)),
             Refusal::Failed(failure) => LoadError::Describe(failure),
             Refusal::Settings(_) => LoadError::Compiler("a module that is described has no settings".to_owned()),
@@ -176,7 +176,7 @@ impl Held {
             Ok(()) => Ok(bound),
             Err(Refusal::Settings(violations)) => Err(BindError::Settings(violations)),
             Err(Refusal::Failed(failure)) => Err(BindError::Failed(failure)),
-            Err(Refusal::NoWorld(why) | Refusal::Link(why)) => Err(BindError::Link(wasmtime::Error::msg(why))),
+            Err(Refusal::OtherState(why) | Refusal::Link(why)) => Err(BindError::Link(wasmtime::Error::msg(why))),
         }
     }
 }

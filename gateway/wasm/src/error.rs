@@ -68,6 +68,12 @@ pub enum LoadError {
         /// Ours.
         known: &'static str,
     },
+    /// It follows this version of the contract, which is a candidate, as that was before (or will be).
+    #[error(
+        "the component was built for another state of the contract than this program knows, most likely an earlier one: {0}; \
+         build it again with the SDK of this release, which `gatehouse policy sdk` puts into the policy's folder"
+    )]
+    OtherState(String),
     /// It could not say what it is.
     #[error("ask the component what it is: {0}")]
     Describe(Failure),

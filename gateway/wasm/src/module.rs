@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
+use wasmtime::Store;
 use wasmtime::component::Component;
 
 use crate::apart::Held;
@@ -13,7 +14,7 @@ use crate::bindings::validator::gatehouse::policy::types::{Metadata, RequestPart
 use crate::compile::compile;
 use crate::engine::Runtime;
 use crate::error::LoadError;
-use crate::guest::Time;
+use crate::guest::{Guest, Time};
 use crate::imports::Grant;
 use crate::limits::MODULE_BYTES_MAX;
 use crate::policy::{Exports, failure};
@@ -155,12 +156,20 @@ fn list(names: &[String]) -> String {
 /// Asks with every import linked: nothing is granted by that, because `describe` has nothing to tell and nobody listens.
 fn describe(runtime: &Runtime, component: &Component, world: World) -> Result<Metadata, LoadError> {
     let linker = imports::linker(runtime, component, imports::Grant::ALL).map_err(LoadError::Compile)?;
-    let pre = linker.instantiate_pre(component).map_err(LoadError::Compile)?;
-    let exports = Exports::of(&pre, world).map_err(|error| LoadError::NoWorld(format!("{error:#}")))?;
+    // The names of what it imports and exports are the contract's by now: what does not fit are the types behind them.
+    let pre = linker.instantiate_pre(component).map_err(other_state)?;
+    let exports = Exports::of(&pre, world).map_err(other_state)?;
     let _running = runtime.ticker.running();
     let mut store = guest::store(runtime, Time::DESCRIBE, wasi::State::default(), reach::nothing());
-    let answer = pre.instantiate(&mut store).and_then(|instance| exports.describe(&mut store, &instance));
-    answer.map_err(|error| LoadError::Describe(failure(error, store.data())))
+    let failed = |error, store: &Store<Guest>| LoadError::Describe(failure(error, store.data()));
+    let instance = pre.instantiate(&mut store).map_err(|error| failed(error, &store))?;
+    exports.fit(&mut store, &instance).map_err(other_state)?;
+    exports.describe(&mut store, &instance).map_err(|error| failed(error, &store))
+}
+
+/// Of wasmtime's chain the last link: which type differs.
+fn other_state(error: wasmtime::Error) -> LoadError {
+    LoadError::OtherState(error.root_cause().to_string())
 }
 
 fn check_metadata(metadata: &Metadata, world: World, imports: &[String]) -> Result<(), String> {

@@ -71,6 +71,14 @@ impl Exports {
         })
     }
 
+    /// Whether the functions have the types of the contract.
+    pub(crate) fn fit(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+        match self {
+            Self::Validation(indices) => indices.load(store, instance).map(drop),
+            Self::Mutation(indices) => indices.load(store, instance).map(drop),
+        }
+    }
+
     pub(crate) fn describe(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<Metadata> {
         match self {
             Self::Validation(indices) => indices.load(&mut *store, instance)?.call_describe(store),

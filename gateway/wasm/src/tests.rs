@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::limits::{ANSWER_BYTES_MAX, MODULE_BYTES_MAX};
 use crate::*;
-use component::{LOG, component, validator};
+use component::{Guest, LOG, component, validator};
 
 const OK: &str = "(i32.const 2048)";
 
@@ -84,6 +84,24 @@ fn a_guest_sees_the_object_and_answers() {
     for object in ["{\"kind\":\"Pod\"}", "{\"kind\":\"Secret\"}"] {
         let verdict = policy.validate(&Call::of(&request(), Some(&object.as_bytes().to_vec()))).outcome.unwrap();
         assert_eq!(verdict.warnings, [object]);
+    }
+}
+
+#[test]
+fn a_module_of_another_state_of_the_contract_is_told_to_be_built_again() {
+    let runtime = runtime();
+    let told = |guest: Guest<'_>| match runtime.load(&guest.build()) {
+        Ok(_) => panic!("it fits"),
+        Err(error) => error.to_string(),
+    };
+    for (import, was) in [
+        ("", ("reads-request: list<request-part>,", "")),
+        ("", ("old: option<json>, params: option<json>", "old: option<json>")),
+        // Of what is imported, too.
+        (LOG, ("enum level { debug, info, warn, error }", "enum level { info, error }")),
+    ] {
+        let why = told(Guest { import, was, ..Guest::default() });
+        assert!(why.contains("built for another state of the contract") && why.contains("`gatehouse policy sdk`"), "{why}");
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) world: &'a str,
     /// Core imports.
     pub(crate) import: &'a str,
+    /// The contract as it was when this was built: a text of `wit/`, and what stood there.
+    pub(crate) was: (&'a str, &'a str),
     /// WIT with a world `guest` that has further imports; the contract's own world when empty.
     pub(crate) foreign: &'a str,
     /// JSON schema.
@@ -56,6 +58,7 @@ impl Default for Guest<'_> {
         Self {
             world: "validator",
             import: "",
+            was: ("", ""),
             foreign: "",
             schema: "",
             reads: &[],
@@ -102,8 +105,7 @@ impl Guest<'_> {
         );
         let mut module = wat::parse_str(text).unwrap();
         let mut resolve = wit_parser::Resolve::default();
-        let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
-        let (package, _) = resolve.push_dir(wit).unwrap();
+        let package = resolve.push_group(self.contract().parse().unwrap()).unwrap();
         let world = match self.foreign {
             "" => resolve.select_world(&[package], Some(self.world)).unwrap(),
             foreign => {
@@ -113,6 +115,21 @@ impl Guest<'_> {
         };
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    }
+
+    /// The contract as it was.
+    fn contract(&self) -> wit_parser::SourceMap {
+        let mut files = wit_parser::SourceMap::new();
+        let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+        for entry in std::fs::read_dir(wit).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "wit") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = if self.was.0.is_empty() { text } else { text.replace(self.was.0, self.was.1) };
+                files.push(&path, text);
+            }
+        }
+        files
     }
 
     fn data(&self) -> String {

@@ -14,7 +14,7 @@ use wasm::{Module, Runtime, World};
 
 use super::arguments::Arguments;
 use super::language::Language;
-use super::{Outcome, contract, manifest, subject};
+use super::{Outcome, contract, manifest, sdk, subject};
 use tool::Tool;
 
 /// One policy that was built.
@@ -67,7 +67,13 @@ pub(super) fn is_package(place: &Path) -> bool {
 /// Builds every policy of a folder; at least one, or it fails.
 pub(super) fn all(runtime: &Arc<Runtime>, folder: &Path) -> Result<Vec<Built>, String> {
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
-    let products = match Language::of(&folder)? {
+    let language = Language::of(&folder)?;
+    if sdk::is_of_another_release(&folder, language) {
+        tool::told(
+            "the SDK in .gatehouse/ is of another release than this program; `gatehouse policy sdk` puts this one's there",
+        );
+    }
+    let products = match language {
         Language::Rust => rust::build(&folder),
         Language::Go => go::build(&folder),
         Language::Js => js::build(&folder),

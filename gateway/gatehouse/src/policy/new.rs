@@ -1,15 +1,13 @@
 //! `gatehouse policy new`: a folder that builds from the package registry alone. The SDK and the contract go with it, in
 //! the version of this program, so that the policy fits the server.
 
-use std::fs;
 use std::path::Path;
 
 use wasm::World;
 
 use super::arguments::Arguments;
-use super::contract;
 use super::language::Language;
-use super::{Outcome, template};
+use super::{Outcome, sdk, template};
 
 /// Longest name; it becomes part of names of objects.
 const NAME_BYTES_MAX: usize = 63;
@@ -72,23 +70,9 @@ fn write(folder: &Path, name: &str, language: Language, world: World) -> Outcome
         [("NAME", name), ("TYPE", kind.as_str()), ("PLURAL", plural.as_str()), ("WORLD", world.as_str()), ("OUTCOME", component)];
     for (file, text) in files.into_iter().flatten() {
         let text = named.iter().fold((*text).to_owned(), |text, (word, by)| text.replace(word, by));
-        put(folder, file, &text)?;
+        sdk::put(folder, file, &text)?;
     }
-    for (file, text) in template.sdk {
-        put(folder, file, text)?;
-    }
-    let contract = if template.binds { contract::FILES } else { &[] };
-    for (file, text) in contract {
-        put(folder, &format!(".gatehouse/wit/{file}"), text)?;
-    }
-    Ok(())
-}
-
-fn put(folder: &Path, file: &str, text: &str) -> Outcome {
-    let path = folder.join(file);
-    let parent = path.parent().unwrap_or(folder);
-    let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, text));
-    written.map_err(|error| format!("{}: {error}", path.display()))
+    sdk::write(folder, language)
 }
 
 fn is_name(name: &str) -> bool {
@@ -108,6 +92,8 @@ fn type_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -74,7 +74,7 @@ impl Process {
     fn load(&mut self, number: u64, world: World, code: &[u8]) -> Result<crate::Metadata, Refusal> {
         let module = self.runtime.adopt(code, world).map_err(|error| match error {
             LoadError::Describe(failure) => Refusal::Failed(failure),
-            LoadError::NoWorld(why) => Refusal::NoWorld(why),
+            LoadError::OtherState(why) => Refusal::OtherState(why),
             other => Refusal::Link(other.to_string()),
         })?;
         let metadata = module.metadata.clone();

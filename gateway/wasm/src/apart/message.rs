@@ -71,7 +71,7 @@ impl FromChild {
 /// Why a module cannot be used.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Refusal {
-    NoWorld(String),
+    OtherState(String),
     Link(String),
     Settings(Vec<Violation>),
     Failed(Failure),
