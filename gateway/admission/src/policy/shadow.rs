@@ -107,12 +107,19 @@ pub(super) fn status(told: &Value, judged: &Entry, since: Option<&Counted>) -> V
     let differences: Vec<&Value> =
         since.into_iter().flat_map(|since| &since.differences).chain(earlier).take(DIFFERENCES_MAX).collect();
     json!({
+        // What was wrong with a candidate before this one.
+        "message": "",
         "revision": of.revision,
         "generation": of.generation,
         "judged": count("judged", since.map(|since| since.judged)),
         "differed": count("differed", since.map(|since| since.differed)),
         "differences": differences,
     })
+}
+
+/// The same of a candidate that cannot be asked: why, and nothing that one before it has done.
+pub(super) fn wrong(why: &str) -> Value {
+    json!({"message": why, "revision": "", "generation": 0, "judged": 0, "differed": 0, "differences": []})
 }
 
 /// A verdict in short, so that two can be compared: the rules and fields of its violations, not its words.

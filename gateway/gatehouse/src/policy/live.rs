@@ -28,7 +28,12 @@ impl<'a> Live<'a> {
     pub(super) fn read(arguments: &'a Arguments) -> Result<Self, String> {
         let name = arguments.place(0, "the name of a binding")?;
         let words = [&["get"], &place(arguments, name)[..], &["--output=json"]].concat();
-        Ok(Self { arguments, object: kubectl(arguments, &words)? })
+        Ok(Self::of(arguments, kubectl(arguments, &words)?))
+    }
+
+    /// A binding as it was read.
+    pub(super) fn of(arguments: &'a Arguments, object: Value) -> Self {
+        Self { arguments, object }
     }
 
     /// What it is called.
@@ -124,7 +129,7 @@ mod tests {
     fn a_change_holds_for_the_spec_that_was_read() {
         let arguments = Arguments::default();
         let object = json!({"metadata": {"name": "a", "generation": 3}, "spec": {"module": "m", "candidate": {"module": "n"}}});
-        let live = Live { arguments: &arguments, object };
+        let live = Live::of(&arguments, object);
         let patch = live.patch(
             &[("module", "n".into()), ("settings", Value::Null), ("candidate", Value::Null)],
             Some(&json!({"module": "m"})),

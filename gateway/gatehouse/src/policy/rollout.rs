@@ -17,8 +17,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     let candidate = candidate(arguments, &live)?;
     let now = live.change(&[("candidate", candidate.clone())], live.previous().as_ref())?;
-    if let Some(message) = now["status"]["shadow"]["message"].as_str() {
-        return Err(format!("{}: {message}", live.name()));
+    if let Some(message) = wrong(&now["status"]["shadow"]) {
+        return Err(format!("{}: {message}; gatehouse policy rollback {} takes it back", live.name(), live.name()));
     }
     match candidate["namespaceSelector"].is_object() {
         true => println!("{}: the candidate is in force where the selector says so, and in shadow elsewhere", live.name()),
@@ -34,6 +34,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 /// What is there already, with what is said now.
 fn candidate(arguments: &Arguments, live: &Live<'_>) -> Result<Value, String> {
     let mut candidate = match live.spec("candidate") {
+        // It would be what is in force.
+        Value::Null if !arguments.has("candidate") && !arguments.has("settings") => return Err(none(live)),
         Value::Null => json!({"module": live.spec("module")}),
         candidate => candidate.clone(),
     };
@@ -49,6 +51,10 @@ fn candidate(arguments: &Arguments, live: &Live<'_>) -> Result<Value, String> {
     Ok(candidate)
 }
 
+fn none(live: &Live<'_>) -> String {
+    format!("{} has no candidate; name one by --candidate MODULE or --settings FILE", live.name())
+}
+
 fn labels(selector: &str) -> Result<Map, String> {
     let pairs = selector.split(',').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').ok_or_else(|| format!("--namespaces: {pair:?} is not KEY=VALUE"))?;
@@ -60,7 +66,7 @@ fn labels(selector: &str) -> Result<Map, String> {
 fn promote(live: &Live<'_>) -> Outcome {
     let candidate = live.spec("candidate");
     if candidate.is_null() {
-        return Err(format!("{} has no candidate; name one by --candidate MODULE or --settings FILE", live.name()));
+        return Err(none(live));
     }
     let before = json!({"module": live.spec("module"), "settings": live.spec("settings")});
     let settings = Some(&candidate["settings"]).filter(|settings| !settings.is_null()).unwrap_or(live.spec("settings"));
@@ -85,7 +91,14 @@ fn tell(live: &Live<'_>) -> Outcome {
         println!("no candidate");
         return Ok(());
     }
+    if let Some(message) = wrong(shadow) {
+        println!("{message}");
+        return Ok(());
+    }
     println!("candidate {} revision {}", said(&candidate["module"]), said(&shadow["revision"]));
+    if !candidate["settings"].is_null() {
+        println!("with settings {} in place of {}", candidate["settings"], live.spec("settings"));
+    }
     if candidate["namespaceSelector"].is_object() {
         println!("in force in namespaces with {}", candidate["namespaceSelector"]);
     }
@@ -96,6 +109,11 @@ fn tell(live: &Live<'_>) -> Outcome {
         println!("  - {}\n  + {}", said(&one["current"]), said(&one["candidate"]));
     }
     Ok(())
+}
+
+/// Why a candidate cannot be asked.
+fn wrong(shadow: &Value) -> Option<&str> {
+    shadow["message"].as_str().filter(|message| !message.is_empty())
 }
 
 /// What of a binding is in force.
@@ -111,6 +129,25 @@ fn said(value: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_candidate_is_another_module_or_other_settings() {
+        let arguments = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            Arguments::read(&words, 1, &[("candidate", "MODULE", ""), ("namespaces", "KEY=VALUE", "")]).unwrap()
+        };
+        let of = |spec: Value, words: &[&str]| {
+            let arguments = arguments(words);
+            let live = Live::of(&arguments, json!({"metadata": {"name": "a"}, "spec": spec}));
+            candidate(&arguments, &live)
+        };
+        let some = ["--namespaces", "stage=test"];
+        assert!(of(json!({"module": "m"}), &some).unwrap_err().starts_with("a has no candidate; name one by --candidate"));
+        let named = of(json!({"module": "m"}), &["--candidate", "n", "--namespaces", "stage=test"]).unwrap();
+        assert_eq!(named, json!({"module": "n", "namespaceSelector": {"matchLabels": {"stage": "test"}}}));
+        let there = of(json!({"module": "m", "candidate": {"module": "n"}}), &some).unwrap();
+        assert_eq!(there, named);
+    }
 
     #[test]
     fn namespaces_are_named_by_labels() {

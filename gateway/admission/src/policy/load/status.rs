@@ -86,7 +86,7 @@ fn shadow(told: &Value, good: &Entry, counted: Option<&Counted>) -> Option<Value
     let judged = match (&good.candidate, good.binding.action) {
         (Some(candidate), _) => &candidate.entry,
         (None, Action::Shadow) => good,
-        (None, _) => return good.candidate_wrong.as_ref().map(|why| json!({"message": why})),
+        (None, _) => return good.candidate_wrong.as_ref().map(|why| shadow::wrong(why)),
     };
     Some(shadow::status(told, judged, counted))
 }

@@ -76,6 +76,26 @@ async fn a_candidate_that_cannot_be_asked_changes_nothing() {
         assert!(judge(&policies).await.0.is_err());
         let message = shadow(&world, &policies).await["message"].as_str().unwrap().to_owned();
         assert!(message.contains(words), "{message}");
+
+        // Another candidate in its place: nothing is told of this one, and the other way round.
+        let told = |policies, generation: i64, module: &'static str| {
+            let mut changed = world.peek(BINDINGS, "", "team").unwrap();
+            changed["spec"]["candidate"]["module"] = module.into();
+            meta::set(&mut changed, "generation", generation);
+            world.seed(BINDINGS, changed);
+            let world = world.clone();
+            async move {
+                let again = loaded(&world).await;
+                drop::<Arc<Policies>>(policies);
+                judge(&again).await.0.unwrap_err();
+                (shadow(&world, &again).await, again)
+            }
+        };
+        let (shadow, policies) = told(policies, 2, "labels").await;
+        assert_eq!((shadow["message"].as_str().unwrap_or(""), &shadow["judged"]), ("", &json!(1)), "{shadow}");
+        let (shadow, _) = told(policies, 3, candidate).await;
+        assert!(shadow["message"].as_str().unwrap().contains(words), "{shadow}");
+        assert_eq!((shadow["judged"].as_u64(), shadow["revision"].as_str()), (Some(0), Some("")), "{shadow}");
     }
 }
 
