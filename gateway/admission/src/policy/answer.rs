@@ -55,7 +55,9 @@ impl Refusals {
             OnFailure::Ignore => "Ignore",
         };
         tracing::warn!(policy = %binding.name, revision = %entry.revision(), reason = failure.reason(), error = %failure, "policy failed");
-        annotate(entry, json!({"verdict": "failed", "reason": failure.reason(), "failurePolicy": on_failure}), took, notes);
+        let (reason, message) = (failure.reason(), failure.to_string());
+        let told = json!({"verdict": "failed", "reason": reason, "message": message, "failurePolicy": on_failure});
+        annotate(entry, told, took, notes);
     }
 
     fn refuse(&mut self, binding: &str, violation: &Violation) {

@@ -211,6 +211,7 @@ async fn a_failure_is_the_failure_policy() {
             let words = words.map(|words| format!(r#"policy "slow" could not judge this request: {words}"#));
             assert!(words.iter().any(|words| status.message.contains(words)), "{status}");
         }
+        assert!(annotation(&notes, "slow")["message"].as_str().unwrap().starts_with("it "));
         assert_eq!((&annotation(&notes, "slow")["reason"], policies.metrics().snapshot()[0].1), (&json!("timeout"), "timeout"));
     }
 }

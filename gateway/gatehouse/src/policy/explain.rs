@@ -22,6 +22,9 @@ const REFUSALS_MAX: usize = 20;
 /// What a client that may not is answered.
 const FORBIDDEN: u64 = 403;
 
+/// What is told of a binding that was asked and said nothing.
+const PASSED: &str = "asked, and had nothing against it";
+
 /// A request as far as it is known.
 struct Asked {
     /// When it was made; of what is stored, now.
@@ -141,7 +144,9 @@ fn verdict(name: &str, what: &Value) -> String {
             field.map(|f| format!(" at {f}")).unwrap_or_default()
         ));
     }
-    for (field, before) in [("reason", "could not judge: "), ("failurePolicy", "failurePolicy "), ("exception", "excepted by ")] {
+    // A record of an earlier release has one word for why.
+    let why = if what["message"].is_string() { "message" } else { "reason" };
+    for (field, before) in [(why, "could not judge: "), ("failurePolicy", "failurePolicy "), ("exception", "excepted by ")] {
         if let Some(word) = what[field].as_str() {
             lines.push(format!("  {before}{word}"));
         }
@@ -208,7 +213,7 @@ fn outside(binding: &Value, asked: &Asked) -> String {
 /// What the conditions say as far as the request is known; nobody is there to ask who may do what.
 fn conditions(binding: &Binding, asked: &Asked) -> String {
     match trial::holds(binding, &asked.request, asked.object.as_ref(), None, None, &wasm::reach::nothing()) {
-        Ok(true) => "asked, and had nothing against it".to_owned(),
+        Ok(true) => PASSED.to_owned(),
         Ok(false) => "not asked: matchConditions leaves the request out".to_owned(),
         Err(why) => format!("matchConditions cannot be told from here: {why}"),
     }
@@ -260,6 +265,7 @@ fn one(arguments: &Arguments, asked: &Asked) -> Outcome {
     let Some(object) = &asked.object else { return Ok(()) };
     println!("{} {}", object["kind"].as_str().unwrap_or_default(), called(object));
     let results = report(arguments, asked, object)?;
+    let modules = kubectl(arguments, &["get", "policymodules", "--output=json"]).map(corpus::items).unwrap_or_default();
     for binding in bindings(arguments)? {
         let name = called(&binding);
         let own: Vec<&Value> = results.iter().filter(|result| result["policy"] == name.as_str()).collect();
@@ -272,12 +278,21 @@ fn one(arguments: &Arguments, asked: &Asked) -> Outcome {
             println!("policy {name:?}: {}, {}", text("/result"), rest.join(", "));
         }
         if own.is_empty() {
-            println!("policy {name:?}: {}", outside(&binding, asked));
+            println!("policy {name:?}: {}", of_stored(&binding, &modules, outside(&binding, asked)));
         } else {
             println!("{}", settings(&binding, &Value::Null));
         }
     }
     Ok(())
+}
+
+/// What a binding that no report names is told to have done with what is stored: nobody asks a mutator about that.
+fn of_stored(binding: &Value, modules: &[Value], told: String) -> String {
+    let module = modules.iter().find(|module| binding["spec"]["module"] == meta::name(module));
+    match module.is_some_and(|module| module["status"]["world"] == wasm::World::Mutator.as_str()) && told == PASSED {
+        true => "not asked: it changes what is written, and judges nothing that is stored".to_owned(),
+        false => told,
+    }
 }
 
 /// What the server's scan found of an object.
@@ -341,6 +356,9 @@ mod tests {
         let failed = json!({"auditID": "b", "stage": "ResponseComplete", "responseStatus": {"code": 500},
             "annotations": {"policy.gatehouse.dev/team": failed}});
         assert_eq!(super::refusals(&failed.to_string()).len(), 1);
+        let failed = |what: Value| verdict("team", &what);
+        assert!(failed(json!({"reason": "timeout"})).ends_with("could not judge: timeout"));
+        assert!(failed(json!({"reason": "timeout", "message": "it ran"})).ends_with("could not judge: it ran"));
         let said = "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no";
         let invalid = json!({"auditID": "c", "stage": "ResponseComplete", "responseStatus": {"code": 422, "message": said}});
         assert_eq!(super::refusals(&invalid.to_string()).len(), 1);
@@ -358,6 +376,16 @@ mod tests {
         assert_eq!(of(json!({"generation": 1})), json!({"s": "one"}));
         assert_eq!(of(json!({"generation": 3})), Value::Null);
         assert_eq!(of(json!({"generation": 1, "settings": {"s": "own"}})), json!({"s": "own"}));
+    }
+
+    #[test]
+    fn a_mutator_has_no_say_about_what_is_stored() {
+        let module = |world: &str| [json!({"metadata": {"name": "m"}, "status": {"world": world}})];
+        let binding = json!({"spec": {"module": "m"}});
+        let of = |world: &str, told: &str| of_stored(&binding, &module(world), told.to_owned());
+        assert_eq!(of("validator", PASSED), PASSED);
+        assert!(of("mutator", PASSED).starts_with("not asked: it changes"));
+        assert_eq!(of("mutator", "not asked: x leaves the request out"), "not asked: x leaves the request out");
     }
 
     #[test]
