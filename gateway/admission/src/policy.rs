@@ -34,6 +34,7 @@ pub mod signature;
 #[cfg(test)]
 mod tests;
 pub mod trial;
+pub mod unserved;
 mod validate;
 
 pub use load::{Options, StartError};

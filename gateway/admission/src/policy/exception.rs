@@ -92,6 +92,11 @@ impl Exception {
         self.rules.iter()
     }
 
+    /// The resources that it is about; all of them when there is none.
+    pub(super) fn resources(&self) -> impl Iterator<Item = &String> {
+        self.resources.iter()
+    }
+
     /// Whether the exception has ended.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires

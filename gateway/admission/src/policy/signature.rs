@@ -113,12 +113,24 @@ pub fn names(payload: &[u8], digest: &str) -> bool {
 
 /// Whether a signature in base64 over some bytes is by a public key in PEM. Fails when one of them cannot be read.
 pub fn verify(key: &str, signature: &str, bytes: &[u8]) -> Result<bool, Unread> {
-    let wrong = |why: &str| Unread::Key(why.to_owned());
-    let der = SubjectPublicKeyInfoDer::from_pem_slice(key.as_bytes()).map_err(|_| wrong("this is no public key in PEM"))?;
-    let (_, info) = SubjectPublicKeyInfo::from_der(&der).map_err(|_| wrong("the key cannot be read"))?;
+    let der = der(key).map_err(Unread::Key)?;
+    let info = info(&der).map_err(Unread::Key)?;
     let signature = STANDARD.decode(signature.trim()).map_err(|error| Unread::Signature(error.to_string()))?;
     let public = UnparsedPublicKey::new(algorithm(&info).map_err(Unread::Key)?, &info.subject_public_key.data);
     Ok(public.verify(bytes, &signature).is_ok())
+}
+
+/// Fails, in words, with what nobody could verify a signature by.
+pub(super) fn check_key(key: &str) -> Result<(), String> {
+    info(&der(key)?).and_then(|info| algorithm(&info).map(drop))
+}
+
+fn der(key: &str) -> Result<SubjectPublicKeyInfoDer<'static>, String> {
+    SubjectPublicKeyInfoDer::from_pem_slice(key.as_bytes()).map_err(|_| "this is no public key in PEM".to_owned())
+}
+
+fn info<'d>(der: &'d SubjectPublicKeyInfoDer<'_>) -> Result<SubjectPublicKeyInfo<'d>, String> {
+    SubjectPublicKeyInfo::from_der(der).map(|(_, info)| info).map_err(|_| "the key cannot be read".to_owned())
 }
 
 fn algorithm(info: &SubjectPublicKeyInfo<'_>) -> Result<&'static dyn VerificationAlgorithm, String> {

@@ -5,6 +5,7 @@ mod cel;
 use std::path::Path;
 
 use catalog::Catalog;
+use model::GroupVersionKind;
 use model::json::Value;
 use wasm::{Grant, World};
 
@@ -12,9 +13,6 @@ use super::arguments::Arguments;
 use super::build::Built;
 use super::subject::Policy;
 use super::{Outcome, document, manifest, subject};
-
-/// A module of this size still fits into an object after gzip, as `manifest` puts it there.
-const INLINE_BYTES: usize = 2 << 20;
 
 /// The version of bindings.
 const VERSION: &str = "policy.gatehouse.dev/v1alpha1";
@@ -67,8 +65,13 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
 }
 
+/// What a module imports of the contract; of WASI, which languages bring along, how much, for there is nothing in it.
 fn named(imports: &[String]) -> String {
-    if imports.is_empty() { "none".to_owned() } else { imports.join(", ") }
+    let (wasi, mut named): (Vec<String>, Vec<String>) = imports.iter().cloned().partition(|import| import.starts_with("wasi:"));
+    if !wasi.is_empty() {
+        named.push(format!("{} empty interfaces of WASI", wasi.len()));
+    }
+    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
 }
 
 fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
@@ -82,6 +85,9 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
         if let Err(unfit) = applied(binding).and_then(|()| bound().map_err(|unfit| unfit.to_string())) {
             add(Weight::Refused, format!("binding.yaml: {unfit}"));
         }
+        for unserved in unserved(binding) {
+            add(Weight::Asked, format!("binding.yaml: {unserved}"));
+        }
         let module = binding["spec"]["module"].as_str().unwrap_or_default();
         if module != built.name {
             let told = format!("binding.yaml: spec.module is {module:?}, and the policy calls itself {:?}", built.name);
@@ -93,11 +99,8 @@ fn findings(built: &Built, binding: &Value) -> Vec<Finding> {
             }
         }
     }
-    if built.module.bytes > INLINE_BYTES {
-        add(
-            Weight::Asked,
-            "the module is too large to stand in an object; push it to a registry or put it into --policy-dir".to_owned(),
-        );
+    if let Some(too_large) = manifest::beyond_a_request(&built.component) {
+        add(Weight::Asked, format!("the module is too large to stand in an object: {too_large}"));
     }
     if metadata.description.is_empty() || metadata.rules.is_empty() {
         add(Weight::Asked, "it does not say what it demands: a description and rules".to_owned());
@@ -134,6 +137,22 @@ fn applied(binding: &Value) -> Outcome {
     }
 }
 
+/// Resources and the kind of parameters that a server would not have, as far as that is known without one: of the API groups that
+/// every server has.
+fn unserved(binding: &Value) -> Vec<String> {
+    let Ok(catalog) = Catalog::builtin() else { return Vec::new() };
+    let is_known = |group: &str| catalog.all().any(|one| *one.gvr.group == *group);
+    let mut found = admission::policy::unserved::of_binding(&catalog, binding, is_known);
+    let params = &binding["spec"]["paramRef"];
+    if let (Some(version), Some(kind)) = (params["apiVersion"].as_str(), params["kind"].as_str()) {
+        let of = GroupVersionKind::from_api_version(version, kind);
+        if is_known(&of.group) && !catalog.all().any(|one| one.gvk == of) {
+            found.push(format!("spec.paramRef: there is no {kind} in {version}; without parameters the policy cannot judge"));
+        }
+    }
+    found
+}
+
 /// Settings that the schema does not describe.
 fn undescribed(schema: &Value) -> Vec<String> {
     let properties = schema["properties"].as_object().into_iter().flatten();
@@ -163,7 +182,7 @@ fn verdicts(folder: &Path, world: World, add: &mut impl FnMut(Weight, String)) {
 mod tests {
     use model::json::json;
 
-    use super::{applied, undescribed};
+    use super::{applied, undescribed, unserved};
 
     #[test]
     fn a_binding_is_read_as_a_server_reads_it() {
@@ -179,6 +198,29 @@ mod tests {
         wrong["action"] = "Denny".into();
         assert!(applied(&binding("ClusterPolicyBinding", wrong)).unwrap_err().contains("Unsupported value: \"Denny\""));
         assert!(applied(&binding("PolicyBindings", spec)).unwrap_err().contains("it must be a ClusterPolicyBinding or"));
+    }
+
+    #[test]
+    fn what_no_server_has_is_told_before_it_is_applied() {
+        let binding = |rules, params| json!({"spec": {"matchConstraints": {"resourceRules": rules}, "paramRef": params}});
+        let rule = |group: &str, resource: &str| json!([{"apiGroups": [group], "resources": [resource]}]);
+        let params = |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind});
+        assert!(unserved(&binding(rule("", "pods"), params("v1", "ConfigMap"))).is_empty());
+        assert!(unserved(&binding(rule("example.com", "widgets"), params("example.com/v1", "Widget"))).is_empty());
+        let told = unserved(&binding(rule("apps", "deployment"), params("v1", "ConfgMap")));
+        assert!(told[0].contains(r#"there is no "deployment" in the API groups ["apps"]"#), "{told:?}");
+        assert!(told[1].starts_with("spec.paramRef: there is no ConfgMap in v1"), "{told:?}");
+    }
+
+    #[test]
+    fn imports_of_wasi_are_counted() {
+        let named = |imports: &[&str]| super::named(&imports.iter().map(|import| (*import).to_owned()).collect::<Vec<_>>());
+        assert_eq!(named(&[]), "none");
+        assert_eq!(named(&["gatehouse:policy/types@1.0.0"]), "gatehouse:policy/types@1.0.0");
+        assert_eq!(
+            named(&["wasi:io/poll@0.2.12", "gatehouse:policy/log@1.0.0", "wasi:io/error@0.2.12"]),
+            "gatehouse:policy/log@1.0.0, 2 empty interfaces of WASI"
+        );
     }
 
     #[test]

@@ -83,12 +83,23 @@ fn inline(component: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
+/// Whether a component is more than a request holds, and what to do then. What is no larger unpacked is not packed to see.
+pub(super) fn beyond_a_request(component: &[u8]) -> Option<String> {
+    let bytes = if component.len() > INLINE_BYTES_MAX { go_base64::encode(&packed(component).ok()?).len() } else { 0 };
+    (bytes > INLINE_BYTES_MAX).then(|| too_large(bytes))
+}
+
+fn too_large(bytes: usize) -> String {
+    let kib = bytes.div_ceil(1024);
+    format!(
+        "{kib} KB are more than a request to a cluster holds: gatehouse policy push REFERENCE, then manifest --from REFERENCE"
+    )
+}
+
 fn hint(bytes: usize) -> Option<String> {
     let kib = bytes.div_ceil(1024);
     match bytes {
-        _ if bytes > INLINE_BYTES_MAX => Some(format!(
-            "{kib} KB are more than a request to a cluster holds: gatehouse policy push REFERENCE, then --from REFERENCE"
-        )),
+        _ if bytes > INLINE_BYTES_MAX => Some(too_large(bytes)),
         _ if bytes > APPLIED_BYTES_MAX => {
             Some(format!("{kib} KB are more than kubectl apply keeps beside an object: kubectl apply --server-side"))
         }
@@ -117,6 +128,7 @@ mod tests {
     fn what_kubectl_cannot_do_is_told_before_it_fails() {
         assert_eq!(hint(100 << 10), None);
         assert!(hint(300 << 10).is_some_and(|hint| hint.starts_with("300 KB") && hint.ends_with("--server-side")));
+        assert_eq!(beyond_a_request(&vec![0; 16 << 20]), None);
         assert!(hint(3 << 20).is_some_and(|hint| hint.ends_with("--from REFERENCE")));
     }
 }

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use catalog::Catalog;
 use model::{Value, World};
 
 use super::Kind;
 use crate::policy::binding::Binding;
 use crate::policy::exception::Exception;
 use crate::policy::set::Entry;
-use crate::policy::{Policies, reach};
+use crate::policy::{Policies, reach, unserved};
 use crate::{Cluster, Notes};
 
 /// What a read of something that does not exist is answered.
@@ -56,12 +55,7 @@ pub(super) fn bound(policies: &Policies, module: &str, notes: &mut Notes) {
 /// Warns of resources that nobody serves, about which a binding would never be asked, and of parameters that it would not get.
 pub(super) async fn around(cluster: &Cluster, binding: &Binding, object: &Value, notes: &mut Notes) {
     let Ok(catalog) = cluster.kinds.catalog() else { return };
-    let rules = object.pointer("/spec/matchConstraints/resourceRules").and_then(Value::as_array);
-    for (n, rule) in rules.into_iter().flatten().enumerate() {
-        for (m, why) in unserved(&catalog, rule) {
-            notes.warn(format!("spec.matchConstraints.resourceRules[{n}].resources[{m}]: {why}"));
-        }
-    }
+    unserved::of_binding(&catalog, object, |_| true).into_iter().for_each(|why| notes.warn(why));
     let Some(reference) = &binding.params else { return };
     // Those of a request's own namespace are looked for when there is one.
     let is_anywhere = binding.namespace().is_none() && reference.namespace.is_empty();
@@ -73,19 +67,6 @@ pub(super) async fn around(cluster: &Cluster, binding: &Binding, object: &Value,
     }
 }
 
-/// The resources of a rule that are in none of its groups, by their place.
-fn unserved(catalog: &Catalog, rule: &Value) -> Vec<(usize, String)> {
-    let texts = |field: &str| -> Vec<&str> { rule[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect() };
-    let groups = texts("apiGroups");
-    let is_in = |group: &str| groups.contains(&"*") || groups.contains(&group);
-    let missing = |(n, named): (usize, &str)| {
-        let plural = named.split('/').next().unwrap_or_default();
-        let is_there = plural == "*" || catalog.all().any(|one| &*one.gvr.resource == plural && is_in(&one.gvr.group));
-        (!is_there).then(|| (n, format!("there is no {plural:?} in the API groups {groups:?}; the policy is asked about none")))
-    };
-    texts("resources").into_iter().enumerate().filter_map(missing).collect()
-}
-
 /// What is wrong with a module, once that is known: one that was made a moment ago is not loaded yet.
 fn unready(module: &Value) -> Option<&str> {
     let status = module.get("status")?;
@@ -93,9 +74,12 @@ fn unready(module: &Value) -> Option<&str> {
     status["message"].as_str().filter(|message| is_known && !message.is_empty())
 }
 
-/// Warns of the bindings that an exception names, and of rules that none of them has.
-pub(super) async fn bindings(policies: &Policies, world: &dyn World, exception: &Exception, notes: &mut Notes) {
-    let set = policies.set();
+/// Warns of the bindings and resources that an exception names, and of rules that none of the bindings has.
+pub(super) async fn excepted(policies: &Policies, cluster: &Cluster, exception: &Exception, notes: &mut Notes) {
+    if let Ok(catalog) = cluster.kinds.catalog() {
+        unserved::of_exception(&catalog, exception).into_iter().for_each(|why| notes.warn(why));
+    }
+    let (set, world) = (policies.set(), &*cluster.world);
     let mut known = Vec::new();
     for (n, name) in exception.bindings().enumerate() {
         match set.validators.iter().chain(&set.mutators).find(|entry| entry.binding.name == *name) {

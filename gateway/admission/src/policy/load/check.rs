@@ -29,6 +29,7 @@ pub(in crate::policy) async fn check(
     match &*review.resource.resource {
         "clusterpolicybindings" | "policybindings" => check_binding(policies, review, object, notes).await,
         "policyexceptions" => check_exception(policies, review, object, notes).await,
+        "policymodules" => check_module(review, object),
         _ => Ok(()),
     }
 }
@@ -60,6 +61,23 @@ async fn check_binding(policies: &Policies, review: &Review<'_>, object: &Value,
     }
 }
 
+/// Keys that nothing can be signed by: what else is wrong with a module is found when it is loaded, and is told in its status.
+fn check_module(review: &Review<'_>, object: &Value) -> Result<(), Status> {
+    if review.old.is_some_and(|old| old.get("spec") == object.get("spec")) {
+        return Ok(());
+    }
+    let (spec, mut errors) = (Path::new("spec"), Errors::new());
+    let signature = spec.child("signature");
+    let at = signature.child("publicKeys");
+    let keys = object.pointer("/spec/signature/publicKeys").and_then(Value::as_array);
+    for (n, key) in keys.into_iter().flatten().enumerate() {
+        if let Err(why) = crate::policy::signature::check_key(key.as_str().unwrap_or_default()) {
+            errors.invalid(&at.index(n), key.clone(), format!("{why}; gatehouse policy keygen makes keys"));
+        }
+    }
+    if errors.0.is_empty() { Ok(()) } else { Err(invalid(review, object, &errors)) }
+}
+
 /// An update of labels alone may come late: what has ended excepts nothing.
 async fn check_exception(policies: &Policies, review: &Review<'_>, object: &Value, notes: &mut Notes) -> Result<(), Status> {
     let Ok(exception) = Exception::from_object(object) else { return Ok(()) };
@@ -68,7 +86,7 @@ async fn check_exception(policies: &Policies, review: &Review<'_>, object: &Valu
     }
     if !exception.is_over(review.now) {
         if let Some(cluster) = policies.cluster.get() {
-            absent::bindings(policies, &*cluster.world, &exception, notes).await;
+            absent::excepted(policies, cluster, &exception, notes).await;
         }
         return Ok(());
     }
@@ -82,6 +100,7 @@ fn invalid(review: &Review<'_>, object: &Value, errors: &Errors) -> Status {
     let kind = match &*review.resource.resource {
         "policybindings" => "PolicyBinding",
         "policyexceptions" => "PolicyException",
+        "policymodules" => "PolicyModule",
         _ => "ClusterPolicyBinding",
     };
     Status::invalid(&GroupKind { group: Arc::from(GROUP), kind: Arc::from(kind) }, meta::name(object), errors)

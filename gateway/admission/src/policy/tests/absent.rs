@@ -38,6 +38,11 @@ async fn an_exception_is_told_which_binding_is_missing() {
     let (_, policies) = of(vec![module("labels", &refusing())], vec![binding("team", "labels", json!({}))]).await;
     let named = |bindings: Value| scope::exception(json!({ "bindings": bindings }));
     assert_eq!(warnings(&policies, EXCEPTIONS, named(json!(["team"]))).await, Vec::<String>::new());
+    let scope = json!({"bindings": ["team"], "scope": {"resources": ["pods", "deployments.apps", "pod"]}});
+    assert_eq!(
+        warnings(&policies, EXCEPTIONS, scope::exception(scope)).await,
+        [r#"spec.scope.resources[2]: there is no "pod"; nothing is excepted by it"#]
+    );
     assert_eq!(
         warnings(&policies, EXCEPTIONS, named(json!(["team", "teams", "shop/team"]))).await,
         [
@@ -52,11 +57,13 @@ async fn a_binding_is_told_what_it_will_not_find() {
     let (_, policies) = of(vec![module("labels", &refusing())], vec![]).await;
     let rules = json!({"matchConstraints": {"resourceRules": [
         {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods", "podz", "pods/exec", "*"]},
-        {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/scale"]}]}});
+        {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/scale"]}]},
+        "grants": ["cluster"], "clusterReads": [{"apiGroups": ["", "apps"], "resources": ["configmaps", "deployment"]}]});
     assert_eq!(
         warnings(&policies, BINDINGS, binding("team", "labels", rules)).await,
         [
-            r#"spec.matchConstraints.resourceRules[0].resources[1]: there is no "podz" in the API groups [""]; the policy is asked about none"#
+            r#"spec.matchConstraints.resourceRules[0].resources[1]: there is no "podz" in the API groups [""]; the policy is asked about none"#,
+            r#"spec.clusterReads[0].resources[1]: there is no "deployment" in the API groups ["", "apps"]; the policy finds none"#
         ]
     );
     let of = |reference: Value| warnings(&policies, BINDINGS, binding("team", "labels", json!({ "paramRef": reference })));
@@ -89,4 +96,15 @@ async fn what_is_in_force_without_its_module_says_so() {
     assert_eq!(world.peek(BINDINGS, "", "team").unwrap()["status"]["ready"], json!(true));
     judge(&policies).await.0.unwrap_err();
     following.abort();
+}
+
+#[tokio::test]
+async fn a_key_that_verifies_nothing_is_refused() {
+    let (_, policies) = of(vec![], vec![]).await;
+    let mut object = module("labels", &refusing());
+    object["spec"]["signature"] = json!({"publicKeys": ["abc"]});
+    let refused = ask(&policies, MODULES, Step::Validate, &mut object, &mut Notes::default()).await.unwrap_err();
+    let words =
+        r#"spec.signature.publicKeys[0]: Invalid value: "abc": this is no public key in PEM; gatehouse policy keygen makes keys"#;
+    assert!(refused.message.contains(words), "{refused}");
 }
