@@ -1,15 +1,17 @@
 //! Cases of a policy, as `cases/*.yaml` holds them, and whether an answer is the one expected.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use admission::policy::set::{Entry, Unfit};
-use admission::policy::trial::{self, Trial};
+use admission::policy::trial::{self, Outcome, Trial};
 use model::json::{Value, json};
-use wasm::{Module, Violation, World};
+use wasm::{Failure, Module, Violation, World};
 
 use super::cel::Cel;
+use super::corpus::changes;
 use super::subject::{Asked, Policy};
 use super::{document, form, manifest, subject};
 
@@ -206,14 +208,24 @@ impl<'a> Given<'a> {
 }
 
 /// Tries the policy on an object.
-type Try<'a> = &'a dyn Fn(Option<&Value>) -> Result<Trial, String>;
+type Try<'a, T> = &'a dyn Fn(Option<&Value>) -> Result<T, String>;
 
-fn answer(case: &Case, world: World, object: Option<&Value>, judge: Try<'_>) -> Result<(), String> {
-    let expect = &case.body["expect"];
+/// Compares what a policy answers with what is expected. What it has logged meanwhile says why it answers so.
+fn answer(case: &Case, world: World, object: Option<&Value>, judge: Try<'_, Trial>) -> Result<(), String> {
+    let log = RefCell::new(Vec::new());
+    let tried = |object: Option<&Value>| {
+        let Trial { outcome, log: said, .. } = judge(object)?;
+        log.borrow_mut().extend(said);
+        Ok(outcome)
+    };
+    let compared = compare(&case.body["expect"], world, object, &tried);
+    compared.map_err(|why| log.take().iter().fold(why, |why, line| format!("{why}\n      {}: {}", line.level, line.message)))
+}
+
+fn compare(expect: &Value, world: World, object: Option<&Value>, tried: Try<'_, Result<Outcome, Failure>>) -> Result<(), String> {
     if expect["asked"] == false {
         return Ok(());
     }
-    let tried = |object| judge(object).map(|trial| trial.outcome);
     let outcome = match (tried(object)?, expect["error"].as_str()) {
         (Ok(outcome), None) => outcome,
         (Err(failure), Some(part)) if failure.to_string().contains(part) => return Ok(()),
@@ -230,7 +242,7 @@ fn answer(case: &Case, world: World, object: Option<&Value>, judge: Try<'_>) -> 
             mutation(expect, before, after)?;
             match tried(Some(after))?.map_err(|failure| failure.to_string())?.changed {
                 None => Ok(()),
-                Some(other) => Err(format!("asked again it changes its own work: {other}")),
+                Some(other) => Err(format!("asked again it changes its own work: {}", changes(after, &other))),
             }
         }
     }
@@ -282,7 +294,11 @@ fn mutation(expect: &Value, before: &Value, after: &Value) -> Result<(), String>
         (Value::Null, _) => return Err("the case says neither `expect.object` nor `expect.unchanged`".to_owned()),
         (object, _) => object,
     };
-    if after == expected { Ok(()) } else { Err(format!("expected {expected}\n      but got {after}")) }
+    match after == expected {
+        true => Ok(()),
+        // Whole objects side by side would leave it to the reader to find what differs.
+        false => Err(format!("expected {}\n      but got  {}", changes(after, expected), changes(expected, after))),
+    }
 }
 
 /// How a violation is shown.
@@ -297,5 +313,43 @@ fn each(wanted: &Value, found: impl Fn(&Value) -> bool) -> Result<(), Value> {
     match wanted.as_array().into_iter().flatten().find(|wanted| !found(wanted)) {
         Some(missing) => Err(missing.clone()),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm::LogLine;
+
+    use super::*;
+
+    /// What a case says of a mutator that puts a label there, each time another one, and logs.
+    fn judged(expect: Value) -> String {
+        let case = Case { file: String::new(), name: String::new(), body: json!({ "expect": expect }), folder: PathBuf::new() };
+        let calls = RefCell::new(0);
+        let judge = |object: Option<&Value>| {
+            *calls.borrow_mut() += 1;
+            let mut changed = object.unwrap().clone();
+            changed["metadata"]["labels"]["team"] = json!(format!("t{}", calls.borrow()));
+            let outcome = Outcome { violations: Vec::new(), warnings: Vec::new(), changed: Some(changed) };
+            let log = vec![LogLine { level: "info", message: "looking".to_owned() }];
+            Ok(Trial { outcome: Ok(outcome), took: Duration::ZERO, log, fuel: 0 })
+        };
+        let object = json!({"kind": "Pod", "metadata": {"labels": {"app": "web"}}});
+        answer(&case, World::Mutator, Some(&object), &judge).unwrap_err()
+    }
+
+    #[test]
+    fn who_fails_is_told_what_differs_and_what_the_policy_said() {
+        let wanted = json!({"kind": "Pod", "metadata": {"labels": {"app": "web", "team": "x"}}});
+        let told = judged(json!({ "object": wanted }));
+        assert_eq!(
+            told,
+            "expected metadata.labels.team = \"x\"\n      but got  metadata.labels.team = \"t1\"\n      info: looking"
+        );
+        let told = judged(json!({"unchanged": true}));
+        assert!(told.starts_with("expected metadata.labels.team = null\n"), "{told}");
+        let right = json!({"kind": "Pod", "metadata": {"labels": {"app": "web", "team": "t1"}}});
+        let told = judged(json!({ "object": right }));
+        assert!(told.starts_with("asked again it changes its own work: metadata.labels.team = \"t2\"\n"), "{told}");
     }
 }

@@ -159,9 +159,10 @@ fn ask(arguments: &Arguments, words: &[&str], complaints: Stdio) -> Result<Value
     match output.status.success() {
         true if output.stdout.is_empty() => Ok(Value::Null),
         true => serde_json::from_slice(&output.stdout).map_err(|error| format!("kubectl {}: {error}", words.join(" "))),
+        // A patch is as long as what it sets; the words before it say enough.
         false => Err(format!(
             "kubectl {} failed; what is wrong stands above (it speaks to the cluster that KUBECONFIG or --context names)",
-            words.join(" ")
+            words.iter().take_while(|word| **word != "--patch").copied().collect::<Vec<_>>().join(" ")
         )),
     }
 }
@@ -200,7 +201,11 @@ impl Recorded {
         let Some(object) = self.about() else { return "nothing".to_owned() };
         // What was refused lies where it was to be, which only the request tells.
         let asked = self.request["namespace"].as_str().filter(|_| object["kind"] != "Namespace").unwrap_or_default();
-        let (namespace, name) = (model::meta::namespace(object), model::meta::name(object));
+        let namespace = model::meta::namespace(object);
+        let name = match (model::meta::name(object), object["metadata"]["generateName"].as_str()) {
+            ("", Some(beginning)) => format!("{beginning}*"),
+            (name, _) => name.to_owned(),
+        };
         let namespace = if namespace.is_empty() { asked } else { namespace };
         let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
         let operation = self.request["operation"].as_str().map(|word| format!("{word} ")).unwrap_or_default();
@@ -255,7 +260,7 @@ impl Recorded {
 }
 
 /// The fields in which two objects differ, with their new values.
-fn changes(before: &Value, after: &Value) -> String {
+pub(super) fn changes(before: &Value, after: &Value) -> String {
     let mut found = Vec::new();
     differences("", before, after, &mut found);
     found.join(", ")

@@ -4,7 +4,7 @@ use model::json::{Value, json};
 
 use super::arguments::Arguments;
 use super::corpus::{self, Recorded};
-use super::{Outcome, cases, document, form, subject};
+use super::{Outcome, cases, document, form, pods, subject};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let runtime = subject::runtime()?;
@@ -13,7 +13,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         (Some(file), None) => corpus::objects(file)?,
         (None, Some(words)) => {
             let words: Vec<&str> = std::iter::once("get").chain(words.split_whitespace()).chain(["--output=json"]).collect();
-            corpus::items(corpus::kubectl(arguments, &words)?)
+            let live = corpus::items(corpus::kubectl(arguments, &words)?);
+            if live.is_empty() {
+                return Err(format!("the cluster has none: kubectl {}", words.join(" ")));
+            }
+            live
         }
         _ => return Err("say what to judge: --object FILE, or --live WORDS".to_owned()),
     };
@@ -25,13 +29,19 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     let (mut asked, mut refused) = (0, 0);
     for object in objects {
-        let recorded = recorded(arguments, object, old.clone());
-        if let Some(field) = recorded.unmatched(&bound, &cluster) {
-            println!("{}: not asked: {field} leaves it out", recorded.called());
-            continue;
+        let given = recorded(arguments, object, old.clone());
+        let pods = pods_of(&given).filter(|pods| pods.unmatched(&bound, &cluster).is_none());
+        let given = match given.unmatched(&bound, &cluster) {
+            Some(field) => {
+                println!("{}: not asked: {field} leaves it out", given.called());
+                None
+            }
+            None => Some(given),
+        };
+        for recorded in given.into_iter().chain(pods) {
+            asked += 1;
+            refused += usize::from(!told(&recorded, &recorded.judge(&bound, &cluster, params.as_ref())?, bound.name())?);
         }
-        asked += 1;
-        refused += usize::from(!told(&recorded, &recorded.judge(&bound, &cluster, params.as_ref())?, bound.name())?);
     }
     match (asked, refused) {
         (0, _) => Err(corpus::NOTHING.to_owned()),
@@ -39,6 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         (_, 1) => Err(format!("{} refuses it", bound.name())),
         (_, count) => Err(format!("{} refuses {count} objects", bound.name())),
     }
+}
+
+/// The Pods that a workload will have when it is made.
+fn pods_of(given: &Recorded) -> Option<Recorded> {
+    let is_made = given.request["operation"] == "CREATE";
+    given.object.as_ref().filter(|_| is_made).and_then(pods::of)
 }
 
 /// The request about an object; what is deleted is the object as it was.
@@ -96,6 +112,9 @@ mod tests {
             (one.request["operation"].as_str().unwrap().to_owned(), one.object.is_some(), one.old.is_some())
         };
         assert_eq!(of(&["--operation", "DELETE"], None), ("DELETE".to_owned(), false, true));
+        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {}}}});
+        let pods = |words: &[&str]| pods_of(&recorded(&said(words), deployment.clone(), None)).is_some();
+        assert!(pods(&[]) && !pods(&["--operation", "DELETE"]));
         assert_eq!(of(&[], None), ("CREATE".to_owned(), true, false));
         assert_eq!(of(&[], Some(json!({}))), ("UPDATE".to_owned(), true, true));
     }

@@ -181,6 +181,10 @@ pub(super) fn judge(entry: &Entry, asked: &Asked<'_>) -> Result<Trial, String> {
 pub(super) fn told(failure: &Failure) -> String {
     match failure {
         Failure::Refused(why) => format!("it could not judge: {why}"),
+        // What a panic of Rust says does not leave wasm; the other languages' SDKs tell it.
+        Failure::Trap(why) if why.contains("`unreachable`") => {
+            format!("{failure}; a panic in Rust ends so, and `cargo test` in the policy's folder shows its words")
+        }
         failure => failure.to_string(),
     }
 }

@@ -11,6 +11,7 @@ use super::{Outcome, cases, subject};
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let form = Form::parse(arguments.option("output"))?;
     let runtime = subject::runtime()?;
+    let only = arguments.option("only");
     let mut all = Vec::new();
     for policy in subject::policies(&runtime, &arguments.folder())? {
         if form == Form::Human {
@@ -19,7 +20,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         let folder = arguments.option("cases").map_or_else(|| policy.folder().join("cases"), PathBuf::from);
         let name = policy.name().to_owned();
         let mut judge = Judge::of(policy)?;
-        for case in cases::read(&folder)? {
+        for case in cases::read(&folder)?.into_iter().filter(|case| only.is_none_or(|part| case.name.contains(part))) {
             let started = Instant::now();
             let failure = judge.judge(&case).err();
             match &failure {
@@ -30,6 +31,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             let (policy, took) = (name.clone(), started.elapsed());
             all.push(Ran { policy, file: case.file, name: case.name, took, failure });
         }
+    }
+    // Cases that are not there fail where they are read.
+    if let Some(part) = only.filter(|_| all.is_empty()) {
+        return Err(format!("no case has {part:?} in its name"));
     }
     println!("{}", report::write(form, &all));
     match all.iter().filter(|ran| ran.failure.is_some()).count() {
