@@ -108,3 +108,12 @@ async fn a_key_that_verifies_nothing_is_refused() {
         r#"spec.signature.publicKeys[0]: Invalid value: "abc": this is no public key in PEM; gatehouse policy keygen makes keys"#;
     assert!(refused.message.contains(words), "{refused}");
 }
+
+#[tokio::test]
+async fn a_module_of_another_state_of_the_contract_says_so_in_its_status() {
+    let was = ("reads-request: list<request-part>,", "");
+    let (world, _) = of(vec![module("labels", &Guest { was, ..Guest::default() })], vec![]).await;
+    let status = world.peek(MODULES, "", "labels").unwrap()["status"].clone();
+    let message = status["message"].as_str().unwrap_or_default();
+    assert!(status["ready"] == false && message.contains("build it again with the SDK of this release"), "{status}");
+}
