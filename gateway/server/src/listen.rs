@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::lifecycle::{Lifecycle, Stage};
 use linger::Lingering;
+use streams::Streams;
 
 /// Connections open at once; each costs some 50 KB, and a cluster of 5,000 nodes holds about three a node.
 pub const CONNECTIONS_MAX: usize = 20_000;
@@ -44,8 +45,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// HTTP/2 connections are probed when they are silent for this long, and closed when no answer comes.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// How long an answer to such a probe may take.
+/// How long an answer to such a probe may take, and one to a goodbye.
 const PING_ANSWER_MAX: Duration = Duration::from_secs(15);
+/// A connection of HTTP/2 that carries no stream for so long is told goodbye. As upstream.
+pub const IDLE_MAX: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
@@ -90,11 +93,15 @@ pub struct Deadlines {
     pub handshake: Duration,
     /// For the headers of an HTTP/1.1 request.
     pub header_read: Duration,
+    /// For the next stream of a connection of HTTP/2.
+    pub idle: Duration,
+    /// For going when such a connection is told goodbye, once none of its streams runs.
+    pub goodbye: Duration,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { handshake: HANDSHAKE_MAX, header_read: HEADER_READ_MAX }
+        Self { handshake: HANDSHAKE_MAX, header_read: HEADER_READ_MAX, idle: IDLE_MAX, goodbye: PING_ANSWER_MAX }
     }
 }
 
@@ -204,19 +211,24 @@ where
     });
     let draining = lifecycle.reached(Stage::Draining);
     let ended = if http2 {
-        let (stream, linger) = Lingering::new(stream);
-        let mut connection = pin!(http2_builder(&settings).serve_connection(TokioIo::new(stream), answer));
+        let (streams, (stream, linger)) = (Streams::new(), Lingering::new(stream));
+        let mut connection = pin!(http2_builder(&settings, streams.clone()).serve_connection(TokioIo::new(stream), answer));
         let leaving = async {
             tokio::select! {
                 () = draining => {}
                 () = other.leaving.notified() => linger.store(true, Ordering::Relaxed),
+                () = streams.none_for(settings.deadlines.idle) => linger.store(true, Ordering::Relaxed),
             }
         };
         tokio::select! {
             ended = connection.as_mut() => ended,
             () = leaving => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    // It waits for an answer to its goodbye, and nobody owes a stranger that patience.
+                    () = streams.none_for(settings.deadlines.goodbye) => Ok(()),
+                }
             }
         }
     } else {
@@ -234,8 +246,8 @@ where
     }
 }
 
-fn http2_builder(settings: &Settings) -> hyper::server::conn::http2::Builder<TokioExecutor> {
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+fn http2_builder(settings: &Settings, streams: Streams) -> hyper::server::conn::http2::Builder<Streams> {
+    let mut builder = hyper::server::conn::http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.streams_max)
@@ -259,5 +271,6 @@ fn http1_builder(settings: &Settings) -> hyper::server::conn::http1::Builder {
 }
 
 mod linger;
+mod streams;
 #[cfg(test)]
 mod tests;

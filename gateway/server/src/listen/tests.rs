@@ -115,6 +115,20 @@ impl Running {
         answer
     }
 
+    /// A connection of HTTP/2 that has asked for a path, and nothing else.
+    async fn ask_h2(&self, path: &str) -> ClientStream<TcpStream> {
+        let mut stream = self.connect(None, b"h2").await;
+        stream.write_all(PREFACE).await.unwrap();
+        // GET and https of the static table, a path and an authority written out; the end of headers and of the stream.
+        let mut block = vec![0x82, 0x87, 0x04, path.len() as u8];
+        block.extend(path.bytes());
+        block.extend([0x01, 9]);
+        block.extend(b"localhost");
+        stream.write_all(&[0, 0, block.len() as u8, 1, 5, 0, 0, 0, 1]).await.unwrap();
+        stream.write_all(&block).await.unwrap();
+        stream
+    }
+
     fn key(&self, certificate: CertificateDer<'static>, key: &PrivateKeyDer<'_>) -> Arc<CertifiedKey> {
         let key = rustls::crypto::ring::sign::any_supported_type(key).unwrap();
         Arc::new(CertifiedKey::new(vec![certificate], key))
@@ -159,7 +173,7 @@ async fn http2_is_chosen_when_offered() {
     let running = start();
     let mut stream = running.connect(None, b"h2").await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    stream.write_all(PREFACE).await.unwrap();
     let mut frame = [0; 9];
     stream.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[3], 4, "the server's first frame is SETTINGS");
@@ -192,6 +206,48 @@ async fn a_client_that_stalls_its_headers_is_cut() {
     // The server may end TLS without a farewell.
     let _ = headerless.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"));
+}
+
+#[tokio::test]
+async fn who_carries_no_stream_is_told_goodbye_and_who_carries_one_is_not() {
+    let moment = Duration::from_millis(100);
+    let running = Arc::new(start_with(Deadlines { idle: moment, goodbye: moment, ..Deadlines::default() }));
+    let mut busy = running.ask_h2("/hold").await;
+    let answer = tokio::spawn(async move {
+        let mut answer = Vec::new();
+        drop(busy.read_to_end(&mut answer).await);
+        answer
+    });
+    while running.held.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // These come after the one that holds: once they are gone, it has been silent for longer than they.
+    let (mut idle, mut mute) = (running.connect(None, b"h2").await, running.connect(None, b"h2").await);
+    idle.write_all(PREFACE).await.unwrap();
+    let mut farewell = Vec::new();
+    let _ = idle.read_to_end(&mut farewell).await;
+    assert!(frames(&farewell).contains(&GOAWAY), "{farewell:?}");
+    let _ = mute.read_to_end(&mut Vec::new()).await;
+    assert!(!answer.is_finished());
+    running.release.notify_waiters();
+    let answer = answer.await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("unknown authority"), "the stream that was held is answered");
+    assert!(frames(&answer).contains(&GOAWAY), "and then its connection carries none");
+}
+
+/// What every client of HTTP/2 begins with: the preface, and settings of which none is another than usual.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const GOAWAY: u8 = 7;
+
+/// The types of the frames that came.
+fn frames(mut bytes: &[u8]) -> Vec<u8> {
+    let mut types = Vec::new();
+    while let [a, b, c, of_type, _, _, _, _, _, rest @ ..] = bytes {
+        types.push(*of_type);
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        bytes = rest.get(length..).unwrap_or_default();
+    }
+    types
 }
 
 #[tokio::test]
