@@ -1,6 +1,7 @@
 //! Which flow schema and priority level a request falls under, as `X-Kubernetes-PF-*` headers tell every client. Reads the
 //! objects straight from the store's cache, anew only when one of them changed.
-//! Follows `k8s.io/apiserver/pkg/util/flowcontrol/rule.go`. Seats nobody: seats go by user (`lib.rs`).
+//! Follows `k8s.io/apiserver/pkg/util/flowcontrol/rule.go`. Seats nobody: seats go by user (`lib.rs`), and here stands only who
+//! needs none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use arc_swap::ArcSwap;
 use model::{Attributes, Value, meta};
 use store::{ResourceCache, Store};
 
+use crate::Priority;
+
 /// Where a request belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -16,6 +19,8 @@ pub struct Flow {
     pub schema_uid: Arc<str>,
     /// The uid of its priority level.
     pub level_uid: Arc<str>,
+    /// Whether the level lets it wait.
+    pub priority: Priority,
 }
 
 /// The flow schemas in a store.
@@ -69,19 +74,27 @@ impl Schemas {
     /// A schema without its priority level takes no request.
     fn rows(&self) -> Vec<Row> {
         let uid = |object: &Value| Arc::<str>::from(meta::uid(object));
-        let levels: HashMap<String, Arc<str>> =
-            objects(&self.levels).map(|level| (meta::name(&level).to_owned(), uid(&level))).collect();
+        let level = |level: Value| (meta::name(&level).to_owned(), (uid(&level), priority(&level)));
+        let levels: HashMap<String, (Arc<str>, Priority)> = objects(&self.levels).map(level).collect();
         let row = |mut schema: Value| {
             let (name, schema_uid) = (meta::name(&schema).to_owned(), uid(&schema));
             let spec = schema.get_mut("spec")?;
             let level = text(spec.get("priorityLevelConfiguration")?, "name").to_owned();
             let precedence = spec.get("matchingPrecedence").and_then(Value::as_i64).unwrap_or(0);
             let rules = spec.get_mut("rules").map(Value::take).unwrap_or_default();
-            Some(Row { precedence, name, rules, flow: Flow { schema_uid, level_uid: levels.get(&level)?.clone() } })
+            let (level_uid, priority) = levels.get(&level)?.clone();
+            Some(Row { precedence, name, rules, flow: Flow { schema_uid, level_uid, priority } })
         };
         let mut rows: Vec<Row> = objects(&self.schemas).filter_map(row).collect();
         rows.sort_by(|a, b| (a.precedence, &a.name).cmp(&(b.precedence, &b.name)));
         rows
+    }
+}
+
+fn priority(level: &Value) -> Priority {
+    match level.get("spec").map(|spec| text(spec, "type")) {
+        Some("Exempt") => Priority::Exempt,
+        _ => Priority::Limited,
     }
 }
 
@@ -184,6 +197,13 @@ mod tests {
         assert!(!is_under(&request("u", &["testers"], ""), &rule), "the cluster's own need clusterScope");
         let status = Attributes { subresource: "log".to_owned(), ..request("u", &["testers"], "a") };
         assert!(!is_under(&status, &rule));
+    }
+
+    #[test]
+    fn levels_say_who_is_exempt() {
+        assert_eq!(priority(&json!({"spec": {"type": "Exempt", "exempt": {}}})), Priority::Exempt);
+        assert_eq!(priority(&json!({"spec": {"type": "Limited"}})), Priority::Limited);
+        assert_eq!(priority(&json!({})), Priority::Limited);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use authn::Credentials;
 use authn::impersonation::{self, Check};
-use flow::{Class, Seat};
+use flow::{Class, Priority, Seat};
 use futures::FutureExt;
 use http::{Request, Response};
 use model::user::{ANONYMOUS, UNAUTHENTICATED};
@@ -218,7 +218,7 @@ async fn take_seat(gate: &Gate, call: &Call) -> Result<Seat, Status> {
         Verb::Other(_) if !call.info.resource_request => Class::ReadOnly,
         _ => Class::Mutating,
     };
-    gate.flow.acquire(class, &call.user).await
+    gate.flow.acquire(class, Priority::of(call.flow.as_ref(), &call.user), &call.user).await
 }
 
 fn authorize(gate: &Gate, call: &mut Call, asked: &Attributes) -> Result<(), Status> {
