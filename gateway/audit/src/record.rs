@@ -169,6 +169,13 @@ impl Record {
         };
     }
 
+    /// Why the request failed before it came to anything, should the answer's Status not be told by [`Record::failed`].
+    pub fn failed_early(&mut self, message: &str) {
+        if let Some(open) = &mut self.0 {
+            open.event.response_status = Some(json!({"metadata": {}, "message": message}));
+        }
+    }
+
     /// The request failed like this.
     pub fn failed(&mut self, status: &Status) {
         if let Some(open) = &mut self.0 {

@@ -32,18 +32,23 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
     };
     match limit(&gate, &call) {
         Ok(limit) => call.wait_at_most(limit),
-        Err(status) => return respond::send(&gate, call, Err(status)).await,
+        Err(status) => {
+            open_audit_record(&gate, &peer, &mut call);
+            call.record.failed_early(&status.message);
+            return respond::send(&gate, call, Err(status)).await;
+        }
     }
-    let (method, uri, limit, ending) = (call.method.clone(), call.uri.clone(), call.limit, Ending::of(&call));
+    let (method, uri, id) = (call.method.clone(), call.uri.clone(), call.id.clone());
+    let (limit, ending) = (call.limit, Ending::of(&call));
     // Several kilobytes, which would be copied at every step further.
     let work = Box::pin(carry_out(gate.clone(), peer, call, body));
     let mut response = match tokio::time::timeout(limit, ending.wait(work)).await {
         Ok(Some((call, outcome))) => respond::send(&gate, call, outcome).await,
         Ok(None) => {
             error!(%method, %uri, "request panicked");
-            respond::without_call(&Status::internal("This request caused apiserver to panic. Look in the logs for details."))
+            respond::panicked(&id)
         }
-        Err(_) => respond::without_call(&Status::timeout("request did not complete within the allotted timeout", 0)),
+        Err(_) => respond::late(&id),
     };
     if method == http::Method::HEAD {
         *response.body_mut() = crate::body::empty();
@@ -87,7 +92,10 @@ impl Ending {
 async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> Result<Answer, Status> {
     let known = authenticate(gate, peer, call);
     open_audit_record(gate, peer, call);
-    known?;
+    if let Err(refused) = known {
+        call.record.failed_early(&attempted(peer, call));
+        return Err(refused);
+    }
     impersonate(gate, call)?;
     let asked = call.attributes();
     if !call.is_connected() && call.info.verb != Verb::Proxy {
@@ -149,6 +157,24 @@ fn authenticate(gate: &Arc<Gate>, peer: &Peer, call: &mut Call) -> Result<(), St
             peer.end_connection();
             Err(Status::unauthorized())
         }
+    }
+}
+
+/// How who was not authenticated tried to be. Follows `apiserver/pkg/endpoints/filters/authn_audit.go`.
+fn attempted(peer: &Peer, call: &Call) -> String {
+    let header = call.header("authorization").trim();
+    let (scheme, rest) = header.split_once(' ').unwrap_or_default();
+    let is_basic = scheme.eq_ignore_ascii_case("basic") && codec::go_base64::canonical(rest).is_ok();
+    let ways = [
+        (is_basic, "basic"),
+        (scheme.eq_ignore_ascii_case("bearer"), "bearer"),
+        (!call.query.text("access_token").trim().is_empty(), "access_token"),
+        (!peer.certificates.is_empty(), "x509"),
+    ];
+    let tried: Vec<&str> = ways.iter().filter(|(tried, _)| *tried).map(|(_, way)| *way).collect();
+    match &tried[..] {
+        [] => "Authentication failed, no credentials provided".to_owned(),
+        tried => format!("Authentication failed, attempted: {}", tried.join(", ")),
     }
 }
 

@@ -31,6 +31,7 @@ pub use render::{BookmarkEnd, Shape, bookmark};
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FLOW_SCHEMA_UID: HeaderName = HeaderName::from_static("x-kubernetes-pf-flowschema-uid");
 const PRIORITY_LEVEL_UID: HeaderName = HeaderName::from_static("x-kubernetes-pf-prioritylevel-uid");
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// Characters of all warnings together, as upstream.
 const WARNING_CHARACTERS_MAX: usize = 4 * 1024;
 
@@ -48,10 +49,7 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     };
     let answer = match outcome.and_then(|answer| convertible(&call, answer)) {
         Ok(answer) => answer,
-        Err(status) => {
-            call.record.failed(&status);
-            return failed(gate, call, &status).await;
-        }
+        Err(status) => return failed(gate, call, &status).await,
     };
     let (code, seat) = (answer.code, answer.seat);
     let mut response = match answer.content {
@@ -95,19 +93,41 @@ fn convertible(call: &Call, answer: Answer) -> Result<Answer, Status> {
     Err(Status::new(406, "NotAcceptable", message))
 }
 
-/// A response when not even the request could be read, or nothing is left of it.
-pub fn without_call(status: &Status) -> Response<Body> {
-    let mut response = whole(status.code, Media::Json.as_str(), line(&status.to_object()));
+/// The response when a request took longer than it may. Upstream writes this one past its encoders, which would say of which
+/// kind it is.
+pub fn late(id: &str) -> Response<Body> {
+    let mut status = Status::timeout("request did not complete within the allotted timeout", 0).to_object();
+    if let Some(fields) = status.as_object_mut() {
+        fields.shift_remove("kind");
+        fields.shift_remove("apiVersion");
+    }
+    past_handlers(whole(504, PLAIN, line(&status)), id)
+}
+
+/// The response when serving a request panicked.
+pub fn panicked(id: &str) -> Response<Body> {
+    let mut response = whole(500, PLAIN, "This request caused apiserver to panic. Look in the logs for details.\n".into());
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    past_handlers(response, id)
+}
+
+/// What the outermost layers say with every answer.
+fn past_handlers(mut response: Response<Body>, id: &str) -> Response<Body> {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    audit_id(id, response.headers_mut());
     response
 }
 
 /// A response to what cannot be told to be a request.
 pub fn unreadable(what: &Unreadable) -> Response<Body> {
     match what {
-        Unreadable::Path(status) => without_call(status),
+        Unreadable::Path(status) => {
+            let mut response = whole(status.code, Media::Json.as_str(), line(&status.to_object()));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+            response
+        }
         Unreadable::Request { id, why } => {
-            let mut response = whole(500, "text/plain; charset=utf-8", format!("Internal Server Error: {why}\n").into());
+            let mut response = whole(500, PLAIN, format!("Internal Server Error: {why}\n").into());
             response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             audit_id(id, response.headers_mut());
             response
@@ -125,10 +145,13 @@ fn audit_id(id: &str, headers: &mut HeaderMap) {
 
 async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> {
     let json = line(&status.to_object());
-    call.record.response_object(json.clone());
     let (media, bytes) = match negotiate::output(call.header("accept"), Endpoint::Failure) {
-        Ok(output) => encode(gate, &call, &output, json),
-        // Whatever the client accepts, an error must reach it; upstream writes it like this.
+        Ok(output) => {
+            call.record.failed(status);
+            call.record.response_object(json.clone());
+            encode(gate, &call, &output, json)
+        }
+        // Whatever the client accepts, an error must reach it; upstream writes it like this, past its record.
         Err(_) => (Media::Json, go_json::indent(json.trim_ascii_end()).into()),
     };
     let mut response = whole(status.code, media.as_str(), bytes);

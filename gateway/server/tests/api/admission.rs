@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use admission::{Notes, Operation, Plugin, Review};
-use model::json::{Value as Json, json};
+use model::json::json;
 use model::{GroupVersionResource, Status, User, Value, World, meta};
 use server::world::{LocalWorld, Slot};
 
-use crate::common::{Setup, server_with};
+use crate::common::{Setup, audit_log, events, server_with};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -202,29 +202,23 @@ async fn a_panic_is_an_answer_and_hurts_nobody_else() {
     let (plugin, _) = probe(|object| assert!(object["data"]["panic"].is_null(), "asked to"));
     let server = server_with(Setup { plugins: vec![Box::new(plugin)], ..Setup::default() });
     let answer = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"panic": "now"}})).await.ok(500);
-    assert!(answer.message().contains("This request caused apiserver to panic"), "{}", answer.message());
+    assert_eq!(answer.text(), "This request caused apiserver to panic. Look in the logs for details.\n");
+    assert_eq!(
+        (&answer.headers["content-type"], answer.headers.contains_key("audit-id")),
+        (&"text/plain; charset=utf-8".parse().unwrap(), true)
+    );
     server.post(MAPS, json!({"metadata": {"name": "b"}})).await.ok(201);
 }
 
 #[tokio::test]
 async fn the_audit_log_keeps_what_was_said() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.log");
-    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: RequestResponse\n";
-    let settings = audit::file::Settings { path: path.clone(), size_max_mb: 0, age_max_days: 0, backups_max: 0, compress: false };
-    let log = audit::Log::open(
-        audit::Policy::parse(policy).unwrap(),
-        audit::log::Sink::File(settings),
-        Arc::new(model::clock::SystemClock),
-    )
-    .unwrap();
+    let log = audit_log(folder.path());
     let (plugin, _) = probe(|_| {});
     let server = server_with(Setup { plugins: vec![Box::new(plugin)], audit: Some(log), ..Setup::default() });
     let made = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "v"}})).await.ok(201);
     server.get(&format!("{MAPS}/none")).await.ok(404);
-    server.0.audit.flush().await;
-    let text = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = events(&server, folder.path()).await;
     let create = lines.iter().find(|line| line["verb"] == "create" && line["stage"] == "ResponseComplete").unwrap();
     assert_eq!(create["auditID"].as_str(), made.headers["audit-id"].to_str().ok());
     assert_eq!((&create["responseStatus"]["code"], &create["requestObject"]["data"]), (&json!(201), &json!({"k": "v"})));

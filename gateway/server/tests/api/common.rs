@@ -1,6 +1,7 @@
 //! A whole server in the process, over the memory store, spoken to without a socket.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +109,22 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         lifecycle,
         limits: Limits { revision_wait: setup.revision_wait, ..Limits::default() },
     }))
+}
+
+/// An audit log in a folder, of all that there is to tell.
+pub(crate) fn audit_log(folder: &Path) -> audit::Log {
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: RequestResponse\n";
+    let path = folder.join("audit.log");
+    let settings = audit::file::Settings { path, size_max_mb: 0, age_max_days: 0, backups_max: 0, compress: false };
+    let policy = audit::Policy::parse(policy).expect("a policy");
+    audit::Log::open(policy, audit::log::Sink::File(settings), Arc::new(SystemClock)).expect("a file can be made")
+}
+
+/// What it holds by now.
+pub(crate) async fn events(server: &Server, folder: &Path) -> Vec<Value> {
+    server.0.audit.flush().await;
+    let text = std::fs::read_to_string(folder.join("audit.log")).expect("the log is there");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
 }
 
 impl Server {

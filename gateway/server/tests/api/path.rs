@@ -1,7 +1,9 @@
 //! Requests through the whole server: each verb, what it answers, and the words with which it refuses.
 
-use crate::common::server;
-use model::json::json;
+use std::time::Duration;
+
+use crate::common::{Setup, audit_log, events, server, server_with};
+use model::json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -350,4 +352,55 @@ async fn reviews_are_answered() {
 async fn a_path_that_is_no_text_is_refused() {
     let server = server();
     server.get("/api/v1/namespaces/%ff/pods").await.ok(400);
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_of_who_did_not_get_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server_with(Setup { audit: Some(audit_log(folder.path())), ..Setup::default() });
+    let (wrong, nothing_known) = (("authorization", "Bearer wrong"), ("accept", "text/none"));
+    let timeout = "invalid timeout specified in the request URL - time: invalid duration \"abc\"";
+    for (query, headers, code, message) in [
+        ("timeout=abc", vec![], 400, timeout),
+        ("timeout=abc", vec![nothing_known], 400, timeout),
+        ("limit=1", vec![wrong], 401, "Unauthorized"),
+        ("limit=1", vec![wrong, nothing_known], 401, "Unauthorized"),
+    ] {
+        let answer = server.send("GET", &format!("/api/v1/namespaces?{query}"), &headers, "").await.ok(code);
+        assert_eq!(answer.message(), message);
+        assert!(answer.headers.contains_key("audit-id"));
+    }
+    let told: Vec<Value> = events(&server, folder.path()).await;
+    assert!(told.iter().all(|event| event["stage"] == "ResponseStarted" && event["user"] == json!({})));
+    let statuses: Vec<&Value> = told.iter().map(|event| &event["responseStatus"]).collect();
+    let whole = |code: u16, reason: &str, message: &str| json!({"metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code});
+    let attempted = "Authentication failed, attempted: bearer";
+    assert_eq!(
+        statuses,
+        [
+            &whole(400, "BadRequest", timeout),
+            &json!({"metadata": {}, "message": timeout, "code": 400}),
+            &whole(401, "Unauthorized", "Unauthorized"),
+            &json!({"metadata": {}, "message": attempted, "code": 401}),
+        ]
+    );
+    let objects: Vec<bool> = told.iter().map(|event| event.get("responseObject").is_some()).collect();
+    assert_eq!(objects, [true, false, true, false], "what no encoder wrote is not recorded");
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told_past_the_encoders() {
+    let server = server_with(Setup { revision_wait: Duration::from_secs(60), ..Setup::default() });
+    let future = format!("{MAPS}?resourceVersion=1000000&timeout=1ms");
+    let answer = server.send("GET", &future, &[("audit-id", "mine")], "").await.ok(504);
+    assert_eq!(
+        answer.text(),
+        "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"Timeout: request did not complete within the allotted timeout\",\
+         \"reason\":\"Timeout\",\"details\":{},\"code\":504}\n"
+    );
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(
+        (&answer.headers["audit-id"], &answer.headers["cache-control"]),
+        (&"mine".parse().unwrap(), &"no-cache, private".parse().unwrap())
+    );
 }
