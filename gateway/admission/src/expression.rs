@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use cel::admission::{Fault, Offered, Variables, Yields, variable};
-use cel::{Bindings, CALL_COST_MAX, Composition, Decl, OBJECT_COST_MAX, Program, Stage, Value as Cel};
+use cel::{Bindings, CALL_COST_MAX, Composition, Decl, EFFORT_PER_COST, OBJECT_COST_MAX, Program, Stage, Value as Cel};
 use model::Value;
 
 mod conditions;
@@ -77,6 +77,8 @@ pub(crate) struct Pass<'a> {
     bindings: Bindings<'a>,
     composition: Option<Composition<'a>>,
     budget: u64,
+    /// What may be done beyond what costs say.
+    effort: u64,
 }
 
 /// The budget is used up: nothing further is evaluated.
@@ -102,7 +104,7 @@ impl<'a> Pass<'a> {
             bindings =
                 bindings.set(variable::AUTHORIZER, sight.authorizer()).set(variable::REQUEST_RESOURCE, sight.request_resource());
         }
-        Self { bindings, composition: variables.map(Composition::new), budget }
+        Self { bindings, composition: variables.map(Composition::new), budget, effort: EFFORT_PER_COST.saturating_mul(budget) }
     }
 
     /// What is left.
@@ -118,6 +120,8 @@ impl<'a> Pass<'a> {
         };
         let evaluation = program.eval_with(&self.bindings, self.composition.as_ref(), CALL_COST_MAX);
         let composed = self.composition.as_ref().map_or(0, Composition::take_cost);
+        let others = self.composition.as_ref().map_or(0, Composition::take_effort);
+        self.effort = self.effort.checked_sub(others).and_then(|left| left.checked_sub(evaluation.effort)).ok_or(Exhausted)?;
         self.budget = self.budget.checked_sub(composed).and_then(|left| left.checked_sub(evaluation.cost)).ok_or(Exhausted)?;
         Ok(evaluation.result.map_err(|error| format!("expression '{}' resulted in error: {error}", expression.text)))
     }

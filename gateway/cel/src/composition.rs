@@ -4,7 +4,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::CALL_COST_MAX;
+use crate::OBJECT_COST_MAX;
+use crate::effort::EFFORT_PER_COST;
 use crate::library::quote;
 use crate::program::{Bindings, Error, Program};
 use crate::types::Type;
@@ -14,6 +15,14 @@ use crate::value::{Outcome, Value};
 pub(crate) const VARIABLES: &str = "variables";
 /// The name of their type.
 pub(crate) const VARIABLES_TYPE: &str = "kubernetes.variables";
+
+/// What all variables of one object may do together.
+const EFFORT_MAX: u64 = EFFORT_PER_COST * OBJECT_COST_MAX;
+
+/// Adds without wrapping around; only one evaluation runs at a time.
+fn add(sum: &AtomicU64, more: u64) {
+    sum.store(sum.load(Ordering::Relaxed).saturating_add(more), Ordering::Relaxed);
+}
 
 /// Named expressions, in an order in which each may use those before it.
 #[derive(Debug, Default)]
@@ -71,17 +80,24 @@ pub struct Composition<'a> {
     variables: &'a Variables,
     values: Vec<OnceLock<Outcome<'a>>>,
     cost: AtomicU64,
+    effort: AtomicU64,
 }
 
 impl<'a> Composition<'a> {
     /// Nothing is evaluated yet.
     pub fn new(variables: &'a Variables) -> Self {
-        Self { variables, values: variables.0.iter().map(|_| OnceLock::new()).collect(), cost: AtomicU64::new(0) }
+        let values = variables.0.iter().map(|_| OnceLock::new()).collect();
+        Self { variables, values, cost: AtomicU64::new(0), effort: AtomicU64::new(0) }
     }
 
     /// What evaluating variables cost since this was asked last.
     pub fn take_cost(&self) -> u64 {
         self.cost.swap(0, Ordering::Relaxed)
+    }
+
+    /// The effort of evaluating variables since this was asked last.
+    pub fn take_effort(&self) -> u64 {
+        self.effort.swap(0, Ordering::Relaxed)
     }
 
     /// The value of a variable; nothing where there is none of that name.
@@ -100,9 +116,14 @@ impl<'a> Composition<'a> {
             Ok(program) => program,
             Err(why) => return Err(Error::Failed(format!("composited variable {name} fails to compile: {why}"))),
         };
-        let evaluation = program.eval_with(bindings, Some(self), CALL_COST_MAX);
-        let spent = self.cost.load(Ordering::Relaxed).saturating_add(evaluation.cost);
-        self.cost.store(spent, Ordering::Relaxed);
-        evaluation.result.map_err(|error| Error::Failed(format!("composited variable {name} fails to evaluate: {error}")))
+        let failed = |error: Error| Error::Failed(format!("composited variable {name} fails to evaluate: {error}"));
+        // Whoever counts these stops then; in between one variable may ask for any number of others.
+        if self.cost.load(Ordering::Relaxed) > OBJECT_COST_MAX || self.effort.load(Ordering::Relaxed) > EFFORT_MAX {
+            return Err(failed(Error::CostLimit));
+        }
+        let evaluation = program.eval_variable(bindings, self);
+        add(&self.cost, evaluation.cost);
+        add(&self.effort, evaluation.effort);
+        evaluation.result.map_err(failed)
     }
 }

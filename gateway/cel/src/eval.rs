@@ -1,9 +1,15 @@
 //! Runs a program. Counts what each step costs as cel-go's `interpreter/runtimecost.go` does, and stops at the limit.
 
+mod calls;
+
+use std::sync::Arc;
+
 use crate::composition::{self, Composition};
 use crate::cost::actual;
+use crate::effort::{self, CALL_EFFORT_MAX};
 use crate::library::patch;
-use crate::plan::{Accumulate, Attribute, Base, Call, Fold, Key, Node, Qualifier};
+use crate::library::regex::Pattern;
+use crate::plan::{Attribute, Base, Fold, Key, Node, Qualifier};
 use crate::program::{Bindings, Error};
 use crate::value::{List, Made, Map, Outcome, Value, equal};
 
@@ -16,6 +22,9 @@ const MAP: u64 = 30;
 /// What making a message costs.
 const MESSAGE: u64 = 40;
 
+/// Constants or fields that are compared with as much effort as one value is made.
+const COMPARED: u64 = 8;
+
 /// One evaluation.
 pub(crate) struct Run<'a, 'b> {
     bindings: &'b Bindings<'a>,
@@ -23,6 +32,9 @@ pub(crate) struct Run<'a, 'b> {
     locals: Vec<Slot<'a>>,
     limit: u64,
     pub(crate) cost: u64,
+    pub(crate) effort: u64,
+    /// The last regular expression that was made of data.
+    pattern: Option<(Box<str>, Arc<Pattern>)>,
 }
 
 /// A variable of a fold.
@@ -37,12 +49,34 @@ type Found<'a> = Result<Option<Value<'a>>, Error>;
 
 impl<'a, 'b> Run<'a, 'b> {
     pub(crate) fn new(bindings: &'b Bindings<'a>, composition: Option<&'b Composition<'a>>, limit: u64) -> Self {
-        Self { bindings, composition, locals: Vec::new(), limit, cost: 0 }
+        Self { bindings, composition, locals: Vec::new(), limit, cost: 0, effort: 0, pattern: None }
     }
 
     fn charge(&mut self, cost: u64) -> Result<(), Error> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit { Err(Error::CostLimit) } else { Ok(()) }
+    }
+
+    /// How much effort is left.
+    fn left(&self) -> u64 {
+        CALL_EFFORT_MAX.saturating_sub(self.effort)
+    }
+
+    /// Asks for effort before something is done. Who needs too much has used up the whole call, so that budgets count it.
+    fn exert(&mut self, effort: u64) -> Result<(), Error> {
+        self.effort = self.effort.saturating_add(effort);
+        if self.effort <= CALL_EFFORT_MAX {
+            return Ok(());
+        }
+        self.cost = self.cost.max(self.limit.saturating_add(1));
+        Err(Error::CostLimit)
+    }
+
+    /// The value of a whole expression, which may be gone through by who asked for it.
+    pub(crate) fn finish(&mut self, node: &'a Node) -> Outcome<'a> {
+        let value = self.node(node)?;
+        self.exert(effort::deep(&value, self.left()))?;
+        Ok(value)
     }
 
     pub(crate) fn node(&mut self, node: &'a Node) -> Outcome<'a> {
@@ -84,9 +118,11 @@ impl<'a, 'b> Run<'a, 'b> {
             },
             Node::Member(value, items) => {
                 let value = self.node(value)?;
-                Ok(Value::Bool(items.iter().any(|item| equal::equal(item, &value).unwrap_or(false))))
+                self.exert(items.compared() / COMPARED + effort::shallow(&value))?;
+                Ok(Value::Bool(items.holds(&value)))
             }
             Node::List(items) => {
+                self.exert(items.len() as u64)?;
                 let made = self.list(items);
                 self.charge(LIST)?;
                 made
@@ -98,6 +134,7 @@ impl<'a, 'b> Run<'a, 'b> {
             }
             Node::Fold(fold) => self.fold(fold),
             Node::Message(message) => {
+                self.exert(message.fields.len() as u64)?;
                 let fields = self.fields(&message.fields);
                 self.charge(MESSAGE)?;
                 patch::message(&message.name, fields?)
@@ -107,6 +144,8 @@ impl<'a, 'b> Run<'a, 'b> {
 
     /// `&&` and `||`: one side that decides hides an error of the other.
     fn logic(&mut self, terms: &'a [Node; 2], decides: bool) -> Outcome<'a> {
+        // Costs nothing, however many there are.
+        self.exert(1)?;
         let mut failed = None;
         for term in terms {
             match self.node(term) {
@@ -138,91 +177,10 @@ impl<'a, 'b> Run<'a, 'b> {
 
     fn equal(&mut self, function: &str, sides: &'a [Node; 2], negated: bool) -> Outcome<'a> {
         let sides = self.both(sides)?;
+        self.exert(effort::equal(&sides[0], &sides[1], self.left()))?;
         let result = equal::equal(&sides[0], &sides[1]).map(|same| Value::Bool(same != negated));
         let overload = if negated { "not_equals" } else { "equals" };
         self.charge(actual::call(function, overload, &sides, result.as_ref().ok()))?;
-        result
-    }
-
-    fn call(&mut self, call: &'a Call) -> Outcome<'a> {
-        match &call.args[..] {
-            [one] => match self.node(one) {
-                Ok(value) => self.apply(call, &[value]),
-                Err(error) => self.failed(call, &[Value::Null], error),
-            },
-            [first, second] => {
-                let left = self.node(first);
-                if matches!(left, Err(Error::CostLimit)) {
-                    return left;
-                }
-                match (left, self.node(second)) {
-                    (Ok(left), Ok(right)) => self.apply(call, &[left, right]),
-                    (Err(error), right) => self.failed(call, &[Value::Null, right.unwrap_or(Value::Null)], error),
-                    (Ok(left), Err(error)) => self.failed(call, &[left, Value::Null], error),
-                }
-            }
-            args => {
-                let values: Result<Vec<_>, _> = args.iter().map(|arg| self.node(arg)).collect();
-                self.apply(call, &values?)
-            }
-        }
-    }
-
-    /// A call that an operand's error prevents costs what it would with that operand; null stands for it, whose size is an
-    /// error's.
-    fn failed(&mut self, call: &'a Call, args: &[Value<'a>], error: Error) -> Outcome<'a> {
-        if error == Error::CostLimit {
-            return Err(error);
-        }
-        // Upstream's counting of these takes the error for a list, and says so.
-        let list = match call.overload {
-            "list_distinct" => args.first(),
-            overload if overload.ends_with("_sortByAssociatedKeys") => args.get(1),
-            overload if overload.starts_with("list_") && overload.ends_with("_sort") => args.first(),
-            _ => None,
-        };
-        if matches!(list, Some(Value::Null)) {
-            let message = "internal error: interface conversion: *types.Err is not traits.Lister: missing method Add";
-            return Err(Error::Failed(message.into()));
-        }
-        self.charge(actual::call(&call.function, call.overload, args, None))?;
-        Err(error)
-    }
-
-    fn apply(&mut self, call: &'a Call, args: &[Value<'a>]) -> Outcome<'a> {
-        let result = match (&call.pattern, &*call.function) {
-            (Some(pattern), "matches") => crate::library::regex::matches(pattern, args),
-            (Some(pattern), "find") => crate::library::regex::find(pattern, args),
-            (Some(pattern), _) => crate::library::regex::find_all(pattern, args),
-            (None, _) => (call.code)(args),
-        };
-        let result = result.unwrap_or_else(|| Err(no_such_overload(&call.function, args)));
-        self.charge(actual::call(&call.function, call.overload, args, result.as_ref().ok()))?;
-        result
-    }
-
-    fn accumulate(&mut self, accumulate: &'a Accumulate) -> Outcome<'a> {
-        let current = self.local(accumulate.place).map(drop);
-        self.charge(SELECT)?;
-        let call = &accumulate.call;
-        let mut rest = Vec::with_capacity(call.args.len());
-        for arg in &call.args {
-            match self.node(arg) {
-                Ok(value) => rest.push(value),
-                Err(error) => {
-                    self.charge(1)?;
-                    return current.and(Err(error));
-                }
-            }
-        }
-        if let Err(error) = current {
-            self.charge(1)?;
-            return Err(error);
-        }
-        let slot = std::mem::replace(&mut self.locals[accumulate.place], Slot::Ready(Ok(Value::Null)));
-        let Slot::Ready(Ok(value)) = slot else { return Err(Error::no_overload()) };
-        let result = add_to(value, &rest);
-        self.charge(1)?;
         result
     }
 
@@ -234,6 +192,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 (Value::Optional(Some(inner)), true) => made.push((*inner).clone()),
                 (Value::Optional(None), true) => {}
                 (value, true) => {
+                    self.exert(effort::deep(&value, self.left()))?;
                     let message = format!("cannot initialize optional list element from non-optional value {value}");
                     return Err(Error::Failed(message));
                 }
@@ -246,11 +205,16 @@ impl<'a, 'b> Run<'a, 'b> {
         let mut made = Made::default();
         for (key, value, optional) in entries {
             let key = self.node(key)?;
+            self.exert(effort::entry(&key))?;
             match (self.node(value)?, optional) {
                 (value, false) => drop(made.set(key, value)?),
                 (Value::Optional(Some(inner)), true) => drop(made.set(key, (*inner).clone())?),
-                (Value::Optional(None), true) => made.remove(&key),
+                (Value::Optional(None), true) => {
+                    self.exert(made.entries().len() as u64)?;
+                    made.remove(&key);
+                }
                 (value, true) => {
+                    self.exert(effort::deep(&value, self.left()))?;
                     let message = format!("cannot initialize optional entry '{key}' from non-optional value {value}");
                     return Err(Error::Failed(message));
                 }
@@ -267,6 +231,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 (Value::Optional(Some(inner)), true) => made.push((&**name, (*inner).clone())),
                 (Value::Optional(None), true) => {}
                 (value, true) => {
+                    self.exert(effort::deep(&value, self.left()))?;
                     let message = format!("cannot initialize optional entry '{name}' from non-optional value {value}");
                     return Err(Error::Failed(message));
                 }
@@ -301,6 +266,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 }
             }
             Value::Map(map) => {
+                self.exert(2 * map.len() as u64)?;
                 for key in map.keys() {
                     let value = fold.two.then(|| map.find(&key).map(|found| found.unwrap_or(Value::Null)));
                     if !self.fold_step(fold, base, (Ok(key), value))? {
@@ -320,6 +286,10 @@ impl<'a, 'b> Run<'a, 'b> {
         base: usize,
         (first, second): (Outcome<'a>, Option<Outcome<'a>>),
     ) -> Result<bool, Error> {
+        self.exert(1)?;
+        if let Ok(value) = &first {
+            self.read(value)?;
+        }
         self.locals[base + 1] = Slot::Ready(first);
         if let Some(second) = second {
             self.locals[base + 2] = Slot::Ready(second);
@@ -358,6 +328,7 @@ impl<'a, 'b> Run<'a, 'b> {
             Base::Local(place) => self.local(*place),
             Base::Made(node) => self.node(node),
             Base::Choice(nodes) => {
+                self.exert(1)?;
                 let [condition, truthy, falsy] = &**nodes;
                 let branch = match self.node(condition)? {
                     Value::Bool(true) => truthy,
@@ -420,21 +391,23 @@ impl<'a, 'b> Run<'a, 'b> {
     fn look_up(&mut self, qualifier: &'a Qualifier, value: &Value<'a>) -> Found<'a> {
         match &qualifier.key {
             Key::Name(name) => self.find_name(value, name),
-            Key::Constant(key) => find(value, key),
+            Key::Constant(key) => self.find(value, key),
             Key::Attribute(attribute) => {
                 let key = self.attribute(attribute)?;
-                find(value, &key)
+                self.find(value, &key)
             }
             Key::Made(node) => {
                 let key = self.node(node)?;
-                find(value, &key)
+                self.find(value, &key)
             }
         }
     }
 
     /// A field or an entry by its name, for which no key value is made.
-    fn find_name(&self, value: &Value<'a>, name: &str) -> Found<'a> {
-        match value {
+    fn find_name(&mut self, value: &Value<'a>, name: &str) -> Found<'a> {
+        let fields = if let Value::Message(message) = value { message.values().len() as u64 } else { 0 };
+        self.exert(effort::bytes(name.len()) + fields / COMPARED)?;
+        let found = match value {
             Value::Map(map) => map.find_text(name),
             Value::Variables => match self.composition {
                 Some(composition) => composition.find(name, self.bindings),
@@ -443,6 +416,24 @@ impl<'a, 'b> Run<'a, 'b> {
             Value::Message(message) => Ok(message.field(name)),
             Value::List(_) => Err(Error::Failed("unsupported index type 'string' in list".into())),
             _ => Ok(None),
+        }?;
+        found.iter().try_for_each(|found| self.read(found))?;
+        Ok(found)
+    }
+
+    /// The same by any key, which a fault shows.
+    fn find(&mut self, value: &Value<'a>, key: &Value<'a>) -> Found<'a> {
+        self.exert(effort::shown(key, self.left()))?;
+        let found = find(value, key)?;
+        found.iter().try_for_each(|found| self.read(found))?;
+        Ok(found)
+    }
+
+    /// Bytes are read of their text each time, and what is wrong with data is told.
+    fn read(&mut self, found: &Value<'_>) -> Result<(), Error> {
+        match found {
+            Value::Bytes(_) | Value::Invalid(_) => self.exert(effort::shallow(found)),
+            _ => Ok(()),
         }
     }
 
@@ -453,14 +444,14 @@ impl<'a, 'b> Run<'a, 'b> {
                 Some(found) => return Ok(found),
                 None => (None, Value::text(&**name)),
             },
-            Key::Constant(key) => (find(value, key)?, key.clone()),
+            Key::Constant(key) => (self.find(value, key)?, key.clone()),
             Key::Attribute(attribute) => {
                 let key = self.attribute(attribute)?;
-                (find(value, &key)?, key)
+                (self.find(value, &key)?, key)
             }
             Key::Made(node) => {
                 let key = self.node(node)?;
-                (find(value, &key)?, key)
+                (self.find(value, &key)?, key)
             }
         };
         found.ok_or_else(|| match value {
@@ -497,22 +488,6 @@ fn index(key: &Value<'_>) -> Result<i64, Error> {
     }
 }
 
-/// Adds to an accumulator, in place where nobody else holds it.
-fn add_to<'a>(value: Value<'a>, rest: &[Value<'a>]) -> Outcome<'a> {
-    match (value, rest) {
-        (Value::List(List::Made(mut items)), [Value::List(more)]) => {
-            let more = more.items()?;
-            std::sync::Arc::make_mut(&mut items).extend(more);
-            Ok(Value::List(List::Made(items)))
-        }
-        (Value::Map(Map::Made(mut made)), rest) => {
-            crate::library::operators::insert_into(std::sync::Arc::make_mut(&mut made), rest)?;
-            Ok(Value::Map(Map::Made(made)))
-        }
-        _ => Err(Error::no_overload()),
-    }
-}
-
 /// The name of a value's type in Go, which upstream shows here.
 fn go_type<'v>(value: &'v Value<'_>) -> &'v str {
     match value {
@@ -529,16 +504,4 @@ fn go_type<'v>(value: &'v Value<'_>) -> &'v str {
         Value::Type(_) => "*types.Type",
         other => other.type_name(),
     }
-}
-
-fn no_such_overload(function: &str, args: &[Value<'_>]) -> Error {
-    if function == "size" {
-        return Error::Failed("no such overload: size".into());
-    }
-    let plain = matches!(function, "startsWith" | "endsWith" | "contains" | "matches");
-    if plain || !function.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Error::no_overload();
-    }
-    let types: Vec<&str> = args.iter().map(Value::type_name).collect();
-    Error::Failed(format!("no such overload: {function}({})", types.join(", ")))
 }

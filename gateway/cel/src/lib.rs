@@ -17,6 +17,7 @@ mod composition;
 mod cost;
 mod decl;
 pub mod device;
+mod effort;
 mod env;
 mod escape;
 mod eval;
@@ -32,6 +33,7 @@ mod value;
 
 pub use composition::{Composition, Variables};
 pub use decl::{Decl, Field, Kind, ListKind};
+pub use effort::{CALL_EFFORT_MAX, EFFORT_PER_COST};
 pub use env::{Env, Stage};
 pub use escape::{escape, unescape};
 pub use issue::{Issue, Issues};

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use crate::ast::{Comprehension, Expr, Kind, Literal, op};
 use crate::check::{Facts, Reference};
+use crate::library::regex::{self, Pattern};
 use crate::library::{self, Code, convert};
 use crate::types::Type;
-use crate::value::{Made, Map, Text, Value};
+use crate::value::{Made, Map, Text, Value, equal};
 
 /// A step of a program.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(crate) enum Node {
     OptionalOr(Box<[Node; 2]>),
     OptionalOrValue(Box<[Node; 2]>),
     /// `in` over constants.
-    Member(Box<Node>, Vec<Value<'static>>),
+    Member(Box<Node>, Constants),
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
     Fold(Box<Fold>),
@@ -83,8 +82,44 @@ pub(crate) struct Call {
     pub(crate) overload: &'static str,
     pub(crate) code: Code,
     /// A constant regular expression, compiled.
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) pattern: Option<Arc<Pattern>>,
     pub(crate) args: Vec<Node>,
+}
+
+/// Constants that a value is looked for in.
+#[derive(Debug, Default)]
+pub(crate) struct Constants {
+    /// Found by their value.
+    known: Made<'static>,
+    /// Compared one after the other.
+    rest: Vec<Value<'static>>,
+}
+
+/// So many are compared sooner than found.
+const COMPARED_MAX: usize = 16;
+
+impl Constants {
+    fn of(items: Vec<Value<'static>>) -> Self {
+        if items.len() <= COMPARED_MAX {
+            return Self { rest: items, known: Made::default() };
+        }
+        let mut constants = Self::default();
+        for item in items {
+            if constants.known.set(item.clone(), Value::Null).is_err() {
+                constants.rest.push(item);
+            }
+        }
+        constants
+    }
+
+    pub(crate) fn holds(&self, value: &Value<'_>) -> bool {
+        self.known.has(value) || self.rest.iter().any(|item| equal::equal(item, value).unwrap_or(false))
+    }
+
+    /// How many are compared one after the other.
+    pub(crate) fn compared(&self) -> u64 {
+        self.rest.len() as u64
+    }
 }
 
 #[derive(Debug)]
@@ -105,12 +140,17 @@ pub(crate) struct Fold {
 
 /// Plans a checked expression. Fails where a constant cannot be converted.
 pub(crate) fn plan(root: &Expr, facts: &Facts) -> Result<Node, String> {
-    Planner { facts, locals: Vec::new() }.node(root)
+    Planner { facts, locals: Vec::new(), states: 0 }.node(root)
 }
+
+/// How large the regular expressions of one expression may be together: a place takes some 40 bytes.
+const STATES_MAX: u64 = 400_000;
 
 struct Planner<'c> {
     facts: &'c Facts,
     locals: Vec<Option<Arc<str>>>,
+    /// How large all regular expressions so far are together.
+    states: u64,
 }
 
 impl Planner<'_> {
@@ -165,7 +205,7 @@ impl Planner<'_> {
         Ok(as_attribute(self.node(operand)?))
     }
 
-    fn call(&self, expr: &Expr, function: &str, mut args: Vec<Node>) -> Result<Node, String> {
+    fn call(&mut self, expr: &Expr, function: &str, mut args: Vec<Node>) -> Result<Node, String> {
         let overload = match self.facts.overloads(expr) {
             [only] => only,
             _ => "",
@@ -186,7 +226,7 @@ impl Planner<'_> {
             ("orValue", [a, b]) => Node::OptionalOrValue(pair(a, b)),
             ("@in", [value, Node::Constant(Value::List(list))]) if overload == "in_list" => match constants(list) {
                 Some(items) if items.is_empty() => Node::Constant(Value::Bool(false)),
-                Some(items) => Node::Member(take(value).into(), items),
+                Some(items) => Node::Member(take(value).into(), Constants::of(items)),
                 None => self.plain(function, overload, args)?,
             },
             (_, [Node::Constant(value)]) if convert::is_conversion(function) => {
@@ -201,12 +241,19 @@ impl Planner<'_> {
         })
     }
 
-    fn plain(&self, function: &str, overload: &'static str, mut args: Vec<Node>) -> Result<Node, String> {
+    fn plain(&mut self, function: &str, overload: &'static str, mut args: Vec<Node>) -> Result<Node, String> {
         let Some(code) = library::code(function) else {
             return Err(format!("no such overload: {function}"));
         };
         let pattern = match (function, args.get(1)) {
-            ("matches" | "find" | "findAll", Some(Node::Constant(Value::String(text)))) => Some(library::regex::compile(text)?),
+            (function, Some(Node::Constant(Value::String(text)))) if regex::is_search(function) => {
+                let pattern = regex::compile(text)?;
+                self.states = self.states.saturating_add(pattern.states());
+                if self.states > STATES_MAX {
+                    return Err("error parsing regexp: expression too large".into());
+                }
+                Some(Arc::new(pattern))
+            }
             _ => None,
         };
         // What a fold's step adds to its own accumulator is added in place; copies would make folds quadratic.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::CALL_COST_MAX;
 use crate::ast::{Expr, Kind};
 use crate::check::Checked;
 use crate::composition::Composition;
@@ -99,6 +100,8 @@ pub struct Evaluation<'a> {
     pub result: Result<Value<'a>, Error>,
     /// What it cost.
     pub cost: u64,
+    /// What it really did where that is more than its cost says.
+    pub effort: u64,
 }
 
 impl Program {
@@ -149,8 +152,17 @@ impl Program {
     ) -> Evaluation<'a> {
         with_room(self.deep, || {
             let mut run = Run::new(bindings, composition, cost_limit);
+            let result = run.finish(&self.node);
+            Evaluation { result, cost: run.cost, effort: run.effort }
+        })
+    }
+
+    /// The same of a variable, whose value nobody goes through as a whole.
+    pub(crate) fn eval_variable<'a>(&'a self, bindings: &Bindings<'a>, composition: &Composition<'a>) -> Evaluation<'a> {
+        with_room(self.deep, || {
+            let mut run = Run::new(bindings, Some(composition), CALL_COST_MAX);
             let result = run.node(&self.node);
-            Evaluation { result, cost: run.cost }
+            Evaluation { result, cost: run.cost, effort: run.effort }
         })
     }
 }

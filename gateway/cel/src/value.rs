@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod equal;
 pub(crate) mod list;
 pub(crate) mod map;
+mod members;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -15,6 +16,7 @@ use model::json::Value as Json;
 
 pub(crate) use self::list::List;
 pub(crate) use self::map::{Made, Map};
+pub(crate) use self::members::Members;
 use crate::composition;
 use crate::decl::Decl;
 use crate::library::opaque::Opaque;

@@ -107,6 +107,14 @@ fn words() -> impl Strategy<Value = String> {
         ".format(",
         "lists.range(",
         ".sort()",
+        ".distinct()",
+        ".flatten(",
+        "sets.contains(",
+        "sets.intersects(",
+        ".replace(",
+        ".indexOf(",
+        ".findAll(",
+        ".transformMap(k, v,",
         ".split(",
         ".join(",
         "dyn(",
@@ -153,6 +161,8 @@ const QUESTIONS: &[&str] = &[
     "self.name.split('').reverse().join(',').replace('a', self.name).upperAscii() == self.name",
     "self.?labels[?self.name].hasValue() || self.?listed[?0].?value.orValue(1) / self.listed[0].value == 1",
     "self.listed[0].value * self.listed[0].value - 1 > self.listed[0].value % self.listed[0].value",
+    "sets.equivalent(self.tags, self.tags + oldSelf.value().tags) && self.listed.distinct().size() == self.listed.size()",
+    "[self.tags, [self.name]].flatten().sort() == self.tags.distinct() && self.name.findAll(self.name).size() > 0",
     "dyn(self).name == dyn(self.port) || dyn(self.labels) == dyn(self.tags)",
 ];
 
@@ -181,6 +191,7 @@ fn any_object_is_judged() {
             let (answer, cost) = told(CALL_COST_MAX);
             assert_eq!(told(CALL_COST_MAX), (answer.clone(), cost), "{text}: the same object is judged alike");
             assert!(!answer.as_ref().is_err_and(String::is_empty), "{text}: a fault says nothing");
+            assert!(program.eval(&bindings, CALL_COST_MAX).effort < 10_000, "{text}: little is done to little");
             if cost > 1 {
                 assert_eq!(told(cost / 2).0, Err(Error::CostLimit.to_string()), "{text}: {cost} is more than half of it");
             }
@@ -217,6 +228,7 @@ fn what_nests_too_deep_is_refused() {
     run(&format!("true{}", " && true".repeat(10_000)));
     run(&"!".repeat(10_000));
     run(&"(".repeat(100_000));
+    run(&format!("[[self.name]]{}.flatten(40).size() > 0", ".map(x, [x, x])".repeat(40)));
 }
 
 #[test]

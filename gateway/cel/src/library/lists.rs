@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::operators::{compare, holds};
+use super::operators::compare;
 use super::{Code, fail, some};
 use crate::program::Error;
-use crate::value::{List, Outcome, Value, equal};
+use crate::value::{List, Members, Outcome, Value, equal};
 
 /// The longest list that `lists.range` makes.
 const RANGE_MAX: i64 = 1_000_000;
@@ -27,9 +27,14 @@ pub(super) fn code(function: &str) -> Option<Code> {
             _ => None,
         },
         "distinct" => distinct,
-        "sets.contains" => |args| sets(args, |a, b| b.iter().all(|item| holds(a, item))),
-        "sets.equivalent" => |args| sets(args, |a, b| b.iter().all(|item| holds(a, item)) && a.iter().all(|item| holds(b, item))),
-        "sets.intersects" => |args| sets(args, |a, b| a.iter().any(|item| holds(b, item))),
+        "sets.contains" => |args| sets(args, covers),
+        "sets.equivalent" => |args| sets(args, |a, b| covers(a, b) && covers(b, a)),
+        "sets.intersects" => |args| {
+            sets(args, |a, b| {
+                let known = Members::of(b);
+                a.iter().any(|item| known.holds(item))
+            })
+        },
         _ => return None,
     })
 }
@@ -45,6 +50,12 @@ fn items<'a>(args: &[Value<'a>]) -> Option<Result<Vec<Value<'a>>, Error>> {
 fn sets<'a>(args: &[Value<'a>], holds: fn(&[Value<'a>], &[Value<'a>]) -> bool) -> Option<Outcome<'a>> {
     let [Value::List(a), Value::List(b)] = args else { return None };
     Some(a.items().and_then(|a| b.items().map(|b| Value::Bool(holds(&a, &b)))))
+}
+
+/// Whether each of the second is one of the first.
+fn covers<'a>(a: &[Value<'a>], b: &[Value<'a>]) -> bool {
+    let known = Members::of(a);
+    b.iter().all(|item| known.holds(item))
 }
 
 fn is_sorted<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
@@ -114,7 +125,10 @@ pub(super) fn last_index_of<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
 fn includes<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
     let [target, value] = args else { return None };
     match target {
-        Value::List(list) => Some(list.items().map(|items| Value::Bool(holds(&items, value)))),
+        Value::List(list) => Some(list.items().map(|items| {
+            let one = |item: &Value<'a>| equal::equal(item, value).unwrap_or(false);
+            Value::Bool(items.iter().any(one))
+        })),
         other => some(Value::Bool(equal::equal(other, value).unwrap_or(false))),
     }
 }
@@ -200,10 +214,12 @@ fn range<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
 fn distinct<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
     let items = items(args)?;
     Some(items.map(|items| {
-        let mut unique: Vec<Value<'a>> = Vec::with_capacity(items.len());
-        for item in items {
-            if !holds(&unique, &item) {
-                unique.push(item);
+        let mut known = Members::default();
+        let mut unique = Vec::new();
+        for item in &items {
+            if !known.holds(item) {
+                known.add(item);
+                unique.push(item.clone());
             }
         }
         Value::list(unique)

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::{Code, fail, number, some, time};
 use crate::program::Error;
-use crate::value::{Map, Outcome, Value, equal};
+use crate::value::{Map, Outcome, Value};
 
 pub(super) fn code(function: &str) -> Option<Code> {
     Some(match function {
@@ -178,9 +178,4 @@ pub(crate) fn insert_into<'a>(made: &mut crate::value::Made<'a>, args: &[Value<'
         }
         _ => Err(Error::no_overload()),
     }
-}
-
-/// Whether a value is in a list, as the set functions ask.
-pub(super) fn holds<'a>(list: &[Value<'a>], value: &Value<'a>) -> bool {
-    list.iter().any(|item| equal::equal(item, value).unwrap_or(false))
 }

@@ -85,6 +85,11 @@ impl<'a> Message<'a> {
         given.or_else(|| text.then(|| Value::text("")))
     }
 
+    /// The values of all fields.
+    pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &Value<'a>> {
+        self.fields.iter().map(|(_, value)| value)
+    }
+
     pub(crate) fn equal(&self, other: &Message<'a>) -> Result<bool, Error> {
         if self.name != other.name || self.fields.len() != other.fields.len() {
             return Ok(false);

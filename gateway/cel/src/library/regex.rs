@@ -1,32 +1,100 @@
 //! Regular expressions in RE2's syntax: `matches`, `find`, `findAll`. Does not backtrack.
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::{Code, fail, some};
+use super::{Code, some};
 use crate::value::{Outcome, Text, Value};
 
 /// A compiled expression takes at most this; upstream bounds repetition to 1000 instead.
 const BYTES_MAX: usize = 8 << 20;
 
 pub(super) fn code(function: &str) -> Option<Code> {
-    Some(match function {
-        "matches" => |args| with_pattern(args, |args, pattern| matches(pattern, args)),
-        "find" => |args| with_pattern(args, |args, pattern| find(pattern, args)),
-        "findAll" => |args| with_pattern(args, |args, pattern| find_all(pattern, args)),
-        _ => return None,
-    })
+    // The evaluator compiles what is looked for, and looks for it.
+    is_search(function).then_some(|_| None)
+}
+
+/// A compiled regular expression.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    regex: Regex,
+    states: u64,
+}
+
+/// Places of an expression that are looked at with as much effort as one value; a text may look at all of them for each byte.
+const STATES: u64 = 32;
+/// What making one place of an expression takes.
+const STATE_MADE: u64 = 8;
+
+impl Pattern {
+    /// How large it is.
+    pub(crate) fn states(&self) -> u64 {
+        self.states
+    }
+
+    /// The effort of looking for it in a text, by what is asked.
+    pub(crate) fn effort(&self, function: &str, args: &[Value<'_>]) -> u64 {
+        let length = args.first().and_then(Value::as_str).map_or(0, str::len) as u64;
+        let kept = match (function, args.get(2)) {
+            ("findAll", Some(Value::Int(limit))) if *limit >= 0 => 2 * length.min(*limit as u64),
+            ("findAll", _) => 2 * length,
+            _ => 0,
+        };
+        1 + (length.saturating_mul(self.states) / STATES).saturating_add(kept)
+    }
+}
+
+/// The effort of compiling a pattern.
+pub(crate) fn compiling(pattern: &str) -> u64 {
+    STATE_MADE.saturating_mul(states(pattern)).saturating_add(pattern.len() as u64)
+}
+
+/// How many places an expression has, with all repetitions written out; those of a faulty one do not matter.
+fn states(pattern: &str) -> u64 {
+    if is_too_wide(pattern) {
+        return 1;
+    }
+    regex_syntax::parse(&re2(pattern)).map_or(1, |parsed| states_of(&parsed))
+}
+
+fn states_of(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        HirKind::Class(Class::Unicode(class)) if !class.is_ascii() => 4 + 2 * class.ranges().len() as u64,
+        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) => 1,
+        HirKind::Repetition(repeated) => {
+            let times = repeated.max.unwrap_or(repeated.min).max(repeated.min).max(1);
+            states_of(&repeated.sub).saturating_add(1).saturating_mul(times.into())
+        }
+        HirKind::Capture(group) => states_of(&group.sub).saturating_add(2),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().map(states_of).fold(1, u64::saturating_add),
+    }
+}
+
+/// Whether it has so many classes of Unicode that only reading it takes more memory than it may.
+fn is_too_wide(pattern: &str) -> bool {
+    pattern.matches("\\p").count() + pattern.matches("\\P").count() > CLASSES_MAX
 }
 
 /// The most repetitions that RE2 allows.
 const REPEAT_MAX: u32 = 1000;
 
+/// The most classes of Unicode in one pattern.
+const CLASSES_MAX: usize = 500;
+
 /// Compiles a pattern. Fails with the text of Go's `regexp/syntax` for the faults that are met most.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &str) -> Result<Pattern, String> {
     let failed = |what: String| format!("error parsing regexp: {what}");
     if let Some(count) = repeated(pattern).find(|count| counts(count).any(|count| count > REPEAT_MAX)) {
         return Err(failed(format!("invalid repeat count: `{count}`")));
     }
-    RegexBuilder::new(&re2(pattern)).size_limit(BYTES_MAX).build().map_err(|error| failed(fault(pattern, &error.to_string())))
+    if is_too_wide(pattern) {
+        return Err(failed("expression too large".into()));
+    }
+    match RegexBuilder::new(&re2(pattern)).size_limit(BYTES_MAX).build() {
+        Ok(regex) => Ok(Pattern { regex, states: states(pattern) }),
+        Err(error) => Err(failed(fault(pattern, &error.to_string()))),
+    }
 }
 
 /// What stands in braces and is made of digits and commas.
@@ -123,16 +191,22 @@ fn re2(pattern: &str) -> String {
     out
 }
 
-fn with_pattern<'a>(args: &[Value<'a>], run: fn(&[Value<'a>], &Regex) -> Option<Outcome<'a>>) -> Option<Outcome<'a>> {
-    let Some(Value::String(pattern)) = args.get(1) else { return None };
-    match compile(pattern) {
-        Ok(pattern) => run(args, &pattern),
-        Err(message) => fail(message),
+/// Whether a function looks for a regular expression.
+pub(crate) fn is_search(function: &str) -> bool {
+    matches!(function, "matches" | "find" | "findAll")
+}
+
+/// `matches`, `find` or `findAll`.
+pub(crate) fn search<'a>(function: &str, pattern: &Pattern, args: &[Value<'a>]) -> Option<Outcome<'a>> {
+    match function {
+        "matches" => matches(&pattern.regex, args),
+        "find" => find(&pattern.regex, args),
+        _ => find_all(&pattern.regex, args),
     }
 }
 
 /// Whether the text has a match.
-pub(crate) fn matches<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a>> {
+fn matches<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a>> {
     match args.first()? {
         Value::String(text) => some(Value::Bool(pattern.is_match(text))),
         _ => None,
@@ -140,7 +214,7 @@ pub(crate) fn matches<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome
 }
 
 /// The first match, or nothing.
-pub(crate) fn find<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a>> {
+fn find<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a>> {
     match args.first()? {
         Value::String(text) => some(Value::text(pattern.find(text).map_or("", |found| found.as_str()))),
         _ => None,
@@ -148,7 +222,7 @@ pub(crate) fn find<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a
 }
 
 /// All matches, or the first so many.
-pub(crate) fn find_all<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a>> {
+fn find_all<'a>(pattern: &Regex, args: &[Value<'a>]) -> Option<Outcome<'a>> {
     let limit = match args.get(2) {
         Some(Value::Int(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
         Some(_) => return None,

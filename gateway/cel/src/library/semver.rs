@@ -35,6 +35,11 @@ impl Version {
         })
     }
 
+    /// How many parts come after the numbers.
+    pub(crate) fn parts(&self) -> u64 {
+        (self.pre.len() + self.build.len()) as u64
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("Version string empty".into());

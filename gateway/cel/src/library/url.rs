@@ -1,5 +1,6 @@
 //! `url('https://example.com/a?b=c')`. Follows `library/urls.go` and Go's `net/url` as far as `ParseRequestURI` accepts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::opaque::Opaque;
@@ -176,12 +177,16 @@ fn part<'a>(args: &[Value<'a>], of_url: fn(&Url) -> &str) -> Option<Outcome<'a>>
 /// The query's values by their names; pairs that cannot be read are left out.
 fn query<'a>(args: &[Value<'a>]) -> Option<Outcome<'a>> {
     let mut names: Vec<(String, Vec<Value<'a>>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for pair in of(args)?.query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (unescaped(name), unescaped(value)) else { continue };
-        match names.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.push(Value::text(value)),
-            None => names.push((name, vec![Value::text(value)])),
+        match places.get(&name) {
+            Some(&at) => names[at].1.push(Value::text(value)),
+            None => {
+                places.insert(name.clone(), names.len());
+                names.push((name, vec![Value::text(value)]));
+            }
         }
     }
     let mut made = Made::default();

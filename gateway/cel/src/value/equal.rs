@@ -1,10 +1,11 @@
 //! Which values are equal. Lists that are sets or maps compare without order; numbers compare across types.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use model::json::Value as Json;
 
-use super::{List, Map, Value};
+use super::{List, Map, Members, Value};
 use crate::decl::{Kind, ListKind};
 use crate::library::number;
 use crate::program::Error;
@@ -58,19 +59,75 @@ fn lists<'a>(a: &List<'a>, b: &List<'a>) -> Result<bool, Error> {
         }
         ListKind::Map(keys) => {
             let (ours, theirs) = (a.items()?, b.items()?);
+            let own_places = Places::of(&ours, keys);
             for item in &theirs {
-                match ours.iter().find(|own| same_keys(own, item, keys)) {
+                match own_places.find(&ours, item).map(|at| &ours[at]) {
                     Some(own) if equal(own, item)? => {}
                     _ => return Ok(false),
                 }
             }
-            Ok(ours.iter().all(|own| theirs.iter().any(|item| same_keys(own, item, keys))))
+            let their_places = Places::of(&theirs, keys);
+            Ok(ours.iter().all(|own| their_places.find(&theirs, own).is_some()))
         }
     }
 }
 
+/// Where items of a list of type map are, by their keys; those without a key that can be told are compared one by one.
+pub(crate) struct Places<'k> {
+    keys: &'k [Box<str>],
+    /// Nothing where an item is not of JSON.
+    places: Option<HashMap<String, usize>>,
+}
+
+impl<'k> Places<'k> {
+    pub(crate) fn of(items: &[Value<'_>], keys: &'k [Box<str>]) -> Self {
+        let mut places = Self { keys, places: Some(HashMap::new()) };
+        for (at, item) in items.iter().enumerate() {
+            places.add(item, at);
+        }
+        places
+    }
+
+    /// Of several with the same keys, the first counts.
+    pub(crate) fn add(&mut self, item: &Value<'_>, at: usize) {
+        let Some(places) = &mut self.places else { return };
+        match key_text(item, self.keys) {
+            Some(key) => drop(places.entry(key).or_insert(at)),
+            None => self.places = None,
+        }
+    }
+
+    /// The first of the items, whose places these are, that has the keys of another.
+    pub(crate) fn find(&self, items: &[Value<'_>], item: &Value<'_>) -> Option<usize> {
+        match (&self.places, key_text(item, self.keys)) {
+            (Some(places), Some(key)) => places.get(&key).copied(),
+            _ => items.iter().position(|own| same_keys(own, item, self.keys)),
+        }
+    }
+}
+
+/// The keys of an object of JSON as one text.
+fn key_text(item: &Value<'_>, keys: &[Box<str>]) -> Option<String> {
+    let Value::Map(Map::Json(map, _)) = item else { return None };
+    let mut text = String::new();
+    for key in keys {
+        match map.get(&*crate::escape::escape(key).unwrap_or((&**key).into())) {
+            // Objects may be equal and written otherwise.
+            Some(Json::Array(_) | Json::Object(_)) => return None,
+            Some(json) => text.push_str(&json.to_string()),
+            None => {}
+        }
+        text.push('\n');
+    }
+    Some(text)
+}
+
 /// Whether each of the second is one of the first.
 fn covers<'a>(a: &[Value<'a>], b: &[Value<'a>]) -> Result<bool, Error> {
+    let known = Members::of(a);
+    if known.all_marked() && b.iter().all(Members::finds_at_once) {
+        return Ok(b.iter().all(|item| known.holds(item)));
+    }
     for item in b {
         let mut found = false;
         for known in a {
@@ -84,7 +141,7 @@ fn covers<'a>(a: &[Value<'a>], b: &[Value<'a>]) -> Result<bool, Error> {
 }
 
 /// Whether two items of a list of type map have the same keys. Upstream looks for the keys by their escaped names.
-pub(crate) fn same_keys(a: &Value<'_>, b: &Value<'_>, keys: &[Box<str>]) -> bool {
+fn same_keys(a: &Value<'_>, b: &Value<'_>, keys: &[Box<str>]) -> bool {
     let (Value::Map(a), Value::Map(b)) = (a, b) else { return false };
     keys.iter().all(|key| match (a, b) {
         (Map::Json(a, _), Map::Json(b, _)) => {

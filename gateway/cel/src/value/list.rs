@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::json::Value as Json;
 
-use super::{Outcome, Value, convert, equal};
+use super::{Members, Outcome, Value, convert, equal};
 use crate::decl::{Decl, Kind, ListKind};
 use crate::program::Error;
 
@@ -70,24 +70,47 @@ impl<'a> List<'a> {
         match self.kind() {
             ListKind::Atomic => items.extend(other.items()?),
             ListKind::Set => {
-                for item in other.items()? {
-                    let known = items.iter().map(|known| equal::equal(known, &item)).collect::<Result<Vec<_>, _>>()?;
-                    if !known.contains(&true) {
-                        items.push(item);
-                    }
-                }
+                let other = other.items()?;
+                let more = missing(&items, &other)?;
+                items.extend(more);
             }
             ListKind::Map(keys) => {
+                let mut places = equal::Places::of(&items, keys);
                 for item in other.items()? {
-                    match items.iter().position(|known| equal::same_keys(known, &item, keys)) {
+                    match places.find(&items, &item) {
                         Some(at) => items[at] = item,
-                        None => items.push(item),
+                        None => {
+                            places.add(&item, items.len());
+                            items.push(item);
+                        }
                     }
                 }
             }
         }
         Ok(Value::list(items))
     }
+}
+
+/// What of the second is not in the first, each once.
+fn missing<'a>(items: &[Value<'a>], other: &[Value<'a>]) -> Result<Vec<Value<'a>>, Error> {
+    let mut known = Members::of(items);
+    let mut more = Vec::new();
+    if known.all_marked() && other.iter().all(Members::finds_at_once) {
+        for item in other {
+            if !known.holds(item) {
+                known.add(item);
+                more.push(item.clone());
+            }
+        }
+        return Ok(more);
+    }
+    for item in other {
+        let same: Result<Vec<bool>, _> = items.iter().chain(&more).map(|known| equal::equal(known, item)).collect();
+        if !same?.contains(&true) {
+            more.push(item.clone());
+        }
+    }
+    Ok(more)
 }
 
 /// The declaration of a list's items; data without a declaration has none further down either.

@@ -64,6 +64,16 @@ impl<'a> Made<'a> {
         }
     }
 
+    /// Whether there is such a key.
+    pub(crate) fn has(&self, key: &Value<'_>) -> bool {
+        Key::of(key).is_some_and(|place| self.places.contains_key(&place))
+    }
+
+    /// All entries, in the order they were made.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (&Value<'a>, &Value<'a>)> {
+        self.entries.iter().map(|(key, value)| (key, value))
+    }
+
     pub(crate) fn remove(&mut self, key: &Value<'a>) {
         if let Some(at) = Key::of(key).and_then(|place| self.places.remove(&place)) {
             self.entries.remove(at);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ::cel::{Bindings, CALL_COST_MAX, Decl, Error as Failure, OBJECT_COST_MAX, Program, Value as Cel};
+use ::cel::{Bindings, CALL_COST_MAX, Decl, EFFORT_PER_COST, Error as Failure, OBJECT_COST_MAX, Program, Value as Cel};
 use model::field::{Error, Errors, Fault, Path, Spelling, quote};
 use model::json::{Map, Value};
 
@@ -24,11 +24,13 @@ pub(in crate::structural) struct Evaluation<'e> {
     /// What rules say of parts that an update leaves as they were.
     pub warnings: &'e mut Vec<String>,
     pub budget: i64,
+    /// What may be done beyond what costs say.
+    effort: u64,
 }
 
 impl<'e> Evaluation<'e> {
     pub(in crate::structural) fn new(errors: &'e mut Errors, warnings: &'e mut Vec<String>) -> Self {
-        Self { errors, warnings, budget: OBJECT_COST_MAX as i64 }
+        Self { errors, warnings, budget: OBJECT_COST_MAX as i64, effort: EFFORT_PER_COST * OBJECT_COST_MAX }
     }
 
     /// Runs the rules of a schema and of all below it; what is left of the budget, less than zero when it did not suffice.
@@ -146,7 +148,7 @@ impl<'e> Evaluation<'e> {
         field_path: Option<&str>,
     ) -> Result<(), Exhausted> {
         let evaluation = program.eval(&node.bindings(decl, rule.optional_old_self), CALL_COST_MAX);
-        if !self.pay(evaluation.cost) {
+        if !self.pay(evaluation.cost, evaluation.effort) {
             self.errors.invalid(node.path, node.kind(), OUT_OF_BUDGET);
             return Err(Exhausted);
         }
@@ -176,8 +178,10 @@ impl<'e> Evaluation<'e> {
         }
     }
 
-    /// Takes a cost from the budget; false when it does not suffice.
-    fn pay(&mut self, cost: u64) -> bool {
+    /// Takes a cost and what was done beyond it from the budget; false when it does not suffice.
+    fn pay(&mut self, cost: u64, effort: u64) -> bool {
+        let Some(left) = self.effort.checked_sub(effort) else { return false };
+        self.effort = left;
         match i64::try_from(cost) {
             Ok(cost) if cost <= self.budget => {
                 self.budget -= cost;
@@ -236,7 +240,7 @@ impl<'e> Evaluation<'e> {
     /// What a message's expression says; nothing when it fails, an error when it costs too much.
     fn message(&mut self, program: &Program, node: &Node<'_>, decl: &Decl, text: &str) -> Result<Option<String>, String> {
         let evaluation = program.eval(&node.bindings(decl, false), CALL_COST_MAX);
-        if !self.pay(evaluation.cost) {
+        if !self.pay(evaluation.cost, evaluation.effort) {
             return Err(
                 "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
                     .into(),
