@@ -43,6 +43,16 @@ pub fn warnings(catalog: &Arc<Catalog>, policy: &Value) -> Vec<Warning> {
     warnings
 }
 
+/// The same of a policy's variables, of which a server says nothing: one that does not fit is anything to those who use it.
+pub fn of_variables(catalog: &Arc<Catalog>, policy: &Value) -> Vec<Warning> {
+    let spec = get::at(policy, "spec");
+    let context = Context::new(catalog, spec);
+    let variables = get::list(spec, "variables").iter().enumerate();
+    let checked =
+        variables.map(|(i, one)| (format!("spec.variables[{i}].expression"), context.check(get::text(one, "expression"))));
+    checked.filter(|(_, text)| !text.is_empty()).map(|(field, text)| Warning { field, text }).collect()
+}
+
 /// What a policy's expressions may see, for each of its kinds.
 struct Context {
     kinds: Vec<(GroupVersionKind, Known, Variables)>,
@@ -126,8 +136,26 @@ fn product<'n>(
 
 #[cfg(test)]
 mod tests {
+    use model::json::json;
+
     use super::*;
     use crate::upstream;
+
+    #[test]
+    fn a_variable_that_does_not_fit_is_told_to_whoever_asks() {
+        let catalog = Arc::new(Catalog::builtin().unwrap());
+        let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
+        let policy = json!({"spec": {
+            "matchConstraints": {"resourceRules": [rule]},
+            "variables": [{"name": "all", "expression": "object.spec.containers"}, {"name": "some", "expression": "object.spek.containers"},
+                {"name": "first", "expression": "variables.all[0]"}],
+            "validations": [{"expression": "variables.some.size() == 0"}],
+        }});
+        assert_eq!(warnings(&catalog, &policy), []);
+        let told = of_variables(&catalog, &policy);
+        assert!(told.len() == 1 && told[0].field == "spec.variables[1].expression", "{told:?}");
+        assert!(told[0].text.contains("undefined field 'spek'"), "{told:?}");
+    }
 
     /// Policies of `conformance/typecheck`, with what upstream says of them. Types are called after their kind there and a
     /// number that is another each time, which is left out.

@@ -66,7 +66,7 @@ pub(super) fn read(place: &Path) -> Result<Option<Vec<Cel>>, String> {
     let Ok(files) = document::files(place) else { return Ok(None) };
     let mut objects = Vec::new();
     for file in files {
-        objects.extend(document::objects(&file.display().to_string())?);
+        objects.extend(document::objects(&file.display().to_string())?.into_iter().filter(is_applied));
     }
     if !objects.iter().any(|object| kind_of(object).is_some()) {
         let hint = "it holds no ValidatingAdmissionPolicy and no MutatingAdmissionPolicy";
@@ -74,6 +74,11 @@ pub(super) fn read(place: &Path) -> Result<Option<Vec<Cel>>, String> {
     }
     let folder = if is_file { place.parent().map(Path::to_owned).unwrap_or_default() } else { place.to_owned() };
     policies(&folder, objects).map(Some).map_err(|why| format!("{}: {why}", place.display()))
+}
+
+/// Whether a document is an object that is applied. What commands write beside the policy, requests and measurements, is none.
+fn is_applied(document: &Value) -> bool {
+    ["apiVersion", "kind"].iter().any(|field| !document[*field].is_null())
 }
 
 /// Which of the kinds an object is.
@@ -119,7 +124,7 @@ pub(super) fn documents(place: &Path) -> Result<Vec<String>, String> {
     let mut ranked = Vec::new();
     for text in document::texts(place)? {
         let object = codec::yaml::parse(text.as_bytes()).map_err(|error| format!("{}: {error}", place.display()))?.value;
-        if !object.is_null() {
+        if is_applied(&object) {
             ranked.push((rank(&object), text));
         }
     }
@@ -197,7 +202,10 @@ impl Cel {
 
     /// What a server tells of the types of its expressions, in the policy's status.
     pub(super) fn warnings(&self) -> Vec<typecheck::Warning> {
-        if self.bound.kind() == Kind::Mutating { Vec::new() } else { typecheck::warnings(&self.catalog, &self.policy) }
+        let is_told = self.bound.kind() != Kind::Mutating;
+        let mut found = if is_told { typecheck::warnings(&self.catalog, &self.policy) } else { Vec::new() };
+        found.extend(typecheck::of_variables(&self.catalog, &self.policy));
+        found
     }
 
     /// The schema of what is set.
@@ -287,5 +295,27 @@ impl Cel {
             own.push(object);
         }
         world::cluster(self.catalog.clone(), own, self.objects.clone(), asked.allowed.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_commands_write_beside_a_policy_is_none_of_it() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/required-labels/cel");
+        let folder = tempfile::tempdir().unwrap();
+        for file in document::files(&example).unwrap() {
+            fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+        }
+        let told = || (read(folder.path()).map(|found| found.map(|found| found.len())), documents(folder.path()).unwrap().len());
+        let before = told();
+        assert!(before.0 == Ok(Some(1)) && before.1 > 1, "{before:?}");
+        fs::write(folder.path().join("before.json"), r#"{"policy": "a", "fuel": 1}"#).unwrap();
+        fs::write(folder.path().join("requests.jsonl"), "{\"request\":{}}\n{\"request\":{}}\n").unwrap();
+        assert_eq!(told(), before);
     }
 }
