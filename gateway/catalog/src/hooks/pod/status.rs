@@ -355,11 +355,13 @@ fn is_extended_claim(claim: &str, container: &Value, status: &Value) -> bool {
         return false;
     };
     let extended = get::at(status, "extendedResourceClaimStatus");
+    // Names of resources have dots, which would lead elsewhere in a path.
+    let requests = get::at(container, "resources.requests");
     get::text(extended, "resourceClaimName") == name
         && get::list(extended, "requestMappings").iter().any(|mapping| {
             get::text(mapping, "containerName") == get::text(container, "name")
                 && get::text(mapping, "requestName") == request
-                && !amount(get::at(get::at(container, "resources.requests"), get::text(mapping, "resourceName"))).is_zero()
+                && requests.get(get::text(mapping, "resourceName")).is_some_and(|requested| !amount(requested).is_zero())
         })
 }
 
