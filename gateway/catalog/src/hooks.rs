@@ -160,6 +160,8 @@ pub struct Hooks {
     pub uncached: bool,
     /// Whether upstream has nobody who deletes an object of the kind that cannot be read, and says so of every such request.
     pub without_unsafe_delete: bool,
+    /// Why an object of this name is never deleted by itself; with its whole collection it is, as upstream.
+    pub kept: Option<fn(name: &str) -> Option<&'static str>>,
 }
 
 impl Hooks {
@@ -199,6 +201,7 @@ impl Hooks {
         metadata_last: false,
         uncached: false,
         without_unsafe_delete: false,
+        kept: None,
     };
 }
 

@@ -12,7 +12,8 @@ const SYSTEM_PREFIX: &str = "system-";
 /// The only classes that may carry the prefix, with the value each must have.
 const SYSTEM: [(&str, i64); 2] = [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
-pub(super) const HOOKS: Hooks = Hooks { validate: Some(validate), validate_update: Some(validate_update), ..Hooks::NONE };
+pub(super) const HOOKS: Hooks =
+    Hooks { validate: Some(validate), validate_update: Some(validate_update), kept: Some(kept), ..Hooks::NONE };
 
 fn validate(object: &Value, errors: &mut Errors) {
     let (class, value) = (meta::name(object), get::number(object, "value"));
@@ -28,6 +29,12 @@ fn validate(object: &Value, errors: &mut Errors) {
     if let Some(policy) = get::string(object, "preemptionPolicy") {
         text::required_one_of(policy, &["PreemptLowerPriority", "Never"], &Path::new("preemptionPolicy"), errors);
     }
+}
+
+/// Pods of the cluster itself need the system's classes.
+fn kept(class: &str) -> Option<&'static str> {
+    let is_system = SYSTEM.iter().any(|(name, _)| *name == class);
+    is_system.then_some("this is a system priority class and cannot be deleted")
 }
 
 fn not_known(class: &str, value: i64, default: bool) -> Option<String> {

@@ -41,6 +41,9 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     }
     warn_unsaid(call, row, &options);
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
+    if let Some(why) = row.hooks().kept.and_then(|kept| kept(&name)) {
+        return Err(Status::forbidden(&row.group_resource(), &name, why));
+    }
     let deleted = object(gate, call, row, (&namespace, &name), &options, Admission::Asked).await?;
     Ok(answer(row, deleted, &options))
 }
