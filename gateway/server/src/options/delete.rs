@@ -52,6 +52,13 @@ impl DeleteOptions {
 
     /// From a body of any `DeleteOptions` version. Fails with upstream's 400 and 422.
     pub fn from_object(object: &Value) -> Result<Self, Status> {
+        let (options, verdict) = Self::heard(object)?;
+        verdict?;
+        Ok(options)
+    }
+
+    /// The same, of whoever judges them later: what can be read, and what is wrong with it. Fails with upstream's 400.
+    pub(crate) fn heard(object: &Value) -> Result<(Self, Result<(), Status>), Status> {
         match object.get("kind").and_then(Value::as_str) {
             None | Some("" | "DeleteOptions") => {}
             Some(kind) => {
@@ -94,8 +101,8 @@ impl DeleteOptions {
             propagation_policy: text(object, "propagationPolicy")?,
             ignore_read_error: flag(IGNORE_READ_ERROR)? == Some(true),
         };
-        options.validate(&dry_run)?;
-        Ok(options)
+        let verdict = options.validate(&dry_run);
+        Ok((options, verdict))
     }
 
     /// From what a client inside the process asks.

@@ -49,9 +49,16 @@ pub(super) fn serve<'a>(
     .boxed()
 }
 
+/// The delete that an eviction asks for.
+struct Wanted {
+    options: DeleteOptions,
+    /// What is wrong with them, which only the delete itself tells of: a budget speaks first.
+    verdict: Result<(), Status>,
+}
+
 /// What the eviction says of the delete, and the query of whether anything is done.
-fn delete_options(eviction: &Value, options: &WriteOptions, query: &Query) -> Result<DeleteOptions, Status> {
-    let mut wanted = match eviction.get("deleteOptions") {
+fn delete_options(eviction: &Value, options: &WriteOptions, query: &Query) -> Result<Wanted, Status> {
+    let (mut wanted, verdict) = match eviction.get("deleteOptions") {
         Some(said) if said.is_object() => {
             let mut said = said.clone();
             if said[IGNORE_READ_ERROR] == true {
@@ -65,12 +72,12 @@ fn delete_options(eviction: &Value, options: &WriteOptions, query: &Query) -> Re
             if let Some(map) = said.as_object_mut() {
                 map.shift_remove("kind");
             }
-            DeleteOptions::from_object(&said)?
+            DeleteOptions::heard(&said)?
         }
-        _ => delete::unsaid()?,
+        _ => (delete::unsaid()?, Ok(())),
     };
     wanted.dry_run |= options.dry_run;
-    Ok(wanted)
+    Ok(Wanted { options: wanted, verdict })
 }
 
 fn kind() -> GroupKind {
@@ -88,19 +95,19 @@ fn agree_on_dry_run(said: &Value, query: &Query) -> Result<(), Status> {
     Err(Status::new(500, "", format!("Non-matching dry-run options in request and content: [{asked}] and [{inside}]")))
 }
 
-async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str), wanted: &DeleteOptions) -> Result<(), Status> {
+async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str), wanted: &Wanted) -> Result<(), Status> {
     let pods = super::pods(gate)?;
     let mut overtaken = None;
     for _ in 0..ATTEMPTS_MAX {
         let pod = find(gate, &pods, namespace, name)?;
         if !needs_budget(&pod) {
-            let mut options = wanted.clone();
+            let mut options = wanted.options.clone();
             if is_alive(&pod) && options.resource_version.is_none() {
                 // Nobody may make the pod ready meanwhile, which would put it under a budget.
                 options.resource_version = Some(meta::resource_version(&pod).to_owned());
             }
-            match remove(gate, call, &pods, (namespace, name), options).await {
-                Err(status) if status.code == 409 && wanted.resource_version.is_none() => {
+            match remove(gate, call, &pods, (namespace, name), options, &wanted.verdict).await {
+                Err(status) if status.code == 409 && wanted.options.resource_version.is_none() => {
                     overtaken = Some(status);
                     continue;
                 }
@@ -112,15 +119,15 @@ async fn evict(gate: &Arc<Gate>, call: &mut Call, (namespace, name): (&str, &str
     Err(overtaken.unwrap_or_else(|| Status::modified(&pods.group_resource(), name)))
 }
 
-async fn within_budget(gate: &Arc<Gate>, call: &mut Call, pods: &Row, pod: &Value, wanted: &DeleteOptions) -> Result<(), Status> {
+async fn within_budget(gate: &Arc<Gate>, call: &mut Call, pods: &Row, pod: &Value, wanted: &Wanted) -> Result<(), Status> {
     let (namespace, name) = (meta::namespace(pod), meta::name(pod));
-    let permit = budget::permit(gate, pod, wanted.dry_run, call.now).await?;
-    let mut options = wanted.clone();
+    let permit = budget::permit(gate, pod, wanted.options.dry_run, call.now).await?;
+    let mut options = wanted.options.clone();
     if permit.is_unhealthy() {
         options.resource_version = Some(meta::resource_version(pod).to_owned());
     }
-    match remove(gate, call, pods, (namespace, name), options).await {
-        Err(status) if status.code == 409 && permit.is_unhealthy() && wanted.resource_version.is_none() => {
+    match remove(gate, call, pods, (namespace, name), options, &wanted.verdict).await {
+        Err(status) if status.code == 409 && permit.is_unhealthy() && wanted.options.resource_version.is_none() => {
             Err(budget::still_processed(permit.budget()))
         }
         done => done,
@@ -155,6 +162,7 @@ async fn remove(
     pods: &Row,
     place: (&str, &str),
     mut options: DeleteOptions,
+    verdict: &Result<(), Status>,
 ) -> Result<(), Status> {
     if !options.dry_run {
         let condition = json!({
@@ -171,6 +179,7 @@ async fn remove(
             *revision = entry.revision.to_string();
         }
     }
+    verdict.clone()?;
     delete::object(gate, call, pods, place, &options, delete::Admission::Passed).await?;
     Ok(())
 }
