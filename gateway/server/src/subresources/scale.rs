@@ -7,7 +7,7 @@ use model::field::{Errors, Path};
 use model::gvk::split_api_version;
 use model::json::json;
 use model::selector::label::Selector;
-use model::{GroupKind, Status, Value, meta};
+use model::{GroupKind, GroupResource, Status, Value, meta};
 use schema::apply::{self, scale::Places};
 
 use super::Facet;
@@ -15,7 +15,12 @@ use crate::row::Discipline;
 
 pub(super) static FACET: Facet = Facet {
     view: |_, object| Ok(view(object)),
-    merge: |_, scale, current| merge(scale, current),
+    merge: |resource, scale, current| {
+        let uid = meta::uid(&scale).to_owned();
+        let merged = merge(scale, current)?;
+        means(resource, &uid, current)?;
+        Ok(merged)
+    },
     discipline: Discipline::Whole,
     part: None,
     managers: Some(|_, object| managers(object)),
@@ -169,6 +174,17 @@ fn merge(scale: Value, current: &Value) -> Result<Value, Status> {
     let (api_version, _) = meta_kind(current);
     give_back(&mut object, &scale, current, &|version| place(api_version, version));
     Ok(object)
+}
+
+/// A scale that names a uid means the scale of that object. A replace was told before; a patch is told here.
+fn means(resource: &Resource, uid: &str, current: &Value) -> Result<(), Status> {
+    let found = meta::uid(current);
+    if uid.is_empty() || uid == found {
+        return Ok(());
+    }
+    let scale = GroupResource::new(&resource.gvr.group, &format!("{}/scale", resource.gvr.resource));
+    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+    Err(Status::conflict(&scale, meta::name(current), why))
 }
 
 #[cfg(test)]
