@@ -1,6 +1,8 @@
 //! `serviceaccounts/token`: issues a token for an account, bound to what the request names.
 //! Follows `pkg/registry/core/serviceaccount/storage/token.go`. Signing is `authn`'s.
 
+mod attestations;
+
 use std::sync::Arc;
 
 use authn::service_account::{Order, Reference};
@@ -101,6 +103,7 @@ async fn complete(
     if seconds > LIFETIME_S_MAX {
         errors.invalid(&spec.child("expirationSeconds"), seconds, "may not specify a duration larger than 2^32 seconds");
     }
+    attestations::validate(&request["spec"], &spec, &mut errors);
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid(&kind(), "", &errors)) }
 }
 
@@ -129,7 +132,8 @@ async fn bound(world: &dyn World, request: &Value, (namespace, name): (&str, &st
         ("", "Node") => ("nodes", ""),
         (group, _) => {
             let version = model::gvk::split_api_version(api_version).1;
-            return Err(Status::bad_request(format!("cannot bind token to object of type {group}/{version}, Kind={kind}")));
+            let off = if attestations::is_webhook(reference) { attestations::OFF } else { "" };
+            return Err(Status::bad_request(format!("cannot bind token to object of type {group}/{version}, Kind={kind}{off}")));
         }
     };
     let resource = model::GroupVersionResource::new("", "v1", plural);
