@@ -188,7 +188,10 @@ impl Row {
         // Upstream's storages of these have no columns, not even a name.
         let columnless = match self.sub.map(|at| &self.resource.subresources[at]) {
             None => !self.resource.serves("get"),
-            Some(sub) => sub.connect.is_empty() && !matches!(&*sub.name, "status" | "scale" | "log"),
+            Some(sub) if &*sub.name == "status" => {
+                matches!(&*self.resource.gvr.group, "apiextensions.k8s.io" | "apiregistration.k8s.io")
+            }
+            Some(sub) => sub.connect.is_empty() && !matches!(&*sub.name, "scale" | "log"),
         };
         match (self.is_custom(), columnless) {
             (true, _) => Endpoint::Custom,

@@ -59,11 +59,11 @@ impl ServiceAccount {
             return Err(forbidden(review, Some(pod), why));
         }
         let account = self.account(review, pod, name).await?;
-        let refusal = match review.subresource {
-            "" => secrets::refusal(pod, &account),
-            _ => secrets::ephemeral_refusal(pod, &account),
-        };
-        refusal.map_or(Ok(()), |why| Err(forbidden(review, Some(pod), why)))
+        if review.subresource.is_empty() {
+            return secrets::refusal(pod, &account).map_or(Ok(()), |why| Err(forbidden(review, Some(pod), why)));
+        }
+        // Upstream refuses ephemeral containers with something that is no refusal.
+        secrets::ephemeral_refusal(pod, &account).map_or(Ok(()), |why| Err(Status::new(500, "", why)))
     }
 }
 
