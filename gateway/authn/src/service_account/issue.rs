@@ -92,10 +92,15 @@ impl Issuer {
         {
             claims.shift_remove("aud");
         }
+        let expires = now.checked_add(SignedDuration::from_secs(order.lifetime_s)).unwrap_or(Timestamp::MAX);
+        Ok(Issued { token: self.signed(&claims)?, expires, credential_id: format!("JTI={id}") })
+    }
+
+    /// A token with these claims.
+    pub(super) fn signed(&self, claims: &Value) -> Result<String, Unsigned> {
         let message = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = URL_SAFE_NO_PAD.encode(self.key.sign(message.as_bytes())?);
-        let expires = now.checked_add(SignedDuration::from_secs(order.lifetime_s)).unwrap_or(Timestamp::MAX);
-        Ok(Issued { token: format!("{message}.{signature}"), expires, credential_id: format!("JTI={id}") })
+        Ok(format!("{message}.{signature}"))
     }
 }
 

@@ -177,6 +177,20 @@ fn forged_and_foreign_tokens_are_refused() {
 }
 
 #[test]
+fn a_token_that_speaks_for_a_webhook_is_refused() {
+    let cluster = cluster(P384);
+    let bound = |to: &str| {
+        let private =
+            json!({"namespace": "default", "serviceaccount": {"name": "builder", "uid": "sa-1"}, to: {"name": "a", "uid": "u"}});
+        let token = cluster.issuer.signed(&json!({"iss": HERE, "aud": [HERE], "kubernetes.io": private})).unwrap();
+        cluster.verify_at(&token, now()).map(|accepted| accepted.is_some())
+    };
+    assert_eq!(bound("else"), Ok(true));
+    assert_eq!(bound("validatingwebhookconfiguration"), Err(Error::WebhookBound));
+    assert_eq!(bound("mutatingwebhookconfiguration"), Err(Error::WebhookBound));
+}
+
+#[test]
 fn keys_are_read_in_every_wrapping_and_named_as_go_names_them() {
     assert_eq!(PrivateKey::from_pem(RSA).unwrap().public.id, RSA_ID);
     assert_eq!(PrivateKey::from_pem(P384).unwrap().public.id, P384_ID);

@@ -1,6 +1,5 @@
 //! Verifies tokens of service accounts: signature, issuer, time, audience, and that what they are bound to still exists.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -8,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use model::User;
 use model::json::Value;
-use parking_lot::RwLock;
+use model::recent::Recent;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::keys::PublicKey;
@@ -52,6 +52,9 @@ pub enum Error {
     /// What it names is gone or another.
     #[error("{0:?} of the token no longer exists")]
     Gone(Bound),
+    /// It speaks for a webhook's configuration, which nobody may yet.
+    #[error("feature gate \"APIServerWebhookAuthenticationToken\" is disabled, but token is webhook bound")]
+    WebhookBound,
     /// It is one that a Secret holds, and cannot be used.
     #[error("{0}")]
     Legacy(String),
@@ -73,13 +76,7 @@ pub struct Verifier {
     issuers: Vec<String>,
     keys: Vec<PublicKey>,
     lookup: Option<Arc<dyn Lookup>>,
-    remembered: RwLock<Remembered>,
-}
-
-#[derive(Default)]
-struct Remembered {
-    young: HashMap<[u8; 32], Arc<Claims>>,
-    old: HashMap<[u8; 32], Arc<Claims>>,
+    remembered: Mutex<Recent<[u8; 32], Arc<Claims>>>,
 }
 
 /// The claims of a token whose signature is good.
@@ -101,7 +98,7 @@ impl Verifier {
     /// Accepts tokens of `issuers` signed by any of `keys`; without a lookup (`--service-account-lookup=false` is not
     /// offered upstream for bound tokens, but tests use it) nothing is checked to exist.
     pub fn new(issuers: Vec<String>, keys: Vec<PublicKey>, lookup: Option<Arc<dyn Lookup>>) -> Self {
-        Self { issuers, keys, lookup, remembered: RwLock::default() }
+        Self { issuers, keys, lookup, remembered: Mutex::new(Recent::new(REMEMBERED_MAX)) }
     }
 
     /// Verifies a token for these audiences. `Ok(None)` when it is not a token of these issuers.
@@ -110,7 +107,8 @@ impl Verifier {
             return Ok(None);
         }
         let digest = Sha256::digest(token).into();
-        let claims = match self.recall(&digest) {
+        let known = self.remembered.lock().get(digest);
+        let claims = match known {
             Some(claims) => claims,
             None => match self.signed_claims(token)? {
                 Some(claims) => self.remember(digest, claims),
@@ -131,18 +129,9 @@ impl Verifier {
         Ok(Some(Accepted { user: user(&claims), audiences, legacy }))
     }
 
-    fn recall(&self, digest: &[u8; 32]) -> Option<Arc<Claims>> {
-        let remembered = self.remembered.read();
-        remembered.young.get(digest).or_else(|| remembered.old.get(digest)).cloned()
-    }
-
     fn remember(&self, digest: [u8; 32], claims: Claims) -> Arc<Claims> {
         let claims = Arc::new(claims);
-        let mut remembered = self.remembered.write();
-        if remembered.young.len() >= REMEMBERED_MAX {
-            remembered.old = std::mem::take(&mut remembered.young);
-        }
-        remembered.young.insert(digest, claims.clone());
+        self.remembered.lock().put(digest, claims.clone(), 1);
         claims
     }
 
@@ -165,7 +154,11 @@ impl Verifier {
         if !good {
             return Err(Error::Signature);
         }
-        if is_legacy { legacy_claims(&payload).map(Some) } else { claims(&payload).map(Some).ok_or(Error::Claims) }
+        if is_legacy {
+            return legacy_claims(&payload).map(Some);
+        }
+        let claims = claims(&payload).ok_or(Error::Claims)?;
+        if is_webhook_bound(&payload) { Err(Error::WebhookBound) } else { Ok(Some(claims)) }
     }
 }
 
@@ -197,6 +190,13 @@ fn claims(payload: &Value) -> Option<Claims> {
         node: reference("node"),
         legacy: None,
     })
+}
+
+/// Whether a token is bound to what a gate makes of it that is off by default. Upstream: `pkg/serviceaccount/claims.go`.
+fn is_webhook_bound(payload: &Value) -> bool {
+    ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"]
+        .iter()
+        .any(|bound| payload["kubernetes.io"].get(bound).is_some_and(|to| !to.is_null()))
 }
 
 /// Those of a token that a Secret holds: it is for this server, and never ends.
