@@ -204,6 +204,11 @@ fn quote(text: &str) -> String {
 const UNITS: [(&str, f64); 8] =
     [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
 
+/// Seconds in nanoseconds as Go multiplies them: beyond 292 years they wrap, often to a time that is over.
+pub fn seconds_in_nanos(seconds: i64) -> i64 {
+    seconds.wrapping_mul(1_000_000_000)
+}
+
 /// Reads `1h30m`, in nanoseconds. Fails with the text of Go's `time.ParseDuration`.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {}", quote(text));

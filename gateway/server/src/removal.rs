@@ -4,6 +4,7 @@
 use catalog::Garbage;
 use jiff::{SignedDuration, Timestamp};
 use model::clock::rfc3339;
+use model::time::seconds_in_nanos;
 use model::{GroupResource, Status, Value, meta};
 use schema::object_meta::{FOREGROUND, ORPHAN};
 
@@ -155,7 +156,7 @@ fn shorten(object: &mut Value, requested: Option<i64>, now: Timestamp) -> Shorte
     }
     let Some(mut seconds) = requested.filter(|seconds| *seconds < current.max(1)) else { return Shortened::Pending };
     let due: Option<Timestamp> = meta::deletion_timestamp(object).and_then(|text| text.parse().ok());
-    let mut due = due.unwrap_or(now) + SignedDuration::from_secs(seconds - current);
+    let mut due = later(due.unwrap_or(now), seconds.wrapping_sub(current));
     if due < now {
         due = now;
         // A grace that was asked for and is over is as short as a grace can be.
@@ -167,8 +168,14 @@ fn shorten(object: &mut Value, requested: Option<i64>, now: Timestamp) -> Shorte
 }
 
 fn mark(object: &mut Value, now: Timestamp, seconds: i64) {
-    meta::set(object, "deletionTimestamp", rfc3339(now + SignedDuration::from_secs(seconds)));
+    meta::set(object, "deletionTimestamp", rfc3339(later(now, seconds)));
     meta::set(object, "deletionGracePeriodSeconds", seconds);
+}
+
+/// A grace is whatever a client or a Pod says it is.
+fn later(at: Timestamp, seconds: i64) -> Timestamp {
+    let grace = SignedDuration::from_nanos(seconds_in_nanos(seconds));
+    at.checked_add(grace).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 fn raise_generation(object: &mut Value) {

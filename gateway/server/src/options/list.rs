@@ -1,8 +1,11 @@
 //! `ListOptions`: of list, watch and deletecollection.
 //! Follows `k8s.io/apimachinery/pkg/apis/meta/internalversion`. Does not read anything.
 
+use std::time::Duration;
+
 use model::field::{Errors, Path};
 use model::selector::{field, label};
+use model::time::seconds_in_nanos;
 use model::{Query, RequestInfo, Status};
 
 use super::refuse;
@@ -31,8 +34,8 @@ pub struct ListOptions {
     pub resource_version: String,
     /// How it binds.
     pub resource_version_match: Option<Match>,
-    /// How long a watch may last, in seconds.
-    pub timeout_s: Option<u64>,
+    /// How long a watch may last.
+    pub timeout: Option<Duration>,
     /// How many items at most; 0 means all.
     pub limit: usize,
     /// Where to go on; empty means from the start.
@@ -53,7 +56,10 @@ impl ListOptions {
             allow_bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),
             resource_version: query.text("resourceVersion").to_owned(),
             // What is over before it began ends at once.
-            timeout_s: timeout.filter(|seconds| *seconds != 0).map(|seconds| u64::try_from(seconds).unwrap_or(0)),
+            timeout: timeout
+                .map(seconds_in_nanos)
+                .filter(|nanos| *nanos != 0)
+                .map(|nanos| Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))),
             limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0),
             continue_token: query.text("continue").to_owned(),
             send_initial_events: query.flag("sendInitialEvents"),
@@ -182,8 +188,9 @@ mod tests {
 
     #[test]
     fn a_timeout_below_zero_is_over_and_zero_is_none() {
-        let timeout = |seconds: i64| parse(&format!("watch=1&timeoutSeconds={seconds}")).unwrap().timeout_s;
-        assert_eq!((timeout(7), timeout(0), timeout(-1)), (Some(7), None, Some(0)));
+        let timeout = |seconds: i64| parse(&format!("watch=1&timeoutSeconds={seconds}")).unwrap().timeout;
+        assert_eq!((timeout(7), timeout(0), timeout(-1)), (Some(Duration::from_secs(7)), None, Some(Duration::ZERO)));
+        assert_eq!(timeout(i64::MAX), Some(Duration::ZERO), "as Go multiplies");
     }
 
     #[test]

@@ -95,6 +95,20 @@ fn grace_is_counted_and_shortened() {
 }
 
 #[test]
+fn a_grace_of_any_length_ends() {
+    let object = json!({"metadata": {"name": "a"}});
+    let due = |seconds: i64| {
+        let Removal::Mark(first) = decide(&object, &options(None, Some(seconds)), GRACEFUL, now()) else { panic!("{seconds}") };
+        let Removal::Mark(second) = decide(&first, &options(None, Some(5)), GRACEFUL, now()) else { panic!("{seconds}") };
+        [first, second].map(|object| meta::deletion_timestamp(&object).unwrap_or_default().to_owned())
+    };
+    // Go counts in nanoseconds, which wrap.
+    assert_eq!(due(9_000_000_000), ["2315-03-15T16:00:00Z", "2030-01-01T00:00:05Z"]);
+    assert_eq!(due(300_000_000_000), ["2183-10-04T12:07:00Z", "2030-01-01T00:00:05Z"]);
+    assert_eq!(due(i64::MAX), ["2029-12-31T23:59:59Z", "2030-01-01T00:00:05Z"]);
+}
+
+#[test]
 fn preconditions() {
     let object = json!({"metadata": {"name": "a", "uid": "1", "resourceVersion": "5"}});
     let kind = Told::OfRecord(GroupResource::new("", "Pod"));

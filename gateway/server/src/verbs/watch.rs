@@ -51,7 +51,7 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row) -> Result<
     let converter = row.asks_converter().then(|| (gate.clone(), row.clone()));
     let content_type = frames.content_type();
     let opened = open(&resource, selection, &options, from);
-    let lasting = options.timeout_s.map_or_else(|| random_lasting(gate), Duration::from_secs);
+    let lasting = options.timeout.unwrap_or_else(|| random_lasting(gate));
     let stream = match opened {
         Ok(opened) => Watching { converter, ..Watching::new(gate, frames, opened, &options, lasting) }.stream(),
         Err(status) => ended(frames.error(&status)),
