@@ -38,36 +38,30 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
             return respond::send(&gate, call, Err(status)).await;
         }
     }
-    let (method, uri, id) = (call.method.clone(), call.uri.clone(), call.id.clone());
-    let (limit, ending) = (call.limit, Ending::of(&call));
-    // Several kilobytes, which would be copied at every step further.
-    let work = Box::pin(carry_out(gate.clone(), peer, call, body));
-    let mut response = match tokio::time::timeout(limit, ending.wait(work)).await {
-        Ok(Some((call, outcome))) => respond::send(&gate, call, outcome).await,
-        Ok(None) => {
-            error!(%method, %uri, "request panicked");
-            respond::panicked(&id)
-        }
-        Err(_) => respond::late(&id),
+    let (method, uri, id, limit) = (call.method.clone(), call.uri.clone(), call.id.clone(), call.limit);
+    let answered = match Ending::of(&call) {
+        // Boxed: several kilobytes, which would be copied at every step further.
+        Ending::Abandoned => AssertUnwindSafe(Box::pin(within(limit, gate, peer, call, body))).catch_unwind().await.ok(),
+        Ending::Completed => match tokio::time::timeout(limit, tokio::spawn(answered(gate, peer, call, body))).await {
+            Ok(answered) => answered.ok(),
+            Err(_) => Some(respond::late(&id)),
+        },
     };
+    let mut response = answered.unwrap_or_else(|| {
+        error!(%method, %uri, "request panicked");
+        respond::panicked(&id)
+    });
     if method == http::Method::HEAD {
         *response.body_mut() = crate::body::empty();
     }
     response
 }
 
-type Outcome = (Call, Result<Answer, Status>);
-
-async fn carry_out(gate: Arc<Gate>, peer: Arc<Peer>, mut call: Call, body: Body) -> Outcome {
-    let outcome = stages(&gate, &peer, &mut call, body).await;
-    (call, outcome)
-}
-
 /// What becomes of a request whose client goes away or whose time is up.
 enum Ending {
     /// It ends with them.
     Abandoned,
-    /// It goes on to its end: a write that has allocated must give back or keep, not stop half-way.
+    /// It goes on to its end, which the audit log tells: a write that has allocated must give back or keep, not stop half-way.
     Completed,
 }
 
@@ -78,13 +72,17 @@ impl Ending {
             _ => Self::Completed,
         }
     }
+}
 
-    /// `None` when the request panicked.
-    async fn wait(self, work: impl Future<Output = Outcome> + Send + 'static) -> Option<Outcome> {
-        match self {
-            Self::Abandoned => AssertUnwindSafe(work).catch_unwind().await.ok(),
-            Self::Completed => tokio::spawn(work).await.ok(),
-        }
+async fn answered(gate: Arc<Gate>, peer: Arc<Peer>, mut call: Call, body: Body) -> Response<Body> {
+    let outcome = stages(&gate, &peer, &mut call, body).await;
+    respond::send(&gate, call, outcome).await
+}
+
+async fn within(limit: Duration, gate: Arc<Gate>, peer: Arc<Peer>, mut call: Call, body: Body) -> Response<Body> {
+    match tokio::time::timeout(limit, stages(&gate, &peer, &mut call, body)).await {
+        Ok(outcome) => respond::send(&gate, call, outcome).await,
+        Err(_) => respond::given_up(&gate, call).await,
     }
 }
 

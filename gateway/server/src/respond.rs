@@ -96,12 +96,26 @@ fn convertible(call: &Call, answer: Answer) -> Result<Answer, Status> {
 /// The response when a request took longer than it may. Upstream writes this one past its encoders, which would say of which
 /// kind it is.
 pub fn late(id: &str) -> Response<Body> {
-    let mut status = Status::timeout("request did not complete within the allotted timeout", 0).to_object();
+    let mut status = timed_out().to_object();
     if let Some(fields) = status.as_object_mut() {
         fields.shift_remove("kind");
         fields.shift_remove("apiVersion");
     }
     past_handlers(whole(504, PLAIN, line(&status)), id)
+}
+
+fn timed_out() -> Status {
+    Status::timeout("request did not complete within the allotted timeout", 0)
+}
+
+/// The same of one that goes no further, which its audit record tells.
+pub async fn given_up(gate: &Gate, mut call: Call) -> Response<Body> {
+    let status = timed_out();
+    call.record.failed(&status);
+    let record = std::mem::replace(&mut call.record, audit::Record::none());
+    record.close(status.code, gate.clock.now()).await;
+    crate::count::answered(gate, &call, status.code);
+    late(&call.id)
 }
 
 /// The response when serving a request panicked.

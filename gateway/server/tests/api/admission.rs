@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use admission::{Notes, Operation, Plugin, Review};
-use model::json::json;
+use futures::FutureExt;
+use model::json::{Value as Json, json};
 use model::{GroupVersionResource, Status, User, Value, World, meta};
 use server::world::{LocalWorld, Slot};
 
@@ -210,21 +211,57 @@ async fn a_panic_is_an_answer_and_hurts_nobody_else() {
     server.post(MAPS, json!({"metadata": {"name": "b"}})).await.ok(201);
 }
 
+/// A server that records everything, and where.
+struct Audited {
+    server: crate::common::Server,
+    folder: tempfile::TempDir,
+}
+
+impl Audited {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = audit_log(folder.path());
+        let (plugin, _) = probe(|_| {});
+        let server = server_with(Setup { plugins: vec![Box::new(plugin)], audit: Some(log), ..Setup::default() });
+        Self { server, folder }
+    }
+
+    /// How requests of a verb ended, once one has.
+    async fn ended(&self, verb: &str) -> Json {
+        loop {
+            let lines = events(&self.server, self.folder.path()).await;
+            match lines.into_iter().find(|line| line["verb"] == *verb && line["stage"] == "ResponseComplete") {
+                Some(line) => return line,
+                None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_audit_log_keeps_what_was_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = audit_log(folder.path());
-    let (plugin, _) = probe(|_| {});
-    let server = server_with(Setup { plugins: vec![Box::new(plugin)], audit: Some(log), ..Setup::default() });
-    let made = server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "v"}})).await.ok(201);
-    server.get(&format!("{MAPS}/none")).await.ok(404);
-    let lines = events(&server, folder.path()).await;
-    let create = lines.iter().find(|line| line["verb"] == "create" && line["stage"] == "ResponseComplete").unwrap();
+    let audited = Audited::new();
+    let made = audited.server.post(MAPS, json!({"metadata": {"name": "a"}, "data": {"k": "v"}})).await.ok(201);
+    audited.server.get(&format!("{MAPS}/none")).await.ok(404);
+    let create = audited.ended("create").await;
     assert_eq!(create["auditID"].as_str(), made.headers["audit-id"].to_str().ok());
     assert_eq!((&create["responseStatus"]["code"], &create["requestObject"]["data"]), (&json!(201), &json!({"k": "v"})));
     assert_eq!(create["responseObject"]["metadata"]["name"], "a");
     assert_eq!(create["annotations"]["probe/seen"], "{\"k\":\"v\"}");
     assert_eq!(create["annotations"]["authorization.k8s.io/decision"], "allow");
-    let missed = lines.iter().find(|line| line["verb"] == "get" && line["stage"] == "ResponseComplete").unwrap();
+    let missed = audited.ended("get").await;
     assert_eq!((&missed["responseStatus"]["code"], &missed["responseStatus"]["reason"]), (&json!(404), &json!("NotFound")));
+}
+
+#[tokio::test]
+async fn the_audit_log_knows_the_end_of_what_nobody_waits_for() {
+    let audited = Audited::new();
+    let refused = json!({"metadata": {"name": "a"}, "data": {"refuse": "yes"}});
+    assert!(audited.server.post(MAPS, refused).now_or_never().is_none(), "its client is gone before there is an answer");
+    let create = audited.ended("create").await;
+    assert_eq!((&create["responseStatus"]["code"], &create["responseStatus"]["reason"]), (&json!(403), &json!("Forbidden")));
+    assert_eq!(create["annotations"]["probe/seen"], "{\"refuse\":\"yes\"}");
+
+    audited.server.get(&format!("{MAPS}?resourceVersion=99999&timeout=1ms")).await.ok(504);
+    assert_eq!(audited.ended("list").await["responseStatus"]["code"], 504);
 }
