@@ -98,6 +98,8 @@ pub struct Notes {
     pub webhooks: crate::webhook::Round,
     /// The same of mutating policies.
     pub policies: crate::webhook::Round,
+    /// The policies in wasm that this attempt meets.
+    pub policy_set: crate::policy::set::Met,
 }
 
 impl Notes {
@@ -112,7 +114,14 @@ impl Notes {
     /// Mutation begins, perhaps anew after somebody else was faster.
     pub fn begin(&mut self) {
         (self.reinvoke, self.round, self.owners_before) = (false, 0, None);
-        (self.webhooks, self.policies) = Default::default();
+        (self.webhooks, self.policies, self.policy_set) = Default::default();
+    }
+
+    /// Takes in what was said of one of the objects that a request is about.
+    pub fn add(&mut self, one: Self) {
+        one.warnings.into_iter().for_each(|warning| self.warn(warning));
+        self.annotations.extend(one.annotations);
+        self.request_annotations.extend(one.request_annotations);
     }
 
     /// Puts what a webhook or a policy made of the object in its place. What built-in plugins write is in normal form and leaves

@@ -5,7 +5,7 @@ use model::{User, Value};
 
 use crate::{Operation, Review};
 
-/// Signs a PolicyBinding that is made, or whose spec changes; keeps the earlier author otherwise.
+/// Signs a PolicyBinding that is made, or whose spec changes; keeps the earlier author, if there is one, otherwise.
 pub(super) fn sign(review: &Review<'_>, object: &mut Value) {
     let is_write = matches!(review.operation, Operation::Create | Operation::Update) && review.subresource.is_empty();
     if !is_write || &*review.resource.resource != "policybindings" {
@@ -13,13 +13,8 @@ pub(super) fn sign(review: &Review<'_>, object: &mut Value) {
     }
     let earlier = review.old.and_then(|old| old.get("spec"));
     let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) else { return };
-    let author = match earlier {
-        Some(earlier) if unsigned(earlier) == unsigned(spec) => earlier.get("author").cloned(),
-        _ => Some(shown(review.user)),
-    };
-    if let Some(author) = author {
-        spec["author"] = author;
-    }
+    let kept = earlier.filter(|earlier| unsigned(earlier) == unsigned(spec)).and_then(|earlier| earlier.get("author").cloned());
+    spec["author"] = kept.unwrap_or_else(|| shown(review.user));
 }
 
 /// The spec without its author.

@@ -36,7 +36,7 @@ const IDENTITY: [&str; 9] = [
 
 /// Runs both rounds. Sets `notes.reinvoke` when the object is not what it was.
 pub(super) async fn run(policies: &Policies, review: &Review<'_>, object: &mut Value, notes: &mut Notes) -> Result<(), Status> {
-    let set = policies.set.load_full();
+    let set = notes.policy_set.or(|| policies.set());
     if set.mutators.is_empty() {
         return Ok(());
     }

@@ -14,6 +14,31 @@ use model::Value;
 use model::field::{Errors, Fault, Path, Spelling};
 use model::selector::label::Selector;
 
+/// The set that one request meets, from its first mutator to its last validator. Notes that differ in it alone say the same.
+#[derive(Clone, Default)]
+pub struct Met(Option<Arc<PolicySet>>);
+
+impl Met {
+    /// It, or the present one where it has met none.
+    pub(super) fn or(&mut self, present: impl FnOnce() -> Arc<PolicySet>) -> Arc<PolicySet> {
+        self.0.get_or_insert_with(present).clone()
+    }
+}
+
+impl std::fmt::Debug for Met {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Met").field(&self.0.as_ref().map(|set| set.len())).finish()
+    }
+}
+
+impl PartialEq for Met {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Met {}
+
 /// One binding in force.
 pub struct Entry {
     /// Its own among all that the process has bound.

@@ -427,6 +427,21 @@ async fn what_is_written_comes_into_force_and_the_last_good_revision_stays() {
 }
 
 #[tokio::test]
+async fn who_is_validated_meets_the_policies_that_mutated() {
+    let both = vec![module("label", &mutating(&["metadata.labels"], &[], "[]")), module("labels", &refusing())];
+    let (world, policies) = of(both, vec![binding("label", "label", json!({})), binding("team", "labels", json!({}))]).await;
+    let following = tokio::spawn(policies.clone().follow());
+    let (object, notes) = (&mut pod(), &mut Notes::default());
+    ask(&policies, "v1/pods", Step::Mutate, object, notes).await.unwrap();
+    world.delete(&world::gvr(BINDINGS), "", "team", Default::default()).await.unwrap();
+    until(|| policies.set().len() == 1).await;
+    assert!(ask(&policies, "v1/pods", Step::Validate, object, notes).await.is_err(), "as one");
+    ask(&policies, "v1/pods", Step::Mutate, object, notes).await.unwrap();
+    ask(&policies, "v1/pods", Step::Validate, object, notes).await.unwrap();
+    following.abort();
+}
+
+#[tokio::test]
 async fn what_was_in_force_before_a_start_and_cannot_be_loaded_fails_closed() {
     let mut was = binding("team", "labels", json!({}));
     was["status"] = json!({"ready": true});

@@ -21,7 +21,7 @@ pub(super) async fn run(
     object: Option<&Value>,
     notes: &mut Notes,
 ) -> Result<(), Status> {
-    let set = policies.set.load_full();
+    let set = notes.policy_set.or(|| policies.set());
     let concerns = concern::all(policies, &set, &set.validators, review, object, notes).await;
     if concerns.is_empty() {
         return Ok(());
