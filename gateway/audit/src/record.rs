@@ -12,7 +12,7 @@ use crate::event::{Event, ObjectReference};
 use crate::log::Shared;
 use crate::policy::{Level, Stage, Verdict};
 
-/// Bodies of these are credentials or carry them; they are never recorded, whatever the policy says.
+/// Bodies of these are credentials or carry them; they, and what changed in them, are never recorded, whatever the policy says.
 const CREDENTIALS: &[(&str, &str, &str)] =
     &[("", "secrets", "*"), ("", "serviceaccounts", "token"), ("authentication.k8s.io", "tokenreviews", "*")];
 
@@ -114,7 +114,7 @@ impl Record {
 
     /// Adds a fact about the request's body, where records hold that. Upstream: `AddAnnotationWithLevel`.
     pub fn annotate_request(&mut self, key: &str, value: impl Into<String>) {
-        if self.0.as_ref().is_some_and(|open| open.event.level >= Level::Request) {
+        if self.wants_request_object() {
             self.annotate(key, value);
         }
     }

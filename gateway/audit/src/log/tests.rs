@@ -89,6 +89,7 @@ async fn bodies_that_carry_credentials_never_reach_the_file() {
         let mut record = written.log.record(&arrival(&request, &user));
         record.request_object(&json!({"metadata": {"name": "a"}, "data": {"password": "aHVudGVyMg=="}}));
         record.request_patch(br#"{"data":{"password":"aHVudGVyMg=="}}"#);
+        record.annotate_request("patch.webhook.admission.k8s.io/round_0_index_0", r#"{"patch":"aHVudGVyMg=="}"#);
         record.response_object(r#"{"status":{"token":"aHVudGVyMg=="}}"#.into());
         record.close(201, Timestamp::UNIX_EPOCH).await;
     }
