@@ -132,7 +132,7 @@ impl Chain {
                 Err(error) => refusals.push(error.to_string()),
             }
         }
-        let sent = bearer(headers).map(str::to_owned);
+        let sent = bearer(headers);
         if let Some(identity) = sent.and_then(|token| self.accepted(&token, now, refusals)) {
             return Some(identity);
         }
@@ -191,10 +191,12 @@ fn add_authenticated(user: &mut User) {
 }
 
 /// The bearer token, if the request brings one; other schemes are nobody's business here.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut parts = headers.get("authorization")?.to_str().ok()?.trim().splitn(3, ' ');
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    // What is no text is a token all the same, and one that nobody knows.
+    let sent = String::from_utf8_lossy(headers.get("authorization")?.as_bytes());
+    let mut parts = sent.trim().splitn(3, ' ');
     let scheme = parts.next()?;
-    parts.next().filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+    parts.next().filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -86,6 +86,10 @@ fn a_credential_nobody_accepts_is_refused_and_not_anonymous() {
         "alice",
         "a bad certificate keeps out nobody with a token"
     );
+    let mut broken = HeaderMap::new();
+    broken.insert("authorization", http::HeaderValue::from_bytes(b"Bearer \xff").unwrap());
+    let sent = Credentials { certificates: &Certificates::default(), headers: &broken, now: now() };
+    assert!(chain.authenticate(&sent).is_err(), "what is no text is a token");
     let closed = Chain { anonymous: Anonymous::Refused, ..Chain::default() };
     assert_eq!(name(&closed, &Certificates::default(), &[]).unwrap_err().to_string(), "no credential was accepted");
 }
