@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use admission::Notes;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::Status;
 use store::Entry;
@@ -28,11 +29,18 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     delete.check_for_many()?;
     delete::warn_unsaid(call, row, &delete);
     let (selected, listing) = list::chosen(gate, row, &selection, &options).await?;
-    let calls: Vec<(Call, Arc<Entry>)> = selected.iter().map(|entry| (one(call, entry), entry.clone())).collect();
-    stream::iter(calls.into_iter().map(|(call, entry)| delete_one(gate, row, call, entry, &delete)))
+    let mut said = Notes::default();
+    let all = selected.into_iter().map(|entry| delete_one(gate, row, one(call, &entry), entry, &delete));
+    let deleted = stream::iter(all)
         .buffer_unordered(CONCURRENT_MAX)
-        .try_collect::<Vec<()>>()
-        .await?;
+        .map(|(notes, outcome)| {
+            said.add(notes);
+            outcome
+        })
+        .try_collect::<()>()
+        .await;
+    call.notes.add(said);
+    deleted?;
     Ok(Answer::new(200, Content::List(Box::new(listing))))
 }
 
@@ -50,12 +58,13 @@ async fn delete_one(
     mut call: Call,
     entry: Arc<Entry>,
     options: &DeleteOptions,
-) -> Result<(), Status> {
+) -> (Notes, Result<(), Status>) {
     let namespace = call.info.namespace.clone();
-    match delete::object(gate, &mut call, row, (&namespace, entry.key.name()), options, Admission::Asked).await {
+    let outcome = match delete::object(gate, &mut call, row, (&namespace, entry.key.name()), options, Admission::Asked).await {
         Ok(_) => Ok(()),
         // Somebody else was faster.
         Err(status) if status.code == 404 => Ok(()),
         Err(status) => Err(status),
-    }
+    };
+    (call.notes, outcome)
 }

@@ -43,6 +43,9 @@ impl Plugin for Probe {
         let data = object.map(|object| object["data"].to_string()).unwrap_or_default();
         self.seen.lock().unwrap().push(format!("{} {} {data}", review.operation.as_str(), review.name));
         notes.annotate("probe/seen", data);
+        if review.operation == Operation::Delete {
+            notes.warn("deleted under Probe");
+        }
         if object.is_some_and(|object| object["data"]["refuse"] == "yes") {
             return Err(Status::forbidden(&model::GroupResource::new("", "configmaps"), review.name, "Probe says no"));
         }
@@ -251,6 +254,17 @@ async fn the_audit_log_keeps_what_was_said() {
     assert_eq!(create["annotations"]["authorization.k8s.io/decision"], "allow");
     let missed = audited.ended("get").await;
     assert_eq!((&missed["responseStatus"]["code"], &missed["responseStatus"]["reason"]), (&json!(404), &json!("NotFound")));
+}
+
+#[tokio::test]
+async fn what_is_said_of_one_of_many_is_said() {
+    let audited = Audited::new();
+    for name in ["a", "b"] {
+        audited.server.post(MAPS, json!({"metadata": {"name": name}})).await.ok(201);
+    }
+    let deleted = audited.server.delete(MAPS).await.ok(200);
+    assert_eq!(deleted.warnings(), ["299 - \"deleted under Probe\""]);
+    assert_eq!(audited.ended("deletecollection").await["annotations"]["probe/seen"], "");
 }
 
 #[tokio::test]
