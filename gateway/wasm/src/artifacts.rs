@@ -12,11 +12,14 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::error::StartError;
+use crate::folder;
 
 type Seal = Hmac<Sha256>;
 
 /// The file that holds the directory's key.
 const KEY_FILE: &str = "key";
+/// What is kept of compiled modules, those of earlier versions of the program included: some hundreds in Rust, or thirty in JavaScript.
+const BYTES_MAX: u64 = 1 << 30;
 /// Raised when the layout of the files changes.
 const FORMAT: &[u8] = b"gatehouse artifact 1";
 const SEAL_BYTES: usize = 32;
@@ -47,9 +50,12 @@ impl Artifacts {
         let file = fs::read(&path).ok()?;
         let code = self.unseal(digest, &file);
         let component = code.and_then(|code| trusted(engine, code));
-        if component.is_none() {
-            tracing::warn!(path = %path.display(), "compiled module was changed by somebody else; compiling anew");
-            let _ = fs::remove_file(&path);
+        match component {
+            Some(_) => folder::used(&path),
+            None => {
+                tracing::warn!(path = %path.display(), "compiled module was changed by somebody else; compiling anew");
+                let _ = fs::remove_file(&path);
+            }
         }
         component
     }
@@ -64,7 +70,8 @@ impl Artifacts {
             file.write_all(&seal)?;
             file.write_all(&code)?;
             drop(file);
-            fs::rename(new, path)
+            fs::rename(new, path)?;
+            folder::keep_newest(&self.directory, BYTES_MAX, KEY_FILE)
         });
         if let Err(error) = written {
             tracing::warn!(%error, directory = %self.directory.display(), "compiled module could not be kept");

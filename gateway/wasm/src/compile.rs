@@ -19,6 +19,8 @@ use crate::error::LoadError;
 const SIGXCPU: i32 = 24;
 /// What is read of a compiler's complaint.
 const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
+/// What is read of what a compiler makes: some fifty times what the largest module comes to.
+const CODE_BYTES_MAX: u64 = 1 << 30;
 
 /// A program that compiles: it reads a component from its input and writes what [`precompile`] makes of it. It must limit
 /// its own processor time.
@@ -49,7 +51,14 @@ impl Compiler {
     fn run(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let failed = |error: io::Error| LoadError::Compiler(error.to_string());
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // It needs nothing of what the server has: no variables and no folder.
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
         let talked = talk(&mut child, component);
         let status = child.wait().map_err(failed)?;
@@ -78,7 +87,7 @@ fn talk(child: &mut Child, component: &[u8]) -> io::Result<(Vec<u8>, String)> {
             text
         });
         let mut code = Vec::new();
-        output.map_or(Ok(0), |mut output| output.read_to_end(&mut code))?;
+        output.map_or(Ok(0), |output| output.take(CODE_BYTES_MAX).read_to_end(&mut code))?;
         Ok((code, complaint.join().unwrap_or_default()))
     })
 }

@@ -11,6 +11,7 @@ mod compile;
 mod cut;
 mod engine;
 mod error;
+pub mod folder;
 mod guest;
 mod imports;
 pub mod limits;

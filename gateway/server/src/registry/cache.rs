@@ -11,12 +11,13 @@ use base64::prelude::BASE64_STANDARD;
 use model::Value;
 use model::json::json;
 use wasm::Runtime;
+use wasm::folder::{keep_newest, used};
 
 use super::layout;
 use super::reference::Reference;
 
-/// Files that are kept; an artifact has up to three. The oldest go first.
-const FILES_MAX: usize = 300;
+/// What is kept, of artifacts of up to 32 MiB.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// A folder of artifacts.
 pub(super) struct Cache(PathBuf);
@@ -39,13 +40,14 @@ impl Cache {
         if !is_it || Runtime::digest(&component) != digest {
             return None;
         }
+        [self.path(key, "json"), self.path(&digest, "wasm")].iter().for_each(|path| used(path));
         let signatures: Vec<Signature> = told["signatures"].as_array()?.iter().filter_map(signature).collect();
         (!artifact.is_signed || !signatures.is_empty()).then_some(Pulled { manifest, component, signatures })
     }
 
     /// Keeps what was pulled. A failure costs only a pull at the next start, so it is logged and no more.
     pub(super) fn put(&self, pulled: &Pulled) {
-        if let Err(error) = self.write(pulled).and_then(|()| self.prune()) {
+        if let Err(error) = self.write(pulled).and_then(|()| keep_newest(&self.0, BYTES_MAX, "")) {
             tracing::warn!(%error, folder = %self.0.display(), "what was pulled could not be kept");
         }
     }
@@ -62,17 +64,6 @@ impl Cache {
         replace(&self.path(&component, "wasm"), &pulled.component)?;
         replace(&self.path(&component, "json"), told.as_bytes())?;
         replace(&self.path(&Runtime::digest(&pulled.manifest), "json"), told.as_bytes())
-    }
-
-    fn prune(&self) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.0)? {
-            let entry = entry?;
-            files.push((entry.metadata()?.modified()?, entry.path()));
-        }
-        files.sort();
-        let spare = files.len().saturating_sub(FILES_MAX);
-        files.iter().take(spare).try_for_each(|(_, path)| fs::remove_file(path))
     }
 
     fn path(&self, digest: &str, ending: &str) -> PathBuf {

@@ -128,16 +128,49 @@ fn nested(depth: usize) -> Vec<u8> {
     const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
     /// The section that holds a component.
     const NESTED: u8 = 4;
-    (0..depth).fold(COMPONENT.to_vec(), |inner, _| {
-        let mut length = inner.len();
-        let mut outer = [&COMPONENT[..], &[NESTED]].concat();
-        while length >= 0x80 {
-            outer.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        outer.push(length as u8);
-        [outer, inner].concat()
-    })
+    (0..depth).fold(COMPONENT.to_vec(), |inner, _| [&COMPONENT[..], &section(NESTED, &inner)].concat())
+}
+
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    [&[id], &leb128(content.len())[..], content].concat()
+}
+
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// A section that says something about the component to whoever wants to believe it.
+fn custom(name: &str, content: &[u8]) -> Vec<u8> {
+    section(0, &[&leb128(name.len())[..], name.as_bytes(), content].concat())
+}
+
+#[test]
+fn forged_custom_sections_change_nothing() {
+    let component = component("", OK);
+    let digest = Runtime::digest(&component);
+    for (name, content) in [
+        ("name", &b"\x00\xff\xff\xff\xff\x0f"[..]),
+        ("component-name", b"\xff\xff"),
+        ("producers", b"garbage"),
+        ("component-type:guest", b"another world"),
+        (".wasmtime.engine", b"\x7fELF code that nobody compiled"),
+        ("metadata.code.branch_hint", b"\xff"),
+        ("", &[0; 1 << 20]),
+    ] {
+        let forged = [&component[..], &custom(name, content)].concat();
+        assert_ne!(Runtime::digest(&forged), digest, "{name}");
+        judged(&forged).unwrap();
+    }
+    let beyond = [&component[..], &[0], &leb128(1 << 30), b"\x04name"].concat();
+    assert!(refused(&beyond).contains("unexpected end"), "{}", refused(&beyond));
+    let own = precompile(&component).unwrap();
+    assert!(refused(&own).contains("component"), "what is compiled already: {}", refused(&own));
 }
 
 #[test]
