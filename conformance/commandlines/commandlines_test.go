@@ -5,6 +5,7 @@ package commandlines
 import (
 	"crypto/tls"
 	"crypto/x509/pkix"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -21,6 +22,33 @@ import (
 	"gatehouse.dev/conformance/harness"
 	"gatehouse.dev/conformance/peer"
 )
+
+var update = flag.Bool("update", false, "write what kube-apiserver's --help prints for the program to print it")
+
+// TestHelp compares what the program says of itself under the name kube-apiserver.
+func TestHelp(t *testing.T) {
+	root := harness.Root(t)
+	apiserver, _, err := peer.Build(t.Context(), filepath.Join(root, "conformance"), filepath.Join(root, ".build"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, question := range []string{"--help", "--version"} {
+		want, err := exec.Command(apiserver, question).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update && question == "--help" {
+			if err := os.WriteFile(filepath.Join(root, "gateway/gatehouse/src/flags/help.txt"), want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		process := command(t, folder{t, t.TempDir()}, question)
+		process.Dir = ""
+		if got, err := process.Output(); err != nil || string(got) != string(want) {
+			t.Errorf("%s: %v; -update and a build mend what differs from upstream's:\n%s", question, err, got)
+		}
+	}
+}
 
 // TestKubeadm starts what kubeadm's static pod of 1.37 runs, beside an etcd that only speaks to those it knows, and asks what the
 // pod's probes ask.

@@ -74,7 +74,7 @@ fn version(_: &[String]) -> ExitCode {
 fn serve(program: Program, arguments: &[String]) -> ExitCode {
     let parsed = flags::parse(program.as_str(), arguments);
     if parsed.help {
-        print!("{}", flags::help::text(program.as_str()));
+        print!("{}", flags::help::text(program));
         return ExitCode::SUCCESS;
     }
     if parsed.version {

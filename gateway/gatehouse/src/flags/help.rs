@@ -1,14 +1,27 @@
-//! What `--help` prints: the table, by concern. No word stands here that the table could say.
+//! What `--help` prints: the table, by concern, in which no word stands that the table could say; and to who calls the program
+//! kube-apiserver what that prints.
 
 use std::fmt::Write;
+
+use crate::program::Program;
 
 use super::{CONCERNS, Flag, Status, Takes};
 
 /// Width of the column of names.
 const NAMES: usize = 48;
 
-/// The help of `serve`, and of the program when it is called kube-apiserver.
-pub(crate) fn text(program: &str) -> String {
+/// What kube-apiserver 1.37.2 prints; `conformance/commandlines` compares it and writes it anew.
+const UPSTREAM: &str = include_str!("help.txt");
+
+/// The help of `serve`, or of the program when it is called kube-apiserver.
+pub(crate) fn text(program: Program) -> String {
+    match program {
+        Program::Gatehouse => own(program.as_str()),
+        Program::KubeApiserver => UPSTREAM.to_owned(),
+    }
+}
+
+fn own(program: &str) -> String {
     let mut text = format!(
         "{program}: a Kubernetes 1.37 API server whose admission runs as sandboxed WebAssembly.\n\n\
          Usage:\n  {program} [flags]\n\n\

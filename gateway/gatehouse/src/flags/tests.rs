@@ -1,6 +1,8 @@
 //! The table against upstream's, and what a command line comes to.
 
 use super::value::{Values, duration};
+use crate::program::Program;
+
 use super::*;
 
 /// Name and default of every flag of kube-apiserver 1.37.2, as its flag sets list them.
@@ -90,7 +92,7 @@ fn durations_are_gos() {
 
 #[test]
 fn the_help_lists_every_flag_with_its_status() {
-    let help = help::text("kube-apiserver");
+    let help = help::text(Program::Gatehouse);
     for flag in CONCERNS.iter().flat_map(|(_, flags)| flags.iter()) {
         let lines: Vec<_> = help.lines().filter(|l| l.contains(&format!("--{} ", flag.name))).collect();
         assert!(!lines.is_empty(), "{} is missing", flag.name);
