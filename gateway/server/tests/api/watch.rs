@@ -106,6 +106,55 @@ async fn the_present_ends_with_a_bookmark() {
 }
 
 #[tokio::test]
+async fn it_begins_as_its_options_say() {
+    let ways = [
+        "",
+        "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
+        "&sendInitialEvents=false&resourceVersionMatch=NotOlderThan",
+    ];
+    for bookmarks in ["", "&allowWatchBookmarks=true"] {
+        for way in ways {
+            for from in ["nowhere", "0", "before", "now"] {
+                begins(bookmarks, way, from).await;
+            }
+        }
+    }
+}
+
+async fn begins(bookmarks: &str, way: &str, from: &str) {
+    let server = server();
+    let revision = async || server.get(MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    let before = revision().await;
+    for name in ["a", "b"] {
+        server.post(MAPS, map(name, "1")).await.ok(201);
+    }
+    // The revisions are those of all namespaces.
+    server.post("/api/v1/namespaces/other/configmaps", map("other", "1")).await.ok(201);
+    let now = revision().await;
+    let version = match from {
+        "nowhere" => String::new(),
+        "0" => "&resourceVersion=0".to_owned(),
+        "before" => format!("&resourceVersion={before}"),
+        _ => format!("&resourceVersion={now}"),
+    };
+    let path = format!("{MAPS}?watch=1{bookmarks}{way}{version}");
+    let mut frames = Frames::open(&server, &path, &[]).await;
+    // Who names no revision and does not say what he wants wants what is there.
+    let wanted = way.contains("=true") || (way.is_empty() && ["nowhere", "0"].contains(&from));
+    // What happened since a revision comes in any case.
+    if wanted || from == "before" {
+        frames.expect("ADDED", "a").await;
+        frames.expect("ADDED", "b").await;
+    }
+    if wanted && !bookmarks.is_empty() {
+        let (kind, object) = frames.next().await.unwrap();
+        assert_eq!((kind.as_str(), object["metadata"]["resourceVersion"].as_str()), ("BOOKMARK", Some(now.as_str())), "{path}");
+    }
+    server.post(MAPS, map("c", "1")).await.ok(201);
+    frames.expect("ADDED", "c").await;
+}
+
+#[tokio::test]
 async fn it_ends_when_its_time_is_up_and_says_how_far_it_is() {
     let server = server();
     let revision = server.get(MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
