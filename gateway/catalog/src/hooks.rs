@@ -1,5 +1,5 @@
 //! The code that a few kinds need beside their row: conditional defaults, strategy, validation, allocation, delete.
-//! Does not hold what is the same for every kind (the write path), nor unconditional defaults (`data/defaults.txt`).
+//! Does not hold what is the same for every kind (the write path), nor unconditional defaults (`data/types.txt`).
 //!
 //! One file a kind, `hooks/<kind>.rs`, with `pub(super) const HOOKS: Hooks = Hooks { …, ..Hooks::NONE };`, one `mod` line
 //! and one line in [`ALL`]. Unless a field says otherwise a hook sees the object in its storage version, in normal form,

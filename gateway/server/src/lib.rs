@@ -1,5 +1,5 @@
 //! The server: the way of a request, its verbs and subresources, discovery, and the world that controllers see.
-//! The only importer of hyper, axum and rustls. Decides nothing that a row of the catalog can say.
+//! The only importer of hyper and rustls. Decides nothing that a row of the catalog can say.
 
 pub mod accounts;
 pub mod aggregation;

@@ -1,6 +1,6 @@
 //! ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding. Upstream:
-//! `pkg/apis/admissionregistration/validation`. Whether the author may read the parameters is not asked
-//! (`conformance/gaps/kinds.txt`).
+//! `pkg/apis/admissionregistration/validation`. Whether the author may read the parameters is
+//! asked by admission (`admissionpolicy/access.rs`).
 
 use model::field::{Errors, Path};
 use model::{Value, content};

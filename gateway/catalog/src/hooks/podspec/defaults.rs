@@ -1,4 +1,4 @@
-//! Defaults of a pod's spec that depend on its other fields. Unconditional ones are rows of `data/defaults.txt`.
+//! Defaults of a pod's spec that depend on its other fields. Unconditional ones are rows of `data/types.txt`.
 //! Follows `pkg/apis/core/v1/defaults.go`.
 
 use model::Value;
