@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::composition::{self, Composition};
 use crate::cost::actual;
-use crate::effort::{self, CALL_EFFORT_MAX};
+use crate::effort::{self, EFFORT_PER_COST};
 use crate::library::patch;
 use crate::library::regex::Pattern;
 use crate::plan::{Attribute, Base, Fold, Key, Node, Qualifier};
@@ -59,13 +59,17 @@ impl<'a, 'b> Run<'a, 'b> {
 
     /// How much effort is left.
     fn left(&self) -> u64 {
-        CALL_EFFORT_MAX.saturating_sub(self.effort)
+        self.effort_limit().saturating_sub(self.effort)
+    }
+
+    fn effort_limit(&self) -> u64 {
+        self.limit.saturating_mul(EFFORT_PER_COST)
     }
 
     /// Asks for effort before something is done. Who needs too much has used up the whole call, so that budgets count it.
     fn exert(&mut self, effort: u64) -> Result<(), Error> {
         self.effort = self.effort.saturating_add(effort);
-        if self.effort <= CALL_EFFORT_MAX {
+        if self.effort <= self.effort_limit() {
             return Ok(());
         }
         self.cost = self.cost.max(self.limit.saturating_add(1));
@@ -410,7 +414,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let found = match value {
             Value::Map(map) => map.find_text(name),
             Value::Variables => match self.composition {
-                Some(composition) => composition.find(name, self.bindings),
+                Some(composition) => composition.find(name, self.bindings, self.limit),
                 None => Ok(None),
             },
             Value::Message(message) => Ok(message.field(name)),

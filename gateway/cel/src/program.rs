@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::CALL_COST_MAX;
 use crate::ast::{Expr, Kind};
 use crate::check::Checked;
 use crate::composition::Composition;
@@ -15,6 +14,11 @@ use crate::room::with_room;
 use crate::types::Type;
 use crate::value::Value;
 
+/// Expressions that nest deeper get a stack of their own where others wait for them.
+const STEEP: u16 = 24;
+/// So many variables that wait for each other share a stack.
+const LEVELS: usize = 8;
+
 /// A compiled expression; evaluated as often as needed without parsing again.
 #[derive(Debug)]
 pub struct Program {
@@ -24,6 +28,10 @@ pub struct Program {
     variables: Vec<Box<str>>,
     /// Whether it needs more of the stack than usual.
     deep: bool,
+    /// Whether it needs more of what may be left of a stack.
+    steep: bool,
+    /// How deep lists, maps and what holds them nest in each other in its values, at most.
+    nests: usize,
 }
 
 /// The least and the most that an evaluation can cost.
@@ -115,7 +123,8 @@ impl Program {
                 variables.push(name.into());
             }
         });
-        Ok(Self { checked, node, variables, deep })
+        let (steep, nests) = (checked.root.depth > STEEP, nests(&checked.root));
+        Ok(Self { checked, node, variables, deep, steep, nests })
     }
 
     /// The type of its values.
@@ -131,6 +140,16 @@ impl Program {
     /// Whether it can see a field of a variable: it selects that, or does something else with the variable than selecting.
     pub fn sees(&self, name: &str, field: &str) -> bool {
         sees(&self.checked.root, name, field)
+    }
+
+    /// How deep its values nest at most, where what it is given does not.
+    pub(crate) fn nests(&self) -> usize {
+        self.nests
+    }
+
+    /// Tells which fields of a variable it sees; nothing stands for all.
+    pub(crate) fn each_seen(&self, name: &str, see: &mut dyn FnMut(Option<&str>)) {
+        seen(&self.checked.root, name, see);
     }
 
     /// What evaluations can cost at least and at most.
@@ -158,12 +177,45 @@ impl Program {
     }
 
     /// The same of a variable, whose value nobody goes through as a whole.
-    pub(crate) fn eval_variable<'a>(&'a self, bindings: &Bindings<'a>, composition: &Composition<'a>) -> Evaluation<'a> {
-        with_room(self.deep, || {
-            let mut run = Run::new(bindings, Some(composition), CALL_COST_MAX);
+    /// `level` is how many others wait for it.
+    pub(crate) fn eval_variable<'a>(
+        &'a self,
+        bindings: &Bindings<'a>,
+        composition: &Composition<'a>,
+        limit: u64,
+        level: usize,
+    ) -> Evaluation<'a> {
+        let little_left = level % LEVELS == LEVELS - 1 || self.steep && level > 0;
+        with_room(self.deep || little_left, || {
+            let mut run = Run::new(bindings, Some(composition), limit);
             let result = run.node(&self.node);
             Evaluation { result, cost: run.cost, effort: run.effort }
         })
+    }
+}
+
+/// How deep lists, maps and what holds them nest in an expression's values, at most.
+fn nests(expr: &Expr) -> usize {
+    let of = |parts: Vec<&Expr>| parts.into_iter().map(nests).max().unwrap_or(0);
+    match &*expr.kind {
+        // What a fold makes may hold items of its range.
+        Kind::Comprehension(fold) => nests(&fold.range) + of(vec![&fold.accu_init, &fold.step, &fold.result]),
+        Kind::List { .. } | Kind::Map(_) | Kind::Struct { .. } => 1 + of(expr.children()),
+        Kind::Call { function, .. } if function.starts_with("optional.of") || **function == *"cel.@mapInsert" => {
+            1 + of(expr.children())
+        }
+        _ => of(expr.children()),
+    }
+}
+
+/// Tells which fields of a variable an expression sees: one, or all where it does something else with the variable.
+fn seen(expr: &Expr, name: &str, see: &mut dyn FnMut(Option<&str>)) {
+    match &*expr.kind {
+        Kind::Ident(known) if &**known == name => see(None),
+        Kind::Select { operand, field, .. } if matches!(&*operand.kind, Kind::Ident(known) if &**known == name) => {
+            see(Some(field));
+        }
+        _ => expr.children().into_iter().for_each(|child| seen(child, name, see)),
     }
 }
 

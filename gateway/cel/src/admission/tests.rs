@@ -167,3 +167,45 @@ fn variables_are_evaluated_when_they_are_asked_for_and_once() {
     let fault = compile(&env, "variables.number.size()", Yields::Anything).unwrap_err();
     assert!(fault.detail.contains("found no matching overload for 'size' applied to 'int.()'"), "{}", fault.detail);
 }
+
+/// Variables that ask for each other, each of them as often as it says.
+fn chained(count: usize, text: impl Fn(&str) -> String) -> Variables {
+    let mut variables = Variables::default();
+    variables.add("v0", compile(&env(Stage::Stored, ALL, None), "0", Yields::Anything).map_err(|fault| fault.detail));
+    for i in 1..count {
+        let env = env(Stage::Stored, ALL, Some(&variables));
+        let program = compile(&env, &text(&format!("variables.v{}", i - 1)), Yields::Anything);
+        variables.add(&format!("v{i}"), program.map_err(|fault| fault.detail));
+    }
+    variables
+}
+
+/// What an expression yields with variables, and the cost of it all.
+fn composed(text: &str, variables: &Variables) -> (Result<String, String>, u64) {
+    let program = compile(&env(Stage::Stored, ALL, Some(variables)), text, Yields::Anything).expect("it compiles");
+    let (bindings, composition) = (Bindings::default(), Composition::new(variables));
+    // One that stops early keeps nothing of it, and the whole one is as if that had not been.
+    let _ = program.eval_with(&bindings, Some(&composition), 3).result.map(|value| value.to_literal());
+    let evaluation = program.eval_with(&bindings, Some(&composition), CALL_COST_MAX);
+    let value = evaluation.result.map(|value| value.to_literal()).map_err(|error| error.to_string());
+    (value, evaluation.cost + composition.take_cost())
+}
+
+#[test]
+fn variables_wait_for_each_other_within_bounds() {
+    let steep = |of: &str| format!("{of}{}", " + 1".repeat(200));
+    let variables = chained(150, steep);
+    assert_eq!(composed("variables.v149 == 149 * 200", &variables).0, Ok("true".into()));
+    let too_many = composed("variables.v299", &chained(300, |of| format!("{of} + 1"))).0.unwrap_err();
+    assert!(too_many.ends_with(&format!("fails to evaluate: {}", Error::CostLimit)), "{too_many}");
+    // Asked for one by one none waits for long, but what they hold nests.
+    let variables = chained(300, |of| format!("[[{of}]]"));
+    let asked: Vec<String> = (0..300).map(|i| format!("dyn(variables.v{i}) != null")).collect();
+    let too_deep = composed(&format!("[{}].size() == 300", asked.join(",")), &variables).0.unwrap_err();
+    assert!(too_deep.ends_with(&format!("fails to evaluate: {}", Error::CostLimit)), "{too_deep}");
+    // A name that is given another expression may ask for itself.
+    let mut variables = chained(3, |of| format!("{of} + 1"));
+    let own = compile(&env(Stage::Stored, ALL, Some(&variables)), "variables.v2", Yields::Anything);
+    variables.add("v1", own.map_err(|fault| fault.detail));
+    assert!(composed("variables.v2", &variables).0.is_err());
+}
