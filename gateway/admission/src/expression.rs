@@ -4,8 +4,9 @@
 use std::sync::LazyLock;
 
 use cel::admission::{Fault, Offered, Variables, Yields, variable};
-use cel::{Bindings, CALL_COST_MAX, Composition, Decl, EFFORT_PER_COST, OBJECT_COST_MAX, Program, Stage, Value as Cel};
+use cel::{Bindings, CALL_COST_MAX, Composition, Decl, EFFORT_PER_COST, Error, OBJECT_COST_MAX, Program, Stage, Value as Cel};
 use model::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 mod conditions;
 mod sight;
@@ -18,6 +19,18 @@ pub(crate) const BUDGET: u64 = OBJECT_COST_MAX;
 /// What all match conditions of one policy or webhook may cost together (`RuntimeCELCostBudgetMatchConditions`).
 const CONDITIONS_BUDGET: u64 = BUDGET / 4;
 const OUT_OF_BUDGET: &str = "validation failed due to running out of cost budget, no further validation rules will be run";
+
+/// What is evaluated where it is asked for, a few milliseconds at most; what needs more is evaluated anew beside requests.
+const SHORT_COST: u64 = 20_000;
+
+/// Does what takes long: whatever else the thread serves moves to another one before.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    let runtime = Handle::try_current();
+    match runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread) {
+        true => tokio::task::block_in_place(work),
+        false => work(),
+    }
+}
 
 /// Nothing is declared of what expressions see: it is the JSON that clients see.
 static ANY: LazyLock<Decl> = LazyLock::new(Decl::any);
@@ -118,7 +131,12 @@ impl<'a> Pass<'a> {
             Ok(program) => program,
             Err(fault) => return Ok(Err(format!("compilation error: {}", fault.detail))),
         };
-        let evaluation = program.eval_with(&self.bindings, self.composition.as_ref(), CALL_COST_MAX);
+        let with = |limit: u64| program.eval_with(&self.bindings, self.composition.as_ref(), limit);
+        // A question to the authorizer costs more than that, and need not be asked twice.
+        let asks = program.uses(variable::AUTHORIZER) || program.uses(variable::REQUEST_RESOURCE);
+        let short = if asks { None } else { Some(with(SHORT_COST)) };
+        let short = short.filter(|evaluation| !matches!(evaluation.result, Err(Error::CostLimit)));
+        let evaluation = short.unwrap_or_else(|| aside(|| with(CALL_COST_MAX)));
         let composed = self.composition.as_ref().map_or(0, Composition::take_cost);
         let others = self.composition.as_ref().map_or(0, Composition::take_effort);
         self.effort = self.effort.checked_sub(others).and_then(|left| left.checked_sub(evaluation.effort)).ok_or(Exhausted)?;
