@@ -216,9 +216,10 @@ where
         let leaving = async {
             tokio::select! {
                 () = draining => {}
-                () = other.leaving.notified() => linger.store(true, Ordering::Relaxed),
-                () = streams.none_for(settings.deadlines.idle) => linger.store(true, Ordering::Relaxed),
+                () = other.leaving.notified() => {}
+                () = streams.none_for(settings.deadlines.idle) => {}
             }
+            linger.store(true, Ordering::Relaxed);
         };
         tokio::select! {
             ended = connection.as_mut() => ended,
