@@ -21,6 +21,8 @@ const BYTES: u64 = 16;
 const ENTRY: u64 = 4;
 /// A text that is made, however short.
 const TEXT: u64 = 2;
+/// Finding a value by its hash, or telling it in a text, for each value looked at.
+const DEAR: u64 = 8;
 /// Looking for a time zone by its name.
 const ZONE: u64 = 20;
 
@@ -200,9 +202,10 @@ pub(crate) fn call(function: &str, args: &[Value<'_>], bound: u64) -> u64 {
         ("lists.range", [Value::Int(count)]) => u64::try_from(*count).unwrap_or(0),
         ("reverse", [Value::List(list)]) => 2 * list.len() as u64,
         ("optional.unwrap" | "unwrapOpt", _) => first(bound),
-        ("distinct", [Value::List(list)]) => first(bound).saturating_mul(1 + unmarked(list)),
+        ("distinct", [Value::List(list)]) => first(bound).saturating_mul(DEAR + unmarked(list)),
         ("sets.contains" | "sets.equivalent" | "sets.intersects", [Value::List(a), Value::List(b)]) => {
-            let (a_all, b_all) = (first(bound).saturating_mul(1 + unmarked(b)), second(bound).saturating_mul(1 + unmarked(a)));
+            let (a_all, b_all) =
+                (first(bound).saturating_mul(DEAR + unmarked(b)), second(bound).saturating_mul(DEAR + unmarked(a)));
             a_all.saturating_add(b_all)
         }
         ("join", [Value::List(list), ..]) => {
@@ -219,7 +222,7 @@ pub(crate) fn call(function: &str, args: &[Value<'_>], bound: u64) -> u64 {
                 .saturating_mul(1 + bytes(2 * new.len()))
                 .saturating_add(limited(found, rest) * new.len() as u64 / 8)
         }
-        ("format", [Value::String(pattern), _]) => second(bound).saturating_mul(2).saturating_add(digits(pattern)),
+        ("format", [Value::String(pattern), _]) => second(bound).saturating_mul(DEAR).saturating_add(digits(pattern)),
         ("size", [Value::Map(_) | Value::List(_)]) => 0,
         ("cel.@mapInsert", [Value::Map(map), rest @ ..]) => {
             let more = rest.iter().map(|more| if let Value::Map(more) = more { more.len() } else { 1 }).sum::<usize>();
