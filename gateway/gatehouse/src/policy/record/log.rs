@@ -12,6 +12,8 @@ use crate::policy::verdicts::{self, Seen};
 const FORBIDDEN: u64 = 403;
 /// What is answered where something was made.
 const CREATED: u64 = 201;
+/// The version of answers that show only a part of an object, where the client asked for no more.
+const PARTS: &str = "meta.k8s.io/";
 
 /// The writes of an audit log that went through, each with the object as it was stored; and those that were refused, each as it
 /// was sent.
@@ -68,16 +70,24 @@ fn write(event: &Value, stored: &mut Stored) -> Option<Recorded> {
         return None;
     }
     let name = answer.and_then(|answer| answer["metadata"]["name"].as_str()).unwrap_or(text("name"));
+    let whole = answer.filter(|answer| !answer["apiVersion"].as_str().is_some_and(|version| version.starts_with(PARTS)));
     let place = [text("apiGroup"), text("resource"), text("namespace"), name].join("/");
     // Other subresources have kinds of their own.
     let is_whole = ["", "status"].contains(&text("subresource"));
     let was = stored.get(&place).filter(|_| is_whole).cloned();
     let (object, old) = match (operation, seen) {
-        ("DELETE", _) => (None, Some(was.or_else(|| answer.cloned())?)),
+        ("DELETE", _) => (None, Some(was.or_else(|| whole.cloned())?)),
         // A patch is not the object, which nobody has seen.
         (_, Seen::Sent) if event["verb"] == "patch" => return None,
         (_, Seen::Sent) => (Some(event["requestObject"].clone()), was),
-        (_, Seen::Stored) => (Some(answer?.clone()), was),
+        (_, Seen::Stored) => match whole {
+            Some(whole) => (Some(whole.clone()), was),
+            None => {
+                // It is another now, and the log does not say which.
+                stored.remove(&place);
+                return None;
+            }
+        },
     };
     let old = old.filter(|_| operation != "CREATE");
     if !object.as_ref().or(old.as_ref())?["metadata"].is_object() {
@@ -160,6 +170,21 @@ not a line of a log
         assert_eq!(told, [["-", "one"], ["one", "tried"], ["one", "two"], ["two", "-"]]);
         assert_eq!(recorded[3].called(), "DELETE Pod shop/a");
         assert!(writes(&log[3]).is_empty(), "nobody knows what was deleted");
+    }
+
+    #[test]
+    fn who_asked_for_a_part_left_nothing_to_judge() {
+        let line = |verb: &str, object: &str| {
+            let about = r#""objectRef":{"resource":"pods","namespace":"shop","name":"a"}"#;
+            format!(
+                r#"{{"stage":"ResponseComplete","verb":"{verb}",{about},"responseStatus":{{"code":200}},"responseObject":{object}}}"#
+            )
+        };
+        let pod = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}"#;
+        let part = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a"}}"#;
+        let recorded = writes(&[line("create", pod), line("patch", part), line("update", pod)].join("\n"));
+        assert_eq!(recorded.len(), 2);
+        assert!(recorded[1].old.is_none(), "what it was before the update nobody has seen");
     }
 
     #[test]
