@@ -62,15 +62,16 @@ pub fn check(object: &Value, options: &DeleteOptions, told: &Told) -> Result<(),
                     "the {field} in the precondition ({wanted}) does not match the {field} in record ({found}). The object might have been {happened}"
                 ),
             ),
-            Told::OfMeta(resource) => (resource, format!("Precondition failed: {}", of_meta(field, wanted, found))),
-            Told::OfMetaLower(resource) => (resource, format!("precondition failed: {}", of_meta(field, wanted, found))),
+            Told::OfMeta(resource) => (resource, format!("Precondition failed: {}", unmet(field, wanted, found))),
+            Told::OfMetaLower(resource) => (resource, format!("precondition failed: {}", unmet(field, wanted, found))),
         };
         return Err(Status::conflict(of, meta::name(object), why));
     }
     Ok(())
 }
 
-fn of_meta(field: &str, wanted: &str, found: &str) -> String {
+/// What an object says otherwise than a precondition wants.
+pub(crate) fn unmet(field: &str, wanted: &str, found: &str) -> String {
     format!("{field} in precondition: {wanted}, {field} in object meta: {found}")
 }
 

@@ -73,9 +73,7 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
         content => object(gate, &mut call, code, content),
     };
     headers(&call, &mut response);
-    let record = std::mem::replace(&mut call.record, audit::Record::none());
-    record.close(code, gate.clock.now()).await;
-    crate::count::answered(gate, &call, code);
+    close(gate, &mut call, code).await;
     response
 }
 
@@ -112,10 +110,15 @@ fn timed_out() -> Status {
 pub async fn given_up(gate: &Gate, mut call: Call) -> Response<Body> {
     let status = timed_out();
     call.record.failed(&status);
-    let record = std::mem::replace(&mut call.record, audit::Record::none());
-    record.close(status.code, gate.clock.now()).await;
-    crate::count::answered(gate, &call, status.code);
+    close(gate, &mut call, status.code).await;
     late(&call.id)
+}
+
+/// Closes the audit record of a request and counts its answer.
+async fn close(gate: &Gate, call: &mut Call, code: u16) {
+    let record = std::mem::replace(&mut call.record, audit::Record::none());
+    record.close(code, gate.clock.now()).await;
+    crate::count::answered(gate, call, code);
 }
 
 /// The response when serving a request panicked.
@@ -173,9 +176,7 @@ async fn failed(gate: &Gate, mut call: Call, status: &Status) -> Response<Body> 
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     headers(&call, &mut response);
-    let record = std::mem::replace(&mut call.record, audit::Record::none());
-    record.close(status.code, gate.clock.now()).await;
-    crate::count::answered(gate, &call, status.code);
+    close(gate, &mut call, status.code).await;
     response
 }
 

@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
+use crate::removal;
 use crate::row::Row;
 use crate::verbs::create;
 use crate::write::{self, Review};
@@ -62,7 +63,7 @@ fn assign(pod: &mut Value, binding: &Value, now: &str) -> Result<(), Status> {
     // It is the store that checks these, in its own words.
     let unmet = |what: &str, wanted: &str, found: &str| {
         let key = format!("/registry/pods/{}/{name}", meta::namespace(pod));
-        let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
+        let why = format!("Precondition failed: {}", removal::unmet(what, wanted, found));
         let why = format!("StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {why}");
         Err(Status::conflict(&GroupResource::new("", "pods"), &name, why))
     };

@@ -11,6 +11,7 @@ use model::{GroupKind, GroupResource, Status, Value, meta};
 use schema::apply::{self, scale::Places};
 
 use super::Facet;
+use crate::removal;
 use crate::row::Discipline;
 
 pub(super) static FACET: Facet = Facet {
@@ -183,7 +184,7 @@ fn means(resource: &Resource, uid: &str, current: &Value) -> Result<(), Status> 
         return Ok(());
     }
     let scale = GroupResource::new(&resource.gvr.group, &format!("{}/scale", resource.gvr.resource));
-    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
+    let why = format!("Precondition failed: {}", removal::unmet("UID", uid, found));
     Err(Status::conflict(&scale, meta::name(current), why))
 }
 

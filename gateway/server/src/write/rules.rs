@@ -10,6 +10,7 @@ use schema::object_meta;
 
 use super::{Absent, Current, Write};
 use crate::options::Flavor;
+use crate::removal;
 use crate::row::Discipline;
 
 /// A new object, and what of it its author may not write. Fails with upstream's 422, and 500 for a revision that cannot be.
@@ -47,8 +48,9 @@ pub(super) fn uid(write: &Write<'_>, object: &Value, current: &Current) -> Resul
     let key = current.entry.key.as_str();
     // What a dry run is compared with is not yet below the prefix of the storage.
     let key = if write.options.dry_run { key.strip_prefix("/registry").unwrap_or(key) } else { key };
+    let unmet = removal::unmet("UID", wanted, found);
     let why = format!(
-        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: {unmet}"
     );
     Err(Status::conflict(&write.row.group_resource(), &write.name, why))
 }
