@@ -2,12 +2,16 @@
 //! rules. The second half of authorization, asked once the object of a write is known, after it was mutated and before
 //! it is validated. Follows `pkg/registry/rbac/{escalation_check.go,*/policybased}`.
 
+use std::sync::Arc;
+
+use model::json::Map;
+use model::name::path_parameter;
 use model::user::MASTERS;
 use model::{Attributes, GroupResource, Status, User, Value, meta};
 
 use crate::chain::Chain;
 use crate::index::{Kind, RoleRef};
-use crate::rbac::{Naming, aggregate, missing};
+use crate::rbac::{NO_NAMESPACE, Naming, aggregate, missing};
 use crate::rule::{PolicyRule, covers, describe_missing, quoted};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -50,7 +54,6 @@ impl Chain {
             return Ok(());
         }
         self.confirm(draft, &PolicyRule::of_role(draft.new))?;
-        let aggregates = |role: &Value| role.get("aggregationRule").is_some_and(|rule| !rule.is_null());
         if (aggregates(draft.new) || draft.old.is_some_and(aggregates)) && self.confirm(draft, &full_authority()).is_err() {
             return Err(refuse(draft, "must have cluster-admin privileges to use the aggregationRule"));
         }
@@ -67,12 +70,26 @@ impl Chain {
         if resource.is_some_and(|resource| &*role.group == GROUP && self.may(draft, "bind", resource, &role.name)) {
             return Ok(());
         }
-        let Some(resource) = resource else { return Err(Status::internal(missing(&role, Naming::Registry))) };
-        let rules = self.rbac().index().role(&role, draft.namespace).cloned();
-        match rules {
-            Some(rules) => self.confirm(draft, &rules),
-            None => Err(Status::not_found(&GroupResource::new(GROUP, resource), &role.name)),
+        let rules = self.referred(draft, &role)?;
+        self.confirm(draft, &rules)
+    }
+
+    /// The rules of the role that a binding names. The failures are those of upstream's storage, which calls whatever is not
+    /// there after the resource of the request.
+    fn referred(&self, draft: &Draft<'_>, role: &RoleRef) -> Result<Arc<[PolicyRule]>, Status> {
+        if let Some(rules) = self.rbac().index().role(role, draft.namespace) {
+            return Ok(rules.clone());
         }
+        match role.kind.as_str() {
+            "Role" if draft.namespace.is_empty() => return Err(Status::bad_request(NO_NAMESPACE)),
+            "Role" | "ClusterRole" => {}
+            _ => return Err(Status::new(500, "", missing(role, draft.namespace, Naming::Registry(&draft.resource.resource)))),
+        }
+        if role.name.is_empty() {
+            return Err(Status::bad_request("Name parameter required."));
+        }
+        path_parameter("Name", &role.name)?;
+        Err(Status::not_found(draft.resource, &role.name))
     }
 
     fn may(&self, draft: &Draft<'_>, verb: &str, resource: &str, name: &str) -> bool {
@@ -91,7 +108,7 @@ impl Chain {
     }
 
     fn confirm(&self, draft: &Draft<'_>, wanted: &[PolicyRule]) -> Result<(), Status> {
-        let held = self.rbac().rules_named(draft.user, draft.namespace, Naming::Registry);
+        let held = self.rbac().rules_named(draft.user, draft.namespace, Naming::Registry(&draft.resource.resource));
         let Err(lacking) = covers(&held.rules, wanted) else { return Ok(()) };
         let mut why = format!(
             "user {} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
@@ -110,6 +127,12 @@ fn refuse(draft: &Draft<'_>, why: &str) -> Status {
     Status::forbidden(draft.resource, meta::name(draft.new), why)
 }
 
+/// Whether a cluster role gathers the rules of others. A rule that selects nothing gathers nothing, and is invalid.
+fn aggregates(role: &Value) -> bool {
+    let selectors = role.pointer("/aggregationRule/clusterRoleSelectors").and_then(Value::as_array);
+    selectors.is_some_and(|selectors| !selectors.is_empty())
+}
+
 fn full_authority() -> [PolicyRule; 2] {
     crate::chain::everything()
 }
@@ -123,5 +146,27 @@ fn only_collector_fields_differ(new: &Value, old: &Value) -> bool {
         }
         object
     };
-    without(new) == without(old)
+    alike(&without(new), &without(old))
+}
+
+/// Whether two objects mean the same: what is empty is as good as absent. RBAC objects hold nothing but texts.
+fn alike(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let covers = |a: &Map, b: &Map| a.iter().all(|(name, value)| alike(value, b.get(name).unwrap_or(&Value::Null)));
+            covers(a, b) && covers(b, a)
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        _ => a == b || (is_empty(a) && is_empty(b)),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.values().all(is_empty),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
 }

@@ -240,7 +240,12 @@ impl Index {
 
     /// The rules of a role; `namespace` is that of the binding. `None` when the role does not exist.
     pub fn role(&self, role: &RoleRef, namespace: &str) -> Option<&Arc<[PolicyRule]>> {
-        let namespace = if role.kind == "ClusterRole" { "" } else { namespace };
+        let namespace = match role.kind.as_str() {
+            "ClusterRole" => "",
+            // A Role lies in a namespace: without one this would find the cluster role of that name.
+            "Role" if !namespace.is_empty() => namespace,
+            _ => return None,
+        };
         self.roles.get(namespace)?.get(role.name.as_str())
     }
 

@@ -48,11 +48,15 @@ pub struct Rules {
     pub errors: Vec<String>,
 }
 
-/// How a missing role is named: by the authorizer's lister in the singular, by the registry as the resource.
+/// What the storage says of a Role that is looked for outside of namespaces.
+pub(crate) const NO_NAMESPACE: &str = "Namespace parameter required.";
+
+/// How a missing role is named: by the authorizer's lister in the singular of its kind, by the registry as the resource of the
+/// request, whatever that is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Naming {
+pub(crate) enum Naming<'a> {
     Lister,
-    Registry,
+    Registry(&'a str),
 }
 
 impl Rbac {
@@ -100,7 +104,7 @@ impl Rbac {
                     return Decision::Allow(format!("RBAC: allowed by {}", binding.describe_for(&asked.user)));
                 }
                 Some(_) => {}
-                None => errors.push(missing(&binding.role, Naming::Lister)),
+                None => errors.push(missing(&binding.role, &binding.namespace, Naming::Lister)),
             }
         }
         Decision::NoOpinion(if errors.is_empty() { String::new() } else { format!("RBAC: {}", aggregate(errors)) })
@@ -111,25 +115,26 @@ impl Rbac {
         self.rules_named(user, namespace, Naming::Lister)
     }
 
-    pub(crate) fn rules_named(&self, user: &User, namespace: &str, naming: Naming) -> Rules {
+    pub(crate) fn rules_named(&self, user: &User, namespace: &str, naming: Naming<'_>) -> Rules {
         let index = self.index();
         let mut found = Rules::default();
         for binding in index.bindings(user, namespace) {
             match index.role(&binding.role, &binding.namespace) {
                 Some(rules) => found.rules.extend(rules.iter().cloned()),
-                None => found.errors.push(missing(&binding.role, naming)),
+                None => found.errors.push(missing(&binding.role, &binding.namespace, naming)),
             }
         }
         found
     }
 }
 
-pub(crate) fn missing(role: &RoleRef, naming: Naming) -> String {
+/// Why a binding's role is not to be had.
+pub(crate) fn missing(role: &RoleRef, namespace: &str, naming: Naming<'_>) -> String {
     let resource = match (role.kind.as_str(), naming) {
         ("Role", Naming::Lister) => "role",
-        ("Role", Naming::Registry) => "roles",
         ("ClusterRole", Naming::Lister) => "clusterrole",
-        ("ClusterRole", Naming::Registry) => "clusterroles",
+        ("Role", Naming::Registry(_)) if namespace.is_empty() => return NO_NAMESPACE.to_owned(),
+        ("Role" | "ClusterRole", Naming::Registry(resource)) => resource,
         (other, _) => return format!("unsupported role reference kind: {}", quote(other)),
     };
     format!("{resource}.rbac.authorization.k8s.io {} not found", quote(&role.name))

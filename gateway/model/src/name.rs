@@ -7,7 +7,8 @@ pub use crate::content::{
     LABEL_BYTES_MAX, SUBDOMAIN_BYTES_MAX, label_key as is_qualified_name, label_value as is_valid_label_value,
     path_segment_name as is_valid_path_segment_name, path_segment_prefix as is_valid_path_segment_prefix, pattern as regex_error,
 };
-use crate::field::{Errors, Path};
+use crate::Status;
+use crate::field::{Errors, Path, quote};
 
 /// Longest port name in bytes (RFC 6335).
 const PORT_NAME_BYTES_MAX: usize = 15;
@@ -28,6 +29,14 @@ pub enum Prefix {
     Yes,
     /// The name is whole.
     No,
+}
+
+/// A part of a key that comes from a path or another object must not lead out of its place. Fails with upstream's 400.
+pub fn path_parameter(parameter: &str, value: &str) -> Result<(), Status> {
+    match is_valid_path_segment_name(value) {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(Status::bad_request(format!("{parameter} parameter invalid: {}: {}", quote(value), faults.join(";")))),
+    }
 }
 
 /// `NameIsDNSSubdomain`.

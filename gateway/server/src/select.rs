@@ -28,7 +28,7 @@ impl Selection {
     /// From the namespace of the path (empty for all) and the selectors, whose fields are converted to stored ones.
     /// Fails with upstream's 400 for a field that the kind does not select by.
     pub fn new(row: &Row, namespace: &str, options: &mut ListOptions) -> Result<Self, Status> {
-        crate::verbs::segment("Namespace", namespace)?;
+        model::name::path_parameter("Namespace", namespace)?;
         options.convert_fields(|field| row.stored_field(field))?;
         let exact = |field: &str| options.fields.exact(field).map(str::to_owned);
         let namespace = match namespace {

@@ -14,7 +14,8 @@ mod websocket;
 use std::sync::Arc;
 
 use catalog::Catalog;
-use model::{RequestInfo, Revision, Status, Verb, name};
+use model::name::path_parameter;
+use model::{RequestInfo, Revision, Status, Verb};
 use store::ResourceCache;
 
 use crate::answer::{Answer, method_not_allowed};
@@ -154,17 +155,7 @@ pub(crate) fn key(row: &Row, namespace: &str, name: &str) -> Result<store::Key, 
     if name.is_empty() {
         return Err(Status::bad_request("Name parameter required."));
     }
-    segment("Namespace", namespace)?;
-    segment("Name", name)?;
+    path_parameter("Namespace", namespace)?;
+    path_parameter("Name", name)?;
     Ok(row.key(namespace, name))
-}
-
-/// A part of a key that comes from a path must not lead out of its place.
-pub(crate) fn segment(parameter: &str, value: &str) -> Result<(), Status> {
-    let faults = name::is_valid_path_segment_name(value);
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let value = model::field::quote(value);
-    Err(Status::bad_request(format!("{parameter} parameter invalid: {value}: {}", faults.join(";"))))
 }

@@ -238,9 +238,10 @@ async fn update(
     let review = Review::new(write, Operation::Update, Some(&*old));
     review.mutate(gate, call, &mut object).await?;
     dedup_owner_references(&mut object, Moment::AfterAdmission, &mut call.notes);
+    // Before the revision is looked at: who may not write is not told that somebody else was faster.
+    permit(gate, call, write, &object, Some(&*old))?;
     rules::revision(write, &mut object, current)?;
     let mut new = write.row.merge(object, &current.value)?;
-    permit(gate, call, write, &new, Some(&current.value))?;
     prepare::update(write, &mut new, &current.value, call.now);
     let begun = commit::begin(gate, write, &mut new, Some(&current.value)).await?;
     managed::keep_times(write, &mut new, &current.value);
