@@ -244,6 +244,10 @@ pub trait Asker {
     fn find_namespace(&self, name: &str) -> Result<Value, Status>;
     /// Whether who writes may do something else with the resource of the request as well. Fails with the refusal.
     fn may(&self, asked: &Asked<'_>) -> Result<(), Status>;
+    /// Whether who writes may act for a signer of certificates, or for all of its domain.
+    fn may_act_for(&self, verb: &str, signer: &str) -> bool;
+    /// The second at which the request came, since 1970.
+    fn now(&self) -> i64;
 }
 
 /// Something that a writer would have to be allowed, though it is no request.

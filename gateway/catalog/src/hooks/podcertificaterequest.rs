@@ -30,7 +30,7 @@ pub(super) const HOOKS: Hooks = Hooks {
             errors.invalid(&Path::new("spec"), internal::show(is, internal::POD_CERTIFICATE_REQUEST_SPEC), number::IMMUTABLE);
         }
     }),
-    validate_status: Some(status::validate),
+    permit_status: Some(status::permit),
     selects_no_namespace: true,
     selectable: &[
         Selectable { field: "spec.signerName", value: |object| of_spec(object, "signerName") },

@@ -98,6 +98,11 @@ pub fn is_uri(text: &str) -> bool {
     uri::is_request_uri(text)
 }
 
+/// Whether Go's `mail.ParseAddress` takes it: one address, with a name before it or none.
+pub fn is_email(text: &str) -> bool {
+    mail::is_address(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

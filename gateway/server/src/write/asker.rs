@@ -63,4 +63,25 @@ impl Asker for Around<'_> {
             refused => Err(authz::forbidden(&attributes, refused.reason())),
         }
     }
+
+    fn may_act_for(&self, verb: &str, signer: &str) -> bool {
+        let domain = signer.split('/').next().unwrap_or(signer);
+        [signer.to_owned(), format!("{domain}/*")].into_iter().any(|name| {
+            let asked = Attributes {
+                user: self.call.user.clone(),
+                verb: verb.to_owned(),
+                name,
+                group: "certificates.k8s.io".to_owned(),
+                version: "*".to_owned(),
+                resource: "signers".to_owned(),
+                resource_request: true,
+                ..Attributes::default()
+            };
+            self.gate.authz.decide(&asked).is_allowed()
+        })
+    }
+
+    fn now(&self) -> i64 {
+        self.call.now.as_second()
+    }
 }

@@ -1,11 +1,12 @@
 //! What a signer says of a request: issued, denied or failed, once. Follows `ValidatePodCertificateRequestStatusUpdate`.
-//! That the certificate begins now is not judged here, nor whether the caller may sign for the signer.
+//! Who says it must be allowed to sign for the signer.
 
 use model::Value;
-use model::field::{Errors, Fault, Path};
-use x509_parser::prelude::X509Certificate;
+use model::field::{Errors, Fault, Path, quote};
+use x509_parser::prelude::{GeneralName, X509Certificate};
 
 use super::{bytes, public_key};
+use crate::hooks::Asker;
 use crate::hooks::rules::pem::Blocks;
 use crate::hooks::rules::{condition, get, text, x509};
 
@@ -15,9 +16,24 @@ const CHAIN_BYTES_MAX: usize = 100 * 1024;
 const LIFETIME_S_MIN: i64 = 60 * 60;
 /// How long after its begin and before its end a certificate is renewed at the least, in seconds.
 const REFRESH_MARGIN_S: i64 = 10 * 60;
+/// How far from now a certificate may begin, in seconds.
+const SKEW_S_MAX: i64 = 5 * 60;
 const DECISIONS: [&str; 3] = ["Issued", "Denied", "Failed"];
 
-pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
+/// A status that is right is written by a signer alone. Whoever wrote a wrong one is told what is wrong.
+pub(super) fn permit(new: &Value, old: Option<&Value>, asker: &dyn Asker, errors: &mut Errors) {
+    let old = old.unwrap_or(&Value::Null);
+    validate(new, old, asker.now(), errors);
+    let signer = get::text(get::at(old, "spec"), "signerName");
+    let same = get::at(new, "status") == get::at(old, "status");
+    if errors.is_empty() && !same && !asker.may_act_for("sign", signer) {
+        let (user, signer) = (quote(&asker.user().name), quote(signer));
+        let why = format!("User {user} is not permitted to \"sign\" for signer {signer}");
+        errors.forbidden(&Path::new("spec.signerName"), why);
+    }
+}
+
+fn validate(new: &Value, old: &Value, now: i64, errors: &mut Errors) {
     let (status, was, path) = (get::at(new, "status"), get::at(old, "status"), Path::new("status"));
     decisions(status, &path, errors);
     condition::conditions(status, "conditions", &path, errors);
@@ -41,7 +57,7 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
         let why = "status is immutable unless transitioning to \"Issued\", \"Denied\", or \"Failed\"";
         return unless(status == was, why);
     }
-    issued(status, get::at(old, "spec"), &path, errors);
+    issued(status, get::at(old, "spec"), now, &path, errors);
 }
 
 fn is(status: &Value, kind: &str) -> bool {
@@ -70,7 +86,7 @@ fn decisions(status: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn issued(status: &Value, spec: &Value, path: &Path, errors: &mut Errors) {
+fn issued(status: &Value, spec: &Value, now: i64, path: &Path, errors: &mut Errors) {
     let (chain, at) = (get::text(status, "certificateChain"), path.child("certificateChain"));
     if chain.len() > CHAIN_BYTES_MAX {
         return errors.too_long(&at, CHAIN_BYTES_MAX);
@@ -85,10 +101,11 @@ fn issued(status: &Value, spec: &Value, path: &Path, errors: &mut Errors) {
     let Some(leaf) = x509::certificate(&first.der) else {
         return errors.invalid(&at, chain, "leaf certificate does not parse as valid X.509");
     };
+    subjects(&leaf, &at, errors);
     if !is_for(&leaf, spec) {
         return errors.invalid(&at, chain, "leaf certificate was not issued to the requested public key");
     }
-    times(&leaf, status, spec, path, errors);
+    times(&leaf, status, spec, now, path, errors);
     if !errors.is_empty() {
         return;
     }
@@ -99,6 +116,33 @@ fn issued(status: &Value, spec: &Value, path: &Path, errors: &mut Errors) {
         if x509::certificate(&block.der).is_none() {
             return errors.invalid(&at, chain, "intermediate certificate does not parse as valid X.509");
         }
+    }
+}
+
+/// The names and addresses of whom a certificate is for.
+fn subjects(leaf: &X509Certificate<'_>, path: &Path, errors: &mut Errors) {
+    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else { return };
+    let (mut names, mut addresses) = (Vec::new(), Vec::new());
+    for name in &alternatives.value.general_names {
+        match name {
+            GeneralName::DNSName(name) => names.push(*name),
+            GeneralName::RFC822Name(address) => addresses.push(*address),
+            _ => {}
+        }
+    }
+    for name in names {
+        if name.is_empty() {
+            errors.invalid(path, name, "leaf certificate should not contain empty DNSName");
+        }
+        if name.contains("..") {
+            errors.invalid(path, name, "leaf certificate's DNSName should not contain '..'");
+        }
+        if name.starts_with('.') || name.ends_with('.') {
+            errors.invalid(path, name, "leaf certificate's DNSName should not start or end with '.'");
+        }
+    }
+    for address in addresses.into_iter().filter(|address| !schema::structural::format::is_email(address)) {
+        errors.invalid(path, address, "leaf certificate should not contain invalid EmailAddress");
     }
 }
 
@@ -114,7 +158,7 @@ fn is_for(leaf: &X509Certificate<'_>, spec: &Value) -> bool {
 }
 
 /// The times of the status are those of the certificate.
-fn times(leaf: &X509Certificate<'_>, status: &Value, spec: &Value, path: &Path, errors: &mut Errors) {
+fn times(leaf: &X509Certificate<'_>, status: &Value, spec: &Value, now: i64, path: &Path, errors: &mut Errors) {
     let second = |field: &str| {
         let time = get::string(status, field)?.parse::<jiff::Timestamp>().ok()?;
         Some(time.as_second())
@@ -130,12 +174,17 @@ fn times(leaf: &X509Certificate<'_>, status: &Value, spec: &Value, path: &Path, 
     let (Some(begin), Some(end), Some(refresh)) = (second("notBefore"), second("notAfter"), second("beginRefreshAt")) else {
         return;
     };
+    if !errors.is_empty() {
+        return;
+    }
     let valid = leaf.validity();
     let (first, last) = (valid.not_before.timestamp(), valid.not_after.timestamp());
     let lifetime = last - first;
     let max = get::number(spec, "maxExpirationSeconds");
     let fault = if begin != first {
         ("notBefore", "must be set to the NotBefore time encoded in the leaf certificate".to_owned())
+    } else if (begin - now).abs() >= SKEW_S_MAX {
+        ("notBefore", "must be set to within 5 minutes of kube-apiserver's current time".to_owned())
     } else if end != last {
         ("notAfter", "must be set to the NotAfter time encoded in the leaf certificate".to_owned())
     } else if lifetime < LIFETIME_S_MIN {

@@ -165,6 +165,14 @@ mod tests {
             let asked = format!("{verb} {subresource} {namespace}/{name}");
             if self.allowed.contains(&&*asked) { Ok(()) } else { Err(Status::bad_request(format!("no {asked}"))) }
         }
+
+        fn may_act_for(&self, _: &str, _: &str) -> bool {
+            false
+        }
+
+        fn now(&self) -> i64 {
+            0
+        }
     }
 
     fn told(permit: impl FnOnce(&mut Errors)) -> Vec<String> {
