@@ -4,8 +4,9 @@ import "slices"
 
 // apart are families whose servers have further flags, under which the others would be answered otherwise.
 var apart = map[string][]string{
-	"unprivileged": {"--allow-privileged=false"},
-	"plugins":      {"--enable-admission-plugins=AlwaysPullImages,DenyServiceExternalIPs,ExtendedResourceToleration,LimitPodHardAntiAffinityTopology,OwnerReferencesPermissionEnforcement,PodTolerationRestriction"},
+	"noderestriction": {"--enable-admission-plugins=NodeRestriction"},
+	"unprivileged":    {"--allow-privileged=false"},
+	"plugins":         {"--enable-admission-plugins=AlwaysPullImages,DenyServiceExternalIPs,ExtendedResourceToleration,LimitPodHardAntiAffinityTopology,OwnerReferencesPermissionEnforcement,PodTolerationRestriction"},
 }
 
 // Group is scenarios that are asked of one server.

@@ -9,7 +9,7 @@ mod token;
 use std::collections::BTreeMap;
 
 use model::field::quote;
-use model::{GroupVersionResource, Status, Value, meta};
+use model::{GroupResource, GroupVersionResource, Status, Value, meta};
 
 use crate::builtin::{forbidden, is};
 use crate::{Cluster, Notes, Operation, Plugin, Review};
@@ -61,7 +61,7 @@ impl Asked<'_> {
     }
 
     fn forbidden(&self, why: impl std::fmt::Display) -> Status {
-        forbidden(self.review, self.object.or(self.review.old), why)
+        forbidden(self.review, self.object, why)
     }
 
     fn unexpected(&self) -> Result<(), Status> {
@@ -74,13 +74,21 @@ impl Asked<'_> {
         both.ok_or_else(|| self.forbidden("unexpected type <nil>"))
     }
 
-    /// The object that a request is about.
-    fn get(&self, resource: &str) -> GroupVersionResource {
-        GroupVersionResource::new("", "v1", resource)
+    /// An object as upstream's listers find it, which call what is not there after its kind. Nothing has no name: of the objects
+    /// of a collection that goes, none is told by its name.
+    async fn find(&self, resource: &GroupVersionResource, namespace: &str, name: &str) -> Result<Value, Status> {
+        let missing = || {
+            let singular = resource.resource.strip_suffix('s').unwrap_or(&resource.resource);
+            Status::not_found(&GroupResource::new(&resource.group, singular), name)
+        };
+        if name.is_empty() {
+            return Err(missing());
+        }
+        self.cluster.world.get(resource, namespace, name).await.map_err(|why| if why.code == 404 { missing() } else { why })
     }
 
-    async fn find(&self, resource: &str, namespace: &str, name: &str) -> Result<Value, Status> {
-        self.cluster.world.get(&self.get(resource), namespace, name).await
+    async fn find_core(&self, resource: &str, namespace: &str, name: &str) -> Result<Value, Status> {
+        self.find(&GroupVersionResource::new("", "v1", resource), namespace, name).await
     }
 }
 

@@ -29,11 +29,11 @@ pub(super) fn serve<'a>(
         let (mut binding, options) = create::read(call, row, body).await?;
         let namespace = call.info.namespace.clone();
         let name = if call.info.name.is_empty() { meta::name(&binding).to_owned() } else { call.info.name.clone() };
+        let review = Review::of_post(row, &namespace, &name, &options);
+        review.mutate(gate, call, &mut binding).await?;
         if meta::name(&binding) != name {
             return Err(Status::bad_request("name in URL does not match name in Binding object"));
         }
-        let review = Review::of_post(row, &namespace, &name, &options);
-        review.mutate(gate, call, &mut binding).await?;
         check(&binding)?;
         review.validate(gate, call, &binding).await?;
         let pods = super::pods(gate)?;

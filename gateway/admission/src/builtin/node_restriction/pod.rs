@@ -64,7 +64,7 @@ pub(super) async fn judge(asked: &Asked<'_>) -> Result<(), Status> {
             }
         }
         (Operation::Delete, _) => {
-            let pod = asked.find("pods", review.namespace, review.name).await?;
+            let pod = asked.find_core("pods", review.namespace, review.name).await?;
             if at(&pod, "/spec/nodeName") == asked.node {
                 return Ok(());
             }
@@ -101,7 +101,7 @@ async fn judge_mirror(asked: &Asked<'_>, pod: &Value) -> Result<(), Status> {
     if owner.get("blockOwnerDeletion") == Some(&Value::Bool(true)) {
         return asked.refuse(format_args!("node {node} must not set blockOwnerDeletion on an owner reference"));
     }
-    let found = asked.find("nodes", "", asked.node).await?;
+    let found = asked.find_core("nodes", "", asked.node).await?;
     let (told, real) = (text(owner, "uid"), at(&found, "/metadata/uid"));
     if told == real {
         return Ok(());
@@ -179,7 +179,7 @@ pub(super) async fn judge_eviction(asked: &Asked<'_>) -> Result<(), Status> {
     if named.is_empty() {
         return asked.refuse("could not determine pod from request data");
     }
-    let pod = asked.find("pods", review.namespace, named).await?;
+    let pod = asked.find_core("pods", review.namespace, named).await?;
     if at(&pod, "/spec/nodeName") == asked.node {
         return Ok(());
     }

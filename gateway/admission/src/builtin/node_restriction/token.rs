@@ -31,7 +31,7 @@ pub(super) async fn judge(asked: &Asked<'_>) -> Result<(), Status> {
     if uid.is_empty() {
         return asked.refuse("node requested token with a pod binding without a uid");
     }
-    let pod = asked.find("pods", asked.review.namespace, text(bound, "name")).await?;
+    let pod = asked.find_core("pods", asked.review.namespace, text(bound, "name")).await?;
     if uid != at(&pod, "/metadata/uid") {
         return asked.refuse(format_args!(
             "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
@@ -54,7 +54,7 @@ async fn judge_audience(asked: &Asked<'_>, request: &Value, pod: &Value) -> Resu
     match names_audience(asked, pod, audience).await {
         Ok(true) => return Ok(()),
         Ok(false) => {}
-        Err(why) => return asked.refuse(format_args!("error validating audience {}: {}", quote(audience), why.message)),
+        Err(why) => return asked.refuse(format_args!("error validating audience {}: {why}", quote(audience))),
     }
     if allowed(asked, "request-serviceaccounts-token-audience", audience, asked.review.name).await {
         return Ok(());
@@ -80,8 +80,8 @@ async fn allowed(asked: &Asked<'_>, verb: &str, resource: &str, name: &str) -> b
 
 /// Whether a volume of the Pod asks for tokens of an audience, itself or by its driver. What cannot be read counts only when
 /// nothing else does.
-async fn names_audience(asked: &Asked<'_>, pod: &Value, audience: &str) -> Result<bool, Status> {
-    let mut unread = None;
+async fn names_audience(asked: &Asked<'_>, pod: &Value, audience: &str) -> Result<bool, String> {
+    let mut unread: Vec<String> = Vec::new();
     for volume in pod.get("spec").map_or(&[][..], |spec| items(spec, "volumes")) {
         let sources = volume.get("projected").map_or(&[][..], |projected| items(projected, "sources"));
         let mut tokens = sources.iter().filter_map(|source| source.get("serviceAccountToken")).filter(|token| !token.is_null());
@@ -91,10 +91,15 @@ async fn names_audience(asked: &Asked<'_>, pod: &Value, audience: &str) -> Resul
         match driver_names(asked, pod, volume, audience).await {
             Ok(true) => return Ok(true),
             Ok(false) => {}
-            Err(status) => unread = Some(status),
+            Err(status) if unread.contains(&status.message) => {}
+            Err(status) => unread.push(status.message),
         }
     }
-    unread.map_or(Ok(false), Err)
+    match unread.as_slice() {
+        [] => Ok(false),
+        [one] => Err(one.clone()),
+        several => Err(format!("[{}]", several.join(", "))),
+    }
 }
 
 async fn driver_names(asked: &Asked<'_>, pod: &Value, volume: &Value, audience: &str) -> Result<bool, Status> {
@@ -112,14 +117,14 @@ async fn driver_names(asked: &Asked<'_>, pod: &Value, volume: &Value, audience: 
         return Ok(false);
     }
     let drivers = GroupVersionResource::new("storage.k8s.io", "v1", "csidrivers");
-    let driver = asked.cluster.world.get(&drivers, "", &driver).await?;
+    let driver = asked.find(&drivers, "", &driver).await?;
     let requests = driver.get("spec").map_or(&[][..], |spec| items(spec, "tokenRequests"));
     Ok(requests.iter().any(|request| text(request, "audience") == audience))
 }
 
 async fn driver_of_claim(asked: &Asked<'_>, namespace: &str, claim: &str) -> Result<String, Status> {
-    let claim = asked.find("persistentvolumeclaims", namespace, claim).await?;
-    let volume = asked.find("persistentvolumes", "", at(&claim, "/spec/volumeName")).await?;
+    let claim = asked.find_core("persistentvolumeclaims", namespace, claim).await?;
+    let volume = asked.find_core("persistentvolumes", "", at(&claim, "/spec/volumeName")).await?;
     let driver = at(&volume, "/spec/csi/driver").to_owned();
     Ok(if driver.is_empty() { volume.get("spec").map(in_tree).unwrap_or_default() } else { driver })
 }
@@ -147,23 +152,23 @@ pub(super) async fn judge_certificate(asked: &Asked<'_>) -> Result<(), Status> {
         ));
     }
     let named = quote(&format!("{}/{}", review.namespace, spec("podName")));
-    let node = asked.find("nodes", "", asked.node).await?;
+    let node = named_in(asked.find_core("nodes", "", asked.node).await, "node", &quote(asked.node))?;
     if at(&node, "/metadata/uid") != spec("nodeUID") {
         let why = format!(
             "PodCertificateRequest for pod {named} names node UID {}, inconsistent with the running node ({})",
             quote(spec("nodeUID")),
             quote(at(&node, "/metadata/uid"))
         );
-        return Err(Status::internal(why));
+        return Err(Status::new(500, "", why));
     }
-    let pod = asked.find("pods", review.namespace, spec("podName")).await?;
+    let pod = named_in(asked.find_core("pods", review.namespace, spec("podName")).await, "pod", &named)?;
     if at(&pod, "/metadata/uid") != spec("podUID") {
         let why = format!(
             "PodCertificateRequest for pod {named} contains pod UID ({}) which differs from running pod {}",
             quote(spec("podUID")),
             quote(at(&pod, "/metadata/uid"))
         );
-        return Err(Status::internal(why));
+        return Err(Status::new(500, "", why));
     }
     if at(&pod, "/spec/nodeName") != asked.node {
         let why = format!("pod {named} is not running on node {} named in the PodCertificateRequest", quote(asked.node));
@@ -180,16 +185,23 @@ pub(super) async fn judge_certificate(asked: &Asked<'_>) -> Result<(), Status> {
             quote(real)
         ));
     }
-    let account = asked.find("serviceaccounts", review.namespace, told).await?;
+    let account = asked.find_core("serviceaccounts", review.namespace, told).await;
+    let account = named_in(account, "service account", &quote(&format!("{}/{told}", review.namespace)))?;
     if at(&account, "/metadata/uid") != spec("serviceAccountUID") {
         let why = format!(
             "PodCertificateRequest for pod {named} names service account UID {}, which differs from the running service account ({})",
             quote(spec("serviceAccountUID")),
             quote(at(&account, "/metadata/uid"))
         );
-        return Err(Status::internal(why));
+        return Err(Status::new(500, "", why));
     }
     judge_signer(asked, &pod, &named, spec("signerName")).await
+}
+
+/// What a request names, whose lack may be a matter of time: it is no refusal.
+fn named_in(found: Result<Value, Status>, what: &str, named: &str) -> Result<Value, Status> {
+    found
+        .map_err(|why| Status::new(500, "", format!("while retrieving {what} {named} named in the PodCertificateRequest: {why}")))
 }
 
 /// Whether the Pod has a volume for such a certificate, or somebody allows the node to ask for it.
