@@ -208,7 +208,10 @@ fn nobody_grants_what_they_do_not_hold() {
 
     let released = json!({"metadata": {"namespace": "a", "name": "r", "finalizers": ["x"]}, "rules": more["rules"]});
     assert_eq!(write(&chain, &jane, Kind::Role, &more, Some(&released)), Ok(()), "only the garbage collector's fields differ");
-    let (bare, kept) = (json!({"metadata": {"name": "r", "labels": {}}, "aggregationRule": {"clusterRoleSelectors": [{}]}}), json!({"metadata": {"name": "r", "finalizers": ["x"]}, "rules": null, "aggregationRule": {"clusterRoleSelectors": [{}]}}));
+    let (bare, kept) = (
+        json!({"metadata": {"name": "r", "labels": {}}, "aggregationRule": {"clusterRoleSelectors": [{}]}}),
+        json!({"metadata": {"name": "r", "finalizers": ["x"]}, "rules": null, "aggregationRule": {"clusterRoleSelectors": [{}]}}),
+    );
     assert_eq!(write(&chain, &jane, Kind::ClusterRole, &bare, Some(&kept)), Ok(()), "what is empty is as good as absent");
 }
 
@@ -225,9 +228,13 @@ fn binding_needs_the_roles_rules_or_the_verb() {
         refused.message
     );
     let missing = write(&chain, &jane, Kind::ClusterRoleBinding, &binding("gone"), None).unwrap_err();
-    assert_eq!((missing.code, missing.message.as_str()), (404, "clusterrolebindings.rbac.authorization.k8s.io \"gone\" not found"));
+    assert_eq!(
+        (missing.code, missing.message.as_str()),
+        (404, "clusterrolebindings.rbac.authorization.k8s.io \"gone\" not found")
+    );
     // A Role outside of namespaces is no cluster role of that name.
-    let role = json!({"metadata": {"name": "b"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "admin"}});
+    let role =
+        json!({"metadata": {"name": "b"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "admin"}});
     let nowhere = write(&chain, &jane, Kind::ClusterRoleBinding, &role, None).unwrap_err();
     assert_eq!((nowhere.code, nowhere.message.as_str()), (400, "Namespace parameter required."));
 

@@ -2,12 +2,12 @@
 //! well. Follows `k8s.io/apimachinery/pkg/util/validation`, which counts characters where `content` counts bytes.
 //! Does not know which rule a kind's name follows (`catalog`).
 
+use crate::Status;
 use crate::content::{self, framed, mask_trailing_dash};
 pub use crate::content::{
     LABEL_BYTES_MAX, SUBDOMAIN_BYTES_MAX, label_key as is_qualified_name, label_value as is_valid_label_value,
     path_segment_name as is_valid_path_segment_name, path_segment_prefix as is_valid_path_segment_prefix, pattern as regex_error,
 };
-use crate::Status;
 use crate::field::{Errors, Path, quote};
 
 /// Longest port name in bytes (RFC 6335).
