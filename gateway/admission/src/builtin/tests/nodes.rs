@@ -144,7 +144,7 @@ async fn a_node_ends_and_tells_of_what_runs_there() {
         let ask = Ask { operation, subresource, ..CREATE };
         assert_eq!(ask.refused(&named("here")).await, None);
         assert_eq!(ask.refused(&named("there")).await, told(why));
-        assert_eq!(ask.refused(&named("nowhere")).await, told("pods \"nowhere\" not found"));
+        assert_eq!(ask.refused(&named("nowhere")).await, told("pod \"nowhere\" not found"));
     }
     let old = json!({"metadata": {"namespace": "shop", "name": "here", "labels": {"a": "b"}}, "spec": {"nodeName": "n1"}, "status": {}});
     let ask = |old: &Value| Ask { operation: Operation::Update, subresource: "status", old: Some(old.clone()), ..CREATE };
