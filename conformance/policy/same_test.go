@@ -17,7 +17,9 @@ import (
 )
 
 const (
-	auditEverything = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: RequestResponse}]}"
+	// auditEverything but what the server and its controllers ask for, some of it before any policy is in force.
+	auditEverything = `{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [` +
+		`{level: None, users: ["system:apiserver"]}, {level: None, userGroups: ["system:serviceaccounts:kube-system"]}, {level: RequestResponse}]}`
 	// judgedMin is how many requests of the corpus are judged at least; fewer would be no evidence.
 	judgedMin = 500
 	about     = `{resourceRules: [{apiGroups: ["*"], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: ["*"]}]}`

@@ -178,13 +178,19 @@ impl Record {
 
     /// The request failed like this.
     pub fn failed(&mut self, status: &Status) {
+        if self.0.is_some() {
+            self.status(status.to_object());
+        }
+    }
+
+    /// The answer is this `Status`, which at every level is told instead of a mere code.
+    pub fn status(&mut self, mut status: Value) {
         if let Some(open) = &mut self.0 {
-            let mut object = status.to_object();
-            if let Some(fields) = object.as_object_mut() {
+            if let Some(fields) = status.as_object_mut() {
                 fields.shift_remove("kind");
                 fields.shift_remove("apiVersion");
             }
-            open.event.response_status = Some(object);
+            open.event.response_status = Some(status);
         }
     }
 

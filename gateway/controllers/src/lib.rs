@@ -3,6 +3,7 @@
 
 pub mod apiservice;
 pub mod bootstrap;
+pub mod client;
 pub mod clusterrole_aggregation;
 pub mod customresourcedefinition;
 mod everything;
@@ -27,26 +28,30 @@ use std::sync::Arc;
 
 use model::World;
 
+use client::Client;
 pub use runtime::{Context, Controller, Error, Next, QueueMetrics, Runtime, Served, Sign};
 
-/// Every controller but those that watch all resources.
-static ALL: &[&Controller] = &[
-    &clusterrole_aggregation::CONTROLLER,
-    &namespace::CONTROLLER,
-    &persistentvolume_protection::CONTROLLER,
-    &persistentvolumeclaim_protection::CONTROLLER,
-    &root_ca_publisher::CONTROLLER,
-    &serviceaccount::CONTROLLER,
-    &serviceaccount_token::CONTROLLER,
-    &validatingadmissionpolicy_status::CONTROLLER,
-    &volumeattributesclass_protection::CONTROLLER,
+/// Every controller but those that watch all resources, and as whom it acts.
+static ALL: &[(&Controller, Client)] = &[
+    (&clusterrole_aggregation::CONTROLLER, Client::Account("clusterrole-aggregation-controller")),
+    (&namespace::CONTROLLER, Client::Account("namespace-controller")),
+    (&persistentvolume_protection::CONTROLLER, Client::Account("pv-protection-controller")),
+    (&persistentvolumeclaim_protection::CONTROLLER, Client::Account("pvc-protection-controller")),
+    (&root_ca_publisher::CONTROLLER, Client::Account("root-ca-cert-publisher")),
+    (&serviceaccount::CONTROLLER, Client::Account("service-account-controller")),
+    (&serviceaccount_token::CONTROLLER, Client::Program("tokens-controller")),
+    (&validatingadmissionpolicy_status::CONTROLLER, Client::Account("validatingadmissionpolicy-status-controller")),
+    (&volumeattributesclass_protection::CONTROLLER, Client::Account("volumeattributesclass-protection-controller")),
 ];
 
 type Add = fn(&mut Runtime, &mut everything::Everything);
+type OfEverything = (&'static str, Client, Add);
 
 /// Those that watch all resources.
-static OF_EVERYTHING: &[(&str, Add)] =
-    &[(garbage_collector::NAME, garbage_collector::add), (resourcequota::NAME, resourcequota::add)];
+static OF_EVERYTHING: &[OfEverything] = &[
+    (garbage_collector::NAME, Client::Account("generic-garbage-collector"), garbage_collector::add),
+    (resourcequota::NAME, Client::Account("resourcequota-controller"), resourcequota::add),
+];
 
 /// What kube-apiserver itself keeps up.
 pub struct Upkeep {
@@ -72,20 +77,28 @@ pub fn start(context: Context, controllers: &[String], upkeep: Option<Upkeep>) -
         apiservice::watch_over(&mut runtime, check);
         runtime.act_in(others);
     }
-    for controller in ALL {
+    for (controller, client) in ALL {
         if names::is_enabled(controller.name, names::Default::On, controllers) {
-            runtime.add(controller);
+            acting_as(&mut runtime, *client, |runtime| runtime.add(controller));
         }
     }
     let mut everything = everything::Everything::default();
-    for (name, add) in OF_EVERYTHING {
+    for (name, client, add) in OF_EVERYTHING {
         if names::is_enabled(name, names::Default::On, controllers) {
-            add(&mut runtime, &mut everything);
+            acting_as(&mut runtime, *client, |runtime| add(runtime, &mut everything));
         }
     }
     everything.follow(&mut runtime);
     runtime.follow();
     runtime
+}
+
+/// Lets what is added act as this client; what is watched for all of them is read by the program.
+fn acting_as(runtime: &mut Runtime, client: Client, add: impl FnOnce(&mut Runtime)) {
+    let world = (runtime.context().clients)(client);
+    let before = runtime.act_in(world);
+    add(runtime);
+    runtime.act_in(before);
 }
 
 /// Whether any controller runs that kube-controller-manager would run.
@@ -95,7 +108,7 @@ pub fn runs_any(controllers: &[String]) -> bool {
 
 /// The names of the controllers that are served here.
 pub fn served() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|controller| controller.name).chain(OF_EVERYTHING.iter().map(|(name, _)| *name))
+    ALL.iter().map(|(controller, _)| controller.name).chain(OF_EVERYTHING.iter().map(|(name, ..)| *name))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use model::{Clock, GroupVersionResource, Status, World};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::client::Clients;
 use crate::feed::{self, Change, Listener, Reads, WHOLE};
 use crate::queue::{Counters, Queue};
 
@@ -26,12 +27,16 @@ pub type Sign = Arc<dyn Fn((&str, &str, &str), &str) -> Result<String, String> +
 /// What every controller is given.
 #[derive(Clone)]
 pub struct Context {
-    /// The cluster, under the identity of the server.
+    /// The cluster, as whoever it is given to sees it.
     pub world: Arc<dyn World>,
+    /// The cluster as each controller sees it.
+    pub clients: Clients,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What is served.
     pub served: Served,
+    /// Whether other API servers may serve what is in the same storage.
+    pub shares_storage: bool,
     /// The certificates that serving certificates are signed with, PEM; published to every namespace.
     pub root_ca: Arc<str>,
     /// Signs tokens of service accounts.

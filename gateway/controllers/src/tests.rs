@@ -9,6 +9,7 @@ use model::json::json;
 use model::world::{DeleteOptions, Propagation};
 use model::{Clock, World};
 
+use crate::client::Clients;
 use crate::world::{Fake, gvr};
 use crate::{Context, Served, Sign, start};
 
@@ -30,7 +31,20 @@ pub(crate) fn context(world: Fake) -> (Context, Arc<Fake>) {
     let world = Arc::new(world);
     let served: Served = Arc::new(|| Ok(BUILTIN.clone()));
     let sign: Sign = Arc::new(|(namespace, account, uid), secret| Ok(format!("{namespace} {account} {uid} {secret}")));
-    (Context { world: world.clone(), clock: Arc::new(Stopped), served, root_ca: "ROOT".into(), sign }, world)
+    let client = world.clone();
+    let clients: Clients = Arc::new(move |_| client.clone());
+    (
+        Context {
+            world: world.clone(),
+            clients,
+            clock: Arc::new(Stopped),
+            shares_storage: false,
+            served,
+            root_ca: "ROOT".into(),
+            sign,
+        },
+        world,
+    )
 }
 
 async fn until(what: &str, is_so: impl Fn() -> bool) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use admission::Kinds;
 use admission::policy::{self, Policies};
-use controllers::{bootstrap, identity_lease};
+use controllers::{bootstrap, client, identity_lease};
 use model::clock::{SteadyClock, SystemClock};
 use model::{Clock, User};
 use server::gate::Gate;
@@ -91,7 +91,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let upkeep = build::upkeep(&config, address);
     gate.endpoints.reached_at(SocketAddr::new(upkeep.advertise_address, upkeep.secure_port));
     let world = Arc::new(LocalWorld::new(&gate, User::loopback()));
-    let producer = Arc::new(LocalWorld::new(&gate, User::loopback()).under(bootstrap::PRODUCER));
+    let producer = Arc::new(LocalWorld::new(&gate, User::loopback()).owning_as(bootstrap::PRODUCER));
     bootstrap::run(world.as_ref(), producer.as_ref(), &upkeep, clock.now()).await?;
     trust::publish(world.as_ref(), &own.client_ca, &own.proxy_ca, &config.identity.front_proxy).await?;
     // What guards the cluster is in force before anybody can ask for anything.
@@ -102,11 +102,18 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     let served: controllers::Served = Arc::new(move || kinds.catalog());
     let sign: controllers::Sign =
         Arc::new(move |account, secret| signer.issue_legacy(account, secret).map_err(|error| error.to_string()));
-    let context = controllers::Context { world: world.clone(), clock: clock.clone(), served, root_ca, sign };
+    let manager = world.acting_as(client::program(), client::PROGRAM, "shared-informers");
+    let context = controllers::Context {
+        world: world.clone(),
+        clients: clients(&manager),
+        clock: clock.clone(),
+        served,
+        shares_storage: matches!(config.engine, Engine::Etcd(_)),
+        root_ca,
+        sign,
+    };
     let lease = identity_lease::start(context.clone(), named.clone()).await;
-    // Clients know them by the program that runs them upstream.
-    let manager = Arc::new(LocalWorld::new(&gate, User::loopback()).under("kube-controller-manager"));
-    let context = controllers::Context { world: manager, ..context };
+    let context = controllers::Context { world: Arc::new(manager), ..context };
     let check = build::check(&gate);
     let kept = controllers::Upkeep { settings: upkeep.clone(), world: world.clone(), producer, check };
     let controllers = controllers::start(context, &config.controllers, Some(kept));
@@ -146,6 +153,12 @@ fn service(
         let gate = gate.clone();
         Box::pin(async move { path::run(gate, peer, request.map(body::incoming)).await })
     }
+}
+
+/// The controllers' clients of the same server.
+fn clients(manager: &LocalWorld) -> client::Clients {
+    let manager = manager.clone();
+    Arc::new(move |client| Arc::new(manager.acting_as(client.user(), client::PROGRAM, &client.part())))
 }
 
 /// Tells others that this server is gone; what cannot be told ends by itself.

@@ -41,6 +41,12 @@ impl User {
         Self::new("system:apiserver", &[MASTERS, AUTHENTICATED])
     }
 
+    /// A service account, as its tokens name it.
+    pub fn of_service_account(namespace: &str, name: &str) -> Self {
+        let groups = ["system:serviceaccounts", &format!("system:serviceaccounts:{namespace}"), AUTHENTICATED];
+        Self::new(format!("system:serviceaccount:{namespace}:{name}"), &groups)
+    }
+
     /// Whether the user belongs to a group.
     pub fn in_group(&self, group: &str) -> bool {
         self.groups.iter().any(|g| g == group)

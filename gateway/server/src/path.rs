@@ -1,5 +1,6 @@
 //! The way of a request, from top to bottom. Each stage is a line here and has its module beside it.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub async fn run(gate: Arc<Gate>, peer: Arc<Peer>, request: Request<Body>) -> Re
     match limit(&gate, &call) {
         Ok(limit) => call.wait_at_most(limit),
         Err(status) => {
-            open_audit_record(&gate, &peer, &mut call);
+            open_audit_record(&gate, peer.address.ip(), &mut call);
             call.record.failed_early(&status.message);
             return respond::send(&gate, call, Err(status)).await;
         }
@@ -89,7 +90,7 @@ async fn within(limit: Duration, gate: Arc<Gate>, peer: Arc<Peer>, mut call: Cal
 /// The stages. What is built up for the rest of the request is in `call`; a seat is given back when the answer is out.
 async fn stages(gate: &Arc<Gate>, peer: &Peer, call: &mut Call, body: Body) -> Result<Answer, Status> {
     let known = authenticate(gate, peer, call);
-    open_audit_record(gate, peer, call);
+    open_audit_record(gate, peer.address.ip(), call);
     if let Err(refused) = known {
         call.record.failed_early(&attempted(peer, call));
         return Err(refused);
@@ -181,12 +182,13 @@ fn is_anonymous(user: &User) -> bool {
     user.name == ANONYMOUS || user.in_group(UNAUTHENTICATED)
 }
 
-fn open_audit_record(gate: &Gate, peer: &Peer, call: &mut Call) {
+/// Opens the record of a request that came from this address.
+pub(crate) fn open_audit_record(gate: &Gate, address: IpAddr, call: &mut Call) {
     if !gate.audit.is_on() {
         return;
     }
     let header = |name| call.headers.get(name).and_then(|value| value.to_str().ok());
-    let source_ips = audit::record::source_ips(header("x-forwarded-for"), header("x-real-ip"), peer.address.ip());
+    let source_ips = audit::record::source_ips(header("x-forwarded-for"), header("x-real-ip"), address);
     call.record = gate.audit.record(&audit::Arrival {
         request: &call.info,
         user: (!call.user.name.is_empty()).then_some(&call.user),
@@ -245,7 +247,8 @@ async fn take_seat(gate: &Gate, call: &Call) -> Result<Seat, Status> {
     gate.flow.acquire(class, Priority::of(call.flow.as_ref(), &call.user), &call.user).await
 }
 
-fn authorize(gate: &Gate, call: &mut Call, asked: &Attributes) -> Result<(), Status> {
+/// Asks whether a request may be, which its record tells. Fails with 403.
+pub(crate) fn authorize(gate: &Gate, call: &mut Call, asked: &Attributes) -> Result<(), Status> {
     let decision = gate.authz.decide(asked);
     let word = if decision.is_allowed() { "allow" } else { "forbid" };
     call.record.annotate("authorization.k8s.io/decision", word);

@@ -37,12 +37,7 @@ const WARNING_CHARACTERS_MAX: usize = 4 * 1024;
 
 /// Turns the outcome of a request into its response and closes its audit record.
 pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Status>) -> Response<Body> {
-    for (key, value) in std::mem::take(&mut call.notes.annotations) {
-        call.record.annotate(&key, value);
-    }
-    for (key, value) in std::mem::take(&mut call.notes.request_annotations) {
-        call.record.annotate_request(&key, value);
-    }
+    annotate(&mut call);
     let outcome = match outcome {
         Ok(answer) => answer.converted(gate).await,
         Err(status) => Err(status),
@@ -75,6 +70,39 @@ pub async fn send(gate: &Arc<Gate>, mut call: Call, outcome: Result<Answer, Stat
     headers(&call, &mut response);
     close(gate, &mut call, code).await;
     response
+}
+
+/// Closes the audit record of a request from inside the process, whose answer nobody reads as bytes.
+pub(crate) async fn record(gate: &Gate, mut call: Call, outcome: Result<Answer, Status>) {
+    annotate(&mut call);
+    let answer = match outcome {
+        Ok(answer) => answer.converted(gate).await,
+        Err(status) => Err(status),
+    };
+    let code = match answer {
+        Ok(Answer { code, content, .. }) => {
+            if call.record.wants_response_object() || matches!(content, Content::Status(_)) {
+                told(&mut call, content);
+            }
+            code
+        }
+        Err(status) => {
+            call.record.failed(&status);
+            call.record.response_object(line(&status.to_object()));
+            status.code
+        }
+    };
+    call.record.close(code, gate.clock.now()).await;
+}
+
+/// What was noted on the way goes into the audit record.
+fn annotate(call: &mut Call) {
+    for (key, value) in std::mem::take(&mut call.notes.annotations) {
+        call.record.annotate(&key, value);
+    }
+    for (key, value) in std::mem::take(&mut call.notes.request_annotations) {
+        call.record.annotate_request(&key, value);
+    }
 }
 
 /// Metadata of one object cannot be had from a list, nor a list of it from one object. Fails with upstream's 406, which
@@ -186,18 +214,28 @@ fn object(gate: &Gate, call: &mut Call, code: u16, content: Content) -> Response
         let bytes = protobuf::entry(row, &Shape::of(call), entry).into();
         return compressed(call, whole(code, Media::Protobuf.as_str(), Bytes::new()), bytes);
     }
+    let json = told(call, content);
+    let (media, bytes) = encode(gate, call, &call.output, json);
+    compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
+}
+
+/// One object as JSON, of which the audit record is told.
+fn told(call: &mut Call, content: Content) -> Bytes {
     let shape = Shape::of(call);
     let json = match content {
         Content::Entry(row, entry) => shape.single(&row, &row.body(&entry), || row.request_value(&entry).ok(), call.now),
         Content::Object(row, value) => shape.single(&row, &row.encode_body(&value), || Some(value.clone()), call.now),
-        Content::Status(value) => line(&value),
+        Content::Status(value) => {
+            let json = line(&value);
+            call.record.status(value);
+            json
+        }
         Content::Json(bytes) => bytes,
         // The caller has dealt with the others.
         _ => Bytes::new(),
     };
     call.record.response_object(json.clone());
-    let (media, bytes) = encode(gate, call, &call.output, json);
-    compressed(call, whole(code, media.as_str(), Bytes::new()), bytes)
+    json
 }
 
 async fn list(gate: &Gate, call: &mut Call, code: u16, (listing, seat): (Listing, Option<Seat>)) -> Response<Body> {

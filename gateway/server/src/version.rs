@@ -59,7 +59,8 @@ pub fn git_version() -> String {
     REPORTED.get().cloned().unwrap_or_else(|| format!("{KUBERNETES}+gatehouse-{}", env!("CARGO_PKG_VERSION")))
 }
 
-fn platform() -> String {
+/// `linux/amd64`, in Go's words.
+pub(crate) fn platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -1,5 +1,6 @@
-//! The world as the server's own parts see it: every call runs the same path as a remote client's, without the wire.
-//! Implements `model::World`. Authorizes nothing: whoever holds it acts as the user it was made for.
+//! The world as the server's own parts see it: every write runs the same path as a remote client's, without the wire; what it
+//! has of a request is `request`'s. Implements `model::World`. Reads come from the cache, are no requests, and nobody is asked
+//! whether they may be.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -8,10 +9,11 @@ use codec::partial::Fields;
 use futures::stream::{BoxStream, StreamExt};
 use model::name::is_valid_path_segment_name;
 use model::world::{DeleteOptions, Event, Extensions, ResourceFacts};
-use model::{GroupVersionResource, RequestInfo, Revision, Status, User, Value, Verb, World, meta};
+use model::{GroupVersionResource, Revision, Status, User, Value, Verb, World, meta};
 use store::{Draft, Entry, Error, Expect, Header, Interest, Kind, Op, Watcher};
 
 use crate::aggregation::Objects;
+use crate::answer::Answer;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::WriteOptions;
@@ -19,9 +21,14 @@ use crate::options::delete::DeleteOptions as Deletion;
 use crate::options::list::ListOptions;
 use crate::row::Row;
 use crate::select::Selection;
+use crate::verbs::delete::Admission;
 use crate::verbs::{create, delete, patch, update};
-use crate::write::Stored;
+use crate::write::{Stored, Written};
 use crate::{conversion, customs, unread};
+
+mod request;
+
+use request::Sent;
 
 /// A place for the gate, for parts that are made before it and belong to it (admission plugins).
 #[derive(Clone, Default)]
@@ -45,30 +52,38 @@ impl Slot {
 pub struct LocalWorld {
     slot: Slot,
     user: User,
-    /// What its user agent would begin with: under this name it owns what it writes.
-    agent: &'static str,
+    /// As a client that is a program would say it; what it begins with owns what is written.
+    agent: http::HeaderValue,
+    /// Who owns what is written, where that is somebody else.
+    field_manager: &'static str,
 }
 
-/// Who upstream's parts of kube-apiserver own fields as.
-const OWN_AGENT: &str = "kube-apiserver";
+/// The program that upstream's parts of kube-apiserver are parts of.
+const OWN_PROGRAM: &str = "kube-apiserver";
 
 impl LocalWorld {
     /// A client that acts as `user`.
     pub fn new(gate: &Arc<Gate>, user: User) -> Self {
         let slot = Slot::default();
         slot.fill(gate);
-        Self { slot, user, agent: OWN_AGENT }
-    }
-
-    /// The same client under the name of another program.
-    #[must_use]
-    pub fn under(self, agent: &'static str) -> Self {
-        Self { agent, ..self }
+        Self::of_slot(slot, user)
     }
 
     /// A client of a gate that is still to come; until then every call answers 503.
     pub fn of_slot(slot: Slot, user: User) -> Self {
-        Self { slot, user, agent: OWN_AGENT }
+        Self { slot, user, agent: request::agent(OWN_PROGRAM, ""), field_manager: "" }
+    }
+
+    /// A client of the same server that acts as `user`, as a part of another program.
+    #[must_use]
+    pub fn acting_as(&self, user: User, program: &str, part: &str) -> Self {
+        Self { slot: self.slot.clone(), user, agent: request::agent(program, part), field_manager: "" }
+    }
+
+    /// The same client, which says under which name it owns what it writes.
+    #[must_use]
+    pub fn owning_as(self, field_manager: &'static str) -> Self {
+        Self { field_manager, ..self }
     }
 
     fn gate(&self) -> Result<Arc<Gate>, Status> {
@@ -76,21 +91,16 @@ impl LocalWorld {
     }
 
     fn call(&self, gate: &Gate, verb: Verb, resource: &GroupVersionResource, subresource: &str, place: (&str, &str)) -> Call {
-        let info = RequestInfo {
-            resource_request: true,
-            verb,
-            api_prefix: if resource.group.is_empty() { "api".to_owned() } else { "apis".to_owned() },
-            group: resource.group.to_string(),
-            version: resource.version.to_string(),
-            resource: resource.resource.to_string(),
-            subresource: subresource.to_owned(),
-            namespace: place.0.to_owned(),
-            name: place.1.to_owned(),
-            ..RequestInfo::default()
-        };
+        let info = request::info(verb, resource, subresource, place);
         let mut call = Call::local(self.user.clone(), info, gate.clock.now());
-        call.headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(self.agent));
+        call.headers.insert(http::header::USER_AGENT, self.agent.clone());
         call
+    }
+
+    fn options(&self) -> WriteOptions {
+        let mut options = WriteOptions::quiet();
+        options.field_manager = self.field_manager.to_owned();
+        options
     }
 
     async fn row(&self, gate: &Arc<Gate>, resource: &GroupVersionResource, subresource: &str) -> Result<Row, Status> {
@@ -99,7 +109,7 @@ impl LocalWorld {
         {
             return Ok(row);
         }
-        let info = self.call(gate, Verb::Get, resource, subresource, ("", "")).info;
+        let info = request::info(Verb::Get, resource, subresource, ("", ""));
         let served = customs::snapshot(gate, &info).await;
         Row::find(&served.catalog, &info).ok_or_else(Status::page_not_found)
     }
@@ -144,6 +154,11 @@ impl LocalWorld {
             Stored::Value(value) => row.shown(value),
         }
     }
+}
+
+/// What a client would be answered.
+fn answered(row: &Row, written: &Written) -> Answer {
+    create::answer(row, if written.created { 201 } else { 200 }, written.stored.clone())
 }
 
 /// The key of what is read. A client that names what fits no path hears so from itself, not from a server.
@@ -256,9 +271,13 @@ impl World for LocalWorld {
         let row = self.row(&gate, resource, "").await?;
         row.form().normalize(&mut object)?;
         create::place(&row, namespace, &mut object)?;
-        let mut call = self.call(&gate, Verb::Create, resource, "", (namespace, meta::name(&object)));
-        let written = create::object_into(&gate, &mut call, &row, object, &WriteOptions::quiet()).await?;
-        Self::show(&gate, &row, written.stored).await
+        let mut call = self.call(&gate, Verb::Create, resource, "", (namespace, ""));
+        let written = match request::begin(&gate, &mut call, &Sent::Object(&object), self.field_manager) {
+            Ok(()) => create::object_into(&gate, &mut call, &row, object, &self.options()).await,
+            Err(refused) => Err(refused),
+        };
+        request::end(&gate, call, &written, |written| answered(&row, written)).await;
+        Self::show(&gate, &row, written?.stored).await
     }
 
     async fn update(&self, resource: &GroupVersionResource, subresource: &str, mut object: Value) -> Result<Value, Status> {
@@ -266,8 +285,12 @@ impl World for LocalWorld {
         let row = self.row(&gate, resource, subresource).await?;
         row.form().normalize(&mut object)?;
         let mut call = self.call(&gate, Verb::Update, resource, subresource, (meta::namespace(&object), meta::name(&object)));
-        let written = update::object_into(&gate, &mut call, &row, object, &WriteOptions::quiet()).await?;
-        Self::show(&gate, &row, written.stored).await
+        let written = match request::begin(&gate, &mut call, &Sent::Object(&object), self.field_manager) {
+            Ok(()) => update::object_into(&gate, &mut call, &row, object, &self.options()).await,
+            Err(refused) => Err(refused),
+        };
+        request::end(&gate, call, &written, |written| answered(&row, written)).await;
+        Self::show(&gate, &row, written?.stored).await
     }
 
     async fn merge_patch(
@@ -279,13 +302,22 @@ impl World for LocalWorld {
         patch: Value,
     ) -> Result<Value, Status> {
         let gate = self.gate()?;
+        let mut call = self.call(&gate, Verb::Patch, resource, subresource, (namespace, name));
         if let Some(remote) = Objects::of(&gate, resource, &self.user) {
-            return remote.merge_patch(subresource, (namespace, name), &patch).await;
+            let patched = match request::begin(&gate, &mut call, &Sent::Elsewhere, "") {
+                Ok(()) => remote.merge_patch(subresource, (namespace, name), &patch).await,
+                Err(refused) => Err(refused),
+            };
+            request::end(&gate, call, &patched, |_| request::elsewhere()).await;
+            return patched;
         }
         let row = self.row(&gate, resource, subresource).await?;
-        let mut call = self.call(&gate, Verb::Patch, resource, subresource, (namespace, name));
-        let written = patch::merge(&gate, &mut call, &row, &patch).await?;
-        Self::show(&gate, &row, written.stored).await
+        let written = match request::begin(&gate, &mut call, &Sent::Patch(&patch), self.field_manager) {
+            Ok(()) => patch::merge(&gate, &mut call, &row, &patch, &self.options()).await,
+            Err(refused) => Err(refused),
+        };
+        request::end(&gate, call, &written, |written| answered(&row, written)).await;
+        Self::show(&gate, &row, written?.stored).await
     }
 
     async fn delete(
@@ -296,14 +328,27 @@ impl World for LocalWorld {
         options: DeleteOptions,
     ) -> Result<(), Status> {
         let gate = self.gate()?;
+        let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
         if let Some(remote) = Objects::of(&gate, resource, &self.user) {
-            return remote.delete(namespace, name, &options).await;
+            let deleted = match request::begin(&gate, &mut call, &Sent::Elsewhere, "") {
+                Ok(()) => remote.delete(namespace, name, &options).await,
+                Err(refused) => Err(refused),
+            };
+            request::end(&gate, call, &deleted, |()| request::elsewhere()).await;
+            return deleted;
         }
         let row = self.row(&gate, resource, "").await?;
-        let mut call = self.call(&gate, Verb::Delete, resource, "", (namespace, name));
-        let admission = if options.unasked { delete::Admission::Passed } else { delete::Admission::Asked };
-        delete::object(&gate, &mut call, &row, (namespace, name), &Deletion::from_world(&options), admission).await?;
-        Ok(())
+        let deletion = Deletion::from_world(&options);
+        if options.unasked {
+            // A part of another request, not one of its own.
+            return delete::object(&gate, &mut call, &row, (namespace, name), &deletion, Admission::Passed).await.map(drop);
+        }
+        let deleted = match request::begin(&gate, &mut call, &Sent::Options(&deletion), "") {
+            Ok(()) => delete::object(&gate, &mut call, &row, (namespace, name), &deletion, Admission::Asked).await,
+            Err(refused) => Err(refused),
+        };
+        request::end(&gate, call, &deleted, |deleted| delete::answer(&row, deleted.clone(), &deletion)).await;
+        deleted.map(drop)
     }
 
     async fn record(&self, key: &str) -> Result<Option<(Value, Revision)>, Status> {

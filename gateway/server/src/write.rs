@@ -90,6 +90,7 @@ pub struct Written {
 }
 
 /// An object that was written, or would have been.
+#[derive(Clone)]
 pub enum Stored {
     /// As it is stored now.
     Entry(Arc<Entry>),

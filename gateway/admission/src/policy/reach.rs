@@ -98,7 +98,7 @@ impl Live {
         }
         let user = match who {
             Subject::Requester => self.requester.clone().ok_or("nobody makes this request")?,
-            Subject::ServiceAccount((namespace, name)) => service_account(namespace, name),
+            Subject::ServiceAccount((namespace, name)) => User::of_service_account(namespace, name),
         };
         let asked = attributes(user, &what.verb, &of, &what.subresource, &what.namespace, &what.name);
         let decision = self.cluster.authorizer.authorize(&asked).await;
@@ -170,11 +170,6 @@ pub(super) async fn params(cluster: &Cluster, binding: &Binding, namespace: &str
 
 fn resource(of: &wasm::GroupVersionResource) -> GroupVersionResource {
     GroupVersionResource::new(&of.group, &of.version, &of.resource)
-}
-
-fn service_account(namespace: &str, name: &str) -> User {
-    let groups = ["system:serviceaccounts", &format!("system:serviceaccounts:{namespace}"), model::user::AUTHENTICATED];
-    User::new(format!("system:serviceaccount:{namespace}:{name}"), &groups)
 }
 
 fn attributes(user: User, verb: &str, of: &GroupVersionResource, subresource: &str, namespace: &str, name: &str) -> Attributes {

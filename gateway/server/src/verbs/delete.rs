@@ -24,6 +24,7 @@ const ATTEMPTS_MAX: usize = 1000;
 const UNSAFE: &str = "unsafe-delete-ignore-read-errors";
 
 /// What a delete led to.
+#[derive(Clone)]
 pub(crate) struct Deleted {
     /// The object as it was last, or as it is now when it stays for a while.
     pub(crate) object: Value,
@@ -243,7 +244,7 @@ async fn admit(
 }
 
 /// Upstream shows some kinds the object itself, and others only that it is gone.
-fn answer(row: &Row, deleted: Deleted, options: &DeleteOptions) -> Answer {
+pub(crate) fn answer(row: &Row, deleted: Deleted, options: &DeleteOptions) -> Answer {
     // Only the older spelling of the policy gets 202 for what is not gone yet; newer clients would not expect it.
     let code = if !deleted.gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
     if !deleted.gone || row.returns_deleted() {

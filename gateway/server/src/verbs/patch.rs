@@ -69,10 +69,16 @@ fn absent(gate: &Gate, row: &Row, namespace: &str, name: &str) -> Result<Option<
 }
 
 /// Applies a merge patch from inside the process.
-pub(crate) async fn merge(gate: &Arc<Gate>, call: &mut Call, row: &Row, patch: &Value) -> Result<Written, Status> {
+pub(crate) async fn merge(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    row: &Row,
+    patch: &Value,
+    options: &WriteOptions,
+) -> Result<Written, Status> {
     let change = Change::read(Patch::Merge, patch.to_string().as_bytes())?;
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
-    apply(gate, call, row, (&namespace, &name), change, &WriteOptions::quiet()).await
+    apply(gate, call, row, (&namespace, &name), change, options).await
 }
 
 async fn apply(

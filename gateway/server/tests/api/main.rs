@@ -5,6 +5,7 @@ mod admission;
 mod apply;
 mod common;
 mod customresources;
+mod inside;
 mod list;
 mod path;
 mod protobuf;
