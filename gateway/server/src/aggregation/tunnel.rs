@@ -38,13 +38,19 @@ pub(super) fn open(gate: &Arc<Gate>, call: &mut Call, mut response: Response<Pas
     parts.headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
     becomes.and_then(|becomes| parts.headers.insert(header::UPGRADE, becomes));
     parts.extensions.clear();
-    let (lifecycle, counted) = (gate.lifecycle.clone(), crate::count::running(gate, call));
+    // The request lasts as long as the tunnel, and its record with it.
+    let mut record = std::mem::replace(&mut call.record, audit::Record::none());
+    if call.is_long_running() {
+        record.started(code.as_u16(), gate.clock.now());
+    }
+    let (lifecycle, clock, counted) = (gate.lifecycle.clone(), gate.clock.clone(), crate::count::running(gate, call));
     tokio::spawn(async move {
         tokio::select! {
             () = carry(ours, theirs) => {}
             () = lifecycle.reached(Stage::Draining) => {}
         }
         drop((body, counted));
+        record.close(code.as_u16(), clock.now()).await;
     });
     Answer::new(101, Content::Passed(Response::from_parts(parts, body::empty())))
 }
