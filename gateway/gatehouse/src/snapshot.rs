@@ -3,9 +3,9 @@
 //! runs; on etcd the cluster itself is asked.
 
 use std::error::Error;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +25,8 @@ use crate::{flags, storage};
 
 /// Where a running server gives its snapshot.
 const SOCKET: &str = "snapshot.sock";
+/// Where the socket is made.
+const PRIVATE: &str = "snapshot.new";
 /// Progress is told after so many bytes or objects.
 const TOLD_EVERY_BYTES: u64 = 16 << 20;
 const TOLD_EVERY_OBJECTS: u64 = 10_000;
@@ -217,10 +219,7 @@ fn status(file: &Path, config: &Config) -> Outcome {
 
 /// Gives whoever may open the socket, which is whoever may read the data directory, a snapshot of the running store.
 pub(crate) async fn serve(store: Store, data_dir: &Path) -> io::Result<()> {
-    let path = data_dir.join(SOCKET);
-    let _ = std::fs::remove_file(&path);
-    let listener = tokio::net::UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let listener = listen(data_dir)?;
     loop {
         let (asked, _) = listener.accept().await?;
         let (asked, store) = (asked.into_std()?, store.clone());
@@ -238,6 +237,20 @@ pub(crate) async fn serve(store: Store, data_dir: &Path) -> io::Result<()> {
     }
 }
 
+/// A socket comes with the rights that the umask leaves. So it is made in a folder that nobody else enters, and moved to its
+/// place when it is nobody else's.
+fn listen(data_dir: &Path) -> io::Result<tokio::net::UnixListener> {
+    let private = data_dir.join(PRIVATE);
+    let _ = std::fs::remove_dir_all(&private);
+    DirBuilder::new().mode(0o700).create(&private)?;
+    let made = private.join("s");
+    let listener = tokio::net::UnixListener::bind(&made)?;
+    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&made, data_dir.join(SOCKET))?;
+    std::fs::remove_dir(&private)?;
+    Ok(listener)
+}
+
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
@@ -252,6 +265,18 @@ fn tell(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let _listener = listen(folder.path()).unwrap();
+            let socket = folder.path().join(SOCKET);
+            assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            UnixStream::connect(&socket).unwrap();
+            assert!(!folder.path().join(PRIVATE).exists());
+        }
+    }
 
     #[test]
     fn only_files_are_replaced_and_what_was_broken_off_is_not_in_the_way() {
