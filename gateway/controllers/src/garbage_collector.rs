@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::json::json;
 use model::world::{DeleteOptions, Propagation, ResourceFacts};
-use model::{Status, Value, World, meta};
+use model::{GroupVersionResource, Status, Value, World, meta};
 use tokio::sync::watch;
 
 use crate::everything::{self, Everything};
 use crate::feed::{Change, What};
 use crate::queue::Queue;
-use crate::runtime::{Error, Next, Runtime, step};
+use crate::runtime::{Context, Error, Next, Runtime, step};
 
 mod decide;
+mod event;
 mod graph;
 
 use decide::{Action, Standing};
@@ -57,6 +58,7 @@ pub(crate) fn add(runtime: &mut Runtime, everything: &mut Everything) {
             if synced.wait_for(|synced| *synced).await.is_err() {
                 return Ok(Next::Wait);
             }
+            collector.warn(&context, &item).await;
             collector.reconcile(&*context.world, &item).await
         })
     });
@@ -86,6 +88,25 @@ impl Collector {
             What::Deleted => self.lock().gone(meta::uid(change.object)),
         };
         suspects.into_iter().for_each(|item| self.queue.add(item));
+    }
+
+    /// Tells once of owners that an object names and that live in another namespace.
+    async fn warn(&self, context: &Context, item: &Item) {
+        let misplaced = self.lock().take_misplaced(&item.uid);
+        if misplaced.is_empty() {
+            return;
+        }
+        let Ok(live) = context.world.get(&item.resource, &item.namespace, &item.name).await else { return };
+        let is_one = |reference: &&Value| {
+            reference.get("uid").and_then(Value::as_str).is_some_and(|uid| misplaced.iter().any(|m| **m == *uid))
+        };
+        for reference in meta::owner_references(&live).iter().filter(is_one) {
+            let event = event::misplaced(&live, reference, context.clock.now());
+            let namespace = meta::namespace(&event).to_owned();
+            if let Err(error) = context.world.create(&GroupVersionResource::new("", "v1", "events"), &namespace, event).await {
+                tracing::debug!(%error, "an event was not written");
+            }
+        }
     }
 
     async fn reconcile(&self, world: &dyn World, item: &Arc<Item>) -> Result<Next, Error> {

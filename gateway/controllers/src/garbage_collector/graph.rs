@@ -23,6 +23,8 @@ pub(super) struct Item {
 #[derive(Clone, Debug, PartialEq)]
 struct Owner {
     uid: Uid,
+    group: Box<str>,
+    kind: Box<str>,
     name: Box<str>,
     blocks: bool,
 }
@@ -41,6 +43,10 @@ pub(super) struct Graph {
     dependents: HashMap<Uid, BTreeSet<Uid>>,
     /// Owners that are being deleted and wait for their dependents.
     ending: HashSet<Uid>,
+    /// What objects of a resource say that they are.
+    kinds: HashMap<GroupVersionResource, Box<str>>,
+    /// Owners in another namespace by the uid of what names them, until somebody tells of it.
+    misplaced: HashMap<Uid, Vec<Uid>>,
 }
 
 impl Graph {
@@ -56,19 +62,31 @@ impl Graph {
                 uid: uid.into(),
             }),
         };
+        if !self.kinds.contains_key(resource)
+            && let Some(kind) = object.get("kind").and_then(Value::as_str)
+        {
+            self.kinds.insert(resource.clone(), kind.into());
+        }
         let before = self.nodes.insert(uid.into(), Node { item: item.clone(), owners: owners.clone() }).map(|node| node.owners);
         let is_new = before.is_none();
         let mut suspects = Vec::new();
         let before = before.unwrap_or_default();
         if before != owners {
             suspects.extend(self.rewire(uid, &before, &owners));
+            let added = owners.iter().filter(|new| !before.iter().any(|old| old.uid == new.uid));
+            let misplaced = added.filter(|new| self.nodes.get(&new.uid).is_some_and(|node| is_elsewhere(&node.item, &item)));
+            self.misplaced(&item, misplaced.map(|owner| owner.uid.clone()).collect());
             if owners.iter().any(|owner| !self.is_known(owner, &item)) {
                 suspects.push(item.clone());
             }
         }
         if is_new {
             // Dependents that were seen before their owner may have named it wrongly.
-            suspects.extend(self.misled(&item));
+            let misled = self.misled(&item);
+            for dependent in misled.iter().filter(|dependent| is_elsewhere(&item, dependent)) {
+                self.misplaced(dependent, vec![item.uid.clone()]);
+            }
+            suspects.extend(misled);
         }
         suspects.extend(self.transition(&item, object));
         suspects
@@ -77,6 +95,7 @@ impl Graph {
     /// Forgets an object; gives what is worth looking at now.
     pub(super) fn gone(&mut self, uid: &str) -> Vec<Arc<Item>> {
         self.ending.remove(uid);
+        self.misplaced.remove(uid);
         let Some(node) = self.nodes.remove(uid) else { return Vec::new() };
         for owner in &node.owners {
             self.unlink(&owner.uid, uid);
@@ -85,6 +104,17 @@ impl Graph {
         let mut suspects: Vec<Arc<Item>> = waiting.filter_map(|owner| self.item(&owner.uid)).collect();
         suspects.extend(self.items_of(uid));
         suspects
+    }
+
+    /// The owners in another namespace that an object names, each told once.
+    pub(super) fn take_misplaced(&mut self, uid: &str) -> Vec<Uid> {
+        self.misplaced.remove(uid).unwrap_or_default()
+    }
+
+    fn misplaced(&mut self, dependent: &Item, owners: Vec<Uid>) {
+        if !owners.is_empty() {
+            self.misplaced.entry(dependent.uid.clone()).or_default().extend(owners);
+        }
     }
 
     /// After the first lists: what refers to an owner that was not among them.
@@ -146,15 +176,22 @@ impl Graph {
         self.dependents.get(owner).into_iter().flatten().filter_map(|uid| self.item(uid)).collect()
     }
 
-    /// Whether the owner was seen, under the name that the reference gives it and where the dependent may refer to.
+    /// Whether the owner was seen, as what the reference says that it is and where the dependent may refer to.
     fn is_known(&self, owner: &Owner, dependent: &Item) -> bool {
-        self.nodes.get(&owner.uid).is_some_and(|node| may_own(&node.item, owner, dependent))
+        self.nodes.get(&owner.uid).is_some_and(|node| self.may_own(&node.item, owner, dependent))
+    }
+
+    fn may_own(&self, owner: &Item, reference: &Owner, dependent: &Item) -> bool {
+        let kind = self.kinds.get(&owner.resource);
+        owner.name == reference.name
+            && !is_elsewhere(owner, dependent)
+            && kind.is_none_or(|kind| *kind == reference.kind && *owner.resource.group == *reference.group)
     }
 
     fn misled(&self, owner: &Item) -> Vec<Arc<Item>> {
         let wrong = |item: &Arc<Item>| {
             let references = self.nodes.get(&item.uid).map_or(&[][..], |node| &node.owners);
-            references.iter().any(|reference| reference.uid == owner.uid && !may_own(owner, reference, item))
+            references.iter().any(|reference| reference.uid == owner.uid && !self.may_own(owner, reference, item))
         };
         self.items_of(&owner.uid).into_iter().filter(wrong).collect()
     }
@@ -171,14 +208,17 @@ impl Graph {
     }
 }
 
-fn may_own(owner: &Item, reference: &Owner, dependent: &Item) -> bool {
-    owner.name == reference.name && (owner.namespace.is_empty() || owner.namespace == dependent.namespace)
+/// Whether an owner lives in a namespace that the dependent is not in.
+fn is_elsewhere(owner: &Item, dependent: &Item) -> bool {
+    !owner.namespace.is_empty() && owner.namespace != dependent.namespace
 }
 
 fn owners(object: &Value) -> Vec<Owner> {
     let text = |reference: &Value, field: &str| -> Box<str> { reference.get(field).and_then(Value::as_str).unwrap_or("").into() };
     let one = |reference: &Value| Owner {
         uid: text(reference, "uid"),
+        group: model::gvk::split_api_version(&text(reference, "apiVersion")).0.into(),
+        kind: text(reference, "kind"),
         name: text(reference, "name"),
         blocks: reference.get("blockOwnerDeletion").and_then(Value::as_bool) == Some(true),
     };

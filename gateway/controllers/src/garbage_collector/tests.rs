@@ -186,3 +186,47 @@ async fn an_unknown_kind_is_tried_again() {
     assert_eq!(error.to_string(), "unable to get REST mapping for apps/v1/Mystery.");
     assert_eq!(cluster.world.names("v1/pods"), ["a/p"]);
 }
+
+#[tokio::test]
+async fn an_owner_of_another_kind_is_noticed_at_once() {
+    let owner = json!({"kind": "ReplicaSet", "metadata": {"namespace": "a", "name": "r", "uid": "r"}});
+    let sees_owner = |cluster: &Cluster| {
+        cluster.world.seed("apps/v1/replicasets", owner.clone());
+        cluster.collector.hear(&Change { resource: &gvr("apps/v1/replicasets"), what: What::Added, object: &owner });
+    };
+    for owner_first in [true, false] {
+        let cluster = Cluster::new();
+        if owner_first {
+            sees_owner(&cluster);
+        }
+        cluster.add("v1/pods", "right", json!([by("ReplicaSet", "r", false)]));
+        cluster.add("v1/pods", "wrong", json!([by("Deployment", "r", false)]));
+        if !owner_first {
+            sees_owner(&cluster);
+        }
+        cluster.settle().await;
+        assert_eq!(cluster.world.names("v1/pods"), ["a/right"], "owner first: {owner_first}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_in_another_namespace_is_told_of_once() {
+    let (context, world) = crate::tests::context(Fake::new(&[RESOURCES, &[("v1/events", "Event", true)]].concat()));
+    let collector = Collector::new(&world.resources(), watch::channel(true).1);
+    let object = |namespace: &str, name: &str, owners: Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": name, "uid": name, "ownerReferences": owners}});
+    let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "owner", "uid": "owner"});
+    for one in [object("b", "early", json!([owner])), object("a", "owner", json!([])), object("b", "late", json!([owner]))] {
+        world.seed("v1/pods", one.clone());
+        collector.hear(&Change { resource: &gvr("v1/pods"), what: What::Added, object: &one });
+    }
+    for _ in 0..2 {
+        let all = collector.lock().everything();
+        for item in all {
+            collector.warn(&context, &item).await;
+        }
+    }
+    let mut told = world.names("v1/events");
+    told.sort();
+    let [early, late] = &told[..] else { panic!("{told:?}") };
+    assert!(early.starts_with("b/early.") && late.starts_with("b/late."), "{told:?}");
+}
