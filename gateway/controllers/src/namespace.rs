@@ -20,9 +20,10 @@ pub const CONTROLLER: Controller =
     Controller { name: "namespace-controller", watches: &[Watch::new("", "v1", "namespaces", deleted)], workers: 4, reconcile };
 
 const FINALIZER: &str = "kubernetes";
-/// Requests that were admitted before the namespace was deleted may still be writing. Upstream waits 5 s, because other API
-/// servers hear of the deletion late; here they all read the same store.
+/// Requests that were admitted before the namespace was deleted may still be writing.
 const GRACE_MS: i64 = 1000;
+/// Upstream's wait: other API servers hear of the deletion late.
+const GRACE_SHARED_MS: i64 = 5000;
 /// What a finalizer is expected to take, where nothing better is known.
 const FINALIZER_ESTIMATE_S: i64 = 15;
 /// While the deletion is young, what holds things up usually ends within a moment.
@@ -59,7 +60,7 @@ enum Action {
     Empty,
 }
 
-fn decide(namespace: &Value, now: Timestamp) -> Action {
+fn decide(namespace: &Value, now: Timestamp, grace_ms: i64) -> Action {
     let Some(deleted) = meta::deletion_timestamp(namespace).and_then(|at| at.parse::<Timestamp>().ok()) else {
         return Action::Leave;
     };
@@ -67,7 +68,7 @@ fn decide(namespace: &Value, now: Timestamp) -> Action {
     if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
         return Action::Leave;
     }
-    match GRACE_MS - (now.as_millisecond() - deleted.as_millisecond()) {
+    match grace_ms - (now.as_millisecond() - deleted.as_millisecond()) {
         wait_ms if wait_ms > 0 => Action::Grace(Duration::from_millis(wait_ms.unsigned_abs())),
         _ => Action::Empty,
     }
@@ -88,7 +89,8 @@ fn reconcile<'a>(context: &'a Context, name: &'a str) -> BoxFuture<'a, Result<Ne
             Err(status) => return Err(step("read namespace")(status)),
         };
         let now = context.clock.now();
-        match decide(&namespace, now) {
+        let grace_ms = if context.shares_storage { GRACE_SHARED_MS } else { GRACE_MS };
+        match decide(&namespace, now, grace_ms) {
             Action::Leave => return Ok(Next::Wait),
             Action::Grace(wait) => return Ok(Next::After(wait)),
             Action::Empty => {}

@@ -26,10 +26,11 @@ fn condition<'a>(namespace: &'a Value, kind: &str) -> &'a Value {
 #[test]
 fn a_namespace_is_left_alone_until_it_is_deleted() {
     let now: Timestamp = NOW.parse().unwrap();
-    assert_eq!(decide(&json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}}), now), Action::Leave);
-    assert_eq!(decide(&json!({"metadata": {"name": "a", "deletionTimestamp": THEN}, "spec": {}}), now), Action::Leave);
-    assert_eq!(decide(&namespace(NOW), now), Action::Grace(Duration::from_secs(1)));
-    assert_eq!(decide(&namespace(THEN), now), Action::Empty);
+    assert_eq!(decide(&json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}}), now, GRACE_MS), Action::Leave);
+    assert_eq!(decide(&json!({"metadata": {"name": "a", "deletionTimestamp": THEN}, "spec": {}}), now, GRACE_MS), Action::Leave);
+    assert_eq!(decide(&namespace(NOW), now, GRACE_MS), Action::Grace(Duration::from_secs(1)));
+    assert_eq!(decide(&namespace(NOW), now, GRACE_SHARED_MS), Action::Grace(Duration::from_secs(5)));
+    assert_eq!(decide(&namespace(THEN), now, GRACE_MS), Action::Empty);
 }
 
 #[test]
