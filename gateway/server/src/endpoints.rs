@@ -73,6 +73,10 @@ impl Endpoints {
         }
         match path {
             "/version" | "/version/" => Some(routed(call, JSON).map(|()| response(StatusCode::OK, JSON, self.version.clone()))),
+            "/metrics" if call.method == Method::DELETE => {
+                metrics.reset();
+                Some(Ok(response(StatusCode::OK, PLAIN, Bytes::from_static(b"metrics reset\n"))))
+            }
             "/metrics" => Some(Ok(self.metrics(metrics.text()))),
             "/metrics/slis" if call.method == Method::DELETE => {
                 self.health.reset_slis();

@@ -310,6 +310,23 @@ impl Metrics {
         }
     }
 
+    /// Begins anew with what is counted of requests by labels, as upstream does. What goes on just now is counted on, the
+    /// events of its watches too.
+    pub fn reset(&self) {
+        self.kinds.store(Arc::default());
+        self.requests.reset();
+        self.durations.reset();
+        self.sizes.reset();
+        let labelled = [
+            &self.authentications,
+            &self.authentication_failures,
+            &self.authorizations_allowed,
+            &self.authorizations_denied,
+            &self.refused,
+        ];
+        labelled.into_iter().for_each(IntCounter::reset);
+    }
+
     /// All metrics in Prometheus' text form.
     pub fn text(&self) -> Vec<u8> {
         for fill in self.before_reading.lock().iter() {
@@ -355,6 +372,22 @@ mod tests {
         assert!(text.contains(r#"verb="WATCH",version="v1"} 1"#));
         drop(watching);
         assert!(String::from_utf8(metrics.text()).unwrap().contains(r#"verb="WATCH",version="v1"} 0"#));
+    }
+
+    #[test]
+    fn begins_anew_and_counts_on() {
+        let metrics = Metrics::new().unwrap();
+        let labels = Labels { verb: "LIST", version: "v1", resource: "pods", scope: "namespace", ..Labels::default() };
+        let text = || String::from_utf8(metrics.text()).unwrap();
+        metrics.series(&labels).observe(200, 0.01, Some(10));
+        let watching = metrics.series(&Labels { verb: "WATCH", ..labels }).running();
+        metrics.authentications.inc();
+        metrics.reset();
+        assert!(!text().contains("apiserver_request_total{") && text().contains("authentication_attempts{result=\"success\"} 0"));
+        assert!(text().contains(r#"verb="WATCH",version="v1"} 1"#));
+        metrics.series(&labels).observe(200, 0.01, Some(10));
+        assert!(text().contains(r#"verb="LIST",version="v1"} 1"#));
+        drop(watching);
     }
 
     #[test]
