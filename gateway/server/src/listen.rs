@@ -1,6 +1,7 @@
 //! Connections: accept, shake hands, speak HTTP/1.1 or HTTP/2, drain.
 //! Does not look into a request; what answers them is handed in.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::lifecycle::{Lifecycle, Stage};
+use heads::Heads;
 use linger::Lingering;
 use streams::Streams;
 
@@ -29,7 +31,7 @@ use streams::Streams;
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// A client that takes longer for its TLS handshake is not worth a connection.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// A client must send its headers within this; also how long an idle HTTP/1.1 connection is kept. As upstream.
+/// A client must send its headers within this, once it has begun to. As upstream.
 pub const HEADER_READ_MAX: Duration = Duration::from_secs(32);
 /// Bytes of all headers of a request: a token of a kilobyte and an impersonated user with many groups fit well.
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
@@ -47,7 +49,7 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long an answer to such a probe may take, and one to a goodbye.
 const PING_ANSWER_MAX: Duration = Duration::from_secs(15);
-/// A connection of HTTP/2 that carries no stream for so long is told goodbye. As upstream.
+/// A connection that carries nothing for so long is ended, one of HTTP/2 with a goodbye. As upstream.
 pub const IDLE_MAX: Duration = Duration::from_secs(90);
 /// Pause after a failed accept, which mostly means that file descriptors ran out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -93,7 +95,7 @@ pub struct Deadlines {
     pub handshake: Duration,
     /// For the headers of an HTTP/1.1 request.
     pub header_read: Duration,
-    /// For the next stream of a connection of HTTP/2.
+    /// For the next stream of a connection of HTTP/2, or the next request of one of HTTP/1.1.
     pub idle: Duration,
     /// For going when such a connection is told goodbye, once none of its streams runs.
     pub goodbye: Duration,
@@ -128,7 +130,7 @@ pub async fn serve<S, F, B>(listener: TcpListener, settings: Settings, lifecycle
 where
     S: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -200,17 +202,17 @@ async fn connection<S, F, B>(peer: Arc<Peer>, stream: TlsStream<TcpStream>, sett
 where
     S: Fn(Arc<Peer>, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let (address, other) = (peer.address, peer.clone());
-    let answer = service_fn(move |request| {
-        let answer = service(peer.clone(), request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
     let draining = lifecycle.reached(Stage::Draining);
     let ended = if http2 {
+        let answer = service_fn(move |request| {
+            let answer = service(peer.clone(), request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
         let (streams, (stream, linger)) = (Streams::new(), Lingering::new(stream));
         let mut connection = pin!(http2_builder(&settings, streams.clone()).serve_connection(TokioIo::new(stream), answer));
         let leaving = async {
@@ -233,6 +235,12 @@ where
             }
         }
     } else {
+        let (stream, serving) = Heads::new(stream, settings.deadlines.header_read);
+        let answer = service_fn(move |request| {
+            serving.begin();
+            let (answer, serving) = (service(peer.clone(), request), serving.clone());
+            async move { Ok::<_, Infallible>(serving.until_answered(answer.await)) }
+        });
         let mut connection = pin!(http1_builder(&settings).serve_connection(TokioIo::new(stream), answer).with_upgrades());
         tokio::select! {
             ended = connection.as_mut() => ended,
@@ -265,12 +273,14 @@ fn http1_builder(settings: &Settings) -> hyper::server::conn::http1::Builder {
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(settings.deadlines.header_read)
+        // How long it waits for a head that has not begun, too; one that has is `Heads`' to end.
+        .header_read_timeout(settings.deadlines.idle)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX);
     builder
 }
 
+mod heads;
 mod linger;
 mod streams;
 #[cfg(test)]

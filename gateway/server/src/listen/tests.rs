@@ -209,6 +209,35 @@ async fn a_client_that_stalls_its_headers_is_cut() {
 }
 
 #[tokio::test]
+async fn a_connection_may_wait_longer_for_a_head_than_a_head_may_take() {
+    let moment = Duration::from_millis(50);
+    let running = start_with(Deadlines { header_read: moment, ..Deadlines::default() });
+    let mut client = running.connect(None, b"http/1.1").await;
+    let mut answered = async |path: &str| {
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n").as_bytes()).await.unwrap();
+        if path == "/stalled" {
+            return client.read_to_end(&mut Vec::new()).await.is_ok_and(|read| read > 0);
+        }
+        client.write_all(b"\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !String::from_utf8_lossy(&answer).contains("unknown authority") {
+            assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0);
+        }
+        tokio::time::sleep(moment * 3).await;
+        true
+    };
+    assert!(answered("/first").await && answered("/second").await);
+    assert!(!answered("/stalled").await);
+
+    let running = start_with(Deadlines { idle: moment, ..Deadlines::default() });
+    let mut idle = running.connect(None, b"http/1.1").await;
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = idle.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "its answer, and then the end");
+}
+
+#[tokio::test]
 async fn who_carries_no_stream_is_told_goodbye_and_who_carries_one_is_not() {
     let moment = Duration::from_millis(100);
     let running = Arc::new(start_with(Deadlines { idle: moment, goodbye: moment, ..Deadlines::default() }));
