@@ -193,6 +193,26 @@ pub fn type_word(value: &Value) -> &'static str {
     }
 }
 
+/// Go's `json.Unmarshal` into a list of structs, and its words when that fails. What lies within a struct is not looked at.
+///
+/// # Errors
+/// It is no JSON, no list, or holds what is no object.
+pub fn structs(text: &str, of: &str) -> Result<Vec<Value>, String> {
+    let fault =
+        |value: &Value, list: &str| format!("json: cannot unmarshal {} into Go value of type {list}{of}", type_word(value));
+    let list = match parse(text.as_bytes()).map_err(|why| why.to_string())?.value {
+        Value::Array(list) => list,
+        Value::Null => return Ok(Vec::new()),
+        other => return Err(fault(&other, "[]")),
+    };
+    let element = |value: Value| match value {
+        Value::Object(_) => Ok(value),
+        Value::Null => Ok(Value::Object(Map::new())),
+        other => Err(fault(&other, "")),
+    };
+    list.into_iter().map(element).collect()
+}
+
 fn invalid(b: u8, context: &str) -> Error {
     Error(format!("invalid character {} {context}", scan::quote_byte(b)))
 }

@@ -57,9 +57,8 @@ impl PodTolerationRestriction {
     /// The tolerations that an annotation of the namespace holds, none where it is empty; nothing where there is none.
     async fn annotated(&self, review: &Review<'_>, annotation: &str) -> Result<Option<Vec<Value>>, Status> {
         let namespace = self.world.get(&self.namespaces, "", review.namespace).await?;
-        let parse = |text: &str| if text.is_empty() { Ok(Vec::new()) } else { serde_json::from_str(text) };
-        let parsed = meta::annotation(&namespace, annotation).map(parse).transpose();
-        parsed.map_err(|error| Status::new(500, "", error.to_string()))
+        let parse = |text: &str| if text.is_empty() { Ok(Vec::new()) } else { codec::json::structs(text, "v1.Toleration") };
+        meta::annotation(&namespace, annotation).map(parse).transpose().map_err(|why| Status::new(500, "", why))
     }
 }
 
@@ -86,20 +85,30 @@ impl Plugin for PodTolerationRestriction {
         if !is_best_effort(pod) {
             more.push(json!({"key": "node.kubernetes.io/memory-pressure", "operator": "Exists", "effect": "NoSchedule"}));
         }
-        if more.is_empty() {
-            return Ok(());
+        if !more.is_empty() {
+            let mut made = pod.clone();
+            if let Some(spec) = made.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.insert("tolerations", tolerations::merged(of_pod(pod), &more).into());
+            }
+            // Of what an annotation says nothing is known.
+            notes.replace(pod, made);
         }
-        let mut made = pod.clone();
-        if let Some(spec) = made.get_mut("spec").and_then(Value::as_object_mut) {
-            spec.insert("tolerations", tolerations::merged(of_pod(pod), &more).into());
-        }
-        // Of what an annotation says nothing is known.
-        notes.replace(pod, made);
-        Ok(())
+        // What is not listed is refused before the rules of Pods are asked, and once more when all are through.
+        self.judge(review, pod).await
     }
 
     async fn validate(&self, review: &Review<'_>, object: Option<&Value>, _notes: &mut Notes) -> Result<(), Status> {
-        let own = object.map_or(&[][..], of_pod);
+        match object {
+            Some(pod) => self.judge(review, pod).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl PodTolerationRestriction {
+    /// Whether the list of the namespace, or else of the cluster, has all that a Pod tolerates.
+    async fn judge(&self, review: &Review<'_>, pod: &Value) -> Result<(), Status> {
+        let own = of_pod(pod);
         if own.is_empty() {
             return Ok(());
         }

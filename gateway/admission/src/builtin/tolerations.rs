@@ -37,6 +37,6 @@ pub(super) fn covers(wide: &Value, narrow: &Value) -> bool {
     {
         return false;
     }
-    exists
-        || (matches!(text(narrow, "operator"), "" | "Equal") && matches!(text(wide, "operator"), "" | "Equal") && same("value"))
+    // The wide one means Equal where it names no operator, the narrow one must say so.
+    exists || (matches!(text(wide, "operator"), "" | "Equal") && text(narrow, "operator") == "Equal" && same("value"))
 }

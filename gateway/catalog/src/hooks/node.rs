@@ -105,14 +105,14 @@ fn validate_amounts(object: &Value, errors: &mut Errors) {
 fn validate_annotations(object: &Value, errors: &mut Errors) {
     let path = Path::new("metadata.annotations");
     if let Some(text) = meta::annotation(object, TAINTS_ANNOTATION).filter(|text| !text.is_empty()) {
-        match serde_json::from_str::<Vec<Value>>(text) {
+        match codec::json::structs(text, "core.Taint") {
             Ok(taints) => validate_taints(&taints, &path.child(TAINTS_ANNOTATION), errors),
-            Err(error) => errors.invalid(&path, TAINTS_ANNOTATION, error.to_string()),
+            Err(why) => errors.invalid(&path, TAINTS_ANNOTATION, why),
         }
     }
     let Some(text) = meta::annotation(object, AVOID_ANNOTATION).filter(|text| !text.is_empty()) else { return };
-    let avoided: Value = match serde_json::from_str(text) {
-        Ok(avoided) => avoided,
+    let avoided = match codec::json::parse(text.as_bytes()) {
+        Ok(avoided) => avoided.value,
         Err(error) => return errors.invalid(&path.child("AvoidPods"), AVOID_ANNOTATION, error.to_string()),
     };
     let path = path.child(AVOID_ANNOTATION);

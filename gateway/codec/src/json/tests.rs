@@ -156,3 +156,19 @@ fn numbers_are_spelt_as_the_text_spells_them() {
     let spelt = Spelt::of(long.as_bytes());
     assert!(spelt.at.len() < 12, "{} numbers of 100 KiB each are kept", spelt.at.len());
 }
+
+#[test]
+fn lists_of_structs_fail_in_gos_words() {
+    let told = |text: &str| structs(text, "v1.Taint").map_or_else(|why| why, |list| list.len().to_string());
+    for (text, want) in [
+        ("[]", "0"),
+        ("null", "0"),
+        (r#"[{"key": "a"}, null]"#, "2"),
+        ("{}", "json: cannot unmarshal object into Go value of type []v1.Taint"),
+        ("[{}, 1]", "json: cannot unmarshal number into Go value of type v1.Taint"),
+        ("nonsense", "invalid character 'o' in literal null (expecting 'u')"),
+        ("[", "unexpected end of JSON input"),
+    ] {
+        assert_eq!(told(text), want, "{text}");
+    }
+}

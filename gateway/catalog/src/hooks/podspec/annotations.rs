@@ -41,9 +41,9 @@ fn serialized_tolerations(text: &str, path: &Path, errors: &mut Errors) {
     if text.is_empty() {
         return;
     }
-    match serde_json::from_str::<Vec<Value>>(text) {
+    match codec::json::structs(text, "core.Toleration") {
         Ok(list) => tolerations::validate(&list, &path.child(TOLERATIONS), errors),
-        Err(error) => errors.invalid(path, TOLERATIONS, error.to_string()),
+        Err(why) => errors.invalid(path, TOLERATIONS, why),
     }
 }
 
