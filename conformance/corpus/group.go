@@ -4,6 +4,7 @@ import "slices"
 
 // apart are families whose servers have further flags, under which the others would be answered otherwise.
 var apart = map[string][]string{
+	"eventrates":      {"--enable-admission-plugins=EventRateLimit"},
 	"noderestriction": {"--enable-admission-plugins=NodeRestriction"},
 	"unprivileged":    {"--allow-privileged=false"},
 	"plugins":         {"--enable-admission-plugins=AlwaysPullImages,DenyServiceExternalIPs,ExtendedResourceToleration,LimitPodHardAntiAffinityTopology,OwnerReferencesPermissionEnforcement,PodTolerationRestriction"},

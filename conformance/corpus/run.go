@@ -28,7 +28,7 @@ const (
 	// Tokens is the file of static tokens that both servers are started with.
 	Tokens = AdminToken + ",admin,1,system:masters\nalice-token,alice,2\nbob-token,bob,3,\"developers,testers\"\n"
 
-	// admission is what plugins of both servers are configured with. It concerns the family admissionconfig alone.
+	// admission is what plugins of both servers are configured with. It concerns the families admissionconfig and eventrates alone.
 	admission = `apiVersion: apiserver.config.k8s.io/v1
 kind: AdmissionConfiguration
 plugins:
@@ -48,6 +48,11 @@ plugins:
 - name: PodNodeSelector
   configuration:
     podNodeSelectorPluginConfig: {admissionconfig-nodes: "env=test,zone=a"}
+- name: EventRateLimit
+  configuration:
+    apiVersion: eventratelimit.admission.k8s.io/v1alpha1
+    kind: Configuration
+    limits: [{type: Namespace, qps: 1, burst: 2}, {type: SourceAndObject, qps: 1, burst: 1}]
 `
 
 	// replyTimeout bounds the wait for an answer, and for the events of a watch; what comes later is a difference. No step
