@@ -1,8 +1,8 @@
 //! Images must come from certain registries, or from certain paths in them.
 
 use gatehouse_policy::prelude::*;
-use workload::image::Image;
-use workload::{Containers, Workload};
+use workload::Workload;
+use workload::image::{Image, Images};
 
 /// The policy.
 pub struct AllowedRegistries;
@@ -18,26 +18,18 @@ pub struct Settings {
     registries: Vec<String>,
 }
 
-/// The part of a container that the policy reads.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
-pub struct Container {
-    #[serde(default)]
-    image: String,
-}
-
 impl Policy for AllowedRegistries {
     const ABOUT: About = About {
         name: "allowed-registries",
         version: env!("CARGO_PKG_VERSION"),
         description: "Images must come from the registries that the binding lists.",
-        reads: workload::reads!(containers: ["image"], pod: []),
+        reads: workload::reads!(containers: ["image"], pod: ["spec.volumes[*].image.reference"]),
         writes: &[],
         rules: &[("registry-allowed", "The image must lie below one of the registries.")],
     };
     const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
-    type Object = Workload<Containers<Container>>;
+    type Object = Workload<Images>;
 
     fn check(settings: &Settings, problems: &mut Verdict) {
         if settings.registries.is_empty() {
@@ -55,14 +47,13 @@ impl Policy for AllowedRegistries {
 impl Validator for AllowedRegistries {
     fn validate(settings: &Settings, review: &Review<Self::Object>, verdict: &mut Verdict) {
         let Some(workload) = &review.object else { return };
-        for (place, container) in workload.spec.each() {
-            let image = Image::parse(&container.image);
-            // Without an image the API itself refuses the container, or takes its image from elsewhere.
-            if container.image.is_empty() || settings.registries.iter().any(|registry| image.is_below(registry)) {
+        for (field, name) in workload.spec.each() {
+            let image = Image::parse(name);
+            if settings.registries.iter().any(|registry| image.is_below(registry)) {
                 continue;
             }
-            let field = workload.at(format_args!("spec.{place}.image"));
-            let from = format!("the image \"{}\" comes from {}", container.image, image.registry);
+            let field = workload.at(format_args!("spec.{field}"));
+            let from = format!("the image \"{name}\" comes from {}", image.registry);
             let message = format!("{from}, but must come from: {}", settings.registries.join(", "));
             verdict.violation("registry-allowed", field, message);
         }

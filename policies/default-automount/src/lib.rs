@@ -1,5 +1,6 @@
 //! Tokens of service accounts are mounted only where somebody asked for one. Service accounts and templates of Pods that
-//! say nothing get `automountServiceAccountToken: false`. A Pod itself is left alone: its volumes are there already when
+//! say nothing get `automountServiceAccountToken: false`; what a template gets holds whatever its service account says, so
+//! that the template asks, or the binding exempts the account. A Pod itself is left alone: its volumes are there already when
 //! policies see it.
 
 use gatehouse_policy::prelude::*;

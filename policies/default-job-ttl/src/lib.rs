@@ -32,7 +32,8 @@ struct Metadata {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
 struct Spec {
-    ttl_seconds_after_finished: Option<u32>,
+    /// Any number: whether it can be one is for the API to say.
+    ttl_seconds_after_finished: Option<i64>,
 }
 
 impl Policy for DefaultJobTtl {

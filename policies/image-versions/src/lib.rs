@@ -1,8 +1,8 @@
 //! Images must name their version: no tag that moves, or a digest.
 
 use gatehouse_policy::prelude::*;
-use workload::image::Image;
-use workload::{Containers, Workload};
+use workload::Workload;
+use workload::image::{Image, Images};
 
 /// The policy.
 pub struct ImageVersions;
@@ -24,20 +24,12 @@ fn latest() -> Vec<String> {
     vec!["latest".to_owned()]
 }
 
-/// The part of a container that the policy reads.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
-pub struct Container {
-    #[serde(default)]
-    image: String,
-}
-
 impl Policy for ImageVersions {
     const ABOUT: About = About {
         name: "image-versions",
         version: env!("CARGO_PKG_VERSION"),
         description: "Images must name a version that stays what it is: no tag such as latest, or a digest.",
-        reads: workload::reads!(containers: ["image"], pod: []),
+        reads: workload::reads!(containers: ["image"], pod: ["spec.volumes[*].image.reference"]),
         writes: &[],
         rules: &[
             ("tag-forbidden", "The tag must not be one that moves."),
@@ -46,24 +38,24 @@ impl Policy for ImageVersions {
     };
     const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
-    type Object = Workload<Containers<Container>>;
+    type Object = Workload<Images>;
 }
 
 impl Validator for ImageVersions {
     fn validate(settings: &Settings, review: &Review<Self::Object>, verdict: &mut Verdict) {
         let Some(workload) = &review.object else { return };
-        for (place, container) in workload.spec.each().filter(|(_, container)| !container.image.is_empty()) {
-            let Image { tag, digest, .. } = Image::parse(&container.image);
-            let field = || workload.at(format_args!("spec.{place}.image"));
+        for (field, name) in workload.spec.each() {
+            let Image { tag, digest, .. } = Image::parse(name);
+            let field = || workload.at(format_args!("spec.{field}"));
             let tag = tag.unwrap_or("latest");
             if digest.is_some() {
                 continue;
             }
             if settings.require_digest {
-                let message = format!("the image \"{}\" must name its digest, as in name@sha256:…", container.image);
+                let message = format!("the image \"{name}\" must name its digest, as in name@sha256:…");
                 verdict.violation("digest-required", field(), message);
             } else if settings.forbidden_tags.iter().any(|forbidden| forbidden == tag) {
-                let message = format!("the image \"{}\" has the tag \"{tag}\"; name the version you mean", container.image);
+                let message = format!("the image \"{name}\" has the tag \"{tag}\"; name the version you mean");
                 verdict.violation("tag-forbidden", field(), message);
             }
         }

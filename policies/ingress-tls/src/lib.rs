@@ -25,6 +25,7 @@ pub struct Ingress {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
 struct Spec {
+    default_backend: Option<Value>,
     rules: Option<Vec<Rule>>,
     tls: Option<Vec<Tls>>,
 }
@@ -46,8 +47,8 @@ impl Policy for IngressTls {
     const ABOUT: About = About {
         name: "ingress-tls",
         version: env!("CARGO_PKG_VERSION"),
-        description: "Every host of an Ingress must be covered by its TLS section.",
-        reads: &["spec.rules[*].host", "spec.tls"],
+        description: "Every host of an Ingress must be covered by its TLS section, and a default backend needs one.",
+        reads: &["spec.defaultBackend", "spec.rules[*].host", "spec.tls"],
         writes: &[],
         rules: &[("tls-required", "The host must be named under spec.tls.")],
     };
@@ -60,6 +61,10 @@ impl Validator for IngressTls {
     fn validate(settings: &Settings, review: &Review<Ingress>, verdict: &mut Verdict) {
         let Some(Ingress { spec: Some(spec) }) = &review.object else { return };
         let certified: Vec<&String> = spec.tls.iter().flatten().flat_map(|tls| tls.hosts.iter().flatten()).collect();
+        // It answers every host that no rule names.
+        if spec.default_backend.is_some() && spec.tls.iter().flatten().next().is_none() {
+            verdict.violation("tls-required", "spec.defaultBackend", "a default backend must be served over TLS; add spec.tls");
+        }
         for (n, Rule { host }) in spec.rules.iter().flatten().enumerate() {
             let is_exempt = settings.exempt_hosts.iter().any(|exempt| is_below(host, exempt));
             if is_exempt || certified.iter().any(|pattern| covers(pattern, host)) {

@@ -1,7 +1,7 @@
 //! No container has the rights of the node's root, nor a way to get them.
 
 use gatehouse_policy::prelude::*;
-use workload::{Containers, Workload};
+use workload::{Workload, each, nullable};
 
 /// The policy.
 pub struct PrivilegedContainers;
@@ -16,10 +16,22 @@ pub struct Settings {
     allow_privilege_escalation: bool,
 }
 
-/// The part of a container that the policy reads.
+/// The part of a Pod that the policy reads.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
-pub struct Container {
+pub struct Spec {
+    security_context: Option<SecurityContext>,
+    #[serde(default, deserialize_with = "nullable")]
+    init_containers: Vec<Container>,
+    #[serde(default, deserialize_with = "nullable")]
+    containers: Vec<Container>,
+    #[serde(default, deserialize_with = "nullable")]
+    ephemeral_containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
+struct Container {
     security_context: Option<SecurityContext>,
 }
 
@@ -28,6 +40,20 @@ pub struct Container {
 struct SecurityContext {
     privileged: Option<bool>,
     allow_privilege_escalation: Option<bool>,
+    windows_options: Option<WindowsOptions>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", crate = "gatehouse_policy::serde")]
+struct WindowsOptions {
+    host_process: Option<bool>,
+}
+
+const HOST_PROCESS: &str = "securityContext.windowsOptions.hostProcess";
+
+/// Whether it is a process of the node, which is what Windows has in the place of privileged containers.
+fn is_host_process(context: Option<&SecurityContext>) -> bool {
+    context.and_then(|context| context.windows_options.as_ref()).is_some_and(|options| options.host_process == Some(true))
 }
 
 impl Policy for PrivilegedContainers {
@@ -35,7 +61,14 @@ impl Policy for PrivilegedContainers {
         name: "privileged-containers",
         version: env!("CARGO_PKG_VERSION"),
         description: "Containers must not be privileged, and must say that their processes may not gain rights.",
-        reads: workload::reads!(containers: ["securityContext.privileged", "securityContext.allowPrivilegeEscalation"], pod: []),
+        reads: workload::reads!(
+            containers: [
+                "securityContext.privileged",
+                "securityContext.allowPrivilegeEscalation",
+                "securityContext.windowsOptions.hostProcess"
+            ],
+            pod: ["spec.securityContext.windowsOptions.hostProcess"]
+        ),
         writes: &[],
         rules: &[
             ("privileged", "The container must not be privileged."),
@@ -44,14 +77,22 @@ impl Policy for PrivilegedContainers {
     };
     const READS_REQUEST: &'static [RequestPart] = &[];
     type Settings = Settings;
-    type Object = Workload<Containers<Container>>;
+    type Object = Workload<Spec>;
 }
 
 impl Validator for PrivilegedContainers {
     fn validate(settings: &Settings, review: &Review<Self::Object>, verdict: &mut Verdict) {
         let Some(workload) = &review.object else { return };
-        for (place, container) in workload.spec.each() {
+        let Spec { security_context, init_containers, containers, ephemeral_containers } = &workload.spec;
+        let message = "must not be true: a process of the node has all its rights";
+        if is_host_process(security_context.as_ref()) {
+            verdict.violation("privileged", workload.at(format_args!("spec.{HOST_PROCESS}")), message);
+        }
+        for (place, container) in each(init_containers, containers, ephemeral_containers) {
             let context = container.security_context.as_ref();
+            if is_host_process(context) {
+                verdict.violation("privileged", workload.at(format_args!("spec.{place}.{HOST_PROCESS}")), message);
+            }
             let at = |name: &str| workload.at(format_args!("spec.{place}.securityContext.{name}"));
             if context.is_some_and(|context| context.privileged == Some(true)) {
                 let message = "the container must not be privileged; add the one capability that it needs instead";

@@ -1,4 +1,5 @@
-//! Workloads have a number of replicas within bounds, however it is set: in the object or by `kubectl scale`.
+//! Workloads have a number of replicas within bounds, set in the object or by `kubectl scale`. Those that the binding names:
+//! the ReplicaSets of a Deployment go through other numbers when it rolls, so that the one that ships names none.
 
 use gatehouse_policy::prelude::*;
 
@@ -37,7 +38,7 @@ impl Policy for ReplicaBounds {
     const ABOUT: About = About {
         name: "replica-bounds",
         version: env!("CARGO_PKG_VERSION"),
-        description: "The number of a workload's replicas must lie within the binding's bounds, however it is set.",
+        description: "The replicas of Deployments and StatefulSets must be as many as the binding allows, also when they are scaled.",
         reads: &["spec.replicas"],
         writes: &[],
         rules: &[("replicas-minimum", "There must not be fewer."), ("replicas-maximum", "There must not be more.")],

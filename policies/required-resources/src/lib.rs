@@ -18,10 +18,14 @@ pub struct Settings {
     /// Resources that must have a limit, such as `memory`.
     #[serde(default)]
     limits: Vec<String>,
-    /// The highest limit that a container may have, by resource.
+    /// The highest limit that a container may have, by resource. One of `cpu`, `memory` and `ephemeral-storage` must have a
+    /// limit then, for without one there is no bound.
     #[serde(default)]
     maximum: BTreeMap<String, String>,
 }
+
+/// Of these a container may use all that there is when it has no limit; of any other resource it gets none.
+const UNBOUNDED: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// The part of a Pod that the policy reads. What somebody adds later to look inside has no resources.
 #[derive(Deserialize)]
@@ -106,7 +110,9 @@ impl Validator for RequiredResources {
                     verdict.violation("request-required", at(&format!("requests[{resource}]")), message);
                 }
             }
-            for resource in &settings.limits {
+            let bounded = settings.maximum.keys().filter(|resource| UNBOUNDED.contains(&resource.as_str()));
+            let bounded = bounded.filter(|resource| !settings.limits.contains(resource));
+            for resource in settings.limits.iter().chain(bounded) {
                 if !limits.contains_key(resource) {
                     let message = format!("the container must say how much {resource} it may use at most");
                     verdict.violation("limit-required", at(&format!("limits[{resource}]")), message);
