@@ -20,6 +20,8 @@ pub const CONTROLLER: Controller =
     Controller { name: "namespace-controller", watches: &[Watch::new("", "v1", "namespaces", deleted)], workers: 4, reconcile };
 
 const FINALIZER: &str = "kubernetes";
+/// The group of what a namespace's own policies are.
+const POLICIES: &str = "policy.gatehouse.dev";
 /// Requests that were admitted before the namespace was deleted may still be writing.
 const GRACE_MS: i64 = 1000;
 /// Upstream's wait: other API servers hear of the deletion late.
@@ -128,19 +130,26 @@ async fn finalize(world: &dyn World, resource: &GroupVersionResource, mut namesp
     }
 }
 
-/// Deletes what is in a namespace; nothing but pods as long as there are pods.
+/// Deletes what is in a namespace: its policies first, which may refuse the rest to go, and nothing but pods as long as there
+/// are pods.
 async fn empty(world: &dyn World, namespace: &str, age_s: i64) -> Left {
     let (mut all, extensions) = (world.resources(), world.extensions());
     all.extend(extensions.resources);
     let deletable =
         |facts: &&ResourceFacts| facts.namespaced && ["delete", "list"].iter().all(|verb| facts.verbs.iter().any(|v| v == verb));
     let is_pods = |facts: &&ResourceFacts| &*facts.resource.resource == "pods" && facts.resource.group.is_empty();
+    let is_policies =
+        |facts: &&ResourceFacts| &*facts.resource.resource == "policybindings" && &*facts.resource.group == POLICIES;
     let mut left = Left { unknown: extensions.unknown, ..Left::default() };
+    for policies in all.iter().filter(deletable).filter(is_policies) {
+        clear(world, policies, namespace, age_s, &mut left).await;
+    }
+    let others = left.objects.len();
     for pods in all.iter().filter(deletable).filter(is_pods) {
         clear(world, pods, namespace, age_s, &mut left).await;
     }
-    if left.objects.is_empty() {
-        for facts in all.iter().filter(deletable).filter(|facts| !is_pods(facts)) {
+    if left.objects.len() == others {
+        for facts in all.iter().filter(deletable).filter(|facts| !is_pods(facts) && !is_policies(facts)) {
             clear(world, facts, namespace, age_s, &mut left).await;
         }
     }

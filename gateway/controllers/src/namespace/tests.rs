@@ -73,6 +73,29 @@ async fn pods_go_before_all_else() {
 }
 
 #[tokio::test]
+async fn a_namespaces_policies_go_before_what_they_may_refuse() {
+    let (context, world) = context(Fake::new(&[
+        ("v1/pods", "Pod", true),
+        ("v1/configmaps", "ConfigMap", true),
+        ("policy.gatehouse.dev/v1alpha1/policybindings", "PolicyBinding", true),
+    ]));
+    const BINDINGS: &str = "policy.gatehouse.dev/v1alpha1/policybindings";
+    world.seed("v1/namespaces", namespace(THEN));
+    world.seed("v1/pods", json!({"metadata": {"namespace": "a", "name": "p"}}));
+    world.seed("v1/configmaps", json!({"metadata": {"namespace": "a", "name": "c"}}));
+    world.seed(BINDINGS, json!({"metadata": {"namespace": "a", "name": "b"}}));
+    world.fail("delete pods", model::Status::new(403, "Forbidden", "a policy says no"));
+    assert!(reconcile(&context, "a").await.is_err());
+    assert_eq!(world.names(BINDINGS), [""; 0], "though pods are left");
+    assert_eq!((world.names("v1/pods").len(), world.names("v1/configmaps").len()), (1, 1));
+
+    // One that is held itself holds up nothing but the namespace.
+    world.seed(BINDINGS, json!({"metadata": {"namespace": "a", "name": "b", "finalizers": ["example.com/hold"]}}));
+    assert!(matches!(reconcile(&context, "a").await.unwrap(), Next::After(_)));
+    assert_eq!((world.names("v1/pods").len(), world.names("v1/configmaps").len()), (0, 0));
+}
+
+#[tokio::test]
 async fn what_cannot_be_deleted_is_said() {
     let (context, world) = context(world());
     world.seed("v1/namespaces", namespace(THEN));
