@@ -20,7 +20,9 @@ const ED25519_KEY: &str = "1.3.101.112";
 
 /// By whom a component has to be signed.
 pub struct Demand<'a> {
-    /// Public keys in PEM, of which one is enough. Without any nothing is demanded.
+    /// Whether anything is demanded. Where nobody is named, that is nobody who could have signed.
+    pub is_made: bool,
+    /// Public keys in PEM, of which one is enough.
     pub keys: Vec<&'a str>,
     /// Signatures that come with the demand, in base64.
     pub signatures: Vec<&'a str>,
@@ -38,12 +40,13 @@ impl<'a> Demand<'a> {
             list.into_iter().flatten().filter_map(Value::as_str).collect()
         };
         let (keys_are, signatures_are) = ("spec.signature.publicKeys", "spec.signature.signatures");
-        Self { keys: of("publicKeys"), signatures: of("signatures"), keys_are, signatures_are }
+        let is_made = object.pointer("/spec/signature").is_some_and(|demand| !demand.is_null());
+        Self { is_made, keys: of("publicKeys"), signatures: of("signatures"), keys_are, signatures_are }
     }
 
     /// Checks a component. Fails in words for people.
     pub fn check(&self, bytes: &[u8]) -> Result<(), String> {
-        if self.keys.is_empty() || self.is_signed(&self.signatures, bytes)? {
+        if !self.is_made || self.is_signed(&self.signatures, bytes)? {
             return Ok(());
         }
         Err(format!("the component is not signed by any of {}; {ADVICE}", self.keys_are))
@@ -52,7 +55,7 @@ impl<'a> Demand<'a> {
     /// Checks an artifact from a registry: the component may be signed, or the artifact.
     pub fn check_artifact(&self, pulled: &Pulled) -> Result<(), String> {
         let digest = wasm::Runtime::digest(&pulled.manifest);
-        let mut found = self.keys.is_empty() || self.is_signed(&self.signatures, &pulled.component)?;
+        let mut found = !self.is_made || self.is_signed(&self.signatures, &pulled.component)?;
         for Signature { payload, signature } in pulled.signatures.iter().filter(|signature| names(&signature.payload, &digest)) {
             found = found || self.is_signed(&[signature.as_str()], payload)?;
         }
@@ -180,7 +183,8 @@ mod tests {
         let ask = |keys: &[&String], signatures: &[&String], bytes: &[u8]| {
             Demand::of(&json!({"spec": {"signature": {"publicKeys": keys, "signatures": signatures}}})).check(bytes)
         };
-        assert_eq!(ask(&[], &[], b"component"), Ok(()));
+        assert_eq!(Demand::of(&json!({"spec": {}})).check(b"component"), Ok(()), "nothing is demanded");
+        assert!(ask(&[], &[], b"component").is_err() && ask(&[], &[&by_one], b"component").is_err(), "nobody is named");
         for (keys, signatures) in
             [(vec![&one], vec![&by_one]), (vec![&two], vec![&by_two]), (vec![&one, &two], vec![&by_another, &by_two])]
         {

@@ -18,6 +18,20 @@ const DIGEST_HEX: usize = 64;
 pub(super) const HOOKS: Hooks = Hooks { validate: Some(validate), validate_update: Some(validate_update), ..Hooks::NONE };
 
 fn validate(object: &Value, errors: &mut Errors) {
+    component(object, errors);
+    demand(object, errors);
+}
+
+/// Without a key nobody could have signed: a demand that names none is a mistake.
+fn demand(object: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let signature = spec.child("signature");
+    if get::object(get::at(object, "spec"), "signature").is_some_and(|signature| get::list(signature, "publicKeys").is_empty()) {
+        errors.required(&signature.child("publicKeys"), "by whom the component must be signed");
+    }
+}
+
+fn component(object: &Value, errors: &mut Errors) {
     let spec = Path::new("spec");
     let source = get::at(object, "spec.source");
     let path = spec.child("source");
@@ -59,8 +73,12 @@ fn registry(object: &Value, oci: &Value, path: &Path, errors: &mut Errors) {
     }
 }
 
-fn validate_update(new: &Value, _old: &Value, errors: &mut Errors) {
-    validate(new, errors);
+/// Who changes something else of a module is not held up by what its demand was before this was asked.
+fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
+    component(new, errors);
+    if get::at(new, "spec.signature") != get::at(old, "spec.signature") {
+        demand(new, errors);
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +121,23 @@ mod tests {
         tagged["digest"] = digest.into();
         assert_eq!(faults(&tagged), Vec::<String>::new());
         assert_eq!(faults(&json!({"source": {"oci": {"reference": ""}}})), ["spec.source.oci.reference: Required value"]);
+    }
+
+    #[test]
+    fn who_demands_a_signature_says_whose() {
+        let signed = |signature: Value| faults(&json!({"source": {"file": "a"}, "signature": signature}));
+        assert_eq!(signed(json!({"publicKeys": ["a key"]})), Vec::<String>::new());
+        let words = "spec.signature.publicKeys: Required value: by whom the component must be signed";
+        for signature in [json!({}), json!({"publicKeys": []}), json!({"publicKey": ["a key"]}), json!({"signatures": ["AA=="]})]
+        {
+            assert_eq!(signed(signature.clone()), [words], "{signature}");
+        }
+        let stored = json!({"spec": {"source": {"file": "a"}, "signature": {}}});
+        let mut errors = Errors::new();
+        validate_update(&stored, &stored, &mut errors);
+        assert!(errors.0.is_empty());
+        validate_update(&stored, &json!({"spec": {"source": {"file": "a"}}}), &mut errors);
+        assert_eq!(errors.0.len(), 1);
     }
 
     #[test]

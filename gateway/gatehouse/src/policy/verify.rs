@@ -47,7 +47,7 @@ fn file(arguments: &Arguments, place: &str, keys: &[String]) -> Result<String, S
 /// What a server would demand, said of the options of this command.
 fn demand<'a>(keys: &'a [String], signatures: Vec<&'a str>) -> Demand<'a> {
     let keys = keys.iter().map(String::as_str).collect();
-    Demand { keys, signatures, keys_are: "the keys that --key names", signatures_are: "the signature" }
+    Demand { is_made: true, keys, signatures, keys_are: "the keys that --key names", signatures_are: "the signature" }
 }
 
 fn read(file: &str) -> Result<String, String> {
