@@ -93,16 +93,25 @@ fn write(event: &Value, stored: &mut Stored) -> Option<Recorded> {
     if !object.as_ref().or(old.as_ref())?["metadata"].is_object() {
         return None;
     }
-    let is_kept = is_whole && is_done && !event["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun="));
+    let is_dry = event["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun="));
+    let is_kept = is_whole && is_done && !is_dry;
     stored.extend(object.clone().filter(|_| is_kept).map(|object| (place, object)));
-    let request = json!({
+    // Policies saw whom somebody spoke for.
+    let user = match &event["impersonatedUser"] {
+        Value::Null => &event["user"],
+        spoken_for => spoken_for,
+    };
+    let mut request = json!({
         "operation": operation,
-        "user": event["user"]["username"],
-        "groups": event["user"]["groups"],
+        "user": user["username"],
+        "groups": user["groups"],
         "resource": text("resource"),
         "subresource": text("subresource"),
         "namespace": text("namespace"),
     });
+    if is_dry {
+        request["dryRun"] = true.into();
+    }
     Some(Recorded { request, object, old, server })
 }
 
@@ -129,6 +138,11 @@ not a line of a log
         assert_eq!(recorded.len(), 1);
         assert_eq!((recorded[0].request["user"].as_str(), recorded[0].called()), (Some("jane"), "CREATE Pod shop/a".to_owned()));
         assert_eq!(recorded[0].server_said("labels").unwrap().told(), "allowed");
+        assert_eq!(recorded[0].request["dryRun"], Value::Null);
+        let spoken = r#""requestURI":"/api?dryRun=All","impersonatedUser":{"username":"ann"},"user":{"username":"admin"#;
+        let recorded = writes(&log.replace(r#""user":{"username":"jane"#, spoken));
+        assert_eq!((&recorded[0].request["user"], &recorded[0].request["groups"]), (&json!("ann"), &Value::Null));
+        assert_eq!(recorded[0].request["dryRun"], true);
     }
 
     #[test]
