@@ -16,6 +16,7 @@ pub mod exception;
 mod failures;
 pub mod fields;
 mod judge;
+mod letting_go;
 mod load;
 pub mod metrics;
 pub mod module;

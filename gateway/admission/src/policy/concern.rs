@@ -11,11 +11,12 @@ use super::Policies;
 use super::answer::annotate;
 use super::binding::Action;
 use super::exception::{self, Exception};
+use super::letting_go;
 use super::reach::{self, Params};
 use super::set::{Entry, PolicySet};
 use crate::expression::{OnError, Sight};
 use crate::matching::{self, Matched};
-use crate::{Cluster, Notes, Review};
+use crate::{Cluster, Notes, Operation, Review};
 
 /// What a verdict is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +74,7 @@ pub(super) async fn of(
     object: Option<&Value>,
     notes: &mut Notes,
 ) -> Vec<Concern> {
-    let binding = &entry.binding;
-    if binding.namespace().is_some_and(|own| own != review.namespace || matching::is_namespace(review)) {
+    if is_elsewhere(entry, review) {
         return Vec::new();
     }
     let cluster = policies.cluster.get();
@@ -83,6 +83,13 @@ pub(super) async fn of(
         Ok(Some(matched)) => (matched, None),
         Err(status) => (as_made(review), Some(status.message)),
     };
+    if let Some(why) = withheld(entry, review, cluster).await {
+        // In a scan an object that the author may not read is nobody's to tell of.
+        if review.user.name.is_empty() {
+            return Vec::new();
+        }
+        unfit = Some(why);
+    }
     if let Some(exception) = excepted(set, entry, review, object) {
         annotate(entry, json!({"verdict": "excepted", "exception": exception.name}), std::time::Duration::ZERO, notes);
         return Vec::new();
@@ -94,15 +101,22 @@ pub(super) async fn of(
             None
         }
     };
+    let (shown, old) = match &converted {
+        Some(converted) => (converted.object.as_ref(), converted.old.as_ref()),
+        None => (object, review.old),
+    };
     let mut concerns = Vec::new();
     for (entry, role) in roles(entry, review, object, cluster).await {
+        if unfit.is_none() && letting_go::is_spared(&entry, review.operation, shown, old) {
+            continue;
+        }
         let (params, unfit) = match given(cluster, &entry, review.namespace).await {
             Ok(Params::Missing) => continue,
             Ok(Params::None) => (None, unfit.clone()),
             Ok(Params::Object(params)) => (Some(params), unfit.clone()),
             Err(why) => (None, Some(why)),
         };
-        let unfit = match (unfit, holds(&entry, review, object, &matched, converted.as_ref(), params.as_ref(), cluster)) {
+        let unfit = match (unfit, holds(&entry, review, (shown, old), &matched, params.as_ref(), cluster)) {
             (None, Ok(false)) => continue,
             (None, Err(why)) => Some(why),
             (unfit, _) => unfit,
@@ -112,14 +126,38 @@ pub(super) async fn of(
     concerns
 }
 
+/// Why a binding of a namespace is not shown an object: it sees no more than its author may read, and changes nothing that its
+/// author may not write.
+async fn withheld(entry: &Entry, review: &Review<'_>, cluster: Option<&Cluster>) -> Option<String> {
+    let binding = &entry.binding;
+    binding.namespace()?;
+    let verbs: &[&str] = match (entry.is_mutator(), review.operation) {
+        (true, Operation::Create) => &["get", "create"],
+        (true, Operation::Update) => &["get", "update"],
+        _ => &["get"],
+    };
+    match cluster {
+        Some(cluster) => reach::shown(cluster, binding, verbs, review.resource, review.name).await.err(),
+        None => Some("nobody can tell yet what the binding's author may read".to_owned()),
+    }
+}
+
+/// Whether a write is none of a binding's business, whatever its rules say: it is about another namespace, or it gives rights,
+/// for which the server asks who writes, and not who changes what is written.
+fn is_elsewhere(entry: &Entry, review: &Review<'_>) -> bool {
+    entry.binding.namespace().is_some_and(|own| {
+        let gives_rights = &*review.resource.group == "rbac.authorization.k8s.io";
+        own != review.namespace || matching::is_namespace(review) || (gives_rights && entry.is_mutator())
+    })
+}
+
 /// Whether a binding's conditions hold of what it is shown. Where nobody makes the request, those that ask who it is are left
 /// to whoever judges (`scan`).
 fn holds(
     entry: &Entry,
     review: &Review<'_>,
-    object: Option<&Value>,
+    (object, old): (Option<&Value>, Option<&Value>),
     matched: &Matched,
-    converted: Option<&Converted>,
     params: Option<&Value>,
     cluster: Option<&Cluster>,
 ) -> Result<bool, String> {
@@ -128,10 +166,6 @@ fn holds(
         return Ok(true);
     }
     let cluster = cluster.ok_or("conditions cannot be evaluated yet")?;
-    let (object, old) = match converted {
-        Some(converted) => (converted.object.as_ref(), converted.old.as_ref()),
-        None => (object, review.old),
-    };
     let sight = Sight::of(review, object.map(Cow::Borrowed), old.map(Cow::Borrowed), matched, cluster);
     conditions.hold(&sight, params, OnError::Fail)
 }

@@ -54,8 +54,7 @@ impl Live {
         if self.cluster.authorizer.authorize(&asked).await.is_allowed() {
             return Ok(());
         }
-        let why = format!("the binding's author {:?} may not {verb} {} in the namespace {namespace:?}", author.name, of.resource);
-        Err(ReadError::Forbidden(why))
+        Err(ReadError::Forbidden(may_not(author, verb, of, namespace)))
     }
 
     async fn get(&self, of: &GroupVersionResource, place: Place<'_>, fields: &Fields) -> Read<Option<Vec<u8>>> {
@@ -166,6 +165,29 @@ pub(super) async fn params(cluster: &Cluster, binding: &Binding, namespace: &str
         Err(status) if status.code == 404 && reference.optional => Ok(Params::Missing),
         Err(status) => Err(format!("{what}: {}", status.message)),
     }
+}
+
+/// Refuses an object with which the author of a binding of a namespace may not do all of this. Fails in words that become
+/// the reason of a failure.
+pub(super) async fn shown(
+    cluster: &Cluster,
+    binding: &Binding,
+    verbs: &[&str],
+    of: &GroupVersionResource,
+    name: &str,
+) -> Result<(), String> {
+    let Scope::Namespace { name: namespace, author } = &binding.scope else { return Ok(()) };
+    for verb in verbs {
+        let asked = attributes(author.clone(), verb, of, "", namespace, name);
+        if !cluster.authorizer.authorize(&asked).await.is_allowed() {
+            return Err(may_not(author, verb, of, namespace));
+        }
+    }
+    Ok(())
+}
+
+fn may_not(author: &User, verb: &str, of: &GroupVersionResource, namespace: &str) -> String {
+    format!("the binding's author {:?} may not {verb} {} in the namespace {namespace:?}", author.name, of.resource)
 }
 
 fn resource(of: &wasm::GroupVersionResource) -> GroupVersionResource {

@@ -137,6 +137,16 @@ impl Entry {
         self.handed.project(object)
     }
 
+    /// Whether it changes objects.
+    pub(super) fn is_mutator(&self) -> bool {
+        self.policy.as_ref().is_ok_and(|policy| policy.module.world == World::Mutator)
+    }
+
+    /// Whether the module sees another object after an update than before.
+    pub(super) fn is_shown_another(&self, old: &Value, object: &Value) -> bool {
+        self.handed.touched(Some(old), Some(object))
+    }
+
     /// Which revision of the module, in short; empty while it cannot be run.
     pub fn revision(&self) -> &str {
         self.policy.as_ref().map_or("", |policy| revision(&policy.module))
@@ -192,8 +202,7 @@ pub struct PolicySet {
 impl PolicySet {
     /// A set of these. A binding that cannot be run is asked where it can refuse: among the validators.
     pub fn of(entries: impl Iterator<Item = Arc<Entry>>, exceptions: Vec<Arc<Exception>>) -> Self {
-        let is_mutator = |entry: &Arc<Entry>| entry.policy.as_ref().is_ok_and(|policy| policy.module.world == World::Mutator);
-        let (mut mutators, mut validators): (Vec<_>, Vec<_>) = entries.partition(is_mutator);
+        let (mut mutators, mut validators): (Vec<_>, Vec<_>) = entries.partition(|entry: &Arc<Entry>| entry.is_mutator());
         mutators.sort_by(|a, b| (a.binding.order, &a.binding.name).cmp(&(b.binding.order, &b.binding.name)));
         validators.sort_by(|a, b| a.binding.name.cmp(&b.binding.name));
         Self { validators, mutators, exceptions }

@@ -16,6 +16,7 @@ mod beside;
 #[path = "../../../wasm/testing/component.rs"]
 mod component;
 mod conditions;
+mod letting_go;
 mod moment;
 mod reach;
 mod remembered;
@@ -79,10 +80,13 @@ impl model::Clock for Still {
     }
 }
 
+/// What anybody may do.
+const ALLOWED: &[&str] = &["bob get pods/web", "carol get pods/web", "carol create pods/web"];
+
 /// Policies that hold what was seeded.
 async fn loaded(world: &Arc<Fake>) -> Arc<Policies> {
     let policies = Policies::start(Options { threads: 2, ..Options::default() }).unwrap();
-    policies.attach(cluster::testing::cluster(world.clone(), &[]), Arc::new(Still));
+    policies.attach(cluster::testing::cluster(world.clone(), ALLOWED), Arc::new(Still));
     policies.load().await.unwrap();
     policies
 }

@@ -164,11 +164,12 @@ impl Bound {
     }
 }
 
-/// The match field that leaves a request out.
+/// The match field, or what else, leaves a request out.
 pub(super) fn unmatched(entry: &Entry, asked: &Asked<'_>) -> Option<&'static str> {
     let Asked { request, object, old, cluster, .. } = *asked;
     let namespace = cluster.iter().find(|one| one["kind"] == "Namespace" && meta::name(one) == request.namespace);
-    trial::unmatched(&entry.binding, request, object, old, namespace)
+    let spared = || trial::is_spared(entry, request, object, old).then_some("an update that only lets the object go");
+    trial::unmatched(&entry.binding, request, object, old, namespace).or_else(spared)
 }
 
 /// Judges a request by a component.

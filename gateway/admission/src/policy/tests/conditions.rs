@@ -7,7 +7,7 @@ use crate::policy::trial::{self, Given};
 
 const PODS: &str = "v1/pods";
 
-fn conditions(expressions: &[&str]) -> Value {
+pub(super) fn conditions(expressions: &[&str]) -> Value {
     let named = expressions.iter().enumerate().map(|(i, text)| json!({"name": format!("c{i}"), "expression": text}));
     json!({"matchConditions": named.collect::<Vec<_>>()})
 }

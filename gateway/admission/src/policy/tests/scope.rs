@@ -22,7 +22,7 @@ pub(super) fn exception(spec: Value) -> Value {
 async fn a_namespaced_binding_holds_in_its_namespace() {
     let world = fake();
     world.seed(MODULES, module("labels", &refusing()));
-    world.seed(NAMESPACED, namespaced("team", "labels", json!({})));
+    world.seed(NAMESPACED, namespaced("team", "labels", json!({"author": {"username": "bob"}})));
     let policies = loaded(&world).await;
     let pods = world::gvr("v1/pods");
     for (namespace, refused) in [("default", true), ("other", false)] {
@@ -35,6 +35,59 @@ async fn a_namespaced_binding_holds_in_its_namespace() {
         }
     }
     assert_eq!(world.peek(NAMESPACED, "default", "team").unwrap()["status"]["ready"], json!(true));
+}
+
+#[tokio::test]
+async fn a_namespaced_binding_is_shown_what_its_author_may_read_and_changes_what_they_may_write() {
+    let renaming = Guest {
+        world: "mutator",
+        writes: &["metadata.labels"],
+        patch: Some(r#"[{"op":"add","path":"/metadata/labels/team","value":"a"}]"#),
+        ..Guest::default()
+    };
+    let may_not =
+        |who: &str, verb: &str| format!(r#"the binding's author "{who}" may not {verb} pods in the namespace "default""#);
+    // Not even the conditions are told what the object holds.
+    let telling = conditions::conditions(&["object.missing == 1"]);
+    for (author, step, guest, refused) in [
+        ("bob", Step::Validate, &refusing(), Some(r#"the label "team" is required"#.to_owned())),
+        ("dora", Step::Validate, &refusing(), Some(may_not("dora", "get"))),
+        ("bob", Step::Mutate, &renaming, Some(may_not("bob", "create"))),
+        ("carol", Step::Mutate, &renaming, None),
+    ] {
+        let world = fake();
+        world.seed(MODULES, module("labels", guest));
+        let mut spec = if author == "dora" { telling.clone() } else { json!({}) };
+        spec["author"] = json!({"username": author});
+        world.seed(NAMESPACED, namespaced("team", "labels", spec));
+        let policies = loaded(&world).await;
+        let pods = world::gvr("v1/pods");
+        let answer = within(&policies, &review(&pods, "default"), step, &mut pod(), &mut Notes::default()).await;
+        match (answer, refused) {
+            (Ok(()), None) => {}
+            (Err(status), Some(words)) => {
+                assert!(status.message.contains(&words) && !status.message.contains("no such key"), "{status}")
+            }
+            (answer, refused) => panic!("{author}: {answer:?}, {refused:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_gives_rights_is_not_changed_by_a_namespace() {
+    let world = fake();
+    let adding = Guest { world: "mutator", writes: &["metadata.labels"], body: "unreachable", ..Guest::default() };
+    world.seed(MODULES, module("labels", &adding));
+    let everything = json!({"author": {"username": "carol"}, "matchConstraints": {"resourceRules": [
+        {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]}]}});
+    world.seed(NAMESPACED, namespaced("team", "labels", everything));
+    let policies = loaded(&world).await;
+    let mutate = async |resource: &str| {
+        let resource = world::gvr(resource);
+        within(&policies, &review(&resource, "default"), Step::Mutate, &mut pod(), &mut Notes::default()).await
+    };
+    assert!(mutate("v1/pods").await.is_err());
+    mutate("rbac.authorization.k8s.io/v1/rolebindings").await.unwrap();
 }
 
 #[tokio::test]
