@@ -219,33 +219,57 @@ fn briefly(calls: &[Call]) -> Vec<Answer<Verdict>> {
 }
 
 /// Makes the calls from one on, on the threads for guests.
-async fn together(runtime: &Runtime, calls: Vec<Call>, from: usize) -> Vec<Answer<Verdict>> {
-    let calls = Arc::new(calls);
-    let next = Arc::new(AtomicUsize::new(from));
+async fn together(runtime: &Arc<Runtime>, calls: Vec<Call>, from: usize) -> Vec<Answer<Verdict>> {
     let (sender, mut receiver) = mpsc::unbounded_channel();
+    let jobs = (calls.len() - from).min(runtime.pool().threads());
+    let mut answers: Vec<Option<Answer<Verdict>>> = calls.iter().map(|_| None).collect();
+    let (calls, next) = (Arc::new(calls), Arc::new(AtomicUsize::new(from)));
     // As many jobs as can run at once share the calls: a job for each call would cost more than most calls.
-    for _ in 0..(calls.len() - from).min(runtime.pool().threads()) {
-        let (calls, next, sender) = (calls.clone(), next.clone(), sender.clone());
-        let job = move || {
-            let mut done = Vec::new();
-            while let Some((n, call)) = take(&calls, &next) {
-                done.push((n, call.make(false, wasm::Policy::validate)));
-            }
-            // Nobody waits any longer when the request was cancelled.
-            let _ = sender.send(done);
-        };
-        if runtime.pool().spawn(job).is_err() {
+    for _ in 0..jobs {
+        let turn = Turn { runtime: runtime.clone(), calls: calls.clone(), next: next.clone(), sender: sender.clone() };
+        if runtime.pool().spawn(move || turn.take()).is_err() {
             break;
         }
     }
     drop(sender);
-    let mut answers: Vec<Option<Answer<Verdict>>> = calls.iter().map(|_| None).collect();
     while let Some(done) = receiver.recv().await {
         for (n, answer) in done {
             answers[n] = Some(answer);
         }
     }
     answers.into_iter().skip(from).map(|answer| answer.unwrap_or_else(|| failed(Failure::Busy))).collect()
+}
+
+/// How long one request has a thread before the next that waits: longer than nearly all calls of a request together.
+const TURN: Duration = Duration::from_millis(20);
+
+/// A request's turn on one of the threads.
+#[derive(Clone)]
+struct Turn {
+    runtime: Arc<Runtime>,
+    calls: Arc<Vec<Call>>,
+    next: Arc<AtomicUsize>,
+    sender: mpsc::UnboundedSender<Vec<(usize, Answer<Verdict>)>>,
+}
+
+impl Turn {
+    /// Makes calls until none is left, or goes behind those that wait when it has taken long. Nobody waits any longer when the
+    /// request was cancelled.
+    fn take(self) {
+        let (begun, mut done) = (Instant::now(), Vec::new());
+        while !self.sender.is_closed()
+            && let Some((n, call)) = take(&self.calls, &self.next)
+        {
+            done.push((n, call.make(false, wasm::Policy::validate)));
+            let is_over = begun.elapsed() >= TURN && self.runtime.pool().is_wanted();
+            let again = is_over.then(|| self.clone());
+            // Where no more may wait, it goes on.
+            if again.is_some_and(|again| self.runtime.pool().spawn(move || again.take()).is_ok()) {
+                break;
+            }
+        }
+        let _ = self.sender.send(done);
+    }
 }
 
 fn take<'a>(calls: &'a [Call], next: &AtomicUsize) -> Option<(usize, &'a Call)> {

@@ -26,3 +26,24 @@ async fn who_was_quick_and_is_not_has_its_deadline_elsewhere() {
         assert_eq!(reason(&policies, &mut large).await, "timeout");
     }
 }
+
+#[tokio::test]
+async fn one_request_with_many_calls_lets_others_have_their_turn() {
+    let looping = Guest { body: "(loop (br 0)) (unreachable)", ..Guest::default() };
+    let slow = |n: usize| {
+        let more = json!({"failurePolicy": "Ignore", "deadlineMilliseconds": 10});
+        binding(&format!("slow{n}"), "slow", more)
+    };
+    let mut other = binding("other", "labels", json!({}));
+    other["spec"]["matchConstraints"]["resourceRules"][0]["resources"] = json!(["configmaps"]);
+    let bindings = (0..40).map(slow).chain([other]).collect();
+    let (_, policies) = of(vec![module("slow", &looping), module("labels", &refusing())], bindings).await;
+    let order = std::cell::RefCell::new(Vec::new());
+    let judged = async |resource: &'static str| {
+        let answer = ask(&policies, resource, Step::Validate, &mut pod(), &mut Notes::default()).await;
+        order.borrow_mut().push((resource, answer.is_ok()));
+    };
+    // The first holds every thread when the other comes.
+    futures::join!(judged("v1/pods"), judged("v1/configmaps"));
+    assert_eq!(*order.borrow(), [("v1/configmaps", false), ("v1/pods", true)]);
+}
