@@ -123,3 +123,43 @@ spec: {bindings: [shop/team], reason: until it is migrated, expires: "%s", scope
 		})
 	})
 }
+
+// TestLettingGo deletes what was there before a policy refused it: its finalizers and owners go though nobody mends it, and
+// nothing else does.
+func TestLettingGo(t *testing.T) {
+	s := harness.Start(t)
+	module, _, _ := strings.Cut(gatehouse(t, filepath.Join(harness.Root(t), "policies"), "policy", "manifest", "required-labels"), "\n---\n")
+	s.OK("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: held, finalizers: [example.com/hold]}\n", "create", "-f", "-")
+	for _, name := range []string{"boss", "other"} {
+		s.OK("", "create", "configmap", name)
+		uid := s.OK("", "get", "configmap", name, "-o", "jsonpath={.metadata.uid}")
+		owner := "{apiVersion: v1, kind: ConfigMap, name: " + name + ", uid: " + uid + ", blockOwnerDeletion: true}"
+		s.OK("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-"+name+", ownerReferences: ["+owner+"]}\n", "create", "-f", "-")
+	}
+	s.OK(module, "apply", "-f", "-")
+	s.OK(aboutConfigMaps("ClusterPolicyBinding", "name: team", ""), "create", "-f", "-")
+	harness.Eventually(t, "the policy is in force", func() bool {
+		_, said, err := s.Run("", "annotate", "configmap", "held", "a=b")
+		return err != nil && strings.Contains(said, `the label "team" is required`)
+	})
+	patched := func(patch string) error {
+		_, _, err := s.Run("", "patch", "configmap", "held", "--type=merge", "-p", patch)
+		return err
+	}
+	if patched(`{"metadata":{"finalizers":[],"labels":{"a":"b"}}}`) == nil || patched(`{"metadata":{"finalizers":[]},"data":{"a":"b"}}`) == nil {
+		t.Error("who changes more than finalizers was not judged")
+	}
+	s.OK("", "delete", "configmap", "held", "--wait=false")
+	if patched(`{"metadata":{"labels":{"a":"b"}}}`) == nil {
+		t.Error("who labels what is being deleted was not judged")
+	}
+	if err := patched(`{"metadata":{"finalizers":[]}}`); err != nil {
+		t.Errorf("a finalizer stays: %v", err)
+	}
+	s.OK("", "delete", "configmap", "boss", "--cascade=foreground", "--timeout=60s")
+	s.OK("", "delete", "configmap", "other", "--cascade=orphan", "--timeout=60s")
+	harness.Eventually(t, "nothing is left but what was let go", func() bool {
+		left := s.OK("", "get", "configmaps", "-o", "jsonpath={.items[*].metadata.name} {.items[*].metadata.ownerReferences}")
+		return strings.TrimSpace(strings.ReplaceAll(left, "kube-root-ca.crt", "")) == "of-other"
+	})
+}
