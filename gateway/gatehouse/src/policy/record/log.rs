@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::json::{Value, json};
+use model::meta;
 
 use crate::policy::corpus::Recorded;
 use crate::policy::verdicts::{self, Seen};
@@ -95,7 +96,13 @@ fn write(event: &Value, stored: &mut Stored) -> Option<Recorded> {
     }
     let is_dry = event["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun="));
     let is_kept = is_whole && is_done && !is_dry;
-    stored.extend(object.clone().filter(|_| is_kept).map(|object| (place, object)));
+    match (operation, whole) {
+        _ if !is_kept => {}
+        // Finalizers or its Pod's containers keep it for a while, and it says that it goes.
+        ("DELETE", Some(going)) if meta::deletion_timestamp(going).is_some() => drop(stored.insert(place, going.clone())),
+        ("DELETE", _) => drop(stored.remove(&place)),
+        _ => stored.extend(object.clone().map(|object| (place, object))),
+    }
     // Policies saw whom somebody spoke for.
     let user = match &event["impersonatedUser"] {
         Value::Null => &event["user"],
@@ -184,6 +191,11 @@ not a line of a log
         assert_eq!(told, [["-", "one"], ["one", "tried"], ["one", "two"], ["two", "-"]]);
         assert_eq!(recorded[3].called(), "DELETE Pod shop/a");
         assert!(writes(&log[3]).is_empty(), "nobody knows what was deleted");
+
+        let going = r#""responseObject":{"kind":"Pod","metadata":{"name":"a","deletionTimestamp":"2026-01-01T00:00:00Z"}}"#;
+        let log = [line("create", 201, &pod("one")), line("delete", 200, going), line("update", 200, going)];
+        let recorded = writes(&log.join("\n"));
+        assert_eq!(recorded[2].old.as_ref().and_then(meta::deletion_timestamp), Some("2026-01-01T00:00:00Z"));
     }
 
     #[test]
