@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use cel::admission::{Fault, Offered, Variables, Yields, variable};
 use cel::{Bindings, CALL_COST_MAX, Composition, Decl, EFFORT_PER_COST, Error, OBJECT_COST_MAX, Program, Stage, Value as Cel};
 use model::Value;
-use tokio::runtime::{Handle, RuntimeFlavor};
+
+use crate::aside::aside;
 
 mod conditions;
 mod sight;
@@ -22,15 +23,6 @@ const OUT_OF_BUDGET: &str = "validation failed due to running out of cost budget
 
 /// What is evaluated where it is asked for, a few milliseconds at most; what needs more is evaluated anew beside requests.
 const SHORT_COST: u64 = 20_000;
-
-/// Does what takes long: whatever else the thread serves moves to another one before.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
-    let runtime = Handle::try_current();
-    match runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread) {
-        true => tokio::task::block_in_place(work),
-        false => work(),
-    }
-}
 
 /// Nothing is declared of what expressions see: it is the JSON that clients see.
 static ANY: LazyLock<Decl> = LazyLock::new(Decl::any);

@@ -2,6 +2,7 @@
 //! Does not read requests or write objects (`server`), and does not run wasm itself (`wasm`).
 
 pub mod admissionpolicy;
+pub mod aside;
 pub mod builtin;
 pub mod chain;
 pub mod cluster;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use model::{Clock, GroupVersionResource, Status, Value};
 
 use crate::{Cluster, Notes, Operation, Plugin, Review};
@@ -56,6 +56,8 @@ pub struct Policies {
     failures: failures::Failures,
     options: Options,
     loaded: tokio::sync::Mutex<load::Loaded>,
+    /// Why what the API holds could not be read when the server started, as long as it could not since.
+    unread: ArcSwapOption<Status>,
     /// What is live by name, for checking a binding when it is written.
     modules: ArcSwap<load::Modules>,
     fixed: load::Fixed,
@@ -92,6 +94,18 @@ impl Policies {
         self.set.load_full()
     }
 
+    /// Refuses what policies are asked about while nobody knows which there are.
+    fn known(&self, review: &Review<'_>) -> Result<(), Status> {
+        match &*self.unread.load() {
+            Some(why) => Err(Status::forbidden(
+                &review.resource.group_resource(),
+                review.name,
+                format_args!("the policies in force cannot be read: {}", why.message),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// How many answers were given again, because the policy was shown what it had been shown before.
     pub fn remembered(&self) -> u64 {
         self.verdicts.given() + self.mutations.given()
@@ -126,6 +140,7 @@ impl Plugin for PolicyPlugin {
             author::sign(review, object);
             return Ok(());
         }
+        self.0.known(review)?;
         mutate::run(&self.0, review, object, notes).await
     }
 
@@ -133,6 +148,7 @@ impl Plugin for PolicyPlugin {
         if is_policy_kind(review.resource) {
             return load::check(&self.0, review, object, notes).await;
         }
+        self.0.known(review)?;
         validate::run(&self.0, review, object, notes).await
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use model::json::json;
 use model::world::{DeleteOptions, Propagation, ResourceFacts};
@@ -26,6 +27,9 @@ use graph::{Graph, Item};
 pub const NAME: &str = "garbage-collector-controller";
 /// Objects looked at at the same time; upstream's `--concurrent-gc-syncs`.
 const WORKERS: usize = 20;
+/// How long it waits until everything was listed. What cannot be listed keeps it from nothing else: whether an owner is there it
+/// asks the store (upstream's `initialSyncTimeout`).
+const SYNC_MAX: Duration = Duration::from_secs(30);
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
@@ -46,9 +50,19 @@ pub(crate) fn add(runtime: &mut Runtime, everything: &mut Everything) {
     everything.listen(Arc::new(move |change| heard.hear(change)));
     everything.count(move |resources| *counted.kinds() = by_kind(resources));
     let swept = collector.clone();
-    runtime.once_synced(move || {
+    let begin = Arc::new(move || {
         swept.lock().suspects().into_iter().for_each(|item| swept.queue.add(item));
-        let _ = sender.send(true);
+        !sender.send_replace(true)
+    });
+    let late = begin.clone();
+    runtime.once_synced(move || {
+        begin();
+    });
+    runtime.spawn(async move {
+        tokio::time::sleep(SYNC_MAX).await;
+        if late() {
+            tracing::warn!("not everything could be listed; garbage is collected all the same");
+        }
     });
     let queue = collector.queue.clone();
     runtime.work(NAME, WORKERS, queue, move |context, item: Arc<Item>| {

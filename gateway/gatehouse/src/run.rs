@@ -95,7 +95,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>, policies: Arc<Policies>) -
     bootstrap::run(world.as_ref(), producer.as_ref(), &upkeep, clock.now()).await?;
     trust::publish(world.as_ref(), &own.client_ca, &own.proxy_ca, &config.identity.front_proxy).await?;
     // What guards the cluster is in force before anybody can ask for anything.
-    policies.load().await?;
+    policies.load().await;
     tokio::spawn(policies.follow());
     let root_ca: Arc<str> = String::from_utf8_lossy(&own.server_ca).into();
     let named = build::lease_identity(&upkeep);

@@ -29,7 +29,7 @@ macro_rules! json_literal {
 }
 
 /// A JSON value. Objects keep the order of their members.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub enum Value {
     /// `null`.
     #[default]

@@ -2,6 +2,8 @@
 //! Follows `k8s.io/apimachinery/pkg/api/validation/objectmeta.go` and `pkg/apis/meta/v1/validation`. Does not set system
 //! fields (the write path) and does not know a kind's name rule.
 
+use std::collections::HashSet;
+
 use model::field::{Errors, Path, is_printable};
 use model::json::{Map, Value};
 use model::meta;
@@ -263,7 +265,8 @@ pub fn validate_finalizers(finalizers: &[&str], path: &Path<'_>, errors: &mut Er
 
 /// `ValidateNoNewFinalizers`: an object that is being deleted takes no more of them.
 pub fn validate_no_new_finalizers(new: &[&str], old: &[&str], path: &Path<'_>, errors: &mut Errors) {
-    let mut extra: Vec<&str> = new.iter().copied().filter(|f| !old.contains(f)).collect();
+    let known: HashSet<&str> = old.iter().copied().collect();
+    let mut extra: Vec<&str> = new.iter().copied().filter(|f| !known.contains(f)).collect();
     extra.sort_unstable();
     extra.dedup();
     if !extra.is_empty() {

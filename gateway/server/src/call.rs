@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use admission::Notes;
+use bytes::Bytes;
 use codec::negotiate::{self, Endpoint, Output};
 use http::{HeaderMap, Method};
 use hyper::upgrade::OnUpgrade;
@@ -12,6 +13,7 @@ use model::field::quote;
 use model::selector::field::Selector;
 use model::{Attributes, Query, RequestInfo, Status, User};
 
+use crate::body::{self, Body};
 use crate::options::table::IncludeObject;
 
 /// How long a request may take until its own wish and the flags are known.
@@ -37,6 +39,8 @@ pub struct Call {
     pub now: Timestamp,
     /// How long it may take.
     pub limit: Duration,
+    /// How many bytes its body has, once that was read.
+    pub body_bytes: usize,
     /// When nobody waits for its answer any more; `None` where somebody may wait for ever, and for calls from inside.
     pub deadline: Option<Instant>,
     /// Warnings for the client and annotations for the audit record.
@@ -92,6 +96,7 @@ impl Call {
             headers: parts.headers,
             now,
             limit: LIMIT_DEFAULT,
+            body_bytes: 0,
             deadline: None,
             notes: Notes::default(),
             flow: None,
@@ -115,6 +120,7 @@ impl Call {
             id: String::new(),
             now,
             limit: LIMIT_DEFAULT,
+            body_bytes: 0,
             deadline: None,
             notes: Notes::default(),
             flow: None,
@@ -124,6 +130,13 @@ impl Call {
             include: IncludeObject::default(),
             upgrade: None,
         }
+    }
+
+    /// Reads the body to its end.
+    pub(crate) async fn read_body(&mut self, body: Body) -> Result<Bytes, Status> {
+        let bytes = body::read(body, self.limit).await?;
+        self.body_bytes = bytes.len();
+        Ok(bytes)
     }
 
     /// Says how long the request may take from now on.

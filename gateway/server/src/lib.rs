@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod aggregation;
 pub mod answer;
+mod aside;
 pub mod body;
 pub mod call;
 pub mod client;

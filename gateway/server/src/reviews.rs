@@ -16,9 +16,11 @@ use model::clock::rfc3339;
 use model::{Status, Value, meta};
 
 use crate::answer::{Answer, Content};
+use crate::aside;
 use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
+use crate::options::WriteOptions;
 use crate::row::{self, Row};
 use crate::subresources::Serve;
 use crate::verbs::create;
@@ -59,16 +61,30 @@ fn ask<'a>(
     question: Question,
 ) -> BoxFuture<'a, Result<Answer, Status>> {
     async move {
-        let (mut asked, options) = create::read(call, row, body).await?;
-        crate::write::wipe(&mut asked);
-        let (namespace, name) = (meta::namespace(&asked).to_owned(), meta::name(&asked).to_owned());
-        row.track(None, &mut asked, &row::manager(call, &options.field_manager), &rfc3339(call.now));
-        let review = Review::of_post(row, &namespace, &name, &options);
-        review.mutate(gate, call, &mut asked).await?;
-        (question.check)(&asked)?;
-        review.validate(gate, call, &asked).await?;
-        let answered = (question.reply)(gate, call, asked)?;
-        Ok(Answer::new(201, Content::Object(row.clone(), answered)))
+        let (asked, options) = create::read(call, row, body).await?;
+        if aside::is_wanted(call.body_bytes) {
+            return aside::drive(answer(gate, call, row, asked, &options, question));
+        }
+        answer(gate, call, row, asked, &options, question).await
     }
     .boxed()
+}
+
+async fn answer(
+    gate: &Arc<Gate>,
+    call: &mut Call,
+    row: &Row,
+    mut asked: Value,
+    options: &WriteOptions,
+    question: Question,
+) -> Result<Answer, Status> {
+    crate::write::wipe(&mut asked);
+    let (namespace, name) = (meta::namespace(&asked).to_owned(), meta::name(&asked).to_owned());
+    row.track(None, &mut asked, &row::manager(call, &options.field_manager), &rfc3339(call.now));
+    let review = Review::of_post(row, &namespace, &name, options);
+    review.mutate(gate, call, &mut asked).await?;
+    (question.check)(&asked)?;
+    review.validate(gate, call, &asked).await?;
+    let answered = (question.reply)(gate, call, asked)?;
+    Ok(Answer::new(201, Content::Object(row.clone(), answered)))
 }

@@ -20,6 +20,7 @@ use model::clock::rfc3339;
 use model::{Status, Value, meta};
 use store::Entry;
 
+use crate::aside;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{Flavor, WriteOptions};
@@ -40,12 +41,14 @@ const NAMES_MAX: usize = 8;
 pub type Draft<'a> = Box<dyn Fn(Option<&Value>, &mut Notes) -> Result<Value, Status> + Send + Sync + 'a>;
 
 /// What becomes of a draft when there is no object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Absent {
     /// It creates one, and only then: an object that exists is a conflict.
     Create,
     /// It creates one.
     Allow,
+    /// It would create one, which whoever writes may not do.
+    Refused(Box<Status>),
     /// 404.
     NotFound,
 }
@@ -117,6 +120,22 @@ enum Attempt {
 
 /// Carries out a write: mutate, prepare, validate, admit, compare and put, as often as others are faster.
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
+    if aside::is_wanted(call.body_bytes.max(stored_bytes(gate, write))) {
+        return aside::drive(attempts(gate, call, write));
+    }
+    attempts(gate, call, write).await
+}
+
+/// How large the object is that a write begins from.
+fn stored_bytes(gate: &Gate, write: &Write<'_>) -> usize {
+    if write.absent == Absent::Create {
+        return 0;
+    }
+    let key = write.row.key(&write.namespace, &write.name);
+    gate.store.resource(write.row.prefix()).get(key.as_str()).map_or(0, |entry| entry.body.len())
+}
+
+async fn attempts(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
     let mut owners = write.owners;
     for _ in 0..ATTEMPTS_MAX {
         let attempt = match current(gate, write).await? {
@@ -149,8 +168,11 @@ async fn current(gate: &Gate, write: &Write<'_>) -> Result<Option<Current>, Stat
             let value = write.row.stored_value(gate, &entry).await?;
             Ok(Some(Current { entry, value }))
         }
-        None if write.absent == Absent::NotFound => Err(Status::not_found(&write.row.group_resource(), &write.name)),
-        None => Ok(None),
+        None => match &write.absent {
+            Absent::NotFound => Err(Status::not_found(&write.row.group_resource(), &write.name)),
+            Absent::Refused(status) => Err((**status).clone()),
+            Absent::Create | Absent::Allow => Ok(None),
+        },
     }
 }
 

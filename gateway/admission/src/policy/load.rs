@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use model::world::Event;
@@ -103,6 +103,7 @@ impl Policies {
             failures: super::failures::Failures::default(),
             options,
             loaded: tokio::sync::Mutex::default(),
+            unread: ArcSwapOption::empty(),
             modules: ArcSwap::default(),
             fixed,
             cluster: std::sync::OnceLock::new(),
@@ -117,10 +118,14 @@ impl Policies {
         Ok(Arc::new(policies))
     }
 
-    /// Loads what the API holds and answers when it is in force, so that a server can wait for it before it listens.
-    /// Call [`Policies::attach`] before.
-    pub async fn load(self: &Arc<Self>) -> Result<(), Status> {
-        self.relist().await.map(|_| ())
+    /// Loads what the API holds and answers when it is in force, so that a server can wait for it before it listens. Where it
+    /// cannot be read, every write that policies are asked about is refused until it can: the server must run for that to be
+    /// mended. Call [`Policies::attach`] before.
+    pub async fn load(self: &Arc<Self>) {
+        if let Err(error) = self.relist().await {
+            tracing::error!(%error, "policies cannot be read; what they are asked about is refused until they can");
+            self.unread.store(Some(Arc::new(error)));
+        }
     }
 
     /// Follows the API until the server stops. Call [`Policies::load`] before.
@@ -165,6 +170,7 @@ impl Policies {
             tracing::warn!("not every policy module is loaded; bindings that were in force fail until theirs is");
         }
         self.rebind(&mut *self.loaded.lock().await).await;
+        self.unread.store(None);
         Ok(futures::stream::select_all(streams).boxed())
     }
 

@@ -87,7 +87,7 @@ const ALLOWED: &[&str] = &["bob get pods/web", "carol get pods/web", "carol crea
 async fn loaded(world: &Arc<Fake>) -> Arc<Policies> {
     let policies = Policies::start(Options { threads: 2, ..Options::default() }).unwrap();
     policies.attach(cluster::testing::cluster(world.clone(), ALLOWED), Arc::new(Still));
-    policies.load().await.unwrap();
+    policies.load().await;
     policies
 }
 
@@ -162,6 +162,23 @@ fn annotation(notes: &Notes, name: &str) -> Value {
     let key = format!("policy.gatehouse.dev/{name}");
     let (_, value) = notes.annotations.iter().find(|(k, _)| *k == key).unwrap();
     serde_json::from_str(value).unwrap()
+}
+
+#[tokio::test]
+async fn nothing_passes_while_policies_cannot_be_read() {
+    let world = fake();
+    world.fail("list policymodules", Status::internal("one of them cannot be read"));
+    let policies = loaded(&world).await;
+    for step in [Step::Mutate, Step::Validate] {
+        let refused = ask(&policies, "v1/pods", step, &mut pod(), &mut Notes::default()).await.unwrap_err();
+        assert_eq!(refused.code, 403);
+        assert!(refused.message.contains("the policies in force cannot be read: "), "{}", refused.message);
+    }
+    // Who mends it is not refused.
+    let mut gone = binding("b", "m", json!({}));
+    ask(&policies, BINDINGS, Step::Mutate, &mut gone, &mut Notes::default()).await.unwrap();
+    policies.load().await;
+    ask(&policies, "v1/pods", Step::Validate, &mut pod(), &mut Notes::default()).await.unwrap();
 }
 
 #[tokio::test]

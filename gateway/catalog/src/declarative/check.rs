@@ -1,6 +1,8 @@
 //! Walks an object along the declared rules of its types and says which fail. What a string must look like is next door
 //! (`format`).
 
+use std::collections::{HashMap, HashSet};
+
 use model::Value;
 use model::field::{Error, Errors, Fault, Path, Spelling};
 use schema::equal::Empty;
@@ -116,8 +118,9 @@ impl Walk<'_> {
             Rule::Unique(by) => self.unique(by, pair, path, errors),
             Rule::Each { by, skips_found, rule } => {
                 let (new, old) = pair.items();
+                let old = Standing::of(by, old);
                 for (i, item) in new.iter().enumerate() {
-                    let before = old.iter().find(|before| belong(by, before, item));
+                    let before = old.find(item);
                     if self.updates && before.is_some_and(|before| *skips_found || same(item, before)) {
                         continue;
                     }
@@ -166,8 +169,8 @@ impl Walk<'_> {
 
     fn unique(&self, by: &Match, pair: Pair<'_>, path: &Path<'_>, errors: &mut Errors) {
         let list = items(pair.new);
-        for (i, item) in list.iter().enumerate() {
-            if list[..i].iter().any(|earlier| belong(by, earlier, item)) {
+        for (i, (item, is_repeated)) in list.iter().zip(repeated(by, list)).enumerate() {
+            if is_repeated {
                 let shown = pair.ty.map_or_else(|| item.clone(), |ty| self.written(ty, item));
                 errors.duplicate(&path.index(i), shown);
             }
@@ -283,12 +286,39 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn belong(by: &Match, a: &Value, b: &Value) -> bool {
+/// What tells the items of a list apart, and nothing where each stands for itself.
+fn identity<'a>(by: &Match, item: &'a Value) -> Option<Vec<Option<&'a Value>>> {
     match by {
-        Match::Never => false,
-        Match::Alike => a == b,
-        Match::Keys(keys) => keys.iter().all(|key| a.get(key) == b.get(key)),
+        Match::Never => None,
+        Match::Alike => Some(vec![Some(item)]),
+        Match::Keys(keys) => Some(keys.iter().map(|key| item.get(key)).collect()),
     }
+}
+
+/// The items of a list that is there already, to be found by those that belong to them.
+struct Standing<'a> {
+    by: &'a Match,
+    first: HashMap<Vec<Option<&'a Value>>, &'a Value>,
+}
+
+impl<'a> Standing<'a> {
+    fn of(by: &'a Match, list: &'a [Value]) -> Self {
+        let items = list.iter().rev().filter_map(|item| Some((identity(by, item)?, item)));
+        Self { by, first: items.collect() }
+    }
+
+    fn find(&self, item: &Value) -> Option<&'a Value> {
+        if self.first.is_empty() {
+            return None;
+        }
+        self.first.get(&identity(self.by, item)?).copied()
+    }
+}
+
+/// For each item whether one that it belongs to stands before it.
+fn repeated(by: &Match, list: &[Value]) -> Vec<bool> {
+    let mut known = HashSet::new();
+    list.iter().map(|item| identity(by, item).is_some_and(|identity| !known.insert(identity))).collect()
 }
 
 fn items(value: &Value) -> &[Value] {

@@ -100,10 +100,10 @@ fn validate_validating(policy: &Value, old: Option<&Value>, errors: &mut Errors)
         let why = format!("must not have more than {AUDIT_ANNOTATIONS_MAX} auditAnnotations");
         errors.invalid(&at, get::raw(spec, "auditAnnotations"), why);
     }
-    for (i, annotation) in annotations.iter().enumerate() {
+    for (i, (annotation, is_repeated)) in annotations.iter().zip(get::repeated(annotations, "key")).enumerate() {
         let (key, at) = (get::text(annotation, "key"), at.index(i));
         audit_annotation(meta::name(policy), annotation, &expressions, &at, errors);
-        if annotations[..i].iter().any(|earlier| get::text(earlier, "key") == key) {
+        if is_repeated {
             errors.duplicate(&at.child("key"), key);
         }
     }

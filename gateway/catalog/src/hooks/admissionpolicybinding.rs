@@ -3,7 +3,7 @@
 //! asked by admission (`admissionpolicy/access.rs`).
 
 use model::field::{Errors, Path};
-use model::{Value, content};
+use model::{Value, content, repeats};
 
 use super::Hooks;
 use super::rules::labels::{self, Values};
@@ -50,9 +50,9 @@ fn validate_validating(binding: &Value, errors: &mut Errors) {
     validate(spec, &path, errors);
     let actions: Vec<&str> = get::strings(spec, "validationActions").collect();
     let at = path.child("validationActions");
-    for (i, action) in actions.iter().enumerate() {
+    for (i, (action, is_repeated)) in actions.iter().zip(repeats(&actions)).enumerate() {
         text::one_of(action, ACTIONS, &at.index(i), errors);
-        if actions[..i].contains(action) {
+        if is_repeated {
             errors.duplicate_named(&at.index(i), *action);
         }
     }

@@ -2,9 +2,11 @@
 //! Follows the helpers of `pkg/apis/resource/validation`. What upstream declares with tags as well, and says through them,
 //! is in the table of `declarative`, which runs afterwards.
 
+use std::collections::HashSet;
+
 use cel::device::Fault;
 use model::field::{Errors, Path};
-use model::{Value, name};
+use model::{Value, name, repeats};
 
 use super::podspec::sources::csi_driver_name;
 use super::rules::{get, text};
@@ -63,8 +65,8 @@ pub(super) fn set(
     }
     let keys: Vec<Value> = get::list(holder, field).iter().map(key).collect();
     let path = path.child(field);
-    for (i, key) in keys.iter().enumerate() {
-        if keys[..i].contains(key) {
+    for (i, (key, is_repeated)) in keys.iter().zip(repeats(&keys)).enumerate() {
+        if is_repeated {
             errors.duplicate(&path.index(i), key.clone());
         }
     }
@@ -214,16 +216,17 @@ pub(super) fn binding(holder: &Value, path: &Path, errors: &mut Errors) {
     }
     let [wanted, failing] = FIELDS.map(|field| get::strings(holder, field).collect::<Vec<_>>());
     let (at_wanted, at_failing) = (path.child(FIELDS[0]), path.child(FIELDS[1]));
-    for (i, condition) in wanted.iter().enumerate() {
-        if wanted[..i].contains(condition) {
+    for (i, (condition, is_repeated)) in wanted.iter().zip(repeats(&wanted)).enumerate() {
+        if is_repeated {
             errors.duplicate(&at_wanted.index(i), *condition);
         }
     }
-    for (i, condition) in failing.iter().enumerate() {
-        if failing[..i].contains(condition) {
+    let known: HashSet<&str> = wanted.iter().copied().collect();
+    for (i, (condition, is_repeated)) in failing.iter().zip(repeats(&failing)).enumerate() {
+        if is_repeated {
             errors.duplicate(&at_failing.index(i), *condition);
         }
-        if wanted.contains(condition) {
+        if known.contains(condition) {
             errors.invalid(&at_failing.index(i), *condition, "bindingFailureConditions must not overlap with bindingConditions");
         }
     }

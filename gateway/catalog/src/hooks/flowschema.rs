@@ -193,9 +193,9 @@ fn wrong_url(url: &str) -> Option<&'static str> {
 pub(super) fn validate_status(object: &Value, errors: &mut Errors) {
     let path = Path::new("status.conditions");
     let conditions = get::list(get::at(object, "status"), "conditions");
-    for (i, condition) in conditions.iter().enumerate() {
+    for (i, (condition, is_repeated)) in conditions.iter().zip(get::repeated(conditions, "type")).enumerate() {
         let (kind, path) = (get::text(condition, "type"), path.index(i));
-        if conditions[..i].iter().any(|earlier| get::text(earlier, "type") == kind) {
+        if is_repeated {
             errors.duplicate_named(&path.child("type"), kind);
         }
         text::required(kind, &path.child("type"), errors);

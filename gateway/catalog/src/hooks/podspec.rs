@@ -152,10 +152,10 @@ fn gates(spec: &Value, path: &Path, errors: &mut Errors) {
     }
     let scheduling = path.child("schedulingGates");
     let gates = get::list(spec, "schedulingGates");
-    for (i, gate) in gates.iter().enumerate() {
+    for (i, (gate, is_repeated)) in gates.iter().zip(get::repeated(gates, "name")).enumerate() {
         let name = get::text(gate, "name");
         text::qualified_name(name, &scheduling.index(i), errors);
-        if gates[..i].iter().any(|earlier| get::text(earlier, "name") == name) {
+        if is_repeated {
             errors.duplicate(&scheduling.index(i), name);
         }
     }

@@ -3,7 +3,7 @@
 
 use cel::admission::Offered;
 use model::field::{Errors, Path, quote};
-use model::{Value, meta, name};
+use model::{Value, meta, name, repeats};
 
 use super::Hooks;
 use super::rules::admission::{self, FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES, Stored};
@@ -134,11 +134,10 @@ fn reserved(object: &Value) -> Option<String> {
 
 fn validate(configuration: &Value, kept: &Kept<'_>, errors: &mut Errors) {
     let (hooks, path) = (get::list(configuration, "webhooks"), Path::new("webhooks"));
-    for (i, hook) in hooks.iter().enumerate() {
+    for (i, (hook, known)) in hooks.iter().zip(get::repeated(hooks, "name")).enumerate() {
         let (called, path) = (get::text(hook, "name"), path.index(i));
         validate_hook(hook, kept, &path, errors);
         review_versions(hook, kept, &path.child("admissionReviewVersions"), errors);
-        let known = hooks[..i].iter().any(|earlier| get::text(earlier, "name") == called);
         if known && !kept.names && !called.is_empty() {
             errors.duplicate(&path.child("name"), called);
         }
@@ -191,8 +190,8 @@ fn review_versions(hook: &Value, kept: &Kept<'_>, path: &Path, errors: &mut Erro
     if versions.is_empty() {
         return errors.required(path, format!("must specify one of {known}"));
     }
-    for (i, version) in versions.iter().enumerate() {
-        if versions[..i].contains(version) {
+    for (i, (version, is_repeated)) in versions.iter().zip(repeats(&versions)).enumerate() {
+        if is_repeated {
             errors.invalid(&path.index(i), *version, "duplicate version");
         } else {
             text::invalid_each(version, name::is_dns1035_label(version), &path.index(i), errors);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Value;
 
@@ -257,6 +258,18 @@ impl PartialEq for Map {
 }
 
 impl Eq for Map {}
+
+impl Hash for Map {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let of = |member: &(Key, Value)| {
+            let mut one = DefaultHasher::new();
+            member.hash(&mut one);
+            one.finish()
+        };
+        // A sum, for the order of members tells no objects apart.
+        (self.len(), self.entries.iter().map(of).fold(0, u64::wrapping_add)).hash(state);
+    }
+}
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

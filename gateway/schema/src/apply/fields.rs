@@ -22,8 +22,7 @@ pub(super) fn read(fields: &Value) -> Result<Set, String> {
 
 /// What is below a key, and whether the key itself is a member: it is when it says so, and when nothing is below it.
 fn level(map: &Map) -> Result<(Set, bool), String> {
-    let (mut set, mut member) = (Set::default(), false);
-    set.steps.reserve_exact(map.len());
+    let (mut steps, mut member) = (Vec::with_capacity(map.len()), false);
     for (key, value) in map {
         if key == SELF {
             member = true;
@@ -35,8 +34,9 @@ fn level(map: &Map) -> Result<(Set, bool), String> {
             Value::Object(map) => level(map)?,
             _ => return Err("ReadMapCB: expect { or n".to_owned()),
         };
-        set.put(Step { element, member, below });
+        steps.push(Step { element, member, below });
     }
+    let set: Set = steps.into_iter().collect();
     let member = member || set.is_empty();
     Ok((set, member))
 }

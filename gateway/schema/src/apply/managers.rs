@@ -2,6 +2,7 @@
 //! Follows `managedfields/internal/{managedfields,capmanagers}.go`. Does not say who owns what (`updater`).
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, hash_map};
 
 use model::json::{Map, Value};
 
@@ -187,9 +188,16 @@ impl Managers {
     /// # Errors
     /// What is malformed.
     pub fn read(managed: Option<&Value>) -> Result<Self, String> {
-        let mut managers = Self::default();
+        let (mut managers, mut places) = (Self::default(), HashMap::new());
         for (at, entry) in managed.and_then(Value::as_array).into_iter().flatten().enumerate() {
-            managers.put(Entry::read(entry, at)?);
+            let entry = Entry::read(entry, at)?;
+            match places.entry(entry.manager.clone()) {
+                hash_map::Entry::Occupied(place) => managers.entries[*place.get()] = entry,
+                hash_map::Entry::Vacant(place) => {
+                    place.insert(managers.entries.len());
+                    managers.entries.push(entry);
+                }
+            }
         }
         Ok(managers)
     }

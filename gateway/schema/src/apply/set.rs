@@ -69,21 +69,14 @@ impl Set {
         &mut self.steps[at]
     }
 
-    /// Puts a step in its place; most come in order.
-    pub(super) fn put(&mut self, step: Step) {
-        if !step.is_needed() {
-            return;
-        }
-        if self.steps.last().is_none_or(|last| last.element < step.element) {
-            return self.steps.push(step);
-        }
-        match self.find(&step.element) {
-            Ok(at) => {
-                let found = &mut self.steps[at];
-                found.member |= step.member;
-                found.below = std::mem::take(&mut found.below).union(step.below);
+    /// Adds a step that comes after all others, or leads to where the last one does.
+    fn put_last(&mut self, step: Step) {
+        match self.steps.last_mut() {
+            Some(last) if last.element == step.element => {
+                last.member |= step.member;
+                last.below = std::mem::take(&mut last.below).union(step.below);
             }
-            Err(at) => self.steps.insert(at, step),
+            _ => self.steps.push(step),
         }
     }
 
@@ -227,9 +220,15 @@ impl Set {
 
 impl FromIterator<Step> for Set {
     fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
-        let mut set = Self::default();
-        steps.into_iter().for_each(|step| set.put(step));
-        set
+        let mut steps: Vec<Step> = steps.into_iter().filter(Step::is_needed).collect();
+        // A client's order may be any: each step put in its place would move all behind it.
+        if !steps.is_sorted_by(|a, b| a.element < b.element) {
+            steps.sort_by(|a, b| a.element.cmp(&b.element));
+            let mut set = Self { steps: Vec::with_capacity(steps.len()) };
+            steps.into_iter().for_each(|step| set.put_last(step));
+            return set;
+        }
+        Self { steps }
     }
 }
 

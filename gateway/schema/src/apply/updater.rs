@@ -2,6 +2,7 @@
 //! Follows `merge/update.go` of structured-merge-diff. Knows nothing of metadata, times or the API server's habits.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use model::json::Value;
 
@@ -131,15 +132,15 @@ impl<'a> Updater<'a> {
         manager: &Manager,
         force: Force,
     ) -> Result<(), Failure> {
-        let mut versions: Vec<(String, Option<Cow<'_, Comparison>>)> = vec![(version.to_owned(), Some(Cow::Borrowed(changed)))];
+        let mut versions: BTreeMap<String, Option<Cow<'_, Comparison>>> = BTreeMap::new();
+        versions.insert(version.to_owned(), Some(Cow::Borrowed(changed)));
         let mut lost: Vec<(Manager, Set)> = Vec::new();
         for entry in managers.entries.iter().filter(|entry| entry.manager != *manager) {
-            if !versions.iter().any(|(known, _)| *known == entry.version) {
+            if !versions.contains_key(&entry.version) {
                 let changed = self.changes_in(live, new, &entry.version)?;
-                versions.push((entry.version.clone(), changed.map(Cow::Owned)));
+                versions.insert(entry.version.clone(), changed.map(Cow::Owned));
             }
-            let compared = versions.iter().find(|(known, _)| *known == entry.version).and_then(|(_, compared)| compared.as_ref());
-            let Some(compared) = compared else { continue };
+            let Some(compared) = versions.get(&entry.version).and_then(Option::as_ref) else { continue };
             let taken = entry.set.intersection(&compared.modified).union(entry.set.intersection(&compared.added));
             if !taken.is_empty() {
                 lost.push((entry.manager.clone(), taken));
@@ -148,14 +149,14 @@ impl<'a> Updater<'a> {
         if force == Force::No && !lost.is_empty() {
             return Err(Failure::Conflicts(Conflicts::of(lost)));
         }
+        let lost: HashMap<Manager, Set> = lost.into_iter().collect();
         managers.entries.retain_mut(|entry| {
             if entry.manager == *manager {
                 return !entry.set.is_empty();
             }
-            let compared = versions.iter().find(|(known, _)| *known == entry.version).and_then(|(_, compared)| compared.as_ref());
             // The version does not exist any more, so neither do its owners.
-            let Some(compared) = compared else { return false };
-            if let Some((_, taken)) = lost.iter().find(|(manager, _)| *manager == entry.manager) {
+            let Some(compared) = versions.get(&entry.version).and_then(Option::as_ref) else { return false };
+            if let Some(taken) = lost.get(&entry.manager) {
                 let set = std::mem::take(&mut entry.set);
                 entry.own(set.difference(taken));
             }
@@ -223,13 +224,12 @@ impl<'a> Updater<'a> {
     where
         'a: 'b,
     {
-        let mut owned: Vec<(&str, Set)> = Vec::new();
+        let mut by_version: BTreeMap<&str, Set> = BTreeMap::new();
         for entry in managers.iter() {
-            match owned.iter_mut().find(|(version, _)| *version == entry.version) {
-                Some((_, set)) => *set = std::mem::take(set).union(entry.set.clone()),
-                None => owned.push((&entry.version, entry.set.clone())),
-            }
+            let set = by_version.entry(&entry.version).or_default();
+            *set = std::mem::take(set).union(entry.set.clone());
         }
+        let mut owned: Vec<(&str, Set)> = by_version.into_iter().collect();
         owned.sort_by_key(|(version, _)| (*version != first, *version));
         let (mut merged, mut pruned) = (merged.clone(), pruned);
         for (version, set) in owned {
@@ -260,23 +260,23 @@ impl<'a> Updater<'a> {
 
     /// Brings the sets into the shape of today's types.
     fn reconcile(&self, live: &Typed<'_>, managers: &mut Managers) -> Result<(), Failure> {
-        let mut roots: Vec<(String, Option<Typed<'_>>)> = Vec::new();
+        let mut roots: BTreeMap<String, Option<Typed<'_>>> = BTreeMap::new();
         for entry in &mut managers.entries {
-            if !roots.iter().any(|(version, _)| *version == entry.version) {
+            if !roots.contains_key(&entry.version) {
                 let converted = match self.versioned(live, &entry.version) {
                     Ok(converted) => Some(converted),
                     // Owners in versions that are gone go by themselves.
                     Err(Missing::Version) => None,
                     Err(Missing::Failed(why)) => return Err(Failure::Failed(why)),
                 };
-                roots.push((entry.version.clone(), converted));
+                roots.insert(entry.version.clone(), converted);
             }
-            let typed = roots.iter().find(|(version, _)| *version == entry.version).and_then(|(_, typed)| typed.as_ref());
+            let typed = roots.get(&entry.version).and_then(Option::as_ref);
             if let Some(set) = typed.and_then(|typed| reconcile(typed.atoms, typed.root, &entry.set)) {
                 entry.own(set);
             }
         }
-        managers.entries.retain(|entry| roots.iter().any(|(version, typed)| *version == entry.version && typed.is_some()));
+        managers.entries.retain(|entry| roots.get(&entry.version).is_some_and(Option::is_some));
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod number;
 mod outcome;
 
 use model::json::{Map, Value};
+use model::repeats;
 
 use super::correlate::Correlated;
 use super::values::{Combined, Text, Values};
@@ -178,7 +179,7 @@ fn judge_items(schema: &Structural, items: &[Value], correlated: Option<&Correla
     {
         outcome.say(Said::too_many(at, size, max, "items"));
     }
-    if count.unique_items && (1..items.len()).any(|i| items[..i].contains(&items[i])) {
+    if count.unique_items && repeats(items).contains(&true) {
         outcome.say(Said::invalid(at, "".into(), "shouldn't contain duplicates".to_owned()));
     }
 }

@@ -12,7 +12,8 @@ use schema::apply::Force;
 use super::create::{answer, place};
 use super::update::{check_name, may_create};
 use crate::answer::Answer;
-use crate::body::{self, Body};
+use crate::aside;
+use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{FieldValidation, Flavor, WriteOptions};
@@ -28,9 +29,9 @@ struct Configuration {
 
 /// Serves an apply, of an object or of one of its subresources.
 pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let bytes = body::read(body, call.limit).await?;
+    let bytes = call.read_body(body).await?;
     let options = WriteOptions::parse(&call.query, Flavor::Apply)?;
-    let configuration = Configuration::read(&bytes)?;
+    let configuration = aside::work(bytes.len(), || Configuration::read(&bytes))?;
     call.record.request_patch(configuration.value.to_string().as_bytes());
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
     let (manager, now) = (options.field_manager.clone(), rfc3339(call.now));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use model::{Query, Status, Value, meta};
 
 use crate::answer::{Answer, Content};
-use crate::body::{self, Body};
+use crate::aside;
+use crate::body::Body;
 use crate::call::Call;
 use crate::decode;
 use crate::gate::Gate;
@@ -24,14 +25,16 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
 pub(crate) async fn read(call: &mut Call, row: &Row, body: Body) -> Result<(Value, WriteOptions), Status> {
     // Upstream looks at the media type before it reads, so that a huge body of the wrong type is not waited for.
     codec::negotiate::input(call.header("content-type"))?;
-    let bytes = body::read(body, call.limit).await?;
+    let bytes = call.read_body(body).await?;
     let options = options(&call.query, Flavor::Create)?;
     let content_type = call.header("content-type").to_owned();
-    let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)?;
-    call.record.request_object(&object);
-    place(row, &call.info.namespace, &mut object)?;
-    write::dedup_owner_references(&mut object, Moment::Request, &mut call.notes);
-    Ok((object, options))
+    aside::work(bytes.len(), || {
+        let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)?;
+        call.record.request_object(&object);
+        place(row, &call.info.namespace, &mut object)?;
+        write::dedup_owner_references(&mut object, Moment::Request, &mut call.notes);
+        Ok((object, options))
+    })
 }
 
 pub(super) fn options(query: &Query, flavor: Flavor) -> Result<WriteOptions, Status> {

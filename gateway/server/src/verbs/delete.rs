@@ -9,7 +9,7 @@ use model::{Attributes, Decision, Query, Status, Value, meta};
 use store::{Entry, Expect, Op};
 
 use crate::answer::{Answer, Content};
-use crate::body::{self, Body};
+use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::delete::DeleteOptions;
@@ -102,7 +102,7 @@ pub(super) fn warn_unsaid(call: &mut Call, row: &Row, options: &DeleteOptions) {
 
 /// Reads the options from the body, or from the query when there is none.
 pub(super) async fn read(gate: &Gate, call: &mut Call, body: Body) -> Result<DeleteOptions, Status> {
-    let bytes = body::read(body, call.limit).await?;
+    let bytes = call.read_body(body).await?;
     if bytes.is_empty() {
         return DeleteOptions::from_query(&call.query);
     }

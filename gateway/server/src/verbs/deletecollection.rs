@@ -1,9 +1,10 @@
 //! Deletes many objects, each as a delete of its own. Not atomic, as upstream: what was deleted before a failure stays so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use admission::Notes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use model::Status;
 use store::Entry;
 
@@ -30,17 +31,19 @@ pub(super) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     delete::warn_unsaid(call, row, &delete);
     let (selected, listing) = list::chosen(gate, row, &selection, &options).await?;
     let mut said = Notes::default();
-    let all = selected.into_iter().map(|entry| delete_one(gate, row, one(call, &entry), entry, &delete));
-    let deleted = stream::iter(all)
-        .buffer_unordered(CONCURRENT_MAX)
-        .map(|(notes, outcome)| {
-            said.add(notes);
-            outcome
-        })
-        .try_collect::<()>()
-        .await;
+    let (mut outcome, failed) = (Ok(()), AtomicBool::new(false));
+    let all = selected.into_iter().take_while(|_| !failed.load(Ordering::Relaxed));
+    let all = all.map(|entry| delete_one(gate, row, one(call, &entry), entry, &delete));
+    let mut deletes = stream::iter(all).buffer_unordered(CONCURRENT_MAX);
+    // After a failure none begins any more, but those under way come to their end.
+    while let Some((notes, deleted)) = deletes.next().await {
+        said.add(notes);
+        failed.fetch_or(deleted.is_err(), Ordering::Relaxed);
+        outcome = outcome.and(deleted);
+    }
+    drop(deletes);
     call.notes.add(said);
-    deleted?;
+    outcome?;
     Ok(Answer::new(200, Content::List(Box::new(listing))))
 }
 

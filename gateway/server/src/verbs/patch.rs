@@ -14,7 +14,8 @@ use schema::patch::{JsonPatch, MergePatch, StrategicPatch};
 use super::create::{answer, place};
 use super::update::check_name;
 use crate::answer::Answer;
-use crate::body::{self, Body};
+use crate::aside;
+use crate::body::Body;
 use crate::call::Call;
 use crate::gate::Gate;
 use crate::options::{FieldValidation, Flavor, WriteOptions};
@@ -37,10 +38,10 @@ pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body
     if kind == Patch::Apply {
         return super::apply::run(gate, call, row, body).await;
     }
-    let bytes = body::read(body, call.limit).await?;
+    let bytes = call.read_body(body).await?;
     let options = WriteOptions::parse(&call.query, Flavor::Patch)?;
     let (namespace, name) = (call.info.namespace.clone(), call.info.name.clone());
-    let change = match Change::read(kind, &bytes) {
+    let change = match aside::work(bytes.len(), || Change::read(kind, &bytes)) {
         Ok(change) => change,
         // What is no JSON is refused at once; upstream reads the rest when it has found the object.
         Err(unreadable) if codec::json::parse(&bytes).is_err() => return Err(unreadable),

@@ -6,7 +6,8 @@ use model::{Attributes, Status, Value, meta};
 
 use super::create::{answer, place};
 use crate::answer::Answer;
-use crate::body::{self, Body};
+use crate::aside;
+use crate::body::Body;
 use crate::call::Call;
 use crate::decode;
 use crate::gate::Gate;
@@ -16,14 +17,17 @@ use crate::write::{self, Absent, Moment, Owners, Write, Written};
 
 /// Serves a replace, of an object or of one of its subresources.
 pub(crate) async fn run(gate: &Arc<Gate>, call: &mut Call, row: &Row, body: Body) -> Result<Answer, Status> {
-    let bytes = body::read(body, call.limit).await?;
+    let bytes = call.read_body(body).await?;
     let options = super::create::options(&call.query, Flavor::Update)?;
     let content_type = call.header("content-type").to_owned();
-    let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)
-        .map_err(|refused| unread(row, refused))?;
-    call.record.request_object(&object);
-    place(row, &call.info.namespace, &mut object)?;
-    check_name(&object, &call.info.name, &call.info.namespace)?;
+    let object = aside::work(bytes.len(), || {
+        let mut object = decode::object(row.form(), &content_type, &bytes, options.field_validation, &mut call.notes)
+            .map_err(|refused| unread(row, refused))?;
+        call.record.request_object(&object);
+        place(row, &call.info.namespace, &mut object)?;
+        check_name(&object, &call.info.name, &call.info.namespace)?;
+        Ok::<_, Status>(object)
+    })?;
     let written = object_into(gate, call, row, object, &options).await?;
     Ok(answer(row, if written.created { 201 } else { 200 }, written.stored))
 }
@@ -69,10 +73,13 @@ pub(super) fn may_create(gate: &Gate, call: &Call, row: &Row) -> Result<Absent, 
     let namespace = if row.is_namespaced() { call.info.namespace.as_str() } else { "" };
     let exists = gate.store.resource(row.prefix()).get(row.key(namespace, &call.info.name).as_str()).is_some();
     let asked = Attributes { verb: "create".to_owned(), ..call.attributes() };
-    match gate.authz.decide(&asked) {
-        decision if exists || decision.is_allowed() => Ok(Absent::Allow),
-        decision => Err(authz::forbidden(&asked, decision.reason())),
+    let decision = gate.authz.decide(&asked);
+    if decision.is_allowed() {
+        return Ok(Absent::Allow);
     }
+    let refused = authz::forbidden(&asked, decision.reason());
+    // It may go until it is written.
+    if exists { Ok(Absent::Refused(Box::new(refused))) } else { Err(refused) }
 }
 
 /// The object must be the one that the path names.

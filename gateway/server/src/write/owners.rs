@@ -2,7 +2,7 @@
 //! Follows `apiserver/pkg/endpoints/handlers/rest.go`.
 
 use admission::Notes;
-use model::{Value, meta};
+use model::{Value, meta, repeats};
 
 /// When duplicates are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ fn removed(object: &mut Value) -> Vec<String> {
         return Vec::new();
     }
     let (mut kept, mut removed): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
-    for reference in references {
-        if kept.contains(reference) {
+    for (reference, is_repeated) in references.iter().zip(repeats(references)) {
+        if is_repeated {
             removed.push(reference.get("uid").and_then(Value::as_str).unwrap_or("").to_owned());
         } else {
             kept.push(reference.clone());

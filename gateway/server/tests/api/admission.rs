@@ -1,6 +1,6 @@
 //! Admission on the way of a write: order, retries, refusals, panics; and what the audit log keeps of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use admission::{Notes, Operation, Plugin, Review};
@@ -146,6 +146,87 @@ async fn another_name_is_tried_with_what_mutation_made() {
     assert!(made["metadata"]["labels"].is_null(), "{made}");
     assert_eq!(server.get(MAPS).await.ok(200).json()["items"].as_array().map(Vec::len), Some(2));
     assert_eq!(mutated.load(Ordering::Relaxed), 2, "once for each of the two");
+}
+
+/// Deletes what is under review behind its back, once it is told to; and counts the deletes that begin and those that end, of
+/// which it refuses one.
+#[derive(Clone, Default)]
+struct Remover {
+    slot: Slot,
+    armed: Arc<AtomicBool>,
+    begun: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Plugin for Remover {
+    fn name(&self) -> &'static str {
+        "Remover"
+    }
+
+    fn handles(&self, _: Operation, resource: &GroupVersionResource, _: &str) -> bool {
+        &*resource.resource == "configmaps"
+    }
+
+    async fn validate(&self, review: &Review<'_>, _: Option<&Value>, _: &mut Notes) -> Result<(), Status> {
+        if review.operation == Operation::Delete {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            let is_guarded = review.old.is_some_and(|old| meta::name(old) == "guarded");
+            if !is_guarded {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            self.ended.fetch_add(1, Ordering::Relaxed);
+            let why = "it is guarded";
+            let refused = || Status::forbidden(&review.resource.group_resource(), review.name, why);
+            return if is_guarded { Err(refused()) } else { Ok(()) };
+        }
+        if review.operation == Operation::Update && self.armed.swap(false, Ordering::Relaxed) {
+            let world = LocalWorld::of_slot(self.slot.clone(), User::loopback());
+            let maps = GroupVersionResource::new("", "v1", "configmaps");
+            world.delete(&maps, review.namespace, review.name, Default::default()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_create_does_not_when_the_object_goes_meanwhile() {
+    let remover = Remover::default();
+    let server = server_with(Setup { plugins: vec![Box::new(remover.clone())], ..Setup::default() });
+    remover.slot.fill(&server.0);
+    let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"]}]);
+    const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+    server.post(&format!("{RBAC}/roles"), json!({"metadata": {"name": "patcher"}, "rules": rules})).await.ok(201);
+    let binding = json!({
+        "metadata": {"name": "patcher"}, "subjects": [{"kind": "User", "name": "nobody", "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"kind": "Role", "name": "patcher", "apiGroup": "rbac.authorization.k8s.io"}
+    });
+    server.post(&format!("{RBAC}/rolebindings"), binding).await.ok(201);
+    server.post(MAPS, json!({"metadata": {"name": "a"}})).await.ok(201);
+    remover.armed.store(true, Ordering::Relaxed);
+    let apply = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}).to_string();
+    let as_nobody = [("authorization", "Bearer weak"), ("content-type", "application/apply-patch+yaml")];
+    let path = format!("{MAPS}/a?fieldManager=m");
+    for when in ["it goes meanwhile", "it is gone"] {
+        let refused = server.send("PATCH", &path, &as_nobody, apply.clone()).await.ok(403);
+        let said = refused.message();
+        assert!(said.contains("User \"nobody\" cannot create resource \"configmaps\""), "{when}: {said}");
+    }
+    server.get(&format!("{MAPS}/a")).await.ok(404);
+}
+
+#[tokio::test]
+async fn deletes_of_many_that_began_come_to_their_end() {
+    let remover = Remover::default();
+    let server = server_with(Setup { plugins: vec![Box::new(remover.clone())], ..Setup::default() });
+    for name in ["a", "b", "guarded", "z"] {
+        server.post(MAPS, json!({"metadata": {"name": name}})).await.ok(201);
+    }
+    assert!(server.delete(MAPS).await.ok(403).message().ends_with("it is guarded"));
+    let [begun, ended] = [&remover.begun, &remover.ended].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!((begun, ended), (4, 4));
+    let left = server.get(MAPS).await.ok(200).json();
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1), "{left}");
 }
 
 /// Refuses what has owners of fields as a store does that it is too large for, and every review.

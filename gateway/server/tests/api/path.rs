@@ -248,6 +248,36 @@ async fn finalizers_and_preconditions_of_deletes() {
     );
 }
 
+/// Each of these takes minutes where items are compared each with each, and the threads that serve are two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_lists_hold_nobody_up() {
+    let server = server();
+    let owners: Vec<Value> = (0..40_000).map(|n| json!({"uid": format!("{n}")})).collect();
+    let fields: model::Map = (0..40_000).rev().map(|n| (format!("f:{n:06}"), json!({}))).collect();
+    let gates: Vec<Value> = (0..40_000).map(|n| json!({"name": format!("g{n}")})).collect();
+    let finalizers: Vec<Value> = (0..40_000).map(|n| format!("x/{n}").into()).collect();
+    let managed = json!([{"manager": "m", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "time": "2026-01-01T00:00:00Z", "fieldsV1": fields}]);
+    server.post(MAPS, json!({"metadata": {"name": "a"}})).await.ok(201);
+    let review = |metadata: Value| {
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let asked = json!({"metadata": metadata, "spec": {"nonResourceAttributes": {"verb": "get", "path": "/"}}});
+        server.post(path, asked)
+    };
+    let pod = json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c", "image": "i"}], "schedulingGates": gates}});
+    let map = format!("{MAPS}/a");
+    let (owned, managed, gated, kept, alive) = tokio::join!(
+        review(json!({"ownerReferences": owners})),
+        review(json!({"managedFields": managed})),
+        server.post("/api/v1/namespaces/default/pods", pod),
+        server.patch(&map, "strategic-merge-patch+json", json!({"metadata": {"finalizers": finalizers}})),
+        server.get("/livez"),
+    );
+    // Reviews have no metadata but owners of fields.
+    assert_eq!([owned.code, managed.code, alive.code], [422, 201, 200]);
+    assert_eq!([gated.code, kept.code], [201, 200]);
+}
+
 #[tokio::test]
 async fn deletecollection_takes_what_is_selected() {
     let server = server();

@@ -3,9 +3,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use model::Value;
 use model::field::{Errors, Path};
 use model::name::{is_dns1035_label, is_dns1123_subdomain, is_valid_port_num};
+use model::{Value, repeats};
 
 use super::old::Demands;
 use crate::hooks::rules::get;
@@ -135,8 +135,8 @@ fn review_versions(versions: &[&str], demands: &Demands, path: &Path<'_>, errors
     if versions.is_empty() {
         return errors.required(path, "");
     }
-    for (i, version) in versions.iter().enumerate() {
-        if versions[..i].contains(version) {
+    for (i, (version, is_repeated)) in versions.iter().zip(repeats(versions)).enumerate() {
+        if is_repeated {
             errors.invalid(&path.index(i), *version, "duplicate version");
             continue;
         }

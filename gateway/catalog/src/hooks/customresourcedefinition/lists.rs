@@ -1,8 +1,8 @@
 //! What lists and maps of a schema must be for their types: sets of what can be compared, maps by keys that are there.
 //! Upstream: the list rules of `ValidateCustomResourceDefinitionOpenAPISchema` and `validateMapListKeysMapSet`.
 
-use model::Value;
 use model::field::{Errors, Path};
+use model::{Value, repeats};
 
 use super::internal;
 use super::old::Demands;
@@ -97,7 +97,7 @@ fn keyed(schema: &Value, keys: &[Value], path: &Path<'_>, errors: &mut Errors) {
         let detail = "must be object if parent array's x-kubernetes-list-type is map";
         return errors.invalid(&items.child("type"), kind, detail);
     }
-    for (i, key) in keys.iter().enumerate() {
+    for (key, is_repeated) in keys.iter().zip(repeats(keys)) {
         let name = key.as_str().unwrap_or("");
         match get::at(item, "properties").get(name) {
             None => errors.invalid(&field, keys.to_vec(), "entries must all be names of item properties"),
@@ -109,7 +109,7 @@ fn keyed(schema: &Value, keys: &[Value], path: &Path<'_>, errors: &mut Errors) {
             }
             Some(_) => {}
         }
-        if keys[..i].contains(key) {
+        if is_repeated {
             errors.invalid(&field, keys.to_vec(), "must not contain duplicate entries");
         }
     }

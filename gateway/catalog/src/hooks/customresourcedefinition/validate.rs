@@ -3,7 +3,7 @@
 
 use model::field::{Errors, Path, is_printable};
 use model::name::{Prefix, is_dns1035_label, is_dns1123_subdomain, name_is_dns_subdomain};
-use model::{Value, meta};
+use model::{Value, meta, repeats};
 use schema::Structural;
 use schema::object_meta;
 use schema::structural::{format, supported};
@@ -164,8 +164,7 @@ fn has_extensions(schema: &Value) -> bool {
 }
 
 fn versions(spec: &Spec<'_>, path: &Path<'_>, errors: &mut Errors) {
-    let repeated = |i: usize| spec.versions[..i].iter().any(|earlier| earlier.name() == spec.versions[i].name());
-    if (0..spec.versions.len()).any(repeated) {
+    if repeats(spec.versions.iter().map(|version| version.name())).contains(&true) {
         errors.invalid(path, internal::versions(spec), "must contain unique version names");
     }
     if spec.versions.iter().filter(|version| get::is(version.written, "storage")).count() != 1 {

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use model::Value;
 use model::field::{Errors, Fault, Path};
+use model::{Value, repeats};
 
 use super::super::rules::number::nonnegative;
 use super::super::rules::{get, internal, text};
@@ -106,11 +106,11 @@ fn exit_codes(codes: &Value, names: &HashSet<&str>, path: &Path, errors: &mut Er
     } else if values.len() > EXIT_CODES_MAX {
         errors.too_many(&list, values.len(), EXIT_CODES_MAX);
     }
-    for (i, value) in values.iter().enumerate() {
+    for (i, (value, is_repeated)) in values.iter().zip(repeats(&values)).enumerate() {
         if operator == "In" && *value == 0 {
             errors.invalid(&list.index(i), *value, "must not be 0 for the In operator");
         }
-        if values[..i].contains(value) {
+        if is_repeated {
             errors.duplicate(&list.index(i), *value);
         }
     }

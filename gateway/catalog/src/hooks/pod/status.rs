@@ -1,9 +1,10 @@
 //! The status subresource of pods: what a kubelet of another version cannot lose, and what no status may say.
 //! Follows `podStatusStrategy` and `ValidatePodStatusUpdate`.
 
-use model::Value;
+use std::collections::HashSet;
+
 use model::field::{Errors, Path, Spelling};
-use model::name;
+use model::{Value, name, repeats};
 
 use super::super::podspec::resources::amount;
 use super::super::podspec::{containers::is_sidecar, is_dual_stack};
@@ -190,13 +191,14 @@ fn rule_matches(rule: &Value, exit_code: i64) -> bool {
 
 fn claim_statuses(status: &Value, spec: &Value, list: &Path, errors: &mut Errors) {
     let statuses = get::list(status, "resourceClaimStatuses");
-    for (i, entry) in statuses.iter().enumerate() {
+    let claims: HashSet<&str> = get::list(spec, "resourceClaims").iter().map(|claim| get::text(claim, "name")).collect();
+    for (i, (entry, is_repeated)) in statuses.iter().zip(get::repeated(statuses, "name")).enumerate() {
         let path = list.index(i);
         let name = get::text(entry, "name");
-        if !get::list(spec, "resourceClaims").iter().any(|claim| get::text(claim, "name") == name) {
+        if !claims.contains(name) {
             errors.invalid(&path.child("name"), name, "must match the name of an entry in `spec.resourceClaims`");
         }
-        if statuses[..i].iter().any(|earlier| get::text(earlier, "name") == name) {
+        if is_repeated {
             errors.duplicate(&path.child("name"), name);
         }
         if let Some(claim) = get::string(entry, "resourceClaimName") {
@@ -213,10 +215,10 @@ fn extended_claim(status: &Value, spec: &Value, path: &Path, errors: &mut Errors
     if mappings.is_empty() {
         errors.required(&list, "at least one request mapping is required");
     }
-    for (i, mapping) in mappings.iter().enumerate() {
+    let key =
+        |mapping: &Value| ["containerName", "resourceName", "requestName"].map(|field| get::text(mapping, field).to_owned());
+    for (i, (mapping, is_repeated)) in mappings.iter().zip(repeats(mappings.iter().map(key))).enumerate() {
         let path_of = list.index(i);
-        let key =
-            |mapping: &Value| ["containerName", "resourceName", "requestName"].map(|field| get::text(mapping, field).to_owned());
         let [container, resource, request] = key(mapping);
         let containers = get::list(spec, "containers").iter().rev().chain(get::list(spec, "initContainers").iter().rev());
         match containers.into_iter().find(|known| get::text(known, "name") == container) {
@@ -233,7 +235,7 @@ fn extended_claim(status: &Value, spec: &Value, path: &Path, errors: &mut Errors
             Some(_) => {}
         }
         text::dns_label(&request, &path.child("requestName"), errors);
-        if mappings[..i].iter().any(|earlier| key(earlier) == key(mapping)) {
+        if is_repeated {
             for (field, value) in [("containerName", container), ("resourceName", resource), ("requestName", request)] {
                 errors.duplicate(&path_of.child(field), value);
             }

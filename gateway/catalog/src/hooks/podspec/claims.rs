@@ -11,20 +11,20 @@ pub(super) fn validate(spec: &Value, metadata: &Value, path: &Path, errors: &mut
     let path = path.child("resourceClaims");
     let claims = get::list(spec, "resourceClaims");
     let mirror = get::at(metadata, "annotations").get(MIRROR).is_some();
-    for (i, claim) in claims.iter().enumerate() {
+    for (i, (claim, is_repeated)) in claims.iter().zip(get::repeated(claims, "name")).enumerate() {
         if mirror {
             errors.forbidden(&Path::new(""), "static pods do not support resource claims");
         } else {
-            one(claim, &claims[..i], &path.index(i), errors);
+            one(claim, is_repeated, &path.index(i), errors);
         }
     }
 }
 
-fn one(claim: &Value, earlier: &[Value], path: &Path, errors: &mut Errors) {
+fn one(claim: &Value, is_repeated: bool, path: &Path, errors: &mut Errors) {
     let name = get::text(claim, "name");
     if name.is_empty() {
         errors.required(&path.child("name"), "");
-    } else if earlier.iter().any(|other| get::text(other, "name") == name) {
+    } else if is_repeated {
         errors.duplicate(&path.child("name"), name);
     } else {
         text::dns_label(name, &path.child("name"), errors);

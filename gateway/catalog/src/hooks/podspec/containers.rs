@@ -171,9 +171,9 @@ fn host_port_conflicts(containers: &[Value], path: &Path, errors: &mut Errors) {
 fn resize_policy(container: &Value, scope: &Scope<'_>, path: &Path, errors: &mut Errors) {
     let path = path.child("resizePolicy");
     let policies = get::list(container, "resizePolicy");
-    for (i, policy) in policies.iter().enumerate() {
+    for (i, (policy, is_repeated)) in policies.iter().zip(get::repeated(policies, "resourceName")).enumerate() {
         let (resource, restart) = (get::text(policy, "resourceName"), get::text(policy, "restartPolicy"));
-        if policies[..i].iter().any(|earlier| get::text(earlier, "resourceName") == resource) {
+        if is_repeated {
             errors.duplicate_named(&path.index(i), resource);
         }
         text::required_one_of(resource, &["cpu", "memory"], &path, errors);

@@ -48,7 +48,7 @@ fn known(context: &Value, field: &str, supported: &[&str], path: &Path, errors: 
 fn sysctls(context: &Value, spec: &Value, options: &Options, path: &Path, errors: &mut Errors) {
     static NAME: LazyLock<Regex> = LazyLock::new(|| pattern(SYSCTL_PATTERN));
     let sysctls = get::list(context, "sysctls");
-    for (i, sysctl) in sysctls.iter().enumerate() {
+    for (i, (sysctl, is_repeated)) in sysctls.iter().zip(get::repeated(sysctls, "name")).enumerate() {
         let path = path.index(i);
         let path = path.child("name");
         let name = get::text(sysctl, "name");
@@ -60,7 +60,7 @@ fn sysctls(context: &Value, spec: &Value, options: &Options, path: &Path, errors
                 name,
                 format!("must have at most {SYSCTL_BYTES_MAX} characters and match regex {SYSCTL_PATTERN}"),
             );
-        } else if sysctls[..i].iter().any(|earlier| get::text(earlier, "name") == name) {
+        } else if is_repeated {
             errors.duplicate(&path, name);
         }
         if !options.host_sysctls

@@ -1,11 +1,13 @@
 //! What webhook configurations and CEL admission policies share: which requests they match, and where a webhook is.
 //! Follows `pkg/apis/admissionregistration/validation` and `apiserver/pkg/util/webhook/validation.go`.
 
+use std::collections::HashMap;
+
 use cel::admission::{Offered, Yields};
 use cel::{Env, Stage};
 use codec::go_url;
 use model::field::{Errors, Path};
-use model::{Value, content, name};
+use model::{Value, content, name, repeats};
 
 use super::labels::{self, Values};
 use super::{get, text};
@@ -68,6 +70,8 @@ fn resources(rule: &Value, path: &Path, errors: &mut Errors) {
         errors.required(path, "");
     }
     let mut without_subresource = false;
+    // The first place of each.
+    let first: HashMap<&str, usize> = all.iter().enumerate().rev().map(|(i, resource)| (*resource, i)).collect();
     for (i, resource) in all.iter().enumerate() {
         if resource.is_empty() {
             errors.required(&path.index(i), "");
@@ -78,7 +82,7 @@ fn resources(rule: &Value, path: &Path, errors: &mut Errors) {
             continue;
         };
         for wildcard in [format!("{kind}/*"), format!("*/{part}")] {
-            if all[..i].contains(&wildcard.as_str()) {
+            if first.get(wildcard.as_str()).is_some_and(|at| *at < i) {
                 errors.invalid(&path.index(i), *resource, format!("if '{wildcard}' is present, must not specify {resource}"));
             }
         }
@@ -114,9 +118,9 @@ pub(crate) fn match_resources(holder: &Value, field: &str, path: &Path, errors: 
 fn named_rule(rule: &Value, path: &Path, errors: &mut Errors) {
     let names: Vec<&str> = get::strings(rule, "resourceNames").collect();
     let at = path.child("resourceNames");
-    for (i, called) in names.iter().enumerate() {
+    for (i, (called, is_repeated)) in names.iter().zip(repeats(&names)).enumerate() {
         text::invalid_each(called, content::path_segment_name(called), &at.index(i), errors);
-        if names[..i].contains(called) {
+        if is_repeated {
             errors.duplicate(&at.index(i), *called);
         }
     }
@@ -172,7 +176,7 @@ pub(crate) fn match_conditions(holder: &Value, offered: Offered, stored: &Stored
     if conditions.len() > MATCH_CONDITIONS_MAX {
         errors.too_many(&path, conditions.len(), MATCH_CONDITIONS_MAX);
     }
-    for (i, condition) in conditions.iter().enumerate() {
+    for (i, (condition, is_repeated)) in conditions.iter().zip(get::repeated(conditions, "name")).enumerate() {
         let (called, path) = (get::text(condition, "name"), path.index(i));
         match get::text(condition, "expression").trim() {
             "" => errors.required(&path.child("expression"), ""),
@@ -186,7 +190,7 @@ pub(crate) fn match_conditions(holder: &Value, offered: Offered, stored: &Stored
             continue;
         }
         text::qualified_name(called, &path.child("name"), errors);
-        if conditions[..i].iter().any(|earlier| get::text(earlier, "name") == called) {
+        if is_repeated {
             errors.duplicate(&path.child("name"), called);
         }
     }

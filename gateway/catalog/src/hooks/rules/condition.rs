@@ -14,9 +14,9 @@ const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 pub(crate) fn conditions(holder: &Value, field: &str, path: &Path, errors: &mut Errors) {
     let path = path.child(field);
     let list = get::list(holder, field);
-    for (i, condition) in list.iter().enumerate() {
+    for (i, (condition, is_repeated)) in list.iter().zip(get::repeated(list, "type")).enumerate() {
         let (kind, path) = (get::text(condition, "type"), path.index(i));
-        if list[..i].iter().any(|earlier| get::text(earlier, "type") == kind) {
+        if is_repeated {
             errors.duplicate(&path, kind);
         }
         one(condition, &path, errors);

@@ -38,6 +38,11 @@ pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// For each item of a list whether one with the same text in a field stands before it.
+pub(crate) fn repeated(list: &[Value], field: &str) -> Vec<bool> {
+    model::repeats(list.iter().map(|item| text(item, field)))
+}
+
 /// The strings of a list.
 pub(crate) fn strings<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a str> + use<'a> {
     list(value, field).iter().map(|item| item.as_str().unwrap_or(""))

@@ -1,5 +1,7 @@
 //! What changed between two objects of a type. Follows `typed/compare.go`.
 
+use std::collections::BTreeMap;
+
 use model::json::{Key, Map, Value};
 
 use super::super::atoms::{AtomId, Atoms, Face, List, Member, Relationship, Table};
@@ -18,6 +20,14 @@ pub(in super::super) struct Comparison {
     pub(in super::super) added: Set,
 }
 
+/// The same of one level while it is compared: in the order in which its steps are met.
+#[derive(Default)]
+struct Found {
+    removed: Vec<Step>,
+    modified: Vec<Step>,
+    added: Vec<Step>,
+}
+
 /// What is true of a path itself.
 #[derive(Clone, Copy, Default)]
 struct Marks {
@@ -27,9 +37,10 @@ struct Marks {
 }
 
 pub(super) fn of(atoms: &Atoms, in_structs: bool, root: AtomId, old: &Value, new: &Value) -> Result<Comparison, Vec<Fault>> {
-    let mut found = Comparison::default();
+    let mut found = Found::default();
     let mut faults = Vec::new();
     Walk { atoms, in_structs }.values(root, Some(old), Some(new), &mut found, &mut faults);
+    let found = found.compare();
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
@@ -38,16 +49,26 @@ impl Comparison {
     pub(in super::super) fn is_same_but(&self, ignored: &Set) -> bool {
         [&self.removed, &self.modified, &self.added].iter().all(|set| set.is_within(ignored))
     }
+}
 
-    fn put(&mut self, element: Element, marks: Marks, below: Self) {
-        for (set, member, below) in
-            [(&mut self.removed, marks.removed, below.removed), (&mut self.modified, marks.modified, below.modified)]
-        {
+impl Found {
+    fn put(&mut self, element: &Element, marks: Marks, below: Self) {
+        let Comparison { removed, modified, added } = below.compare();
+        for (steps, member, below) in [
+            (&mut self.removed, marks.removed, removed),
+            (&mut self.modified, marks.modified, modified),
+            (&mut self.added, marks.added, added),
+        ] {
             if member || !below.is_empty() {
-                set.put(Step { element: element.clone(), member, below });
+                steps.push(Step { element: element.clone(), member, below });
             }
         }
-        self.added.put(Step { element, member: marks.added, below: below.added });
+    }
+
+    /// The level as it is.
+    fn compare(self) -> Comparison {
+        let [removed, modified, added] = [self.removed, self.modified, self.added].map(|steps| steps.into_iter().collect());
+        Comparison { removed, modified, added }
     }
 }
 
@@ -63,7 +84,7 @@ impl Walk<'_> {
         atom: AtomId,
         old: Option<&Value>,
         new: Option<&Value>,
-        found: &mut Comparison,
+        found: &mut Found,
         faults: &mut Vec<Fault>,
     ) -> Marks {
         let (left, right) = (old.map(|v| self.atoms.face(atom, v)), new.map(|v| self.atoms.face(atom, v)));
@@ -91,7 +112,7 @@ impl Walk<'_> {
         old: Option<&Value>,
         new: Option<&Value>,
         marks: &mut Marks,
-        found: &mut Comparison,
+        found: &mut Found,
         faults: &mut Vec<Fault>,
     ) -> bool {
         match face {
@@ -141,7 +162,7 @@ impl Walk<'_> {
         !held && !table.members.iter().any(|member| member.zero.is_some())
     }
 
-    fn map(&self, table: &Table, old: Option<&Value>, new: Option<&Value>, found: &mut Comparison, faults: &mut Vec<Fault>) {
+    fn map(&self, table: &Table, old: Option<&Value>, new: Option<&Value>, found: &mut Found, faults: &mut Vec<Fault>) {
         let (old, new) = (members(old), members(new));
         for name in old.into_iter().flatten().map(|(name, _)| name) {
             self.member(table, name, old, new, found, faults);
@@ -173,7 +194,7 @@ impl Walk<'_> {
         name: &str,
         old: Option<&Map>,
         new: Option<&Map>,
-        found: &mut Comparison,
+        found: &mut Found,
         faults: &mut Vec<Fault>,
     ) {
         let member = table.member(name);
@@ -198,48 +219,48 @@ impl Walk<'_> {
         atom: AtomId,
         old: Option<&Value>,
         new: Option<&Value>,
-        found: &mut Comparison,
+        found: &mut Found,
         faults: &mut Vec<Fault>,
     ) {
         // Most of an object stays as it is; this comparison is cheaper than the walk.
         if old == new {
             return;
         }
-        let (mut below, mut wrong) = (Comparison::default(), Vec::new());
+        let (mut below, mut wrong) = (Found::default(), Vec::new());
         let marks = self.values(atom, old, new, &mut below, &mut wrong);
         if !wrong.is_empty() {
             faults.extend(under(&element, wrong));
         }
-        found.put(element, marks, below);
+        found.put(&element, marks, below);
     }
 
     /// Items that stand more than once count as one value together.
-    fn list(&self, list: &List, old: &[Value], new: &[Value], found: &mut Comparison, faults: &mut Vec<Fault>) {
+    fn list(&self, list: &List, old: &[Value], new: &[Value], found: &mut Found, faults: &mut Vec<Fault>) {
         let (old, new) = (index(list, old, faults), index(list, new, faults));
-        let mut all: Vec<&Element> = old.iter().map(|(element, _)| element).collect();
-        all.extend(new.iter().map(|(element, _)| element).filter(|element| lookup(&old, element).is_empty()));
+        let mut all: Vec<&Element> = old.elements().collect();
+        all.extend(new.elements().filter(|element| old.of(element).is_empty()));
         for element in all {
-            let (left, right) = (lookup(&old, element), lookup(&new, element));
-            let one = |found: &mut Comparison, faults: &mut Vec<Fault>, old, new| {
+            let (left, right) = (old.of(element), new.of(element));
+            let one = |found: &mut Found, faults: &mut Vec<Fault>, old, new| {
                 self.child(element.clone(), list.item, old, new, found, faults)
             };
             match (left, right) {
                 ([] | [_], [] | [_]) => one(found, faults, left.first().copied(), right.first().copied()),
                 ([_, _, ..], [_, _, ..]) => {
                     let same = left.len() == right.len() && left.iter().zip(right).all(|(a, b)| self.equal(list.item, a, b));
-                    found.put(element.clone(), Marks { modified: !same, ..Marks::default() }, Comparison::default());
+                    found.put(element, Marks { modified: !same, ..Marks::default() }, Found::default());
                 }
                 ([_, _, ..], _) => {
                     if let Some(new) = right.first() {
                         one(found, faults, None, Some(new));
                     }
-                    found.put(element.clone(), Marks { removed: true, ..Marks::default() }, Comparison::default());
+                    found.put(element, Marks { removed: true, ..Marks::default() }, Found::default());
                 }
                 (_, _) => {
                     if let Some(old) = left.first() {
                         one(found, faults, Some(old), None);
                     }
-                    found.put(element.clone(), Marks { added: true, ..Marks::default() }, Comparison::default());
+                    found.put(element, Marks { added: true, ..Marks::default() }, Found::default());
                 }
             }
         }
@@ -283,21 +304,51 @@ impl Walk<'_> {
     }
 }
 
+/// Up to so many items are looked through one by one, which is faster than a table.
+const FEW: usize = 16;
+
+/// The items of a list by what tells them apart.
+struct Items<'v> {
+    all: Vec<(Element, Vec<&'v Value>)>,
+    /// Where each stands, while there are many.
+    places: Option<BTreeMap<Element, usize>>,
+}
+
+impl<'v> Items<'v> {
+    fn elements(&self) -> impl Iterator<Item = &Element> {
+        self.all.iter().map(|(element, _)| element)
+    }
+
+    fn place(&self, element: &Element) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.get(element).copied(),
+            None => self.elements().position(|known| known == element),
+        }
+    }
+
+    fn of(&self, element: &Element) -> &[&'v Value] {
+        self.place(element).map_or(&[], |at| &self.all[at].1)
+    }
+
+    fn add(&mut self, element: Element, item: &'v Value) {
+        if let Some(at) = self.place(&element) {
+            return self.all[at].1.push(item);
+        }
+        if let Some(places) = &mut self.places {
+            places.insert(element.clone(), self.all.len());
+        }
+        self.all.push((element, vec![item]));
+    }
+}
+
 /// The items of a list by their elements, in order of first occurrence. Items without an element are faults.
-fn index<'v>(list: &List, items: &'v [Value], faults: &mut Vec<Fault>) -> Vec<(Element, Vec<&'v Value>)> {
-    let mut all: Vec<(Element, Vec<&Value>)> = Vec::with_capacity(items.len());
+fn index<'v>(list: &List, items: &'v [Value], faults: &mut Vec<Fault>) -> Items<'v> {
+    let mut found = Items { all: Vec::with_capacity(items.len()), places: (items.len() > FEW).then(BTreeMap::new) };
     for (at, item) in items.iter().enumerate() {
         match element_of(list, item) {
-            Ok(element) => match all.iter_mut().find(|(known, _)| *known == element) {
-                Some((_, values)) => values.push(item),
-                None => all.push((element, vec![item])),
-            },
+            Ok(element) => found.add(element, item),
             Err(why) => faults.push(fault(format!("element {at}: {why}"))),
         }
     }
-    all
-}
-
-fn lookup<'i, 'v>(index: &'i [(Element, Vec<&'v Value>)], element: &Element) -> &'i [&'v Value] {
-    index.iter().find(|(known, _)| known == element).map_or(&[], |(_, values)| values)
+    found
 }

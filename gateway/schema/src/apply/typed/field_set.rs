@@ -1,6 +1,6 @@
 //! The paths that an object sets. Follows `typed/tofieldset.go`.
 
-use model::json::{Map, Value};
+use model::json::{Key, Map, Value};
 
 use super::super::atoms::{AtomId, Atoms, Face, List, Relationship, Table};
 use super::super::set::Step;
@@ -26,24 +26,27 @@ fn walk(atoms: &Atoms, atom: AtomId, value: &Value) -> (bool, Set) {
 /// Items that stand more than once count as one value together.
 fn of_items(atoms: &Atoms, list: &List, items: &[Value]) -> Set {
     let elements: Vec<Option<Element>> = items.iter().map(|item| element_of(list, item).ok()).collect();
-    let mut set = Set::default();
-    for (element, item) in elements.iter().zip(items) {
-        let Some(element) = element else { continue };
-        let twice = elements.iter().flatten().filter(|other| *other == element).count() > 1;
-        let below = if twice { Set::default() } else { walk(atoms, list.item, item).1 };
-        set.put(Step { element: element.clone(), member: true, below });
-    }
-    set
+    let mut sorted: Vec<&Element> = elements.iter().flatten().collect();
+    sorted.sort_unstable();
+    let is_twice = |element: &Element| {
+        let at = sorted.partition_point(|other| *other < element);
+        sorted.get(at + 1) == Some(&element)
+    };
+    let step = |(element, item): (&Option<Element>, &Value)| {
+        let element = element.as_ref()?;
+        let below = if is_twice(element) { Set::default() } else { walk(atoms, list.item, item).1 };
+        Some(Step { element: element.clone(), member: true, below })
+    };
+    elements.iter().zip(items).filter_map(step).collect()
 }
 
 fn of_members(atoms: &Atoms, table: &Table, map: &Map) -> Set {
-    let mut set = Set::default();
-    for (name, value) in map {
+    let step = |(name, value): (&Key, &Value)| {
         let declared = table.member(name);
         let (whole, below) = table.atom_of(name).map_or((false, Set::default()), |atom| walk(atoms, atom, value));
         let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
         let element = declared.map_or_else(|| Element::field(name), |member| Element::Field(member.name.clone()));
-        set.put(Step { element, member: whole || empty || declared.is_none(), below });
-    }
-    set
+        Step { element, member: whole || empty || declared.is_none(), below }
+    };
+    map.iter().map(step).collect()
 }

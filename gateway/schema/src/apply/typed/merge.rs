@@ -1,7 +1,7 @@
 //! One object with everything that another says. Follows `typed/merge.go`: items of lists come in the order of the second
 //! where it changes anything, else in that of the first.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::json::{Map, Value};
 
@@ -111,7 +111,7 @@ impl Walk<'_> {
             of_right: &of_right,
             shared,
             next: None,
-            done: Vec::new(),
+            done: BTreeSet::new(),
             out: Vec::new(),
         };
         weave.advance();
@@ -163,7 +163,7 @@ struct Weave<'a> {
     shared: VecDeque<&'a Element>,
     next: Option<&'a Element>,
     /// Elements of the right that are in `out` already.
-    done: Vec<&'a Element>,
+    done: BTreeSet<&'a Element>,
     out: Vec<Value>,
 }
 
@@ -178,7 +178,7 @@ impl<'a> Weave<'a> {
     }
 
     fn push_right(&mut self, element: &'a Element) {
-        self.done.push(element);
+        self.done.insert(element);
         self.push(self.of_left.get(element).copied(), self.of_right.get(element).copied());
     }
 

@@ -1,5 +1,7 @@
 //! Whether an object is of its type. Follows `typed/validate.go`, with its words.
 
+use std::collections::BTreeSet;
+
 use model::json::Value;
 
 use super::super::Element;
@@ -31,7 +33,7 @@ pub(super) fn check(atoms: &Atoms, atom: AtomId, value: &Value, duplicates: Dupl
 }
 
 fn check_items(atoms: &Atoms, list: &List, items: &[Value], duplicates: Duplicates, faults: &mut Vec<Fault>) {
-    let mut seen: Vec<Element> = Vec::new();
+    let mut seen: BTreeSet<Element> = BTreeSet::new();
     for (at, item) in items.iter().enumerate() {
         let element = if list.relationship == Relationship::Atomic {
             Element::Index(at as i64)
@@ -41,11 +43,8 @@ fn check_items(atoms: &Atoms, list: &List, items: &[Value], duplicates: Duplicat
                 // Upstream looks no further in this list.
                 Err(why) => return faults.push(fault(format!("element {at}: {why}"))),
             };
-            if duplicates == Duplicates::Refused && seen.contains(&element) {
+            if duplicates == Duplicates::Refused && !seen.insert(element.clone()) {
                 faults.push(fault(format!("duplicate entries for key {element}")));
-            }
-            if duplicates == Duplicates::Refused {
-                seen.push(element.clone());
             }
             element
         };

@@ -1,6 +1,9 @@
 //! Lists in a strategic merge patch: merged by key, deleted from, brought into the order that the patch asks for.
 
+use std::collections::{HashMap, HashSet};
+
 use model::json::{Key, Map, Value};
+use model::repeats;
 
 use super::{
     BAD_ORDER, DIRECTIVE, Fault, LISTS_OF_LISTS, ORDER, Shape, go_print, map, no_merge_key, unknown_directive,
@@ -34,6 +37,7 @@ pub(super) fn without(
     if original.iter().chain(&gone).next().is_some_and(Value::is_object) {
         return merge(types, shape, strategy.and_then(|strategy| strategy.key), original, gone);
     }
+    let gone: HashSet<&Value> = gone.iter().collect();
     original.retain(|item| !gone.contains(item));
     Ok(original)
 }
@@ -60,7 +64,8 @@ fn merge(
     };
     let key = key.filter(|_| maps);
     check_keys(&merged, key)?;
-    let (named, others) = merged.into_iter().partition(|item| position(&patch, item, key).is_some());
+    let places = Places::of(&patch, key);
+    let (named, others) = merged.into_iter().partition(|item| places.find(item).is_some());
     Ok(arrange(named, others, &patch, &original, key))
 }
 
@@ -89,18 +94,13 @@ fn check_elements(lists: &[&[Value]]) -> Result<(), Fault> {
 
 /// The original's scalars and those the patch adds, each once.
 fn scalars(original: &[Value], patch: &[Value]) -> Vec<Value> {
-    let mut merged: Vec<Value> = Vec::with_capacity(original.len() + patch.len());
-    for item in original.iter().chain(patch) {
-        if !merged.contains(item) {
-            merged.push(item.clone());
-        }
-    }
-    merged
+    let all = || original.iter().chain(patch);
+    all().zip(repeats(all())).filter(|(_, is_repeated)| !is_repeated).map(|(item, _)| item.clone()).collect()
 }
 
 /// Carries out the elements that are directives; gives what is left of both lists.
 fn take_directives(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<(Vec<Value>, Vec<Value>), Fault> {
-    let mut kept = Vec::with_capacity(patch.len());
+    let (mut kept, mut deleted) = (Vec::with_capacity(patch.len()), HashSet::new());
     let mut replace = false;
     for item in patch {
         let Some(directive) = item.get(DIRECTIVE).cloned() else {
@@ -111,21 +111,24 @@ fn take_directives(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Re
         match directive.as_str() {
             Some("delete") => {
                 let value = item.get(key).ok_or_else(|| no_merge_key(&item, key))?;
-                original.retain(|o| o.get(key) != Some(value));
+                deleted.insert(value.clone());
             }
             Some("replace") => replace = true,
             Some("merge") => return Err(Fault::Other("merging lists cannot yet be specified in the patch".to_owned())),
             _ => return Err(unknown_directive(&directive, &item)),
         }
     }
+    original.retain(|item| item.get(key).is_none_or(|value| !deleted.contains(value)));
     Ok(if replace { (kept, Vec::new()) } else { (original, kept) })
 }
 
 fn objects(types: &Types, shape: Shape, key: &str, mut merged: Vec<Value>, patch: &[Value]) -> Result<Vec<Value>, Fault> {
+    let named = merged.iter().enumerate().rev().filter_map(|(at, item)| Some((item.get(key)?.clone(), at)));
+    let mut places: HashMap<Value, usize> = named.collect();
     for item in patch {
         let Value::Object(item) = item else { continue };
         let value = item.get(key).ok_or_else(|| no_merge_key(item, key))?;
-        match merged.iter_mut().find(|m| m.get(key) == Some(value)) {
+        match places.get(value).map(|at| &mut merged[*at]) {
             Some(found) => {
                 let from = match found.take() {
                     Value::Object(from) => from,
@@ -134,7 +137,10 @@ fn objects(types: &Types, shape: Shape, key: &str, mut merged: Vec<Value>, patch
                 *found = Value::Object(map(types, shape, from, item.clone())?);
             }
             // Upstream keeps what the patch says of a new element as it stands.
-            None => merged.push(Value::Object(item.clone())),
+            None => {
+                places.insert(value.clone(), merged.len());
+                merged.push(Value::Object(item.clone()));
+            }
         }
     }
     Ok(merged)
@@ -151,12 +157,25 @@ fn check_keys(items: &[Value], key: Option<&str>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Where an element stands in a list: by its key or, for scalars, itself.
-fn position(list: &[Value], item: &Value, key: Option<&str>) -> Option<usize> {
-    match key {
-        Some(key) => list.iter().position(|other| other.get(key) == item.get(key)),
-        None => list.iter().position(|other| other == item),
+/// Where elements stand in a list, the first of equals: by their key or, for scalars, themselves.
+struct Places<'a> {
+    key: Option<&'a str>,
+    first: HashMap<Option<&'a Value>, usize>,
+}
+
+impl<'a> Places<'a> {
+    fn of(list: &'a [Value], key: Option<&'a str>) -> Self {
+        let first = list.iter().enumerate().rev().map(|(at, item)| (identity(item, key), at)).collect();
+        Self { key, first }
     }
+
+    fn find(&self, item: &Value) -> Option<usize> {
+        self.first.get(&identity(item, self.key)).copied()
+    }
+}
+
+fn identity<'a>(item: &'a Value, key: Option<&str>) -> Option<&'a Value> {
+    key.map_or(Some(item), |key| item.get(key))
 }
 
 /// The elements that the patch names in its order, the others in the original's, interleaved as the original has them.
@@ -167,13 +186,14 @@ fn arrange(
     original: &[Value],
     key: Option<&str>,
 ) -> Vec<Value> {
-    sort(&mut named, named_order, key);
-    sort(&mut others, original, key);
+    let original = Places::of(original, key);
+    sort(&mut named, &Places::of(named_order, key));
+    sort(&mut others, &original);
     let mut arranged = Vec::with_capacity(named.len() + others.len());
     let mut others = others.into_iter().peekable();
     for item in named {
         while let Some(other) = others.peek() {
-            let stands_before = match (position(original, other, key), position(original, &item, key)) {
+            let stands_before = match (original.find(other), original.find(&item)) {
                 (Some(a), Some(b)) => a < b,
                 _ => false,
             };
@@ -193,8 +213,8 @@ const INSERTION_MAX: usize = 20;
 
 /// Sorts by the place in `order`. Upstream takes an element that is not there for smaller than any other, which is no
 /// order; short lists come out as Go's insertion sort leaves them.
-fn sort(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
-    let mut placed: Vec<(Option<usize>, Value)> = items.drain(..).map(|item| (position(order, &item, key), item)).collect();
+fn sort(items: &mut Vec<Value>, order: &Places<'_>) {
+    let mut placed: Vec<(Option<usize>, Value)> = items.drain(..).map(|item| (order.find(&item), item)).collect();
     if placed.len() > INSERTION_MAX {
         placed.sort_by_key(|(at, _)| *at);
     } else {
@@ -257,7 +277,8 @@ fn order_one(
         check_elements(&[&merged])?;
         check_keys(&merged, merge_key)?;
         check_keys(&order, merge_key)?;
-        let (named, others) = merged.into_iter().partition(|item| position(&order, item, merge_key).is_some());
+        let places = Places::of(&order, merge_key);
+        let (named, others) = merged.into_iter().partition(|item| places.find(item).is_some());
         arrange(named, others, &order, &before, merge_key)
     };
     original.insert(key.to_owned(), Value::Array(arranged));
@@ -268,12 +289,12 @@ fn order_one(
 /// room that this leaves, so that those count as standing at the original's end.
 fn standing_order(original: &[Value], patch: &[Value], key: Option<&str>) -> Vec<Value> {
     let Some(key) = key else { return original.to_vec() };
-    let deleted = |item: &Value| {
-        patch.iter().any(|p| p.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") && p.get(key) == item.get(key))
-    };
-    let mut order: Vec<Value> = original.iter().filter(|item| !deleted(item)).cloned().collect();
+    let is_delete = |item: &&Value| item.get(DIRECTIVE).and_then(Value::as_str) == Some("delete");
+    let deleted: HashSet<Option<&Value>> = patch.iter().filter(is_delete).map(|item| item.get(key)).collect();
+    let mut order: Vec<Value> = original.iter().filter(|item| !deleted.contains(&item.get(key))).cloned().collect();
     let room = original.len() - order.len();
-    let is_new = |item: &&Value| item.get(DIRECTIVE).is_none() && position(&order, item, Some(key)).is_none();
+    let places = Places::of(&order, Some(key));
+    let is_new = |item: &&Value| item.get(DIRECTIVE).is_none() && places.find(item).is_none();
     let appended: Vec<Value> = patch.iter().filter(is_new).take(room).cloned().collect();
     order.extend(appended);
     order
