@@ -117,7 +117,9 @@ mod tests {
         for path in [".spec[", ".list[a]", "[?(@.a==\"b\"]", "#", ".a['b"] {
             assert!(Path::parse(path).is_err(), "{path}");
         }
-        assert!(found(".list[5]", &json!({"list": [1]})).is_err());
+        for index in ["5", "9223372036854775807"] {
+            assert!(found(&format!(".list[{index}]"), &json!({"list": [1]})).is_err(), "{index}");
+        }
         assert_eq!(found("a", &json!({"a": 1})), Err("unrecognized identifier a".to_owned()));
         for (path, why) in [
             ("a\nb", "unclosed action"),

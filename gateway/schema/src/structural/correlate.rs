@@ -1,6 +1,9 @@
 //! Which old value a new one came from, and whether it is the same: what an update leaves as it was is not judged anew.
 //! Follows `apiserver/pkg/cel/common/equality.go` and `maplist.go`. Nothing is looked up until something is wrong.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use model::json::{Map, Value};
 
 use super::{Structural, Type};
@@ -14,15 +17,15 @@ pub(super) struct Correlated<'a> {
 
 #[derive(Clone, Copy)]
 enum From<'a> {
-    Root { schema: &'a Structural, old: &'a Value },
+    Root { schema: &'a Structural, old: &'a Value, tables: &'a Tables },
     Key(&'a Correlated<'a>, &'a str),
     Index(&'a Correlated<'a>),
 }
 
 impl<'a> Correlated<'a> {
     /// A value and the one that it replaces.
-    pub(super) fn root(schema: &'a Structural, new: &'a Value, old: &'a Value) -> Self {
-        Self { new, from: From::Root { schema, old } }
+    pub(super) fn root(schema: &'a Structural, new: &'a Value, old: &'a Value, tables: &'a Tables) -> Self {
+        Self { new, from: From::Root { schema, old, tables } }
     }
 
     /// A field of it.
@@ -38,16 +41,23 @@ impl<'a> Correlated<'a> {
     /// The schema and the old value; nothing where no old value belongs to this one.
     fn resolve(&self) -> Option<(&'a Structural, &'a Value)> {
         match self.from {
-            From::Root { schema, old } => Some((schema, old)),
+            From::Root { schema, old, .. } => Some((schema, old)),
             From::Key(parent, name) => {
                 let (schema, old) = parent.resolve()?;
                 Some((schema.field(name)?, old.get(name)?))
             }
             From::Index(parent) => {
                 let (schema, old) = parent.resolve()?;
-                let old = find(schema, old.as_array()?, self.new)?;
+                let old = self.tables().find(schema, old.as_array()?, self.new)?;
                 Some((schema.items.as_deref()?, old))
             }
+        }
+    }
+
+    fn tables(&self) -> &'a Tables {
+        match self.from {
+            From::Root { tables, .. } => tables,
+            From::Key(parent, _) | From::Index(parent) => parent.tables(),
         }
     }
 
@@ -59,7 +69,7 @@ impl<'a> Correlated<'a> {
     /// Whether the value, or the nearest around it that had an old one, is as it was.
     pub(super) fn ratchets(&self) -> bool {
         match (self.resolve(), self.from) {
-            (Some((schema, old)), _) => same(schema, self.new, old),
+            (Some((schema, old)), _) => self.tables().same(schema, self.new, old),
             (None, From::Key(parent, _) | From::Index(parent)) => parent.ratchets(),
             (None, From::Root { .. }) => false,
         }
@@ -67,42 +77,57 @@ impl<'a> Correlated<'a> {
 
     /// Whether the value is as it was.
     pub(super) fn unchanged(&self) -> bool {
-        self.resolve().is_some_and(|(schema, old)| same(schema, self.new, old))
+        self.resolve().is_some_and(|(schema, old)| self.tables().same(schema, self.new, old))
     }
 }
 
-fn same(schema: &Structural, new: &Value, old: &Value) -> bool {
-    match (new, old) {
-        (Value::Array(new), Value::Array(old)) => {
-            if new.len() != old.len() {
-                return false;
-            }
-            if schema.list_type() != Some("map") {
-                return new == old;
-            }
-            // In a list of type map each item stands for its key, wherever it is.
-            new.iter().all(|item| match (&schema.items, find(schema, old, item)) {
-                (Some(items), Some(old)) => same(items, item, old),
-                _ => false,
-            })
-        }
-        (Value::Object(new), Value::Object(old)) => {
-            new.len() == old.len()
-                && new.iter().all(|(name, value)| match (schema.field(name), old.get(name)) {
-                    (Some(field), Some(old)) => same(field, value, old),
-                    // What has no schema is never the same.
+/// The items of old lists of type map by their keys. Each list is gone through once: a client makes long ones, and asks about
+/// every item of theirs.
+#[derive(Default)]
+pub(super) struct Tables(RefCell<HashMap<*const Value, Places>>);
+
+/// Where the first item of each key stands.
+type Places = HashMap<String, usize>;
+
+impl Tables {
+    /// The item of an old list with the keys of a new one.
+    fn find<'a>(&self, schema: &Structural, old: &'a [Value], item: &Value) -> Option<&'a Value> {
+        let keys = Keys::of(schema)?;
+        let wanted = keys.joined(item)?;
+        let mut tables = self.0.borrow_mut();
+        let places = tables.entry(old.as_ptr()).or_insert_with(|| {
+            let keyed = old.iter().enumerate().rev().filter_map(|(at, item)| Some((keys.joined(item)?, at)));
+            keyed.collect()
+        });
+        old.get(*places.get(&wanted)?)
+    }
+
+    fn same(&self, schema: &Structural, new: &Value, old: &Value) -> bool {
+        match (new, old) {
+            (Value::Array(new), Value::Array(old)) => {
+                if new.len() != old.len() {
+                    return false;
+                }
+                if schema.list_type() != Some("map") {
+                    return new == old;
+                }
+                // In a list of type map each item stands for its key, wherever it is.
+                new.iter().all(|item| match (&schema.items, self.find(schema, old, item)) {
+                    (Some(items), Some(old)) => self.same(items, item, old),
                     _ => false,
                 })
+            }
+            (Value::Object(new), Value::Object(old)) => {
+                new.len() == old.len()
+                    && new.iter().all(|(name, value)| match (schema.field(name), old.get(name)) {
+                        (Some(field), Some(old)) => self.same(field, value, old),
+                        // What has no schema is never the same.
+                        _ => false,
+                    })
+            }
+            (new, old) => new == old,
         }
-        (new, old) => new == old,
     }
-}
-
-/// The item of an old list of type map with the keys of a new one.
-fn find<'a>(schema: &Structural, old: &'a [Value], item: &Value) -> Option<&'a Value> {
-    let keys = Keys::of(schema)?;
-    let wanted = keys.of_item(item)?;
-    old.iter().find(|candidate| keys.of_item(candidate).as_ref() == Some(&wanted))
 }
 
 /// How items of a list of type map are told apart.
@@ -144,20 +169,36 @@ mod tests {
             .expect("schema");
         let old = json!({"l": [{"k": "a", "v": 1}, {"k": "b", "v": 2}]});
         let new = json!({"l": [{"k": "b", "v": 2}, {"k": "a", "v": 3}]});
-        let root = Correlated::root(&schema, &new, &old);
+        let tables = Tables::default();
+        let root = Correlated::root(&schema, &new, &old, &tables);
         let list = root.key("l", &new["l"]);
         assert!(!root.unchanged() && !list.unchanged());
         assert!(list.index(&new["l"][0]).unchanged());
         let changed = list.index(&new["l"][1]);
         assert!(!changed.unchanged() && !changed.ratchets());
         let swapped = json!({"l": [{"k": "b", "v": 2}, {"k": "a", "v": 1}]});
-        assert!(Correlated::root(&schema, &swapped, &old).unchanged());
+        assert!(Correlated::root(&schema, &swapped, &old, &tables).unchanged());
+    }
+
+    /// Takes minutes where each item is looked for from the beginning of the list.
+    #[test]
+    fn long_lists_are_gone_through_once() {
+        let schema =
+            Structural::parse(&json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
+            "items": {"type": "object", "properties": {"k": {"type": "integer"}}}}))
+            .expect("schema");
+        let list = |last: i32| -> Value { (0..50_000).chain([last]).map(|k| json!({"k": k})).collect::<Vec<_>>().into() };
+        let (new, old, tables) = (list(-1), list(-2), Tables::default());
+        let root = Correlated::root(&schema, &new, &old, &tables);
+        assert!(!root.unchanged());
+        let known = new.as_array().into_iter().flatten().filter(|item| root.index(item).unchanged());
+        assert_eq!(known.count(), 50_000);
     }
 
     #[test]
     fn what_has_no_schema_is_never_the_same() {
         let schema = Structural::parse(&json!({"type": "object", "properties": {"a": {"type": "string"}}})).expect("schema");
         let value = json!({"a": "1", "metadata": {}});
-        assert!(!Correlated::root(&schema, &value, &value).unchanged());
+        assert!(!Correlated::root(&schema, &value, &value, &Tables::default()).unchanged());
     }
 }

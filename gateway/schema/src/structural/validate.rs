@@ -4,7 +4,7 @@
 use model::field::{Errors, Fault, Path};
 use model::json::Value;
 
-use super::correlate::Correlated;
+use super::correlate::{Correlated, Tables};
 use super::rules::Evaluation;
 use super::{Structural, embedded, list_type, openapi};
 
@@ -30,15 +30,16 @@ impl Structural {
 
     /// The first half: OpenAPI validation. What is to be said of the scale comes after it.
     pub fn validate_values(&self, part: Part, new: &Value, old: Option<&Value>, errors: &mut Errors) {
+        let tables = Tables::default();
         match part {
             Part::Whole => {
-                let correlated = old.map(|old| Correlated::root(self, new, old));
+                let correlated = old.map(|old| Correlated::root(self, new, old, &tables));
                 openapi::run(self, new, correlated.as_ref()).report(&Path::default(), errors);
             }
             Part::Status => {
                 let (Some(schema), Some(status)) = (self.property("status"), new.get("status")) else { return };
                 let before = old.and_then(|old| old.get("status")).unwrap_or(&Value::Null);
-                let correlated = Correlated::root(schema, status, before);
+                let correlated = Correlated::root(schema, status, before, &tables);
                 openapi::run(schema, status, Some(&correlated)).report(&Path::new("status"), errors);
             }
         }
@@ -68,7 +69,8 @@ impl Structural {
         if errors.0.iter().any(|error| blocks(error.fault)) {
             return errors.push(Fault::Invalid, &root, Some(Value::Null), BLOCKED);
         }
-        let correlated = old.map(|old| Correlated::root(self, new, old));
+        let tables = Tables::default();
+        let correlated = old.map(|old| Correlated::root(self, new, old, &tables));
         Evaluation::new(errors, warnings).run(self, new, old, correlated.as_ref(), &root);
     }
 

@@ -175,7 +175,7 @@ fn slice(text: &str) -> Result<Slice, String> {
         [""] => Err(invalid()),
         [index] => {
             let first = number(index)?;
-            Ok(Slice { first, last: first.map(|first| first + 1), step: None, single: true })
+            Ok(Slice { first, last: first.map(|first| first.wrapping_add(1)), step: None, single: true })
         }
         [first, last] => Ok(Slice { first: number(first)?, last: number(last)?, ..Slice::default() }),
         [first, last, step] => Ok(Slice { first: number(first)?, last: number(last)?, step: number(step)?, single: false }),
