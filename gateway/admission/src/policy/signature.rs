@@ -61,6 +61,7 @@ impl<'a> Demand<'a> {
         }
         let count = match pulled.signatures.len() {
             0 => "no signature lies beside it".to_owned(),
+            1 => "the one that lies beside it is not over it by these keys".to_owned(),
             count => format!("{count} lie beside it, none of them over it by these keys"),
         };
         let unsigned = || format!("the artifact {digest} is not signed by any of {}: {count}; {ADVICE}", self.keys_are);
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(ask(&key, vec![], &[&over_component]), Ok(()), "the component itself is signed");
         let (other, of_another) = over("sha256:00");
         assert!(ask(&other, vec![of_another], &[]).is_err(), "another artifact was signed");
-        assert!(ask(&key, vec![signature], &[]).unwrap_err().contains("1 lie beside it"), "by somebody else");
+        assert!(ask(&key, vec![signature], &[]).unwrap_err().contains("the one that lies beside it"), "by somebody else");
         assert!(ask(&one, vec![], &[]).unwrap_err().contains("no signature lies beside it"));
     }
 }
