@@ -26,9 +26,10 @@ func main() {
 	only := flag.String("only", "", "names of servers, with commas; all when empty")
 	heavy := flag.Bool("heavy", true, "lists of a gigabyte, 10,000 idle watches and 150,000 Pods as well; takes the better part of an hour")
 	policies := flag.Bool("policies", false, "Pods under 1 to 1,024 policies, 1,000 revisions of one, and others beside policies that do harm, instead of all else")
+	definitions := flag.Bool("definitions", false, "requests that touch no custom resource, before and after a thousand definitions, instead of all else")
 	out := flag.String("out", "../.build/bench", "where the table, the figures and the plot are stored")
 	flag.Parse()
-	b := &bench{span: time.Duration(*seconds) * time.Second, pods: *pods, heavy: *heavy, underPolicies: *policies}
+	b := &bench{span: time.Duration(*seconds) * time.Second, pods: *pods, heavy: *heavy, underPolicies: *policies, besideDefinitions: *definitions}
 	if err := b.run(context.Background(), *program, *only, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -42,6 +43,8 @@ type bench struct {
 	heavy bool
 	// underPolicies measures policies and nothing else.
 	underPolicies bool
+	// besideDefinitions measures definitions and nothing else.
+	besideDefinitions bool
 	// results are in the order of the contenders; the last one is being filled.
 	results []*result
 }
@@ -90,6 +93,9 @@ func (b *bench) run(ctx context.Context, gatehouse, only, out string) error {
 func (b *bench) contend(ctx context.Context, c contender, gatehouse string) error {
 	if b.underPolicies {
 		return b.policies(ctx, c, gatehouse)
+	}
+	if b.besideDefinitions {
+		return inFolder(func(folder string) error { return b.definitions(ctx, c, folder) })
 	}
 	if err := inFolder(func(folder string) error { return b.daily(ctx, c, folder) }); err != nil || !b.heavy {
 		return err

@@ -419,7 +419,7 @@ func TestSignatures(t *testing.T) {
 		s.OK(moduleFrom(t, "good", good, o.ca, demand), "apply", "-f", "-")
 		message(t, s, "good", "is not signed by any of spec.signature.publicKeys: no signature lies beside it; gatehouse policy sign makes signatures")
 		must(t, nobody, "sign", good, "--key", theirs.private, "--ca", o.ca)
-		harness.Contains(t, refuses(t, nobody, "verify", good, "--key", ours.public, "--ca", o.ca), "1 lie beside it, none of them over it by these keys")
+		harness.Contains(t, refuses(t, nobody, "verify", good, "--key", ours.public, "--ca", o.ca), "the one that lies beside it is not over it by these keys")
 		must(t, nobody, "sign", good, "--key", ours.private, "--ca", o.ca)
 		harness.Contains(t, must(t, nobody, "verify", good, "--key", ours.public, "--ca", o.ca), "is signed")
 		harness.Contains(t, must(t, nobody, "inspect", good, "--ca", o.ca), "signatures   2")

@@ -1,4 +1,4 @@
-//! A whole server in the process, over the memory store, spoken to without a socket.
+//! A whole server in the process, spoken to without a socket.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,6 +21,7 @@ use server::listen::Peer;
 use server::metrics::Metrics;
 use server::pages::Process;
 use server::served::Served;
+use tempfile::TempDir;
 
 /// What came back.
 pub(crate) struct Answer {
@@ -53,14 +54,15 @@ impl Answer {
     }
 }
 
-pub(crate) struct Server(pub(crate) Arc<Gate>);
+/// A server, and the folder that it has of its own.
+pub(crate) struct Server(pub(crate) Arc<Gate>, #[expect(dead_code, reason = "it goes when the server does")] Option<TempDir>);
 
 /// What a test changes of the usual server.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) plugins: Vec<Box<dyn Plugin>>,
     pub(crate) store: store::Limits,
-    /// The store, where it is not an empty one in memory.
+    /// The store, where it is not an empty one.
     pub(crate) opened: Option<store::Store>,
     pub(crate) audit: Option<audit::Log>,
     /// How long reads wait for a revision of the future: not at all, unless told.
@@ -74,8 +76,10 @@ pub(crate) fn server() -> Server {
 
 pub(crate) fn server_with(setup: Setup) -> Server {
     let catalog = Arc::new(Catalog::builtin().expect("the committed tables are readable"));
-    let memory = || store::Store::memory_with(Arc::new(SystemClock), setup.store).expect("a thread can be started");
-    let store = setup.opened.unwrap_or_else(memory);
+    let (store, folder) = match setup.opened {
+        Some(store) => (store, None),
+        None => empty(setup.store),
+    };
     let rbac = Arc::new(authz::Rbac::new(authz::Live::new(&store)));
     let lifecycle = Lifecycle::default();
     let authn = authn::Chain {
@@ -84,7 +88,7 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         ),
         ..authn::Chain::default()
     };
-    Server(Arc::new(Gate {
+    let gate = Arc::new(Gate {
         served: Served::new(catalog, SystemClock.now()),
         components: &[],
         flow_schemas: flow::Schemas::new(&store),
@@ -108,7 +112,18 @@ pub(crate) fn server_with(setup: Setup) -> Server {
         metrics: Metrics::new().expect("no two metrics have one name"),
         lifecycle,
         limits: Limits { revision_wait: setup.revision_wait, ..Limits::default() },
-    }))
+    });
+    Server(gate, folder)
+}
+
+/// An empty store, and the folder that it lies in if it does.
+fn empty(limits: store::Limits) -> (store::Store, Option<TempDir>) {
+    if !crate::ON_DISK {
+        return (store::Store::memory_with(Arc::new(SystemClock), limits).expect("a thread can be started"), None);
+    }
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let store = store::Store::disk(folder.path(), Arc::new(SystemClock), limits).expect("a store can be made in it");
+    (store, Some(folder))
 }
 
 /// An audit log in a folder, of all that there is to tell.

@@ -16,3 +16,6 @@ mod unread;
 #[path = "../../../upstream.rs"]
 mod upstream;
 mod watch;
+
+/// Which engine the servers of the tests have, unless one brings its own; on disk they are in `on_disk`.
+const ON_DISK: bool = false;
