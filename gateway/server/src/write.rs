@@ -120,29 +120,17 @@ enum Attempt {
 
 /// Carries out a write: mutate, prepare, validate, admit, compare and put, as often as others are faster.
 pub async fn run(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
-    if aside::is_wanted(call.body_bytes.max(stored_bytes(gate, write))) {
-        return aside::drive(attempts(gate, call, write));
-    }
-    attempts(gate, call, write).await
-}
-
-/// How large the object is that a write begins from.
-fn stored_bytes(gate: &Gate, write: &Write<'_>) -> usize {
-    if write.absent == Absent::Create {
-        return 0;
-    }
-    let key = write.row.key(&write.namespace, &write.name);
-    gate.store.resource(write.row.prefix()).get(key.as_str()).map_or(0, |entry| entry.body.len())
-}
-
-async fn attempts(gate: &Arc<Gate>, call: &mut Call, write: &Write<'_>) -> Result<Written, Status> {
     let mut owners = write.owners;
     for _ in 0..ATTEMPTS_MAX {
-        let attempt = match current(gate, write).await? {
-            None => create(gate, call, write, owners).await,
-            Some(current) => update(gate, call, write, owners, &current).await,
+        let current = current(gate, write).await?;
+        let bytes = call.body_bytes.max(current.as_ref().map_or(0, |current| current.entry.body.len()));
+        let attempt = async {
+            match &current {
+                None => create(gate, call, write, owners).await,
+                Some(current) => update(gate, call, write, owners, current).await,
+            }
         };
-        match attempt {
+        match if aside::is_wanted(bytes) { aside::drive(attempt) } else { attempt.await } {
             Ok(Attempt::Done(written)) => return Ok(written),
             Ok(Attempt::Overtaken) if write.absent == Absent::Create => break,
             Ok(Attempt::Overtaken) => {}

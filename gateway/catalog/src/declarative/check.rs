@@ -1,10 +1,10 @@
 //! Walks an object along the declared rules of its types and says which fail. What a string must look like is next door
 //! (`format`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use model::Value;
 use model::field::{Error, Errors, Fault, Path, Spelling};
+use model::{Value, repeats};
 use schema::equal::Empty;
 use schema::{Kind, TypeId, Types};
 
@@ -317,8 +317,7 @@ impl<'a> Standing<'a> {
 
 /// For each item whether one that it belongs to stands before it.
 fn repeated(by: &Match, list: &[Value]) -> Vec<bool> {
-    let mut known = HashSet::new();
-    list.iter().map(|item| identity(by, item).is_some_and(|identity| !known.insert(identity))).collect()
+    repeats(list.iter().enumerate().map(|(at, item)| identity(by, item).ok_or(at)))
 }
 
 fn items(value: &Value) -> &[Value] {
